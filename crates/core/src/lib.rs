@@ -1,0 +1,54 @@
+//! The words of Bartizan and the traits that its parts meet at.
+//!
+//! Everything flows one way: parsers turn anything into [`Subject`]s or an [`Exchange`] with provenance; the
+//! engine runs [`Detector`]s over them and answers with [`Finding`]s, [`Scores`] and [`Coverage`]; policy turns
+//! these into a [`Verdict`]; a surface carries out an [`Action`].
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unreachable
+    )
+)]
+
+pub mod coverage;
+pub mod detector;
+pub mod event;
+pub mod exchange;
+pub mod fact;
+pub mod finding;
+pub mod judge;
+pub mod limits;
+pub mod location;
+pub mod origin;
+pub mod report;
+pub mod rule;
+pub mod sealed;
+pub mod store;
+pub mod subject;
+pub mod verdict;
+pub mod view;
+
+pub use coverage::{Coverage, CoverageStatus, Part, Reason};
+pub use detector::{Anchors, Cost, Detector, Hit, HitKind, Hold, Report, Sink};
+pub use event::{EngineId, Event, Timings};
+pub use exchange::{Direction, Edit, Exchange, Message, Opaque, OpaqueKind, Protocol, Text, ToolCall, ToolDef};
+pub use fact::Fact;
+pub use finding::{EntityType, Finding, Fix};
+pub use judge::{Expand, Judge, Opinion};
+pub use limits::Limits;
+pub use location::{Location, Span};
+pub use origin::{Integrity, Label, Origin, Source};
+pub use report::{CheckInput, CheckOutput};
+pub use rule::{Confidence, Family, Persona, Reference, Rule, RuleId, Severity};
+pub use sealed::{Redacted, Sealed};
+pub use store::{EventStore, StoreError};
+pub use subject::{Context, Kind, Scores, Subject};
+pub use verdict::{Action, Mode, Verdict};
+pub use view::{OffsetMap, Segment, View, ViewText, Views};

@@ -1,0 +1,41 @@
+//! Bounds on work and memory. Nothing that reads hostile input runs without them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Bounds on work and memory for one request, file or row. Sizes are bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Longest request or reply body that is read.
+    pub max_body: usize,
+    /// Longest single text that is examined; the rest counts as not read.
+    pub max_text: usize,
+    /// Deepest nesting of JSON.
+    pub max_json_depth: usize,
+    /// Most values in one JSON document.
+    pub max_json_values: usize,
+    /// Most encodings peeled off one another.
+    pub max_decode_depth: u8,
+    /// Most bytes that decoding may produce for one text.
+    pub max_decoded: usize,
+    /// Most findings of one detector in one text.
+    pub max_findings: usize,
+    /// Most bytes of one tool call's arguments held back in a stream.
+    pub max_held: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_body: 16 << 20,
+            max_text: 8 << 20,
+            max_json_depth: 64,
+            max_json_values: 1 << 20,
+            max_decode_depth: 4,
+            max_decoded: 4 << 20,
+            max_findings: 1000,
+            max_held: 1 << 20,
+        }
+    }
+}
