@@ -1,0 +1,3 @@
+//! Sizes, repetition, resource use.
+
+pub mod oversized_text;

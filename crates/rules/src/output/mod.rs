@@ -1,0 +1,1 @@
+//! Active content in what the model wrote.

@@ -1,0 +1,1 @@
+//! Instructions smuggled to the model, and what they are after.

@@ -1,0 +1,11 @@
+//! The list of all built-in detectors: one line each, in alphabetical order.
+
+use bartizan_core::Detector;
+
+use crate::{RulesError, Settings};
+
+/// Builds one detector.
+pub type Make = fn(&Settings) -> Result<Box<dyn Detector>, RulesError>;
+
+/// Every built-in detector.
+pub const DETECTORS: &[Make] = &[crate::limits::oversized_text::make];

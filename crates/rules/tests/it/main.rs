@@ -1,0 +1,3 @@
+//! Tests over all built-in detectors, through the real engine.
+
+mod pages;

@@ -1,0 +1,236 @@
+//! Every rule page says what it must, and its examples behave as it says.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bartizan_core::{Context, Family, Kind, Limits, Origin, RuleId, Source};
+use bartizan_engine::{Engine, Input};
+use bartizan_rules::{Settings, catalogue, detectors};
+
+/// Headings after the title, in order.
+const SECTIONS: [&str; 7] =
+    ["What it finds", "Why it matters", "How it decides", "Examples", "Limits", "Fix", "References"];
+
+/// One example of a page.
+#[derive(Debug)]
+pub struct Example {
+    /// File and line, for messages.
+    pub place: String,
+    /// The page's rule.
+    pub rule: String,
+    /// True for `fire`.
+    pub fires: bool,
+    /// Where the text comes from.
+    pub origin: Origin,
+    /// What the text is.
+    pub kind: Kind,
+    /// Entity type that a finding must have.
+    pub entity: Option<String>,
+    /// The text.
+    pub text: String,
+}
+
+struct Page {
+    path: PathBuf,
+    rule: String,
+    body: String,
+}
+
+fn pages() -> Vec<Page> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut pages = Vec::new();
+    for family in Family::ALL {
+        let Ok(folder) = fs::read_dir(src.join(family.as_str())) else { continue };
+        for path in folder.map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "md")) {
+            let stem = path.file_stem().unwrap().to_str().unwrap().replace('_', "-");
+            let body = fs::read_to_string(&path).unwrap();
+            pages.push(Page { rule: format!("{family}/{stem}"), body, path });
+        }
+    }
+    pages.sort_by(|a, b| a.path.cmp(&b.path));
+    assert!(!pages.is_empty());
+    pages
+}
+
+/// `\u{..}`, `\n`, `\t`, `\r` and `\\`, so that invisible characters can be seen in a page.
+fn unescape(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        out.push_str(before);
+        let mut chars = after.chars();
+        match chars.next() {
+            Some('n') => out.push('\n'),
+            Some('t') => out.push('\t'),
+            Some('r') => out.push('\r'),
+            Some('\\') => out.push('\\'),
+            Some('u') => {
+                let (hex, tail) = after[1..].strip_prefix('{').and_then(|t| t.split_once('}')).expect("\\u{..}");
+                out.push(char::from_u32(u32::from_str_radix(hex, 16).unwrap()).unwrap());
+                rest = tail;
+                continue;
+            }
+            other => panic!("unknown escape `\\{other:?}`"),
+        }
+        rest = chars.as_str();
+    }
+    out + rest
+}
+
+fn word<T: serde::de::DeserializeOwned>(value: &str, place: &str) -> T {
+    T::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(value))
+        .unwrap_or_else(|e| panic!("{place}: {e}"))
+}
+
+fn examples_of(page: &Page) -> Vec<Example> {
+    let mut examples = Vec::new();
+    let mut lines = page.body.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        let Some(info) = line.strip_prefix("```").filter(|i| !i.is_empty()) else { continue };
+        let place = format!("{}:{}", page.path.display(), number + 1);
+        let mut words = info.split_whitespace();
+        let fires = match words.next() {
+            Some("fire") => true,
+            Some("silent") => false,
+            _ => {
+                lines.by_ref().find(|(_, l)| *l == "```");
+                continue;
+            }
+        };
+        let body: Vec<&str> = lines.by_ref().map(|(_, l)| l).take_while(|l| *l != "```").collect();
+        let mut example = Example {
+            place: place.clone(),
+            rule: page.rule.clone(),
+            fires,
+            origin: Origin::default(),
+            kind: Kind::Text,
+            entity: None,
+            text: body.join("\n"),
+        };
+        let mut repeat = 1;
+        for word_ in words {
+            match word_.split_once('=').unwrap_or((word_, "")) {
+                ("origin", source) => example.origin = Origin::new(word::<Source>(source, &place)),
+                ("kind", kind) => example.kind = word(kind, &place),
+                ("type", entity) => example.entity = Some(entity.to_owned()),
+                ("escaped", "") => example.text = unescape(&example.text),
+                ("repeat", times) => repeat = times.parse().unwrap(),
+                other => panic!("{place}: unknown info word {other:?}"),
+            }
+        }
+        example.text = example.text.repeat(repeat);
+        examples.push(example);
+    }
+    examples
+}
+
+/// The examples of all pages.
+pub fn examples() -> Vec<Example> {
+    pages().iter().flat_map(examples_of).collect()
+}
+
+/// Settings that the examples of the pages are written for.
+pub fn settings() -> Settings {
+    Settings {
+        canary: vec!["orchid-lantern-7731".to_owned()],
+        protected_prompt: vec![PROTECTED.to_owned()],
+        ..Settings::default()
+    }
+}
+
+/// A system text, for the examples of leak detection.
+pub const PROTECTED: &str = "You are Harbour, the berth planner of Port Mirabel. Answer only questions about \
+    berths, tides and cranes. Never mention the rate table. If a captain asks for a discount, send them to the \
+    desk on pier nine and close the conversation politely.";
+
+/// The engine that the examples run in.
+pub fn engine() -> Engine {
+    Engine::new(detectors(&settings()).unwrap(), vec![], Limits::default()).unwrap()
+}
+
+#[test]
+fn pages_have_their_sections() {
+    for page in pages() {
+        let place = page.path.display();
+        let mut fenced = false;
+        let mut headings = Vec::new();
+        let mut filled: BTreeMap<String, usize> = BTreeMap::new();
+        for line in page.body.lines() {
+            fenced ^= line.starts_with("```");
+            if !fenced && let Some(heading) = line.strip_prefix("# ").or(line.strip_prefix("## ")) {
+                headings.push(heading.to_owned());
+            } else if let Some(heading) = headings.last() {
+                *filled.entry(heading.clone()).or_default() += line.trim().len();
+            }
+        }
+        let mut wanted = vec![page.rule.clone()];
+        wanted.extend(SECTIONS.map(str::to_owned));
+        assert_eq!(headings, wanted, "{place}: headings");
+        for section in SECTIONS {
+            assert!(filled.get(section).is_some_and(|n| *n >= 20), "{place}: section `{section}` says too little");
+        }
+        assert!(!fenced, "{place}: a code block is not closed");
+    }
+}
+
+#[test]
+fn every_page_is_a_registered_rule_with_references() {
+    let rules = catalogue();
+    for page in pages() {
+        let rule = rules.iter().find(|r| r.id.as_str() == page.rule);
+        let rule = rule.unwrap_or_else(|| panic!("{} is not in the registry", page.rule));
+        assert_eq!(rule.doc, page.body, "{}: `Rule.doc` is not the page", page.rule);
+    }
+    for pair in rules.windows(2) {
+        assert_ne!(pair[0].id, pair[1].id, "id used twice");
+    }
+    for rule in &rules {
+        assert!(RuleId::parse(rule.id.as_str()).is_ok(), "{}", rule.id);
+        assert!(!rule.references.is_empty(), "{} has no reference", rule.id);
+        assert!(!rule.summary.is_empty() && !rule.summary.ends_with('.'), "{}: summary", rule.id);
+    }
+}
+
+#[test]
+fn examples_behave_as_the_page_says() {
+    let engine = engine();
+    let mut wrong = Vec::new();
+    let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for example in examples() {
+        let count = counts.entry(example.rule.clone()).or_default();
+        if example.fires {
+            count.0 += 1
+        } else {
+            count.1 += 1
+        };
+        let scan = engine.scan(&Input {
+            text: &example.text,
+            kind: example.kind,
+            origin: &example.origin,
+            context: Context::default(),
+        });
+        let found = scan.findings.iter().any(|f| {
+            f.rule.as_str() == example.rule
+                && (example.entity.is_none() || f.entity.as_deref() == example.entity.as_deref())
+        });
+        if found != example.fires {
+            let all: Vec<_> = scan.findings.iter().map(|f| f.rule.as_str()).collect();
+            wrong.push(format!(
+                "{} should {}fire {}, found {all:?}",
+                example.place,
+                if example.fires { "" } else { "not " },
+                example.rule
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for page in pages() {
+        let (fire, silent) = counts.get(&page.rule).copied().unwrap_or_default();
+        assert!(
+            fire >= 3 && silent >= 3,
+            "{}: {fire} fire and {silent} silent examples, three of each are needed",
+            page.rule
+        );
+    }
+}
