@@ -1,1 +1,26 @@
-//! bartizan-policy
+//! Policy: findings, scores and coverage become a verdict, and a verdict becomes a permit.
+//!
+//! [`decide`] is the only way to a [`Permitted`] exchange, and forwarding takes nothing else.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unreachable
+    )
+)]
+
+mod decide;
+mod opaque;
+mod redact;
+mod table;
+
+pub use decide::{Assessment, Cause, Outcome, Permitted, Piece, Refusal, TextFinding, decide, release};
+pub use opaque::{OpaqueRule, OpaqueTable, OpaqueVerdicts};
+pub use redact::{Redaction, apply, redactions};
+pub use table::{Partial, Policy, Row, Selector, Table, Thresholds};

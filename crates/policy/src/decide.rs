@@ -1,0 +1,391 @@
+//! The only place where a permit is made.
+
+use bartizan_core::{Coverage, Edit, Exchange, Finding, Kind, Mode, OpaqueKind, Part, RuleId, Scores, Source, Verdict};
+
+use crate::opaque::{OpaqueRule, OpaqueTable};
+use crate::redact::{Redaction, apply, redactions};
+use crate::table::{Partial, Table};
+
+/// Something that may be forwarded. Only this module makes it; it owns what it permits.
+#[derive(Debug)]
+pub struct Permitted<T>(T);
+
+impl<T> Permitted<T> {
+    /// A look at it.
+    pub const fn get(&self) -> &T {
+        &self.0
+    }
+
+    /// The thing itself, to be sent.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+
+    /// Changes the form and keeps the permit: for encoders that put the same content on the wire.
+    pub fn encode<U>(self, encoder: impl FnOnce(T) -> U) -> Permitted<U> {
+        Permitted(encoder(self.0))
+    }
+}
+
+/// One finding in one text of an exchange.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TextFinding {
+    /// Index into [`Exchange::texts`].
+    pub text: usize,
+    /// The finding; its span is in the value of the text.
+    pub finding: Finding,
+}
+
+/// What the engine said of an exchange.
+#[derive(Clone, Debug, Default)]
+pub struct Assessment {
+    /// Findings, by text and place.
+    pub findings: Vec<TextFinding>,
+    /// Scores per origin that had text.
+    pub scores: Vec<(Source, Scores)>,
+    /// What was not read. [`decide`] adds the opaque parts.
+    pub coverage: Coverage,
+    /// Findings hidden by suppressions.
+    pub suppressed: u64,
+}
+
+impl Assessment {
+    /// The largest of each score.
+    #[must_use]
+    pub fn max_scores(&self) -> Scores {
+        self.scores.iter().fold(Scores::default(), |all, (_, s)| all.max(*s))
+    }
+}
+
+/// Why something was not let through. For the record, never for the caller: rules are an oracle for attackers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A rule fired.
+    Rule(RuleId),
+    /// A finding had to be redacted in a place where the body cannot be changed.
+    NotEditable(RuleId),
+    /// A score reached its threshold.
+    Score(Source),
+    /// Something readable was not read.
+    Coverage,
+    /// A part that cannot be read as text.
+    Opaque(OpaqueKind, Source),
+    /// The redacted body could not be built.
+    Rewrite(String),
+}
+
+/// A refusal or a hold, with its causes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// [`Verdict::Deny`] or [`Verdict::Hold`].
+    pub verdict: Verdict,
+    /// Why.
+    pub causes: Vec<Cause>,
+}
+
+/// What becomes of an exchange.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It may be forwarded, perhaps changed.
+    Forward {
+        /// What may be forwarded.
+        permitted: Permitted<Exchange>,
+        /// The verdict: in monitor mode it may be stricter than what was done.
+        verdict: Verdict,
+        /// Places that were changed.
+        masked: usize,
+        /// Parts that were taken out.
+        stripped: usize,
+        /// Something passed unread because the configuration says so.
+        failed_open: bool,
+    },
+    /// It may not.
+    Refuse(Refusal),
+    /// It waits for a human.
+    Hold(Refusal),
+}
+
+impl Outcome {
+    /// The verdict.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Forward { verdict, .. } => *verdict,
+            Self::Refuse(refusal) | Self::Hold(refusal) => refusal.verdict,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    verdict: Verdict,
+    causes: Vec<Cause>,
+}
+
+impl Tally {
+    fn add(&mut self, verdict: Verdict, cause: Cause) {
+        self.verdict = self.verdict.max(verdict);
+        if verdict >= Verdict::Hold && !self.causes.contains(&cause) {
+            self.causes.push(cause);
+        }
+    }
+}
+
+/// Decides about an exchange. `rewrite` applies edits to the body in its own format; `opaque` overrides the table's
+/// treatment of unreadable parts for this route.
+///
+/// A verdict never weakens when a finding is added. In monitor mode the exchange is forwarded as it came, with the
+/// verdict that would have been carried out.
+pub fn decide<E: std::fmt::Display>(
+    exchange: Exchange,
+    assessment: &mut Assessment,
+    table: &Table,
+    opaque: Option<&OpaqueTable>,
+    mode: Mode,
+    rewrite: impl FnOnce(&Exchange, &[Edit]) -> Result<Exchange, E>,
+) -> Outcome {
+    let mut tally = Tally::default();
+    let mut edits = Vec::new();
+    let stripped = opaque_parts(&exchange, assessment, opaque.unwrap_or(&table.opaque), &mut tally, &mut edits);
+    let masked = found(&exchange, assessment, table, &mut tally, &mut edits);
+    for (source, scores) in &assessment.scores {
+        tally.add(table.scores(scores, *source), Cause::Score(*source));
+    }
+    let partial = assessment.coverage.status == bartizan_core::CoverageStatus::Partial;
+    tally.add(table.coverage(assessment.coverage.status), Cause::Coverage);
+    let failed_open = partial && table.partial == Partial::Allow;
+
+    let forward = |exchange, verdict, masked, stripped| Outcome::Forward {
+        permitted: Permitted(exchange),
+        verdict,
+        masked,
+        stripped,
+        failed_open,
+    };
+    if mode == Mode::Monitor {
+        return forward(exchange, tally.verdict, 0, 0);
+    }
+    match tally.verdict {
+        Verdict::Deny => Outcome::Refuse(Refusal { verdict: Verdict::Deny, causes: tally.causes }),
+        Verdict::Hold => Outcome::Hold(Refusal { verdict: Verdict::Hold, causes: tally.causes }),
+        verdict if edits.is_empty() => forward(exchange, verdict, 0, 0),
+        verdict => match rewrite(&exchange, &edits) {
+            Ok(changed) => forward(changed, verdict, masked, stripped),
+            Err(error) => {
+                Outcome::Refuse(Refusal { verdict: Verdict::Deny, causes: vec![Cause::Rewrite(error.to_string())] })
+            }
+        },
+    }
+}
+
+fn opaque_parts(
+    exchange: &Exchange,
+    assessment: &mut Assessment,
+    table: &OpaqueTable,
+    tally: &mut Tally,
+    edits: &mut Vec<Edit>,
+) -> usize {
+    let mut stripped = 0;
+    for (index, part) in exchange.opaque.iter().enumerate() {
+        assessment.coverage.add(Part::structural(part.kind.reason(), part.bytes));
+        let source = part.origin.source;
+        let cause = Cause::Opaque(part.kind, source);
+        match table.rule(part.kind, source) {
+            OpaqueRule::Allow => {}
+            OpaqueRule::Strip if part.strippable => {
+                stripped += 1;
+                tally.add(Verdict::Redact, cause);
+                edits.push(Edit::Strip { opaque: index });
+            }
+            OpaqueRule::Hold => tally.add(Verdict::Hold, cause),
+            OpaqueRule::Strip | OpaqueRule::Deny => tally.add(Verdict::Deny, cause),
+        }
+    }
+    stripped
+}
+
+fn found(
+    exchange: &Exchange,
+    assessment: &Assessment,
+    table: &Table,
+    tally: &mut Tally,
+    edits: &mut Vec<Edit>,
+) -> usize {
+    let mut masked = 0;
+    for group in assessment.findings.chunk_by(|a, b| a.text == b.text) {
+        let Some(first) = group.first() else { continue };
+        let Some(text) = exchange.texts.get(first.text) else { continue };
+        let mut mask = Vec::new();
+        for TextFinding { finding, .. } in group {
+            match table.finding(finding, text.origin.source) {
+                Verdict::Allow => {}
+                Verdict::Redact if text.editable => {
+                    tally.add(Verdict::Redact, Cause::Rule(finding.rule.clone()));
+                    mask.push(finding);
+                }
+                // Reasoning that the model wrote and signed earlier cannot be changed, and its provider has it already.
+                Verdict::Redact
+                    if text.kind == Kind::Reasoning
+                        && text.origin.source == Source::Model
+                        && exchange.direction == bartizan_core::Direction::Request => {}
+                Verdict::Redact => tally.add(Verdict::Deny, Cause::NotEditable(finding.rule.clone())),
+                verdict => tally.add(verdict, Cause::Rule(finding.rule.clone())),
+            }
+        }
+        let places = redactions(mask);
+        masked += places.len();
+        edits.extend(places.into_iter().map(|Redaction { span, with }| Edit::Replace { text: first.text, span, with }));
+    }
+    masked
+}
+
+/// What becomes of a piece of a stream.
+#[derive(Debug)]
+pub enum Piece {
+    /// It may be sent.
+    Forward {
+        /// What may be sent.
+        permitted: Permitted<String>,
+        /// The verdict about it.
+        verdict: Verdict,
+        /// Places that were changed.
+        masked: usize,
+    },
+    /// The stream ends here.
+    Cut(Refusal),
+}
+
+/// Decides about a piece of streamed text: `text` starts at byte `start` of its channel, `findings` lie inside it
+/// with offsets of the channel.
+#[must_use]
+pub fn release(text: String, start: usize, findings: &[Finding], source: Source, table: &Table, mode: Mode) -> Piece {
+    let mut tally = Tally::default();
+    let mut mask = Vec::new();
+    for finding in findings {
+        let verdict = table.finding(finding, source);
+        tally.add(verdict, Cause::Rule(finding.rule.clone()));
+        if verdict == Verdict::Redact {
+            mask.push(finding);
+        }
+    }
+    if mode == Mode::Monitor {
+        return Piece::Forward { permitted: Permitted(text), verdict: tally.verdict, masked: 0 };
+    }
+    if tally.verdict >= Verdict::Hold {
+        return Piece::Cut(Refusal { verdict: tally.verdict, causes: tally.causes });
+    }
+    let places = redactions(mask);
+    let text = if places.is_empty() { text } else { apply(&text, start, &places) };
+    Piece::Forward { permitted: Permitted(text), verdict: tally.verdict, masked: places.len() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bartizan_core::{Confidence, Direction, Fix, Location, Opaque, Origin, Severity, Span, Text, View};
+    use proptest::prelude::*;
+
+    fn exchange(editable: bool, source: Source) -> Exchange {
+        let text = Text { value: "0123456789".into(), editable, origin: source.into(), ..Text::default() };
+        Exchange { texts: vec![text], ..Exchange::default() }
+    }
+
+    fn finding(rule: &'static str, severity: Severity, confidence: Confidence) -> TextFinding {
+        let finding = Finding {
+            rule: RuleId::new(rule),
+            severity,
+            confidence,
+            entity: None,
+            view: View::Raw,
+            depth: 0,
+            at: Location::Text { span: Span::new(2, 4) },
+            fix: Fix::Mask,
+        };
+        TextFinding { text: 0, finding }
+    }
+
+    fn run(exchange: Exchange, findings: Vec<TextFinding>, mode: Mode) -> Outcome {
+        let mut assessment = Assessment { findings, ..Assessment::default() };
+        decide(exchange, &mut assessment, &Table::default(), None, mode, |e, _| Ok::<_, String>(e.clone()))
+    }
+
+    #[test]
+    fn what_cannot_be_changed_is_denied() {
+        let email = || vec![finding("pii/email", Severity::Medium, Confidence::High)];
+        assert_eq!(run(exchange(true, Source::User), email(), Mode::Enforce).verdict(), Verdict::Redact);
+        assert_eq!(run(exchange(false, Source::User), email(), Mode::Enforce).verdict(), Verdict::Deny);
+    }
+
+    #[test]
+    fn monitor_forwards_and_remembers() {
+        let attack = vec![finding("prompt/instruction-override", Severity::High, Confidence::High)];
+        let Outcome::Forward { verdict, masked: 0, .. } = run(exchange(true, Source::User), attack, Mode::Monitor)
+        else {
+            panic!("not forwarded")
+        };
+        assert_eq!(verdict, Verdict::Deny);
+    }
+
+    #[test]
+    fn opaque_parts_are_named_and_judged_by_origin() {
+        for (source, expected) in [(Source::User, Verdict::Allow), (Source::Tool, Verdict::Deny)] {
+            let part = Opaque {
+                pointer: String::new(),
+                origin: Origin::new(source),
+                kind: OpaqueKind::Image,
+                literal: Span::default(),
+                strippable: true,
+                bytes: 10,
+            };
+            let exchange = Exchange { opaque: vec![part], direction: Direction::Request, ..Exchange::default() };
+            let mut assessment = Assessment::default();
+            let outcome = decide(exchange, &mut assessment, &Table::default(), None, Mode::Enforce, |e, _| {
+                Ok::<_, String>(e.clone())
+            });
+            assert_eq!(outcome.verdict(), expected);
+            assert_eq!(assessment.coverage.status, bartizan_core::CoverageStatus::Structural);
+        }
+    }
+
+    #[test]
+    fn a_failed_rewrite_is_refused() {
+        let mut assessment = Assessment {
+            findings: vec![finding("pii/email", Severity::Medium, Confidence::High)],
+            ..Assessment::default()
+        };
+        let outcome =
+            decide(exchange(true, Source::User), &mut assessment, &Table::default(), None, Mode::Enforce, |_, _| {
+                Err("broken")
+            });
+        assert_eq!(outcome.verdict(), Verdict::Deny);
+    }
+
+    fn any_finding() -> impl Strategy<Value = TextFinding> {
+        let rules =
+            ["prompt/instruction-override", "pii/email", "secret/x", "unicode/hidden-text", "limits/x", "egress/x"];
+        let severities = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+        let confidences = [Confidence::Low, Confidence::Medium, Confidence::High];
+        (
+            proptest::sample::select(rules.to_vec()),
+            proptest::sample::select(severities.to_vec()),
+            proptest::sample::select(confidences.to_vec()),
+        )
+            .prop_map(|(r, s, c)| finding(r, s, c))
+    }
+
+    proptest! {
+        #[test]
+        fn a_verdict_never_weakens(
+            findings in proptest::collection::vec(any_finding(), 0..5),
+            more in any_finding(),
+            source in proptest::sample::select(&Source::ALL[..]),
+            editable in any::<bool>(),
+        ) {
+            let before = run(exchange(editable, source), findings.clone(), Mode::Enforce).verdict();
+            let mut findings = findings;
+            findings.push(more);
+            let after = run(exchange(editable, source), findings, Mode::Enforce).verdict();
+            prop_assert!(after >= before);
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! The plain table: what each rule means for text of each origin.
+
+use std::fmt;
+
+use bartizan_core::{Confidence, CoverageStatus, Family, Finding, Rule, RuleId, Scores, Severity, Source, Verdict};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::opaque::OpaqueTable;
+
+/// A rule id, a whole family (`pii/*`), or everything (`*`).
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String")]
+pub enum Selector {
+    /// Every rule.
+    All,
+    /// Every rule of a family.
+    Family(Family),
+    /// One rule.
+    Rule(RuleId),
+}
+
+impl Selector {
+    /// Reads the form used in configuration.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text == "*" {
+            return Ok(Self::All);
+        }
+        match text.strip_suffix("/*") {
+            Some(family) => {
+                Family::parse(family).map(Self::Family).ok_or_else(|| format!("`{text}` names no rule family"))
+            }
+            None => RuleId::parse(text).map(Self::Rule),
+        }
+    }
+
+    /// True where it covers the rule.
+    #[must_use]
+    pub fn matches(&self, rule: &RuleId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Family(family) => rule.family() == *family,
+            Self::Rule(id) => id == rule,
+        }
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("*"),
+            Self::Family(family) => write!(f, "{family}/*"),
+            Self::Rule(id) => id.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Selector {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Selector {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// One row: findings of these rules, in text from there, at least this bad and this sure, mean this verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Rule id, `family/*` or `*`.
+    pub rule: Selector,
+    /// Origins it holds for; empty is all.
+    #[serde(default)]
+    pub from: Vec<Source>,
+    /// Least severity.
+    #[serde(default = "lowest_severity")]
+    pub severity: Severity,
+    /// Least confidence.
+    #[serde(default = "lowest_confidence")]
+    pub confidence: Confidence,
+    /// What it means.
+    pub verdict: Verdict,
+}
+
+const fn lowest_severity() -> Severity {
+    Severity::Info
+}
+
+const fn lowest_confidence() -> Confidence {
+    Confidence::Low
+}
+
+/// Probability from which a score means a verdict, per origin.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Thresholds {
+    /// Words of the user: a user may say "ignore the previous paragraph".
+    pub user: f32,
+    /// Tool results: they may not instruct at all.
+    pub tool: f32,
+    /// Documents and memory.
+    pub document: f32,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { user: 0.9, tool: 0.7, document: 0.7 }
+    }
+}
+
+impl Thresholds {
+    /// The threshold for an origin; `None` where a score means nothing there.
+    #[must_use]
+    pub const fn of(&self, source: Source) -> Option<f32> {
+        match source {
+            Source::User => Some(self.user),
+            Source::Tool => Some(self.tool),
+            Source::Document | Source::Memory => Some(self.document),
+            Source::System | Source::Model | Source::Definition | Source::Parameter => None,
+        }
+    }
+}
+
+/// What partial coverage means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Partial {
+    /// What was not read is not forwarded.
+    #[default]
+    Deny,
+    /// It is forwarded, recorded and counted as a fail-open.
+    Allow,
+}
+
+/// The policy section of the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// Rows that come before the built-in ones. The first row that fits a finding decides.
+    pub rows: Vec<Row>,
+    /// Thresholds of `scores.injection`.
+    pub injection: Thresholds,
+    /// What partial coverage means.
+    pub partial: Partial,
+    /// Parts that cannot be read as text.
+    pub opaque: OpaqueTable,
+}
+
+/// The effective table: the user's rows, then the built-in ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    rows: Vec<Row>,
+    thresholds: Thresholds,
+    /// What partial coverage means.
+    pub partial: Partial,
+    /// Parts that cannot be read as text.
+    pub opaque: OpaqueTable,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::new(Policy::default())
+    }
+}
+
+impl Table {
+    /// The table of a configuration.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        let rows = policy.rows.into_iter().chain(built_in()).collect();
+        Self { rows, thresholds: policy.injection, partial: policy.partial, opaque: policy.opaque }
+    }
+
+    /// Every row in the order in which they are tried.
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    fn look_up(&self, rule: &RuleId, severity: Severity, confidence: Confidence, source: Source) -> Verdict {
+        self.rows
+            .iter()
+            .find(|row| {
+                row.rule.matches(rule)
+                    && (row.from.is_empty() || row.from.contains(&source))
+                    && severity >= row.severity
+                    && confidence >= row.confidence
+            })
+            .map_or(Verdict::Allow, |row| row.verdict)
+    }
+
+    /// What one finding means in text from there.
+    #[must_use]
+    pub fn finding(&self, finding: &Finding, source: Source) -> Verdict {
+        self.look_up(&finding.rule, finding.severity, finding.confidence, source)
+    }
+
+    /// The strictest verdict that any finding of the rule can get in text from there.
+    #[must_use]
+    pub fn strictest(&self, rule: &Rule, source: Source) -> Verdict {
+        let severities = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+        let confidences = [Confidence::Low, Confidence::Medium, Confidence::High];
+        severities
+            .into_iter()
+            .flat_map(|s| confidences.into_iter().map(move |c| (s, c)))
+            .map(|(s, c)| self.look_up(&rule.id, s, c, source))
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// True where the injection score of text from there reaches its threshold.
+    #[must_use]
+    pub fn injection_flag(&self, scores: &Scores, source: Source) -> bool {
+        match (scores.injection, self.thresholds.of(source)) {
+            (Some(score), Some(threshold)) => score >= threshold,
+            _ => false,
+        }
+    }
+
+    /// What the scores of text from there mean.
+    #[must_use]
+    pub fn scores(&self, scores: &Scores, source: Source) -> Verdict {
+        if self.injection_flag(scores, source) { Verdict::Deny } else { Verdict::Allow }
+    }
+
+    /// What coverage means.
+    #[must_use]
+    pub fn coverage(&self, status: CoverageStatus) -> Verdict {
+        match (status, self.partial) {
+            (CoverageStatus::Partial, Partial::Deny) => Verdict::Deny,
+            _ => Verdict::Allow,
+        }
+    }
+}
+
+/// The built-in rows. The reasons are in `docs/guide/policy.md`.
+fn built_in() -> Vec<Row> {
+    use Confidence as C;
+    use Severity as S;
+    use Source::{Definition, Document, Memory, Model, Parameter, Tool, User};
+    use Verdict::{Allow, Deny, Redact};
+
+    const DATA: &[Source] = &[Tool, Document, Memory];
+    const NOT_SYSTEM: &[Source] = &[User, Tool, Document, Memory, Model, Definition, Parameter];
+    type Line = (&'static str, &'static [Source], Severity, Confidence, Verdict);
+    const LINES: &[Line] = &[
+        ("prompt/canary-leak", &[Model], S::Info, C::Low, Deny),
+        ("prompt/system-leak", &[Model], S::Medium, C::Medium, Deny),
+        ("prompt/special-tokens", NOT_SYSTEM, S::Low, C::Medium, Redact),
+        // What a model wrote is history by the time it is seen again: blocking it would end the conversation for good.
+        ("prompt/*", &[Model], S::Info, C::Low, Allow),
+        ("prompt/*", DATA, S::Medium, C::Medium, Deny),
+        ("prompt/*", &[User, Definition, Parameter], S::Medium, C::High, Deny),
+        ("unicode/*", NOT_SYSTEM, S::Medium, C::Low, Redact),
+        ("secret/*", NOT_SYSTEM, S::Low, C::Medium, Redact),
+        ("pii/*", NOT_SYSTEM, S::Low, C::Medium, Redact),
+        ("egress/*", &[Model], S::Medium, C::Medium, Redact),
+        ("output/terminal-escape", &[Model, Tool, Document, Memory], S::Low, C::Medium, Redact),
+        ("output/*", &[Model], S::High, C::Medium, Redact),
+        ("limits/*", NOT_SYSTEM, S::High, C::Medium, Deny),
+    ];
+    LINES
+        .iter()
+        .filter_map(|(rule, from, severity, confidence, verdict)| {
+            let rule = Selector::parse(rule).ok()?;
+            Some(Row { rule, from: from.to_vec(), severity: *severity, confidence: *confidence, verdict: *verdict })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bartizan_core::{Fix, Location, Span, View};
+
+    fn finding(rule: &'static str, severity: Severity, confidence: Confidence) -> Finding {
+        Finding {
+            rule: RuleId::new(rule),
+            severity,
+            confidence,
+            entity: None,
+            view: View::Raw,
+            depth: 0,
+            at: Location::Text { span: Span::new(0, 1) },
+            fix: Fix::Mask,
+        }
+    }
+
+    #[test]
+    fn every_built_in_row_parses() {
+        assert_eq!(built_in().len(), 13);
+    }
+
+    #[test]
+    fn origin_decides() {
+        let table = Table::default();
+        let medium = finding("prompt/instruction-override", Severity::High, Confidence::Medium);
+        assert_eq!(table.finding(&medium, Source::User), Verdict::Allow);
+        assert_eq!(table.finding(&medium, Source::Tool), Verdict::Deny);
+        assert_eq!(table.finding(&medium, Source::Model), Verdict::Allow);
+    }
+
+    #[test]
+    fn user_rows_come_first() {
+        let row = Row {
+            rule: Selector::parse("pii/email").unwrap(),
+            from: vec![],
+            severity: Severity::Info,
+            confidence: Confidence::Low,
+            verdict: Verdict::Allow,
+        };
+        let table = Table::new(Policy { rows: vec![row], ..Policy::default() });
+        let email = finding("pii/email", Severity::Medium, Confidence::High);
+        assert_eq!(table.finding(&email, Source::User), Verdict::Allow);
+        assert_eq!(
+            table.finding(&finding("pii/iban", Severity::Medium, Confidence::High), Source::User),
+            Verdict::Redact
+        );
+    }
+
+    #[test]
+    fn selectors_are_checked() {
+        for bad in ["", "nope/*", "prompt", "prompt/Bad"] {
+            assert!(Selector::parse(bad).is_err(), "{bad}");
+        }
+        assert_eq!(Selector::parse("pii/*").unwrap().to_string(), "pii/*");
+    }
+}
