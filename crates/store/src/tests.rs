@@ -1,0 +1,408 @@
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use bartizan_core::{
+    Action, Coverage, Direction, EngineId, Event, EventStore, Mode, Protocol, RuleId, Scores, StoreError, Timings,
+    Verdict,
+};
+use proptest::prelude::*;
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+use crate::chain::{self, GENESIS, Head};
+use crate::{OpenError, Options, SqliteStore};
+
+fn event(id: &str) -> Event {
+    Event {
+        id: id.to_owned(),
+        chain_id: String::new(),
+        seq: 0,
+        time: "2026-01-02T03:04:05.000006Z".to_owned(),
+        tenant: "default".to_owned(),
+        key: String::new(),
+        route: "main".to_owned(),
+        protocol: Protocol::OpenaiChat,
+        direction: Direction::Request,
+        model: "m".to_owned(),
+        mode: Mode::Enforce,
+        verdict: Verdict::Deny,
+        action: Action::Refuse,
+        rules: [(RuleId::new("prompt/a"), 2), (RuleId::new("secret/b"), 1)].into(),
+        suppressed: 0,
+        scores: Scores { injection: Some(0.1), ..Scores::default() },
+        coverage: Coverage::default(),
+        engine: EngineId::default(),
+        hmacs: [("request".to_owned(), "00".to_owned())].into(),
+        timings: Timings { total_us: 17, ..Timings::default() },
+        failed_open: false,
+        prev: "from the caller".to_owned(),
+        hash: "from the caller".to_owned(),
+    }
+}
+
+fn runtime() -> Runtime {
+    Runtime::new().unwrap()
+}
+
+/// Appends `count` events with ids from `from` on, waiting for each.
+async fn fill(store: &SqliteStore, from: usize, count: usize) {
+    for n in from..from + count {
+        store.append(event(&format!("e{n}"))).await.unwrap();
+    }
+}
+
+/// A store file with `count` records.
+fn stored(folder: &Path, count: usize) -> std::path::PathBuf {
+    let path = folder.join("evidence.db");
+    runtime().block_on(async {
+        let store = SqliteStore::open(&path, &Options::default()).await.unwrap();
+        fill(&store, 0, count).await;
+        store.close().await;
+    });
+    path
+}
+
+/// Runs statements on a store behind its back, then verifies it.
+fn tampered(count: usize, sql: &'static str) -> Result<u64, StoreError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = stored(folder.path(), count);
+    runtime().block_on(async {
+        let other =
+            sqlx::SqlitePool::connect_with(sqlx::sqlite::SqliteConnectOptions::new().filename(&path)).await.unwrap();
+        sqlx::raw_sql(sql).execute(&other).await.unwrap();
+        other.close().await;
+        SqliteStore::open_read_only(&path).await.unwrap().verify().await
+    })
+}
+
+fn broken_at(result: Result<u64, StoreError>) -> u64 {
+    match result {
+        Err(StoreError::Broken { seq, .. }) => seq,
+        other => panic!("not broken: {other:?}"),
+    }
+}
+
+#[test]
+fn records_come_back_as_they_went_in() {
+    runtime().block_on(async {
+        let store = SqliteStore::open_in_memory(&Options::default()).await.unwrap();
+        assert_eq!(store.head().await.unwrap().hash, GENESIS);
+        assert_eq!(store.verify().await.unwrap(), 0);
+        fill(&store, 0, 3).await;
+        let head = store.head().await.unwrap();
+        assert_eq!((head.seq, head.chain_id.len()), (Some(2), 32));
+
+        let newest = store.recent(2).await.unwrap();
+        assert_eq!(newest.iter().map(|e| (e.id.as_str(), e.seq)).collect::<Vec<_>>(), [("e2", 2), ("e1", 1)]);
+        assert_eq!(newest[0].hash, head.hash);
+        assert_eq!(newest[0].prev, newest[1].hash);
+        assert_eq!(newest[0].chain_id, head.chain_id);
+        assert_eq!(store.hash_at(1).await.unwrap().as_ref(), Some(&newest[1].hash));
+
+        let one = store.get("e1").await.unwrap().unwrap();
+        let sent = event("e1");
+        assert_eq!(
+            one,
+            Event { chain_id: one.chain_id.clone(), seq: 1, prev: one.prev.clone(), hash: one.hash.clone(), ..sent }
+        );
+        assert!(store.get("nothing").await.unwrap().is_none());
+        assert_eq!(store.verify().await.unwrap(), 3);
+    });
+}
+
+#[test]
+fn the_hash_covers_what_is_exported() {
+    // Whoever has an exported record can check it with nothing but SHA-256: it is the text without `hash`.
+    let mut head = Head { chain_id: "c".to_owned(), seq: None, hash: GENESIS.to_owned() };
+    let row = chain::link(event("e"), &mut head).unwrap();
+    let exported = serde_json::to_string(&chain::event(&row.body, &row.hash).unwrap()).unwrap();
+    let body = exported.replace(&format!(",\"hash\":\"{}\"", row.hash), "");
+    assert_eq!(chain::hash(GENESIS, &body), row.hash);
+    assert_eq!(body, row.body);
+}
+
+#[test]
+fn every_change_of_a_record_is_found_where_it_is() {
+    for (sql, at) in [
+        ("UPDATE events SET body = replace(body, 'deny', 'allow') WHERE seq = 3", 3),
+        ("UPDATE events SET verdict = 'allow' WHERE seq = 3", 3),
+        ("UPDATE events SET rules = '' WHERE seq = 4", 4),
+        ("UPDATE events SET id = 'other' WHERE seq = 0", 0),
+        ("UPDATE events SET hash = lower(hex(randomblob(32))) WHERE seq = 2", 2),
+        ("DELETE FROM events WHERE seq = 3", 3),
+        ("DELETE FROM events WHERE seq = 0", 0),
+        // Two records change places, whole.
+        (
+            "UPDATE events SET seq = 99 WHERE seq = 2; UPDATE events SET seq = 2 WHERE seq = 3; UPDATE events SET seq = 3 WHERE seq = 99",
+            2,
+        ),
+        // The rest moves up after a deletion.
+        ("DELETE FROM events WHERE seq = 1; UPDATE events SET seq = seq - 1 WHERE seq > 1", 1),
+        // A copy is inserted at the end.
+        (
+            "INSERT INTO events SELECT 6, id, time, tenant, verdict, action, rules, hash, body FROM events WHERE seq = 5",
+            6,
+        ),
+        (
+            "INSERT INTO events SELECT -1, id, time, tenant, verdict, action, rules, hash, body FROM events WHERE seq = 5",
+            0,
+        ),
+        ("UPDATE chain SET id = 'another'", 0),
+    ] {
+        assert_eq!(broken_at(tampered(6, sql)), at, "{sql}");
+    }
+}
+
+#[test]
+fn a_cut_tail_shows_only_against_an_earlier_head() {
+    assert_eq!(tampered(6, "DELETE FROM events WHERE seq > 3").unwrap(), 4);
+}
+
+#[test]
+fn a_break_behind_the_first_batch_is_found() {
+    assert_eq!(tampered(600, "SELECT 1").unwrap(), 600);
+    assert_eq!(broken_at(tampered(600, "DELETE FROM events WHERE seq = 512")), 512);
+}
+
+#[test]
+fn opening_again_continues_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = stored(folder.path(), 3);
+    runtime().block_on(async {
+        let store = SqliteStore::open(&path, &Options { sync: true, ..Options::default() }).await.unwrap();
+        let before = store.head().await.unwrap();
+        fill(&store, 3, 2).await;
+        assert_eq!(store.verify().await.unwrap(), 5);
+        let after = store.head().await.unwrap();
+        assert_eq!((after.seq, &after.chain_id), (Some(4), &before.chain_id));
+        assert_eq!(store.hash_at(2).await.unwrap(), Some(before.hash));
+    });
+}
+
+#[test]
+fn concurrent_appends_make_one_chain_in_each_callers_order() {
+    runtime().block_on(async {
+        let store = Arc::new(SqliteStore::open_in_memory(&Options::default()).await.unwrap());
+        let mut tasks = JoinSet::new();
+        for task in 0..16 {
+            let store = Arc::clone(&store);
+            tasks.spawn(async move {
+                for n in 0..20 {
+                    store.append(event(&format!("{task}-{n:02}"))).await.unwrap();
+                }
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap();
+        }
+        assert_eq!(store.verify().await.unwrap(), 320);
+        let mut all = store.recent(1000).await.unwrap();
+        all.reverse();
+        assert!(all.iter().map(|e| e.seq).eq(0..320));
+        for task in 0..16 {
+            let prefix = format!("{task}-");
+            let ids: Vec<&str> = all.iter().map(|e| e.id.as_str()).filter(|id| id.starts_with(&prefix)).collect();
+            assert!(ids.is_sorted() && ids.len() == 20, "{ids:?}");
+        }
+    });
+}
+
+#[test]
+fn a_full_queue_is_said_at_once() {
+    // On one thread the writer cannot run between the appends.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = SqliteStore::open_in_memory(&Options { queue: 2, ..Options::default() }).await.unwrap();
+        let answers = futures(&store, 4).await;
+        let full = answers.iter().filter(|a| matches!(a, Err(StoreError::Full(_)))).count();
+        assert_eq!(full, 2, "{answers:?}");
+        assert_eq!(store.verify().await.unwrap(), 2);
+    });
+}
+
+/// Polls `count` appends before any of them can be answered.
+async fn futures(store: &SqliteStore, count: usize) -> Vec<Result<(), StoreError>> {
+    let mut pending: Vec<_> = (0..count).map(|n| store.append(event(&format!("e{n}")))).collect();
+    let mut answers: Vec<Option<Result<(), StoreError>>> = (0..count).map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (future, answer) in pending.iter_mut().zip(&mut answers) {
+            if answer.is_none()
+                && let std::task::Poll::Ready(ready) = future.as_mut().poll(context)
+            {
+                *answer = Some(ready);
+            }
+        }
+        if answers.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    answers.into_iter().flatten().collect()
+}
+
+#[test]
+fn a_full_disk_is_said_and_costs_nothing_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("evidence.db");
+    runtime().block_on(async {
+        let options = Options { max_bytes: Some(64 << 10), ..Options::default() };
+        let store = SqliteStore::open(&path, &options).await.unwrap();
+        let mut acknowledged = 0;
+        let error = loop {
+            match store.append(event(&format!("e{acknowledged}"))).await {
+                Ok(()) => acknowledged += 1,
+                Err(error) => break error,
+            }
+            assert!(acknowledged < 1000, "the limit does nothing");
+        };
+        assert!(matches!(error, StoreError::Full(_)), "{error:?}");
+        assert_eq!(store.verify().await.unwrap(), acknowledged);
+        store.close().await;
+
+        let store = SqliteStore::open(&path, &Options::default()).await.unwrap();
+        fill(&store, 0, 1).await;
+        assert_eq!(store.verify().await.unwrap(), acknowledged + 1);
+    });
+}
+
+#[test]
+fn only_one_may_write_and_anybody_may_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("evidence.db");
+    runtime().block_on(async {
+        let store = SqliteStore::open(&path, &Options::default()).await.unwrap();
+        let second = SqliteStore::open(&path, &Options::default()).await;
+        assert!(matches!(second, Err(OpenError::InUse { .. })), "{second:?}");
+        fill(&store, 0, 2).await;
+
+        let reader = SqliteStore::open_read_only(&path).await.unwrap();
+        assert_eq!(reader.verify().await.unwrap(), 2);
+        assert!(matches!(reader.append(event("e")).await, Err(StoreError::Failed(_))));
+        drop(reader);
+
+        store.close().await;
+        let again = SqliteStore::open(&path, &Options::default()).await.unwrap();
+        assert_eq!(again.verify().await.unwrap(), 2);
+    });
+}
+
+#[test]
+fn other_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let text = folder.path().join("text.db");
+        std::fs::write(&text, "no database, but long enough to be looked at: ".repeat(100)).unwrap();
+        let missing = folder.path().join("missing.db");
+        for path in [&text, &folder.path().join("no/such/folder.db")] {
+            let opened = SqliteStore::open(path, &Options::default()).await;
+            assert!(matches!(opened, Err(OpenError::Database { .. } | OpenError::Lock { .. })), "{opened:?}");
+        }
+        assert!(matches!(SqliteStore::open_read_only(&missing).await, Err(OpenError::Database { .. })));
+        assert!(!missing.exists());
+
+        let foreign = folder.path().join("foreign.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&foreign).create_if_missing(true);
+        let other = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE t (x)").execute(&other).await.unwrap();
+        other.close().await;
+        let opened = SqliteStore::open(&foreign, &Options::default()).await;
+        assert!(matches!(opened, Err(OpenError::Foreign { .. })), "{opened:?}");
+
+        let path = folder.path().join("newer.db");
+        SqliteStore::open(&path, &Options::default()).await.unwrap().close().await;
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+        let other = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        sqlx::raw_sql("PRAGMA user_version = 99").execute(&other).await.unwrap();
+        other.close().await;
+        let opened = SqliteStore::open(&path, &Options::default()).await;
+        assert!(matches!(opened, Err(OpenError::Newer { found: 99, .. })), "{opened:?}");
+    });
+}
+
+const CHILD: &str = "BARTIZAN_STORE_TEST_CHILD";
+
+/// Not a test of its own: what the killed process runs. It says each id once it is acknowledged.
+#[test]
+#[allow(clippy::print_stdout, reason = "it is how the child answers")]
+fn child_appends_until_killed() {
+    let Some(path) = std::env::var_os(CHILD) else { return };
+    runtime().block_on(async {
+        let store = Arc::new(SqliteStore::open(Path::new(&path), &Options::default()).await.unwrap());
+        let mut tasks = JoinSet::new();
+        for task in 0..16 {
+            let store = Arc::clone(&store);
+            tasks.spawn(async move {
+                for n in 0.. {
+                    let id = format!("{task}-{n}");
+                    store.append(event(&id)).await.unwrap();
+                    println!("ACK {id}");
+                }
+            });
+        }
+        while tasks.join_next().await.is_some() {}
+    });
+}
+
+#[test]
+fn nothing_acknowledged_is_missing_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("evidence.db");
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "tests::child_appends_until_killed", "--nocapture"])
+        .env(CHILD, &path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut acknowledged = BTreeSet::new();
+    let mut take = |line: String| {
+        if let Some((_, id)) = line.split_once("ACK ") {
+            acknowledged.insert(id.to_owned());
+        }
+        acknowledged.len()
+    };
+    while take(lines.next().expect("the child ended by itself").unwrap()) < 500 {}
+    runtime().block_on(async {
+        let second = SqliteStore::open(&path, &Options::default()).await;
+        assert!(matches!(second, Err(OpenError::InUse { .. })), "{second:?}");
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What was still in the pipe counts, up to the last whole line.
+    for line in lines.map_while(Result::ok) {
+        take(line);
+    }
+    runtime().block_on(async {
+        let store = SqliteStore::open(&path, &Options::default()).await.unwrap();
+        let count = store.verify().await.unwrap();
+        let kept: BTreeSet<String> = store.recent(u32::MAX).await.unwrap().into_iter().map(|e| e.id).collect();
+        assert_eq!(kept.len() as u64, count);
+        // A last line cut by the kill may be a shorter id, which was acknowledged before it.
+        let missing: Vec<_> = acknowledged.difference(&kept).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    });
+}
+
+proptest! {
+    #[test]
+    fn any_event_survives_the_round_trip(
+        id in any::<String>(),
+        tenant in any::<String>(),
+        model in any::<String>(),
+        score in proptest::option::of(any::<f32>().prop_filter("finite", |f| f.is_finite())),
+        seq in 0_u64..(1 << 62),
+    ) {
+        let sent = Event { id, tenant, model, scores: Scores { injection: score, ..Scores::default() }, ..event("") };
+        let mut head = Head { chain_id: "c".to_owned(), seq: Some(seq), hash: GENESIS.to_owned() };
+        let row = chain::link(sent.clone(), &mut head).unwrap();
+        let back = chain::event(&row.body, &row.hash).unwrap();
+        prop_assert_eq!(head.seq, Some(seq + 1));
+        prop_assert_eq!(&back.hash, &head.hash);
+        prop_assert_eq!(
+            Event { chain_id: String::new(), seq: 0, prev: String::new(), hash: String::new(), ..back },
+            Event { prev: String::new(), hash: String::new(), ..sent }
+        );
+    }
+}
