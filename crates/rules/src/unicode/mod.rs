@@ -1,1 +1,4 @@
 //! Text that people and models read differently.
+
+mod class;
+pub mod hidden_text;

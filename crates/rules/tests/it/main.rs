@@ -1,3 +1,4 @@
 //! Tests over all built-in detectors, through the real engine.
 
+mod ordinary;
 mod pages;
