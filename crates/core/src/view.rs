@@ -120,6 +120,12 @@ impl OffsetMap {
         self.segments.is_empty()
     }
 
+    /// The stretches in view order; none where the view equals the original.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
     /// Appends a stretch; adjacent exact stretches are merged.
     pub fn push(&mut self, segment: Segment) {
         if let Some(last) = self.segments.last_mut()

@@ -1,0 +1,291 @@
+//! Detectors over a whole text.
+
+use std::collections::HashMap;
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use bartizan_core::{
+    Anchors, Context, Coverage, Detector, Finding, Hold, Kind, Limits, Origin, Part, Reason, Rule, RuleId, Scores,
+    Sink, Source, Span, Subject, ViewText, Views,
+};
+
+use crate::dedupe::dedupe;
+use crate::error::EngineError;
+use crate::prefilter::{Lane, Prefilter, with_lanes};
+use crate::stream::Stream;
+use crate::suppress::Suppression;
+use crate::views;
+
+/// A fixed set of detectors, ready to look at texts from any thread.
+pub struct Engine {
+    /// The cheap first, then by their first rule.
+    detectors: Vec<Box<dyn Detector>>,
+    traits: Vec<Traits>,
+    /// Position of a rule among all rules, and of its detector.
+    rules: HashMap<RuleId, (u32, usize)>,
+    prefilter: Prefilter,
+    suppressions: Vec<Suppression>,
+    limits: Limits,
+    /// True where a detector wants to see every text.
+    always: bool,
+}
+
+/// What a detector answers about itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Traits {
+    pub(crate) views: Views,
+    pub(crate) hold: Hold,
+    always: bool,
+    non_ascii: bool,
+}
+
+/// One text to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// What it is.
+    pub kind: Kind,
+    /// Where it came from.
+    pub origin: &'a Origin,
+    /// What it stands in.
+    pub context: Context<'a>,
+}
+
+/// What was found in one text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scan {
+    /// Findings by place, then by rule; spans are bytes of the text.
+    pub findings: Vec<Finding>,
+    /// Probabilities that detectors worked out.
+    pub scores: Scores,
+    /// What was not read.
+    pub coverage: Coverage,
+    /// How many findings were suppressed.
+    pub suppressed: u64,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("rules", &self.rules.len()).field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine with these detectors, in any order.
+    ///
+    /// # Errors
+    /// A detector without rules, a rule defined twice, an empty literal, a suppression of an unknown rule, with an
+    /// empty text or without a reason, or more literals than fit an automaton.
+    pub fn new(
+        mut detectors: Vec<Box<dyn Detector>>,
+        suppressions: Vec<Suppression>,
+        limits: Limits,
+    ) -> Result<Self, EngineError> {
+        if detectors.iter().any(|d| d.rules().is_empty()) {
+            return Err(EngineError::NoRules);
+        }
+        // A canonical order, so that the caller's cannot show in any answer.
+        detectors.sort_by(|a, b| {
+            let key = |d: &dyn Detector| (d.cost(), d.rules().first().map(|r| r.id.clone()));
+            key(a.as_ref()).cmp(&key(b.as_ref()))
+        });
+        let mut rules = HashMap::new();
+        for (number, detector) in detectors.iter().enumerate() {
+            for rule in detector.rules() {
+                let position = u32::try_from(rules.len()).unwrap_or(u32::MAX);
+                if rules.insert(rule.id.clone(), (position, number)).is_some() {
+                    return Err(EngineError::DuplicateRule(rule.id.clone()));
+                }
+            }
+        }
+        for suppression in &suppressions {
+            suppression.check(detectors.iter().flat_map(|d| d.rules()))?;
+        }
+        let prefilter = Prefilter::new(&detectors)?;
+        let traits: Vec<Traits> = detectors
+            .iter()
+            .map(|d| {
+                let Anchors { always, non_ascii, .. } = d.anchors();
+                Traits { views: d.views(), hold: d.hold(), always, non_ascii }
+            })
+            .collect();
+        let always = traits.iter().any(|t| t.always);
+        Ok(Self { detectors, traits, rules, prefilter, suppressions, limits, always })
+    }
+
+    /// Every rule that can be reported, by detector.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.detectors.iter().flat_map(|d| d.rules())
+    }
+
+    /// The bounds it works within.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// A number that changes with the rules, what they are anchored on, the suppressions and the limits, and with
+    /// nothing else: FNV-1a, the same in every process. Settings that a detector keeps to itself are not in it.
+    #[must_use]
+    pub fn rules_fingerprint(&self) -> u64 {
+        let mut hash = Fnv::default();
+        for (detector, traits) in self.detectors.iter().zip(&self.traits) {
+            for rule in detector.rules() {
+                hash.text(rule.id.as_str());
+                hash.text(&rule.since);
+                hash.text(rule.severity.as_str());
+                hash.text(rule.confidence.as_str());
+            }
+            for literal in detector.anchors().literals {
+                hash.text(literal);
+            }
+            hash.text(&format!("{traits:?} {:?} {}", detector.cost(), detector.anchors().digits));
+        }
+        hash.text(&format!("{:?} {:?}", self.suppressions, self.limits));
+        hash.finish()
+    }
+
+    /// Looks at a whole text. Of a text longer than [`Limits::max_text`] the first so many bytes are looked at, and
+    /// the rest is in the coverage.
+    ///
+    /// A detector with more than 16,384 anchors in one text is called more than once, each time with the next so
+    /// many of them.
+    #[must_use]
+    pub fn scan(&self, input: &Input<'_>) -> Scan {
+        let mut scan = Scan::default();
+        let read = input.text.floor_char_boundary(self.limits.max_text);
+        if read < input.text.len() {
+            scan.coverage.add(Part::partial(Reason::TooLong, input.text.len() - read));
+        }
+        let text = input.text.get(..read).unwrap_or_default();
+        // No view of an ASCII text is longer than the text, so nothing can be in one shorter than every anchor.
+        if text.is_empty() || (text.len() < self.prefilter.shortest && !self.always && text.is_ascii()) {
+            return scan;
+        }
+        let texts = views::build(text, &self.limits, &mut scan.coverage);
+        let subject =
+            Subject { text, kind: input.kind, origin: input.origin, context: input.context, texts: &texts, hits: &[] };
+        self.inspect(&subject, |_| true, &mut scan);
+        if !scan.findings.is_empty() {
+            dedupe(&mut scan.findings);
+            let before = scan.findings.len();
+            scan.findings.retain(|f| !self.suppresses(f, input.origin.source, f.span().of(text)));
+            scan.suppressed = (before - scan.findings.len()) as u64;
+        }
+        scan
+    }
+
+    /// A text that arrives piece by piece. `masks` says of which rules policy would redact or deny a finding here:
+    /// only their detectors hold text back. `system` is the system text of the same exchange.
+    #[must_use]
+    pub fn stream(
+        self: &Arc<Self>,
+        origin: Origin,
+        kind: Kind,
+        masks: impl Fn(&Rule) -> bool,
+        system: Vec<String>,
+    ) -> Stream {
+        Stream::new(Arc::clone(self), origin, kind, masks, system)
+    }
+
+    pub(crate) fn detectors(&self) -> impl Iterator<Item = (usize, &dyn Detector, Traits)> {
+        self.detectors.iter().zip(&self.traits).enumerate().map(|(i, (d, t))| (i, d.as_ref(), *t))
+    }
+
+    /// Position of the rule among all rules, and of its detector.
+    pub(crate) fn owner(&self, rule: &RuleId) -> Option<(u32, usize)> {
+        self.rules.get(rule).copied()
+    }
+
+    pub(crate) fn suppresses(&self, finding: &Finding, source: Source, matched: &str) -> bool {
+        self.suppressions.iter().any(|s| s.covers(finding, source, matched))
+    }
+
+    /// Calls the wanted detectors that have something to look at. The findings are as they come: several for one
+    /// thing, in no particular order.
+    pub(crate) fn inspect(&self, subject: &Subject<'_>, wanted: impl Fn(usize) -> bool, scan: &mut Scan) {
+        let foreign = subject.texts.iter().filter(|t| !t.text.is_ascii()).fold(Views::NONE, |v, t| v | t.serves);
+        with_lanes(self.detectors.len(), |lanes| {
+            let mut any = self.always || foreign != Views::NONE;
+            for (number, text) in subject.texts.iter().enumerate() {
+                any |= self.prefilter.pass(number, text, lanes, &wanted, |at, lane| {
+                    if let Some(detector) = self.detectors.get(at) {
+                        self.call(detector.as_ref(), subject, lane, scan);
+                    }
+                });
+            }
+            if !any {
+                return;
+            }
+            for (lane, (at, detector, traits)) in lanes.iter_mut().zip(self.detectors()) {
+                let called =
+                    !lane.hits.is_empty() || traits.always || (traits.non_ascii && foreign.intersects(traits.views));
+                if called && wanted(at) {
+                    self.call(detector, subject, lane, scan);
+                }
+            }
+        });
+    }
+
+    fn call(&self, detector: &dyn Detector, subject: &Subject<'_>, lane: &mut Lane, scan: &mut Scan) {
+        lane.hits.sort_by_key(|hit| (hit.text, hit.span));
+        let before = scan.findings.len();
+        let subject = Subject { hits: &lane.hits, ..*subject };
+        let mut call = |limits: &Limits| {
+            let mut sink = Sink::new(&mut scan.findings, &mut scan.scores, &mut scan.coverage, limits);
+            detector.inspect(&subject, limits, &mut sink);
+        };
+        match lane.reported {
+            0 => call(&self.limits),
+            some if some >= self.limits.max_findings => {}
+            some => call(&Limits { max_findings: self.limits.max_findings - some, ..self.limits.clone() }),
+        }
+        lane.reported += scan.findings.len() - before;
+        lane.hits.clear();
+    }
+}
+
+/// Bytes at the end of a detector's view that [`Detector::live`] has to see.
+pub(crate) fn tail<'a>(text: &'a ViewText<'_>, hold: Hold) -> &'a str {
+    let Hold::Bounded(bound) = hold else { return &text.text };
+    let least = bound.saturating_add(bartizan_core::detector::LOOKBEHIND + 4);
+    let from = text.text.floor_char_boundary(text.text.len().saturating_sub(least));
+    text.text.get(from..).unwrap_or_default()
+}
+
+/// A finding moved by so many bytes.
+pub(crate) fn shift(mut finding: Finding, by: usize) -> Finding {
+    let span = finding.span();
+    finding.at = bartizan_core::Location::Text { span: Span::new(span.start + by, span.end + by) };
+    finding
+}
+
+/// FNV-1a, 64 bits (Fowler, Noll, Vo; IETF draft-eastlake-fnv).
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    /// Adds a text and its end.
+    fn text(&mut self, text: &str) {
+        self.write(text.as_bytes());
+        self.write(&[0xff]);
+    }
+}
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
