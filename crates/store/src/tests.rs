@@ -18,6 +18,7 @@ use crate::{OpenError, Options, SqliteStore};
 fn event(id: &str) -> Event {
     Event {
         id: id.to_owned(),
+        exchange: "x".to_owned(),
         chain_id: String::new(),
         seq: 0,
         time: "2026-01-02T03:04:05.000006Z".to_owned(),
