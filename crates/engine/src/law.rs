@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bartizan_core::{Context, Finding, Hold, Kind, Origin, Source, Span};
+use bartizan_core::{Context, Coverage, Finding, Hold, Kind, Origin, Rule, Source, Span};
 
 use crate::engine::{Engine, Input};
 
@@ -12,32 +12,40 @@ use crate::engine::{Engine, Input};
 ///
 /// In detail:
 /// 1. the released pieces are the text;
-/// 2. every finding of a bounded detector that is not late lies in the text released with it;
+/// 2. every finding of a bounded detector that masks and is not late lies in the text released with it;
 /// 3. every finding of the scan is told, and every finding told is one of the scan's, unless a late finding of the
 ///    same rule overlaps it;
-/// 4. a bounded detector's finding that is no longer than its bound, and not decoded, is not late;
-/// 5. where no bounded detector's finding is late, masking each step's text gives the masked whole.
+/// 4. such a detector's finding that is no longer than its bound, and not decoded, is not late;
+/// 5. where none of theirs is late, masking each step's text gives the masked whole;
+/// 6. the merged coverage and the last scores are those of the scan.
 ///
 /// # Errors
 /// What differs, for people.
 pub fn check_stream(engine: &Arc<Engine>, text: &str, splits: &[usize]) -> Result<(), String> {
-    check_stream_from(engine, &Origin::new(Source::Model), Kind::Text, text, splits)
+    let origin = Origin::new(Source::Model);
+    check_stream_of(
+        engine,
+        &Input { text, kind: Kind::Text, origin: &origin, context: Context::default() },
+        |_| true,
+        splits,
+    )
 }
 
-/// [`check_stream`] for a text from elsewhere or of another kind.
+/// [`check_stream`] for a text of any kind from anywhere, with only some rules masking.
 ///
 /// # Errors
 /// What differs, for people.
-pub fn check_stream_from(
+pub fn check_stream_of(
     engine: &Arc<Engine>,
-    origin: &Origin,
-    kind: Kind,
-    text: &str,
+    input: &Input<'_>,
+    masks: impl Fn(&Rule) -> bool,
     splits: &[usize],
 ) -> Result<(), String> {
-    let whole = engine.scan(&Input { text, kind, origin, context: Context::default() });
+    let text = input.text;
+    let whole = engine.scan(input);
     let cuts: BTreeSet<usize> = splits.iter().map(|at| text.floor_char_boundary(*at)).collect();
-    let mut stream = engine.stream(origin.clone(), kind, |_| true, Vec::new());
+    let system = input.context.system.iter().map(|s| (*s).to_owned()).collect();
+    let mut stream = engine.stream(input.origin.clone(), input.kind, &masks, system);
     let mut steps = Vec::new();
     let mut from = 0;
     for to in cuts.into_iter().chain([text.len()]) {
@@ -46,19 +54,22 @@ pub fn check_stream_from(
     }
     steps.push(stream.finish());
 
+    let bound = |finding: &Finding| bound(engine, finding, &masks);
+    let mut coverage = Coverage::default();
     let mut released = String::new();
     let mut masked = String::new();
     let mut told: Vec<&Finding> = Vec::new();
     let mut late: Vec<&Finding> = Vec::new();
     let mut spilled = false;
     for step in &steps {
+        coverage.merge(&step.coverage);
         if step.start != released.len() {
             return Err(format!("a step starts at {} after {} bytes", step.start, released.len()));
         }
         released.push_str(&step.text);
         for finding in &step.findings {
             let span = finding.span();
-            if bound(engine, finding).is_some() && (span.start < step.start || span.end > released.len()) {
+            if bound(finding).is_some() && (span.start < step.start || span.end > released.len()) {
                 return Err(format!(
                     "{} is told with the text {}..{}",
                     show(finding, text),
@@ -70,17 +81,21 @@ pub fn check_stream_from(
         }
         for (finding, _) in &step.late {
             late.push(finding);
-            let Some(bound) = bound(engine, finding) else { continue };
+            let Some(bound) = bound(finding) else { continue };
             spilled = true;
             if finding.depth == 0 && finding.span().len() <= bound {
                 return Err(format!("{} is late, though it fits its bound", show(finding, text)));
             }
         }
-        let mine = step.findings.iter().filter(|f| bound(engine, f).is_some());
+        let mine = step.findings.iter().filter(|f| bound(f).is_some());
         masked.push_str(&mask(&step.text, step.start, mine));
     }
     if released != text {
         return Err(format!("{} of {} bytes were released", released.len(), text.len()));
+    }
+    let scores = steps.last().map(|s| s.scores).unwrap_or_default();
+    if (&coverage, scores) != (&whole.coverage, whole.scores) {
+        return Err(format!("{coverage:?} and {scores:?} instead of {:?} and {:?}", whole.coverage, whole.scores));
     }
     let same = |a: &Finding, b: &Finding| {
         (&a.rule, a.span(), a.severity, a.confidence, &a.entity, &a.fix)
@@ -97,20 +112,21 @@ pub fn check_stream_from(
             return Err(format!("{} is only told by the stream", show(finding, text)));
         }
     }
-    let expected = mask(text, 0, whole.findings.iter().filter(|f| bound(engine, f).is_some()));
+    let expected = mask(text, 0, whole.findings.iter().filter(|f| bound(f).is_some()));
     if !spilled && masked != expected {
         return Err(format!("masked as {masked:?} instead of {expected:?}"));
     }
     Ok(())
 }
 
-/// The bound of the finding's detector, where it has one.
-fn bound(engine: &Engine, finding: &Finding) -> Option<usize> {
+/// The bound of the finding's detector, where it has one and masks.
+fn bound(engine: &Engine, finding: &Finding, masks: impl Fn(&Rule) -> bool) -> Option<usize> {
     let (_, owner) = engine.owner(&finding.rule)?;
-    engine.detectors().nth(owner).and_then(|(_, _, traits)| match traits.hold {
-        Hold::Bounded(bound) => Some(bound),
-        Hold::Whole => None,
-    })
+    let (_, detector, traits) = engine.detectors().nth(owner)?;
+    match traits.hold {
+        Hold::Bounded(bound) if detector.rules().iter().any(masks) => Some(bound),
+        _ => None,
+    }
 }
 
 fn show(finding: &Finding, text: &str) -> String {

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use bartizan_core::detector::LOOKBEHIND;
 use bartizan_core::{
-    Context, Coverage, Detector, Finding, Hold, Kind, OffsetMap, Origin, Part, Reason, Rule, Scores, Span,
-    Subject, View, ViewText,
+    Context, Coverage, Detector, Finding, Hold, Kind, OffsetMap, Origin, Part, Reason, Rule, Scores, Span, Subject,
+    View, ViewText,
 };
 
 use crate::dedupe::{dedupe, place};
@@ -139,6 +139,11 @@ impl Stream {
     #[must_use]
     pub const fn held(&self) -> usize {
         self.end() - self.released
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn kept(&self) -> usize {
+        self.text.len()
     }
 
     const fn end(&self) -> usize {
