@@ -1,1 +1,65 @@
-fn main() {}
+//! What a developer and CI run beside cargo: the gate, generated files, benchmarks, fuzzing, test components.
+//!
+//! It uses the standard library only, so that it builds in a second, also where nothing else does.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
+#![allow(clippy::disallowed_methods, reason = "its whole work is files, processes and time")]
+
+mod bench;
+mod components;
+mod deps;
+mod e2e;
+mod fuzz;
+mod gate;
+mod generated;
+mod repo;
+mod runner;
+
+use std::process::ExitCode;
+
+/// A failure that is only ever shown.
+type Result<T = ()> = std::result::Result<T, String>;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test [PHASE…]               everything that has to pass before a change lands
+  components                  fetch what the end-to-end tests need; prints how to export it
+  deps                        check the layers, the lint walls and banned crates
+  gen [--check]               write the generated files, or check that they are current
+  fuzz TARGET [--seconds N]   fuzz one target (needs cargo-fuzz and a nightly toolchain)
+  fuzz --replay               run every corpus through its target on stable
+  bench NAME [ARG…]           startup | build | a benchmark of the binary: engine, gateway, …
+  e2e [FILTER]                the heavy tests, with a model large enough to be fooled
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args.as_slice() {
+        ["test", phases @ ..] => gate::run(phases),
+        ["components"] => components::print_export(),
+        ["deps"] => deps::check(),
+        ["gen"] => generated::write(),
+        ["gen", "--check"] => generated::check(),
+        ["fuzz", "--replay"] => fuzz::replay(),
+        ["fuzz", target] => fuzz::run(target, None),
+        ["fuzz", target, "--seconds", seconds] => fuzz::run(target, Some(seconds)),
+        ["bench", name, rest @ ..] => bench::run(name, rest),
+        ["e2e", filter @ ..] if filter.len() <= 1 => e2e::run(filter.first().copied()),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
