@@ -184,6 +184,18 @@ fn context() -> Toy {
     })
 }
 
+/// The same word where the other one is not before it.
+fn lonely() -> Toy {
+    toy("pii/lonely", &["pin"], Hold::Bounded(3), Some(|t| unfinished(t, "pin")), |d, s, out| {
+        for (text, hit) in s.anchored() {
+            let before = &text.text.as_bytes()[hit.span.start.saturating_sub(100)..hit.span.start];
+            if !before.windows(4).any(|w| w.eq_ignore_ascii_case(b"bank")) {
+                out.report(Report::new(&d.rules[0], text, hit.span));
+            }
+        }
+    })
+}
+
 /// Three bells make one finding, and a score.
 fn bells() -> Toy {
     toy("limits/bells", &["bell"], Hold::Whole, None, |d, s, out| {
@@ -213,7 +225,7 @@ fn tabs() -> Toy {
 }
 
 fn all() -> Vec<Box<dyn Detector>> {
-    [phrase(), token(), card(), block(), context(), bells(), tabs()]
+    [phrase(), token(), card(), block(), context(), lonely(), bells(), tabs()]
         .into_iter()
         .map(|toy| Box::new(toy) as Box<dyn Detector>)
         .collect()
@@ -279,8 +291,30 @@ proptest! {
         prop_assert_eq!(check_stream_of(&engine(), &input, masks, &splits), Ok(()));
     }
 
+    /// What stands before a window matters as far as a detector may look back.
     #[test]
-    fn order_of_detectors_does_not_show(text in text(), order in Just((0..7).collect::<Vec<usize>>()).prop_shuffle()) {
+    fn windows_reach_far_enough_back(
+        pieces in prop::collection::vec(prop_oneof![1 => "bank ", 3 => "pin ", 9 => "[a-z]{1,9}[ .-]"
+            ], 0..500),
+        width in 1_usize..60,
+    ) {
+        let text = pieces.concat();
+        let splits: Vec<usize> = (0..text.len()).step_by(width).collect();
+        prop_assert_eq!(check_stream(&engine(), &text, &splits), Ok(()));
+    }
+
+    /// A token on its way when the text is checked is not told before it has ended.
+    #[test]
+    fn checks_tell_only_what_is_final(before in 990_usize..1040, length in 8_usize..60) {
+        let text = format!("{}tok_{} end", "wordy ".repeat(400).split_at(before).0, "a".repeat(length));
+        let origin = Origin::new(Source::Model);
+        let input = Input { text: &text, kind: Kind::Text, origin: &origin, context: Context::default() };
+        let splits: Vec<usize> = (0..text.len()).collect();
+        prop_assert_eq!(check_stream_of(&engine(), &input, |_| false, &splits), Ok(()));
+    }
+
+    #[test]
+    fn order_of_detectors_does_not_show(text in text(), order in Just((0..8).collect::<Vec<usize>>()).prop_shuffle()) {
         let mut slots: Vec<_> = all().into_iter().map(Some).collect();
         let shuffled = order.iter().map(|at| slots[*at].take().unwrap()).collect();
         let shuffled = Engine::new(shuffled, Vec::new(), Limits::default()).unwrap();
@@ -320,7 +354,7 @@ fn a_detector_that_holds_too_little_breaks_the_law() {
             }
         }
     };
-    let error = breaks(Toy { look: far, ..context() }, &format!("bank {} pin", "word ".repeat(300)));
+    let error = breaks(Toy { look: far, ..context() }, &format!("bank {} pin it", "word ".repeat(300)));
     assert!(error.contains("only told by the stream"), "{error}");
 }
 
