@@ -159,8 +159,8 @@ impl Engine {
             scan.coverage.add(Part::partial(Reason::TooLong, input.text.len() - read));
         }
         let text = input.text.get(..read).unwrap_or_default();
-        // No view of an ASCII text is longer than the text, so nothing can be in one shorter than every anchor.
-        if text.is_empty() || (text.len() < self.prefilter.shortest && !self.always && text.is_ascii()) {
+        // So short an ASCII text says nothing else in any view, such as `%41`, and is shorter than every anchor.
+        if text.is_empty() || (text.len() < self.prefilter.shortest.min(4) && !self.always && text.is_ascii()) {
             return scan;
         }
         let texts = views::build(text, &self.limits, &mut scan.coverage);

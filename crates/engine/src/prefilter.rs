@@ -13,6 +13,9 @@ use crate::error::EngineError;
 /// anchors; far more than a detector that counts hits needs to see at once.
 pub(crate) const BATCH: usize = 1 << 14;
 
+/// Most hits whose memory a lane keeps for the next text.
+const KEPT: usize = 512;
+
 /// Literals up to this many bytes in all become a DFA: about a quarter kilobyte of table per byte.
 const DFA_BYTES: usize = 16 << 10;
 
@@ -60,6 +63,10 @@ pub(crate) fn with_lanes<T>(count: usize, work: impl FnOnce(&mut [Lane]) -> T) -
         lane.reported = 0;
     }
     let result = work(&mut lanes);
+    // What one hostile text has needed is not kept for good.
+    for lane in lanes.iter_mut().filter(|lane| lane.hits.capacity() > KEPT) {
+        lane.hits = Vec::new();
+    }
     LANES.set(lanes);
     result
 }

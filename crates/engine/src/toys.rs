@@ -368,6 +368,13 @@ fn the_toys_find_what_they_are_for() {
 }
 
 #[test]
+fn surfaces_may_share_and_move_them() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Engine>();
+    shared::<crate::Stream>();
+}
+
+#[test]
 fn prose_flows_and_a_split_token_does_not() {
     let mut stream = engine().stream(Origin::default(), Kind::Text, |r| r.id.as_str() == "secret/token", Vec::new());
     assert_eq!(stream.push("Hello wor").text, "Hello ");
