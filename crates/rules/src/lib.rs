@@ -24,10 +24,12 @@ use serde::{Deserialize, Serialize};
 pub mod egress;
 pub mod limits;
 pub mod output;
+pub mod pack;
 pub mod pii;
 pub mod prompt;
 pub mod registry;
 pub mod secret;
+mod tape;
 pub mod unicode;
 
 /// What a deployment can tell the built-in detectors. These are sections of the user's `bartizan.toml`.

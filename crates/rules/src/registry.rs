@@ -8,4 +8,4 @@ use crate::{RulesError, Settings};
 pub type Make = fn(&Settings) -> Result<Box<dyn Detector>, RulesError>;
 
 /// Every built-in detector.
-pub const DETECTORS: &[Make] = &[crate::limits::oversized_text::make, crate::unicode::hidden_text::make];
+pub const DETECTORS: &[Make] = &[crate::limits::oversized_text::make, crate::secret::keys::make, crate::unicode::hidden_text::make];

@@ -1,1 +1,3 @@
 //! Personal data.
+
+pub(crate) mod checksum;

@@ -1,1 +1,4 @@
 //! Credentials.
+
+pub mod keys;
+pub(crate) mod quality;

@@ -1,4 +1,5 @@
 //! Tests over all built-in detectors, through the real engine.
 
 mod ordinary;
+mod packs;
 mod pages;

@@ -1,0 +1,72 @@
+//! Rule packs: rules that are data, built in or written by a user.
+//!
+//! A pack is a TOML file of `[[rule]]` tables. A rule describes the form of a token by *shapes*: literal text with
+//! runs of characters in braces, `"ghp_{alnum:36}"`, `"sk-{token:20-80}"`, `"{[MNO]:1}{base64url:23-27}"`. Where
+//! that is not enough, a `regex` that begins with one of a list of `literals`. All rules of a pack share one pass over
+//! the text. Every rule carries examples that must fire and examples that must not; [`load`] runs them.
+
+mod checksum;
+mod detector;
+mod example;
+mod page;
+mod schema;
+mod shape;
+
+use bartizan_core::Detector;
+
+use crate::RulesError;
+
+/// Most bytes of one finding of a pack. Longer tokens are reported up to here.
+pub const LONGEST: usize = 8192;
+
+/// What is wrong with a pack, where, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PackError {
+    /// The file is not TOML, or has an unknown, missing or mistyped key.
+    #[error("line {line}, column {column}: {reason}")]
+    Toml {
+        /// Line, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+        /// What the TOML reader says.
+        reason: String,
+    },
+    /// A rule cannot be used.
+    #[error("line {line}, column {column}: rule `{rule}`: {reason}")]
+    Rule {
+        /// Line, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+        /// The rule's id.
+        rule: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+}
+
+/// Reads a user's pack and runs its examples.
+///
+/// # Errors
+/// A pack that cannot be read, a rule that cannot be used, or an example that does not behave.
+pub fn load(toml: &str) -> Result<Vec<Box<dyn Detector>>, PackError> {
+    let (pack, sources) = detector::Pack::build(toml)?;
+    example::check(&pack, &sources, toml)?;
+    Ok(vec![Box::new(pack)])
+}
+
+/// Reads a built-in pack. Its examples are run by tests, not at every start.
+pub(crate) fn built_in(name: &'static str, toml: &str) -> Result<Box<dyn Detector>, RulesError> {
+    match detector::Pack::build(toml) {
+        Ok((pack, _)) => Ok(Box::new(pack)),
+        Err(error) => Err(RulesError::Pattern { rule: format!("packs/{name}.toml"), reason: error.to_string() }),
+    }
+}
+
+/// Line and column, from 1, of a byte offset.
+fn place(toml: &str, offset: usize) -> (usize, usize) {
+    let before = toml.get(..toml.floor_char_boundary(offset)).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+    (before.matches('\n').count() + 1, before.get(line_start..).unwrap_or_default().chars().count() + 1)
+}

@@ -1,0 +1,85 @@
+//! Whether characters look like a key, or like something that stands for one.
+
+/// Shannon entropy in bits a character; 0 for an empty text.
+#[must_use]
+pub(crate) fn entropy(bytes: &[u8]) -> f32 {
+    let mut counts = [0_u32; 256];
+    for byte in bytes {
+        if let Some(count) = counts.get_mut(usize::from(*byte)) {
+            *count += 1;
+        }
+    }
+    let total = bytes.len() as f32;
+    counts.iter().filter(|c| **c > 0).map(|c| *c as f32 / total).map(|p| -p * p.log2()).sum()
+}
+
+/// Words that authors of documentation write where a key belongs. Four letters or more, so that random characters
+/// hardly ever form one.
+const STAND_INS: [&[u8]; 17] = [
+    b"example",
+    b"placeholder",
+    b"changeme",
+    b"change_me",
+    b"change-me",
+    b"redacted",
+    b"dummy",
+    b"your_",
+    b"your-",
+    b"yourkey",
+    b"yourtoken",
+    b"insert",
+    b"sample",
+    b"xxxx",
+    b"replace",
+    b"notreal",
+    b"secret_here",
+];
+
+/// Same character this often in a row is nobody's key.
+const REPEATED: usize = 6;
+
+/// Characters that count up or down this long are nobody's key.
+const COUNTED: usize = 8;
+
+/// True for documentation stand-ins, repeated characters, and characters that count up or down.
+#[must_use]
+pub(crate) fn is_placeholder(bytes: &[u8]) -> bool {
+    names_stand_in(bytes)
+        || has_steps(bytes, 0, REPEATED)
+        || has_steps(bytes, 1, COUNTED)
+        || has_steps(bytes, -1, COUNTED)
+}
+
+fn names_stand_in(bytes: &[u8]) -> bool {
+    STAND_INS.iter().any(|word| bytes.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word)))
+}
+
+/// True where `length` characters in a row each differ by `step` from the one before.
+fn has_steps(bytes: &[u8], step: i16, length: usize) -> bool {
+    let mut run = 1;
+    bytes.windows(2).any(|pair| {
+        let [a, b] = pair else { return false };
+        run = if i16::from(*b) - i16::from(*a) == step { run + 1 } else { 1 };
+        run >= length
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entropy_is_bits_a_character() {
+        assert_eq!(entropy(b""), 0.0);
+        assert_eq!(entropy(b"aaaa"), 0.0);
+        assert!((entropy(b"abcdabcd") - 2.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn stand_ins_are_known() {
+        for text in ["AKIAIOSFODNN7EXAMPLE", "xxxxxxxx", "aaaaaa1", "12345678", "zz87654321", "your-key-here"] {
+            assert!(is_placeholder(text.as_bytes()), "{text}");
+        }
+        assert!(!is_placeholder(b"a8Kq0ZpW3mR7tYbN1cXv"));
+    }
+}

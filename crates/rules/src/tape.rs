@@ -1,0 +1,173 @@
+//! Reading a text that may still be growing.
+//!
+//! A matcher that reads only through a [`Tape`] obeys the law of [`bartizan_core::Detector::live`] by construction:
+//! as long as it never asked for a byte behind the end, appended text cannot change its answer.
+
+use std::cell::Cell;
+
+use bartizan_core::Span;
+
+/// A set of ASCII bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Class(u128);
+
+impl Class {
+    pub(crate) const DIGIT: Self = Self::range(b'0', b'9');
+    pub(crate) const LOWER: Self = Self::range(b'a', b'z');
+    pub(crate) const UPPER: Self = Self::range(b'A', b'Z');
+    pub(crate) const ALNUM: Self = Self::DIGIT.or(Self::LOWER).or(Self::UPPER);
+    pub(crate) const WORD: Self = Self::ALNUM.or(Self::of(b"_"));
+    pub(crate) const SPACE: Self = Self::of(b" \t\r\n\x0b\x0c");
+
+    /// These bytes; bytes outside ASCII are left out.
+    pub(crate) const fn of(mut bytes: &[u8]) -> Self {
+        let mut set = 0;
+        while let Some((byte, rest)) = bytes.split_first() {
+            if *byte < 128 {
+                set |= 1 << *byte;
+            }
+            bytes = rest;
+        }
+        Self(set)
+    }
+
+    /// All bytes from `first` to `last`.
+    pub(crate) const fn range(first: u8, last: u8) -> Self {
+        let mut set = 0;
+        let mut byte = first;
+        while byte <= last && byte < 128 {
+            set |= 1 << byte;
+            byte += 1;
+        }
+        Self(set)
+    }
+
+    pub(crate) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn has(self, byte: u8) -> bool {
+        byte < 128 && self.0 >> byte & 1 == 1
+    }
+
+    pub(crate) const fn overlaps(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The bytes of the set, in order.
+    pub(crate) fn bytes(self) -> impl Iterator<Item = u8> {
+        (0..128).filter(move |b| self.has(*b))
+    }
+}
+
+/// A text that remembers whether anybody looked behind its end.
+#[derive(Debug)]
+pub(crate) struct Tape<'a> {
+    bytes: &'a [u8],
+    open: Cell<bool>,
+}
+
+impl<'a> Tape<'a> {
+    pub(crate) const fn new(text: &'a str) -> Self {
+        Self { bytes: text.as_bytes(), open: Cell::new(false) }
+    }
+
+    /// The byte at `index`. Past the end there is none, and the tape counts as open.
+    pub(crate) fn at(&self, index: usize) -> Option<u8> {
+        let byte = self.bytes.get(index).copied();
+        if byte.is_none() {
+            self.open.set(true);
+        }
+        byte
+    }
+
+    /// The byte before `index`.
+    pub(crate) fn before(&self, index: usize) -> Option<u8> {
+        self.bytes.get(index.checked_sub(1)?).copied()
+    }
+
+    /// The bytes of a range that was read before; empty where it does not fit.
+    pub(crate) fn slice(&self, span: Span) -> &'a [u8] {
+        self.bytes.get(span.start..span.end).unwrap_or_default()
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// True where `literal` stands at `index`.
+    pub(crate) fn starts(&self, index: usize, literal: &[u8]) -> bool {
+        (index..).zip(literal).all(|(i, want)| self.at(i) == Some(*want))
+    }
+
+    /// The same without regard to ASCII case.
+    pub(crate) fn starts_ignoring_case(&self, index: usize, literal: &[u8]) -> bool {
+        (index..).zip(literal).all(|(i, want)| self.at(i).is_some_and(|b| b.eq_ignore_ascii_case(want)))
+    }
+
+    /// The end of the run of `class` that starts at `from`, looking no further than `limit`.
+    pub(crate) fn run(&self, from: usize, limit: usize, class: Class) -> usize {
+        let mut end = from;
+        while end < limit && self.at(end).is_some_and(|b| class.has(b)) {
+            end += 1;
+        }
+        end
+    }
+
+    /// The start of the run of `class` that ends at `end`, looking back no further than `limit`.
+    pub(crate) fn run_back(&self, end: usize, limit: usize, class: Class) -> usize {
+        let mut start = end;
+        while start > limit && self.before(start).is_some_and(|b| class.has(b)) {
+            start -= 1;
+        }
+        start
+    }
+
+    /// Whether a byte behind the end was asked for since the last call.
+    pub(crate) fn take_open(&self) -> bool {
+        self.open.replace(false)
+    }
+}
+
+/// True where a word may start at `index`: behind anything but a letter or digit, or behind an escape sequence
+/// whose last character only looks like one (`\n`, `%3D`).
+pub(crate) fn word_starts(tape: &Tape<'_>, index: usize) -> bool {
+    let Some(last) = tape.before(index) else { return true };
+    if !Class::ALNUM.has(last) {
+        return true;
+    }
+    let back = |n: usize| index.checked_sub(n).and_then(|i| tape.before(i));
+    match back(1) {
+        Some(b'\\') => matches!(last, b'n' | b'r' | b't'),
+        Some(middle) => back(2) == Some(b'%') && middle.is_ascii_hexdigit() && last.is_ascii_hexdigit(),
+        None => false,
+    }
+}
+
+/// How much of `tail` to hold for a matcher that is tried at every byte of the last `bound` bytes: from the first
+/// place where `try_at` asked for a byte behind the end.
+pub(crate) fn live_from(tail: &str, bound: usize, try_at: impl Fn(&Tape<'_>, usize)) -> usize {
+    let tape = Tape::new(tail);
+    let first = tail.len().saturating_sub(bound);
+    (first..tail.len())
+        .find(|start| {
+            try_at(&tape, *start);
+            tape.take_open()
+        })
+        .map_or(0, |start| tail.len() - tail.floor_char_boundary(start))
+}
+
+/// True where one of `words` stands in the `within` bytes before `start`, without regard to ASCII case.
+pub(crate) fn word_before(tape: &Tape<'_>, start: usize, within: usize, words: &[&[u8]]) -> bool {
+    let from = start.saturating_sub(within);
+    (from..start).any(|i| {
+        // A byte that starts no word is dismissed before the words are compared.
+        tape.slice(Span::new(i, start)).first().is_some_and(|first| {
+            words.iter().any(|w| {
+                w.first().is_some_and(|f| f.eq_ignore_ascii_case(first))
+                    && i + w.len() <= start
+                    && tape.slice(Span::new(i, i + w.len())).eq_ignore_ascii_case(w)
+            })
+        })
+    })
+}

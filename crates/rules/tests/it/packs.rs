@@ -1,0 +1,101 @@
+//! Rule packs: the built-in ones behave as their examples say, and mistakes of users are named.
+
+use bartizan_rules::pack::{PackError, load};
+
+const SECRETS: &str = include_str!("../../packs/secrets.toml");
+
+fn rule(body: &str) -> String {
+    format!(
+        "[[rule]]\nid = \"secret/acme-key\"\nsummary = \"Acme key\"\ndescription = \"A key of Acme.\"\n\
+         severity = \"high\"\nconfidence = \"high\"\ntype = \"ACME_KEY\"\nreferences = [\"CWE-798\"]\n{body}"
+    )
+}
+
+fn error(body: &str) -> String {
+    match load(&rule(body)) {
+        Ok(_) => panic!("loaded: {body}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn built_in_packs_pass_their_own_examples() {
+    let detectors = load(SECRETS).unwrap_or_else(|e| panic!("packs/secrets.toml: {e}"));
+    assert!(detectors.iter().flat_map(|d| d.rules()).count() >= 25);
+}
+
+#[test]
+fn pages_are_rendered_with_the_headings_of_every_page() {
+    let detectors = load(SECRETS).unwrap();
+    for rule in detectors.iter().flat_map(|d| d.rules()) {
+        let headings: Vec<&str> = rule.doc.lines().filter_map(|l| l.strip_prefix("## ")).collect();
+        assert_eq!(
+            headings,
+            ["What it finds", "Why it matters", "How it decides", "Examples", "Limits", "Fix", "References"],
+            "{}",
+            rule.id
+        );
+        assert!(rule.doc.starts_with(&format!("# {}\n", rule.id)));
+        assert!(
+            rule.doc.matches("```fire\n").count() >= 3 && rule.doc.matches("```silent\n").count() >= 3,
+            "{}",
+            rule.id
+        );
+    }
+}
+
+#[test]
+fn no_built_in_example_is_a_token() {
+    // Everything secret is made by a generator, so no run of 20 characters outside of one may look random. What a
+    // generator follows directly is the fixed part of a token.
+    for line in SECRETS.lines().filter(|l| !l.contains("://")) {
+        for word in line.split(|c: char| !c.is_ascii_alphanumeric() && c != '{') {
+            let fixed = word.rsplit_once('{').map_or(word, |(_, rest)| rest);
+            let distinct = fixed.bytes().collect::<std::collections::BTreeSet<_>>().len();
+            let digits = fixed.bytes().filter(u8::is_ascii_digit).count();
+            let random = fixed.len() >= 20 && distinct > 8 && digits >= 2;
+            assert!(!random || fixed.contains("EXAMPLE"), "`{fixed}` in `{line}`");
+        }
+    }
+}
+
+#[test]
+fn a_user_pack_loads() {
+    let detectors = load(&rule(
+        "shapes = [\"acme_{alnum:24}\"]\nfire = [\"acme_{alnum:24}\"]\nsilent = [\"acme_{alnum:10}\", \"acme_xxxxxxxxxxxxxxxxxxxxxxxx\"]\n",
+    ))
+    .unwrap();
+    let [detector] = detectors.as_slice() else { panic!("one detector") };
+    assert_eq!(detector.rules()[0].id.as_str(), "secret/acme-key");
+    let regex = rule(
+        "regex = 'acme-(?P<token>[0-9a-f]{8}-[0-9a-f]{4})\\b'\nliterals = [\"acme-\"]\n\
+         fire = [\"acme-{hex:8}-{hex:4}\"]\nsilent = [\"acme-{hex:3}\"]\n",
+    );
+    assert!(load(&regex).is_ok());
+}
+
+#[test]
+fn mistakes_are_named_with_their_place() {
+    let both = "fire = [\"acme_{alnum:24}\"]\nsilent = [\"none\"]\n";
+    for (body, says) in [
+        (format!("{both}shape = [\"a\"]\n"), "unknown field `shape`"),
+        (format!("{both}shapes = [\"acme_{{nope:3}}\"]\n"), "`nope` is no character class"),
+        (format!("{both}shapes = [\"{{alnum:24}}\"]\n"), "needs `context`"),
+        (format!("{both}shapes = [\"other_{{alnum:24}}\"]\n"), "the `fire` example `acme_{alnum:24}` is not found"),
+        (format!("{both}regex = 'acme_['\nliterals = [\"acme_\"]\n"), "unclosed character class"),
+        (format!("{both}regex = 'acme_.*'\n"), "a regex needs `literals`"),
+        (format!("{both}regex = '(?:acme_[a-z]{{500}}){{900}}'\nliterals = [\"acme_\"]\n"), "size limit"),
+        (format!("{both}shapes = [\"acme_{{alnum:24}}\"]\nchecksum = \"md5\"\n"), "unknown variant `md5`"),
+        ("shapes = [\"acme_{alnum:24}\"]\nfire = []\nsilent = []\n".to_owned(), "at least one example"),
+        (
+            "shapes = [\"acme_{alnum:24}\"]\nfire = [\"acme_{alnum:24}\"]\nsilent = [\"x acme_{alnum:24}\"]\n"
+                .to_owned(),
+            "the `silent` example `x acme_{alnum:24}` is found",
+        ),
+    ] {
+        let message = error(&body);
+        assert!(message.contains(says), "`{message}` does not say `{says}`");
+        assert!(message.starts_with("line "), "`{message}` has no place");
+    }
+    assert!(matches!(load("nonsense"), Err(PackError::Toml { line: 1, .. })));
+}
