@@ -48,7 +48,7 @@ def secrets(seed):
 def arguments(scenarios):
     parser = argparse.ArgumentParser()
     parser.add_argument("--base-url", required=True)
-    parser.add_argument("--scenario", required=True, choices=sorted(scenarios))
+    parser.add_argument("--scenario", required=True, help="one or more of: " + ", ".join(sorted(scenarios)) + "; separated by commas")
     parser.add_argument("--api-key", default="test-key")
     parser.add_argument("--model", default="test-model")
     parser.add_argument("--max-tokens", type=int, default=24)
@@ -59,6 +59,9 @@ def arguments(scenarios):
     parser.add_argument("--seed", default="1", help="which secrets to make")
     parser.add_argument("--header", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
+    options.scenarios = options.scenario.split(",")
+    if unknown := set(options.scenarios) - set(scenarios):
+        parser.error(f"no scenario {', '.join(sorted(unknown))}")
     options.headers = dict(h.split("=", 1) for h in options.header)
     return options
 
@@ -83,9 +86,11 @@ def tell_error(error, deltas):
 
 def play(scenarios, errors, client_of):
     options = arguments(scenarios)
-    deltas = []
-    try:
-        scenarios[options.scenario](client_of(options), options, deltas)
-    except errors as error:
-        tell_error(error, deltas)
-    tell("done", scenario=options.scenario)
+    client = client_of(options)
+    for name in options.scenarios:
+        deltas = []
+        try:
+            scenarios[name](client, options, deltas)
+        except errors as error:
+            tell_error(error, deltas)
+        tell("done", scenario=name)
