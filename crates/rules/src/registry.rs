@@ -8,4 +8,11 @@ use crate::{RulesError, Settings};
 pub type Make = fn(&Settings) -> Result<Box<dyn Detector>, RulesError>;
 
 /// Every built-in detector.
-pub const DETECTORS: &[Make] = &[crate::limits::oversized_text::make, crate::secret::keys::make, crate::unicode::hidden_text::make];
+pub const DETECTORS: &[Make] = &[
+    crate::limits::oversized_text::make,
+    crate::prompt::indirect_instruction::make,
+    crate::prompt::instruction_override::make,
+    crate::prompt::prompt_extraction::make,
+    crate::secret::keys::make,
+    crate::unicode::hidden_text::make,
+];

@@ -1,0 +1,209 @@
+//! Someone tells a model to disregard or replace its instructions.
+
+use std::borrow::Cow;
+
+use bartizan_core::{
+    Anchors, Confidence, Cost, Detector, Hold, Limits, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span,
+    Subject, Views,
+};
+
+use super::evidence::{NoisyOr, REACH, confidence, distance, mood};
+use super::lexicon::Sense;
+use super::words::{Mark, Reading, WORD_VIEWS, Words, anchors, read_around_anchors};
+use crate::{RulesError, Settings};
+
+static RULES: [Rule; 1] = [Rule {
+    id: RuleId::new("prompt/instruction-override"),
+    summary: Cow::Borrowed("a text tells the model to disregard or replace its instructions"),
+    doc: Cow::Borrowed(include_str!("instruction_override.md")),
+    severity: Severity::High,
+    confidence: Confidence::Medium,
+    persona: Persona::Regular,
+    references: Cow::Borrowed(&[
+        Reference::new("OWASP-LLM", "LLM01"),
+        Reference::new("ATLAS", "AML.T0051"),
+        Reference::new("CWE", "CWE-1427"),
+        Reference::new("PAPER", "Perez and Ribeiro, Ignore Previous Prompt, 2022"),
+    ]),
+    since: Cow::Borrowed("0.1.0"),
+}];
+
+struct InstructionOverride {
+    words: Words,
+    anchors: Vec<Cow<'static, str>>,
+}
+
+/// Builds the detector.
+///
+/// # Errors
+/// The lexicon does not compile.
+pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
+    let heads = Sense::IGNORE | Sense::UNFOLLOW | Sense::VOID | Sense::UNBOUND | Sense::INSTRUCTIONS;
+    Ok(Box::new(InstructionOverride {
+        words: Words::new("prompt/instruction-override")?,
+        anchors: anchors(heads, &["new task", "real task"]),
+    }))
+}
+
+impl Detector for InstructionOverride {
+    fn rules(&self) -> &[Rule] {
+        &RULES
+    }
+
+    fn views(&self) -> Views {
+        WORD_VIEWS
+    }
+
+    fn hold(&self) -> Hold {
+        Hold::Whole
+    }
+
+    fn cost(&self) -> Cost {
+        Cost::Regex
+    }
+
+    fn anchors(&self) -> Anchors<'_> {
+        Anchors { literals: &self.anchors, ..Anchors::default() }
+    }
+
+    fn inspect(&self, subject: &Subject<'_>, _: &Limits, out: &mut Sink<'_>) {
+        let [rule] = &RULES;
+        let mut score = NoisyOr::new();
+        read_around_anchors(&self.words, subject, |view, reading, mark| {
+            let Some((weight, phrase)) = weigh(reading, mark) else { return };
+            let Some(confidence) = confidence(weight) else { return };
+            score.add(weight);
+            out.report(Report::new(rule, view, reading.place(phrase.start, phrase.end)).confidence(confidence));
+        });
+        if let Some(scores) = score.scores() {
+            out.score(scores);
+        }
+    }
+}
+
+/// The weight of a phrase with this head, and its extent in the reading.
+fn weigh(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
+    if head.sense.has(Sense::IGNORE | Sense::UNFOLLOW | Sense::DROP | Sense::VOID) {
+        disregard(reading, head)
+    } else if head.sense.has(Sense::UNBOUND) {
+        unbound(reading, head)
+    } else if head.sense.has(Sense::NEW) {
+        replacement(reading, head)
+    } else {
+        None
+    }
+}
+
+/// "Ignore all previous instructions": a verb, what it is about, and whose or which.
+fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
+    let sentence = reading.sentence(head.start, head.end, REACH);
+    let ahead = Span::new(head.end, sentence.end);
+    let behind = Span::new(sentence.start, head.start);
+    let object = Sense::INSTRUCTIONS | Sense::RULES | Sense::EVERYTHING | Sense::TALK;
+    // Verbs stand last in several languages; English verbs that do are passive.
+    let verb_last = head.sense.has(Sense::VOID) || !head_is_ascii_english(reading, head);
+    let forward = reading.senses(ahead);
+    let side = if !head.sense.has(Sense::VOID) && forward.has(object) {
+        ahead
+    } else if verb_last && reading.senses(behind).has(object) {
+        behind
+    } else if !head.sense.has(Sense::VOID) && forward.has(Sense::BEFORE) {
+        ahead
+    } else {
+        return None;
+    };
+    let found = reading.senses(side);
+    let verb = if head.sense.has(Sense::IGNORE | Sense::VOID) {
+        0.3
+    } else if head.sense.has(Sense::UNFOLLOW) {
+        0.25
+    } else {
+        0.1
+    };
+    let strong = found.has(Sense::INSTRUCTIONS);
+    let about = match found {
+        f if f.has(Sense::INSTRUCTIONS) => 0.35,
+        f if f.has(Sense::RULES) => 0.2,
+        f if f.has(Sense::EVERYTHING) => 0.2,
+        f if f.has(Sense::TALK) => 0.12,
+        _ => 0.05,
+    };
+    let mut scope = 0.0;
+    for (sense, weight) in [(Sense::BEFORE, 0.25), (Sense::SECRET, 0.15), (Sense::YOURS, 0.15), (Sense::ALL, 0.1)] {
+        if found.has(sense) {
+            scope += weight;
+        }
+    }
+    let foreign = found.has(Sense::MINE) && !found.has(Sense::YOURS);
+    let mut weight = verb + about + f32::min(scope, 0.4) + mood(reading, head) - distance(reading, head);
+    if foreign {
+        weight -= 0.25;
+    }
+    if !strong && !found.has(Sense::BEFORE | Sense::YOURS | Sense::SECRET) {
+        weight -= 0.1;
+    }
+    let after = reading.senses(Span::new(head.end, head.end + 2 * REACH));
+    if after.has(Sense::INSTEAD) {
+        weight += 0.1;
+    }
+    let wanted = object | Sense::BEFORE;
+    let extent = reading.within(side).filter(|m| m.sense.has(wanted)).fold(Span::new(head.start, head.end), join);
+    Some((weight, extent))
+}
+
+/// Any ASCII letters at all: the English verbs stand before their object.
+fn head_is_ascii_english(reading: &Reading, head: &Mark) -> bool {
+    let word = Span::new(head.start, head.end).of(&reading.text);
+    const ENGLISH: [&str; 8] = ["ignor", "disregard", "forget", "overrid", "bypass", "discard", "neglect", "overrul"];
+    ENGLISH.iter().any(|e| word.starts_with(e)) || head.sense.has(Sense::DROP | Sense::UNFOLLOW)
+}
+
+/// "You are now unrestricted", "enter developer mode".
+fn unbound(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
+    let sentence = reading.sentence(head.start, head.end, 120);
+    let role = reading.within(sentence).find(|m| m.sense.has(Sense::ROLE))?;
+    let others = reading.within(Span::new(head.start.saturating_sub(REACH), head.end + REACH));
+    let mut weight: f32 = 0.7 - distance(reading, head);
+    let more = others.filter(|m| m.start != head.start && m.sense.has(Sense::UNBOUND | Sense::UNFOLLOW)).count();
+    if more > 0 {
+        weight += 0.15;
+    }
+    if mood(reading, role) < 0.0 {
+        weight -= 0.2;
+    }
+    Some((weight, join(Span::new(head.start, head.end), role)))
+}
+
+/// "New instructions:", "your new task is".
+fn replacement(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
+    let ahead = Span::new(head.end, head.end + 24);
+    let object = reading.within(ahead).find(|m| m.sense.has(Sense::INSTRUCTIONS | Sense::RULES))?;
+    let gap = Span::new(head.end, object.start).of(&reading.text);
+    let adjacent =
+        gap.chars().all(|c| c == ' ') || reading.senses(Span::new(head.end, object.start)).has(Sense::SECRET);
+    if !adjacent || head.sense.has(Sense::IGNORE) {
+        return None;
+    }
+    let behind = reading.text.get(object.end..).unwrap_or_default();
+    let announces = behind.starts_with(':') || behind.starts_with(" follow") || behind.starts_with(" from ");
+    let is = behind.starts_with(" is ") || behind.starts_with(" are ");
+    let yours = reading.leading(head.start).has(Sense::YOURS);
+    let strong = object.sense.has(Sense::INSTRUCTIONS);
+    let plain = Span::new(head.start, head.end).of(&reading.text) == "following";
+    if plain || !(announces || is) {
+        return None;
+    }
+    let mut weight = if strong { 0.45 } else { 0.3 };
+    weight += if announces { 0.15 } else { 0.05 };
+    if yours {
+        weight += 0.2;
+    }
+    if reading.starts_clause(head.start) {
+        weight += 0.05;
+    }
+    Some((weight - distance(reading, head), join(Span::new(head.start, head.end), object)))
+}
+
+fn join(span: Span, mark: &Mark) -> Span {
+    Span::new(span.start.min(mark.start), span.end.max(mark.end))
+}
