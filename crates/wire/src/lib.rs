@@ -1,1 +1,43 @@
-//! bartizan-wire
+//! OpenAI chat and Anthropic messages ⇄ [`Exchange`](bartizan_core::Exchange), whole bodies and streams.
+//!
+//! Everything here is a function of bytes: no sockets, no clock. [`request`], [`reply`] and [`conversation`] read a
+//! body into an exchange in which *every* string, key and number is a text with an origin, or part of something that
+//! cannot be read. [`rewrite`] changes single texts and leaves all other bytes alone. [`SseDecoder`] and
+//! [`StreamReader`] do the same for streamed replies.
+//!
+//! Bodies that two parsers could read differently are refused: a key that comes twice, a role that is unknown, a
+//! field of the wrong type where it decides who says what.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unreachable
+    )
+)]
+
+mod anthropic;
+mod blob;
+mod body;
+mod error;
+mod errors;
+mod generic;
+pub mod json;
+mod openai;
+mod rewrite;
+mod splice;
+mod sse;
+mod stream;
+mod visit;
+
+pub use body::{conversation, reply, request};
+pub use error::WireError;
+pub use errors::{ErrorKind, error_body, refusal_body, refusal_stream};
+pub use rewrite::rewrite;
+pub use sse::{SseDecoder, SseEvent};
+pub use stream::{Channel, ChannelPart, Chunk, Delta, Ending, StreamReader};

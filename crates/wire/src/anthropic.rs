@@ -1,0 +1,504 @@
+//! Anthropic messages: requests, replies and stream events.
+//!
+//! Block types are those of the official SDK's types, beta ones included. A type that is not known is reported as
+//! such and read with the origin of its message.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bartizan_core::{Kind, OpaqueKind, Origin, Source, ToolCall, ToolDef};
+
+use crate::error::WireError;
+use crate::json::NodeKind;
+use crate::openai::Mode;
+use crate::stream::{Channel, ChannelPart};
+use crate::visit::{Build, Dialect, Entry, Place, Step};
+
+/// Most blocks of one stream that are remembered.
+const MAX_BLOCKS: usize = 4096;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Root,
+    Messages,
+    Message,
+    /// A list of blocks.
+    Blocks,
+    Block(Block),
+    Source(OpaqueKind),
+    Tools,
+    Tool,
+    /// Inside a tool definition or schema.
+    Definition,
+    /// Everything is a name or number that the protocol enumerates.
+    Names,
+    /// Application data and unknown fields.
+    Free,
+    Servers,
+    Server,
+    Container,
+    Skills,
+    /// A delta of a stream.
+    Delta,
+    MessageDelta,
+    /// The result object or list in a provider-side tool's result block.
+    Result,
+    Citations,
+    Citation,
+}
+
+/// What a block is, as far as its fields read differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Block {
+    Text,
+    Media(OpaqueKind),
+    /// Results and documents from elsewhere.
+    Foreign,
+    /// A result of a tool that ran at the provider.
+    ProviderResult,
+    Thinking,
+    RedactedThinking,
+    ToolUse,
+    Upload,
+    Compaction,
+    Definitions,
+    Unknown,
+}
+
+type Here = Place<State>;
+
+/// The dialect. One value reads one body, or all events of one stream.
+#[derive(Debug)]
+pub(crate) struct Anthropic {
+    mode: Mode,
+    /// Tool (and its server) by call id.
+    origins: HashMap<String, Origin>,
+    /// What the open and closed blocks of a stream are.
+    blocks: BTreeMap<u32, ChannelPart>,
+    index: u32,
+}
+
+impl Anthropic {
+    pub(crate) fn new(mode: Mode) -> Self {
+        Self { mode, origins: HashMap::new(), blocks: BTreeMap::new(), index: 0 }
+    }
+
+    /// What the block with this index of a stream carries.
+    pub(crate) fn block(&self, index: u32) -> Option<&ChannelPart> {
+        self.blocks.get(&index)
+    }
+
+    fn root_field(&self, key: &str, here: Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
+        let free = here.to(State::Free);
+        if self.mode != Mode::Request {
+            return self.reply_field(key, here, entry, build);
+        }
+        Ok(match key {
+            "model" => {
+                entry.need(&[NodeKind::String, NodeKind::Null], "a string")?;
+                if entry.kind() == NodeKind::String {
+                    build.model = entry.doc.value(entry.node).into_owned();
+                }
+                free.name()
+            }
+            "messages" => {
+                entry.need(&[NodeKind::Array], "a list of messages")?;
+                here.to(State::Messages)
+            }
+            "system" => {
+                entry
+                    .need(&[NodeKind::String, NodeKind::Array, NodeKind::Null], "a string or a list of text blocks")?;
+                let origin = build.origin(Source::System.into());
+                let message = build.message(origin);
+                Here { message: Some(message), ..here.to(State::Blocks).from(origin).prose() }
+            }
+            "stream" => {
+                entry.need(&[NodeKind::Bool, NodeKind::Null], "true or false")?;
+                build.stream = entry.doc.literal(entry.node) == "true";
+                free
+            }
+            "tools" => {
+                entry.need(&[NodeKind::Array, NodeKind::Null], "a list of tools")?;
+                let origin = build.origin(Source::Definition.into());
+                here.to(State::Tools).from(origin)
+            }
+            "output_config" | "output_format" => {
+                let origin = build.origin(Source::Definition.into());
+                here.to(State::Definition).from(origin)
+            }
+            "mcp_servers" => here.to(State::Servers),
+            "container" => here.to(State::Container).name().stands_for(OpaqueKind::Reference),
+            "tool_choice" | "thinking" | "service_tier" | "speed" | "inference_geo" | "cache_control" | "betas"
+            | "workspace_id" => here.to(State::Names).name(),
+            _ => free,
+        })
+    }
+
+    fn reply_field(&self, key: &str, here: Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
+        let free = here.to(State::Free);
+        Ok(match key {
+            "content" => {
+                entry.need(&[NodeKind::Array, NodeKind::String, NodeKind::Null], "a list of blocks")?;
+                let message = build.message(here.origin);
+                Here { message: Some(message), ..here.to(State::Blocks).prose() }
+            }
+            "model" => {
+                if entry.kind() == NodeKind::String {
+                    build.model = entry.doc.value(entry.node).into_owned();
+                }
+                let parameter = build.origin(Source::Parameter.into());
+                free.from(parameter).name()
+            }
+            "id" | "type" | "role" | "stop_reason" | "usage" | "container" | "request_id" => {
+                let parameter = build.origin(Source::Parameter.into());
+                here.to(State::Names).from(parameter).name()
+            }
+            _ => free,
+        })
+    }
+
+    /// A field of a stream event.
+    fn event_field(
+        &mut self,
+        key: &str,
+        here: Here,
+        entry: &Entry<'_, '_>,
+        build: &mut Build,
+    ) -> Result<Here, WireError> {
+        Ok(match key {
+            "message" => here.to(State::Root),
+            "content_block" => {
+                entry.need(&[NodeKind::Object], "a content block")?;
+                self.begin_block(entry)?;
+                let message = build.message(here.origin);
+                self.block_of(Here { message: Some(message), ..here }, entry, build)?
+            }
+            "delta" if entry.doc.get(entry.node, "type").is_some() => here.to(State::Delta),
+            "delta" => here.to(State::MessageDelta),
+            "type" | "index" | "usage" => {
+                let parameter = build.origin(Source::Parameter.into());
+                here.to(State::Names).from(parameter).name()
+            }
+            _ => here.to(State::Free),
+        })
+    }
+
+    fn begin_block(&mut self, entry: &Entry<'_, '_>) -> Result<(), WireError> {
+        let name = || Arc::from(entry.str("name").unwrap_or_default().as_ref());
+        let part = match entry.str("type").as_deref() {
+            Some("thinking" | "redacted_thinking") => ChannelPart::Reasoning,
+            Some("tool_use" | "server_tool_use" | "mcp_tool_use") => ChannelPart::ToolArguments { name: name() },
+            _ => ChannelPart::Text,
+        };
+        if self.blocks.len() >= MAX_BLOCKS {
+            return Err(WireError::Stream("too many content blocks"));
+        }
+        self.blocks.insert(self.index, part);
+        Ok(())
+    }
+
+    fn delta_field(&self, key: &str, here: Here, entry: &Entry<'_, '_>, build: &mut Build) -> Here {
+        let free = here.to(State::Free);
+        let known = self.blocks.get(&self.index);
+        match key {
+            "text" | "content" => self.piece(free.prose(), ChannelPart::Text, entry, build),
+            "thinking" => self.piece(free.kind(Kind::Reasoning), ChannelPart::Reasoning, entry, build),
+            "partial_json" => {
+                let part = match known {
+                    Some(part @ ChannelPart::ToolArguments { .. }) => part.clone(),
+                    _ => ChannelPart::ToolArguments { name: Arc::from("") },
+                };
+                self.piece(free.arguments(), part, entry, build)
+            }
+            "signature" | "encrypted_content" => free.blob(OpaqueKind::EncryptedReasoning),
+            "citation" => citation(here, build),
+            "type" => free.name(),
+            _ => free,
+        }
+    }
+
+    /// Marks a string as a piece of a channel where a stream is read.
+    fn piece(&self, place: Here, part: ChannelPart, entry: &Entry<'_, '_>, build: &mut Build) -> Here {
+        if self.mode != Mode::Stream || entry.kind() != NodeKind::String {
+            return place;
+        }
+        let channel = build.channel(Channel { choice: 0, block: self.index, part });
+        Here { channel: Some(channel), nested: false, editable: true, ..place }
+    }
+
+    fn message(&self, here: Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
+        entry.need(&[NodeKind::Object], "an object with a role")?;
+        let source = match entry.str("role").as_deref() {
+            Some("user") => Source::User,
+            Some("assistant") => Source::Model,
+            Some("system") => Source::System,
+            _ => return Err(entry.bad_member("role", "one of `user`, `assistant`, `system`")),
+        };
+        let origin = build.origin(source.into());
+        let message = build.message(origin);
+        Ok(Here { message: Some(message), ..here.to(State::Message).from(origin) })
+    }
+
+    /// A block of any list of blocks.
+    fn block_of(&mut self, here: Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
+        entry.need(&[NodeKind::Object], "a content block (an object with a type)")?;
+        let kind = entry.str("type");
+        let place = |block| here.to(State::Block(block)).part();
+        Ok(match kind.as_deref() {
+            Some("text") => place(Block::Text),
+            Some("image") => place(Block::Media(OpaqueKind::Image)),
+            Some("document") => foreign(place(Block::Media(OpaqueKind::File)), build),
+            Some("search_result") => foreign(place(Block::Foreign), build),
+            Some("thinking") => place(Block::Thinking).kind(Kind::Reasoning).fixed(),
+            Some("redacted_thinking") => place(Block::RedactedThinking),
+            Some("tool_use" | "server_tool_use" | "mcp_tool_use") => {
+                self.call(here, entry, build);
+                place(Block::ToolUse)
+            }
+            Some("tool_result" | "mcp_tool_result") => {
+                let origin = self.result_origin(entry, None);
+                let place = begin(place(Block::Foreign), origin, build);
+                Here { nested: true, ..place }
+            }
+            Some(kind) if kind.ends_with("_tool_result") => {
+                let origin = self.result_origin(entry, kind.strip_suffix("_tool_result"));
+                let place = begin(place(Block::ProviderResult), origin, build);
+                Here { nested: true, ..place }
+            }
+            Some("container_upload") => place(Block::Upload),
+            Some("compaction") => place(Block::Compaction),
+            Some("tool_reference" | "browser_state" | "web_fetch_result" | "fallback") => place(Block::Foreign),
+            Some("mcp_tool_listing" | "tool_addition" | "tool_removal") => {
+                let origin = build.origin(Source::Definition.into());
+                place(Block::Definitions).from(origin)
+            }
+            _ => place(Block::Unknown).stands_for(OpaqueKind::Unknown),
+        })
+    }
+
+    fn call(&mut self, here: Here, entry: &Entry<'_, '_>, build: &mut Build) {
+        let name = entry.str("name").unwrap_or_default().into_owned();
+        let id = entry.str("id").unwrap_or_default().into_owned();
+        if !id.is_empty() {
+            let server = entry.str("server_name").map(|s| Arc::from(s.as_ref()));
+            self.origins.insert(id.clone(), Origin { server, ..Origin::tool(&name) });
+        }
+        let arguments = match entry.doc.get(entry.node, "input") {
+            Some(at) if entry.doc.kind(at) == Some(NodeKind::String) => entry.doc.value(at).into_owned(),
+            Some(at) => entry.doc.literal(at).to_owned(),
+            None => String::new(),
+        };
+        build.call(here.message, ToolCall { id, name, arguments });
+    }
+
+    fn result_origin(&self, entry: &Entry<'_, '_>, fallback: Option<&str>) -> Origin {
+        match (entry.str("tool_use_id").and_then(|id| self.origins.get(id.as_ref())), fallback) {
+            (Some(origin), _) => origin.clone(),
+            (None, Some(name)) => Origin::tool(name),
+            (None, None) => Origin::new(Source::Tool),
+        }
+    }
+
+    fn block_field(
+        &mut self,
+        key: &str,
+        block: Block,
+        here: Here,
+        entry: &Entry<'_, '_>,
+        build: &mut Build,
+    ) -> Result<Here, WireError> {
+        let free = here.to(State::Free);
+        Ok(match (key, block) {
+            ("type" | "id" | "tool_use_id" | "name" | "server_name" | "tool_name" | "toolset_name", _)
+                if block != Block::Definitions =>
+            {
+                free.name()
+            }
+            ("cache_control" | "caller", _) => here.to(State::Names).name(),
+            ("text", _) => {
+                entry.need(&[NodeKind::String], "a string")?;
+                self.piece(free.prose(), ChannelPart::Text, entry, build)
+            }
+            ("thinking", _) => self.piece(free.kind(Kind::Reasoning), ChannelPart::Reasoning, entry, build),
+            ("signature" | "encrypted_content" | "encrypted_stdout", _) | ("data", Block::RedactedThinking) => {
+                free.blob(OpaqueKind::EncryptedReasoning)
+            }
+            ("source", Block::Media(kind)) => here.to(State::Source(kind)),
+            ("content", Block::ProviderResult) => match entry.kind() {
+                NodeKind::String => free.prose(),
+                _ => here.to(State::Result),
+            },
+            ("content", _) => {
+                entry.need(
+                    &[NodeKind::String, NodeKind::Array, NodeKind::Object, NodeKind::Null],
+                    "a string or blocks",
+                )?;
+                match entry.kind() {
+                    NodeKind::Object => self.block_of(here, entry, build)?,
+                    _ => here.to(State::Blocks).prose(),
+                }
+            }
+            ("input", Block::ToolUse) => free.arguments(),
+            ("citations", _) => {
+                let origin = build.origin(Source::Document.into());
+                match build.source_at(here.origin) {
+                    Source::Tool => here.to(State::Citations),
+                    _ => here.to(State::Citations).from(origin),
+                }
+            }
+            ("file_id", _) => free.name().stands_for(OpaqueKind::Reference),
+            (_, Block::Definitions) => definition_field(key, here),
+            _ => free,
+        })
+    }
+
+    /// A field of what a provider-side tool returned.
+    fn result_field(&self, key: &str, here: Here) -> Here {
+        let free = here.to(State::Result);
+        match key {
+            "type" | "tool_use_id" | "error_code" | "file_type" | "tool_name" => free.name(),
+            "encrypted_content" | "encrypted_stdout" => free.blob(OpaqueKind::EncryptedReasoning),
+            "file_id" => free.name().stands_for(OpaqueKind::Reference),
+            "source" => here.to(State::Source(OpaqueKind::File)),
+            "text" | "stdout" | "stderr" | "content" => free.prose(),
+            _ => free,
+        }
+    }
+
+    fn tool(&self, here: Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
+        entry.need(&[NodeKind::Object], "a tool (an object)")?;
+        let place = here.to(State::Tool).part();
+        let name = entry.str("name").unwrap_or_default().into_owned();
+        match entry.str("type").as_deref() {
+            None | Some("custom") => {}
+            Some(_) if client_side(entry) => {}
+            Some(_) => return Ok(place.stands_for(OpaqueKind::ProviderTool)),
+        }
+        build.tools.push(ToolDef { name, pointer: entry.pointer.to_owned() });
+        Ok(place)
+    }
+}
+
+/// A tool with a schema of its own runs at the client whatever its type says.
+fn client_side(entry: &Entry<'_, '_>) -> bool {
+    entry.str("type").as_deref() == Some("function") && entry.doc.get(entry.node, "input_schema").is_some()
+}
+
+/// A place that begins a message of its own, because what is in it comes from elsewhere.
+fn begin(place: Here, origin: Origin, build: &mut Build) -> Here {
+    let origin = build.origin(origin);
+    let message = build.message(origin);
+    Here { message: Some(message), ..place.from(origin) }
+}
+
+/// A document or search result, unless it stands in something foreign already. Who attached it answers for what
+/// cannot be read in it.
+fn foreign(place: Here, build: &mut Build) -> Here {
+    match build.source_at(place.origin) {
+        Source::Tool | Source::Document => place,
+        _ => Here { carrier: Some(place.origin), ..begin(place, Source::Document.into(), build) },
+    }
+}
+
+fn citation(here: Here, build: &mut Build) -> Here {
+    let origin = build.origin(Source::Document.into());
+    here.to(State::Citation).from(origin).part()
+}
+
+fn definition_field(key: &str, here: Here) -> Here {
+    let place = Here { kind: Kind::Text, editable: true, ..here.to(State::Definition) };
+    match key {
+        "name" | "type" | "$ref" | "$schema" => place.name(),
+        _ => place,
+    }
+}
+
+impl Dialect for Anthropic {
+    type State = State;
+
+    fn root(&mut self, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
+        entry.need(&[NodeKind::Object], "an object")?;
+        let source = if self.mode == Mode::Request { Source::Parameter } else { Source::Model };
+        let origin = build.origin(source.into());
+        if self.mode == Mode::Request && entry.doc.get(entry.node, "messages").is_none() {
+            return Err(entry.bad_member("messages", "a list of messages"));
+        }
+        if self.mode == Mode::Stream {
+            self.index = entry.number("index").unwrap_or(0);
+        }
+        Ok(Here::new(State::Root, origin))
+    }
+
+    fn is_free(&self, state: State) -> bool {
+        matches!(state, State::Free | State::Definition | State::Names)
+    }
+
+    fn enter(&mut self, parent: &Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
+        let here = *parent;
+        let key = match entry.step {
+            Step::Key(key) => key,
+            Step::Index(_) | Step::Root => "",
+        };
+        Ok(match here.state {
+            // The root of an event, and not the message in it.
+            State::Root if self.mode == Mode::Stream && entry.pointer.rfind('/') == Some(0) => {
+                self.event_field(key, here, entry, build)?
+            }
+            State::Root => self.root_field(key, here, entry, build)?,
+            State::Messages => self.message(here, entry, build)?,
+            State::Message => match key {
+                "content" => {
+                    entry.need(&[NodeKind::String, NodeKind::Array], "a string or a list of blocks")?;
+                    here.to(State::Blocks).prose()
+                }
+                "role" => here.to(State::Free).name(),
+                _ => here.to(State::Free),
+            },
+            State::Blocks => self.block_of(here, entry, build)?,
+            State::Block(block) => self.block_field(key, block, here, entry, build)?,
+            State::Source(kind) => match key {
+                // Plain text documents have the same field.
+                "data" if entry.sibling("type").as_deref() == Some("text") => here.to(State::Free).prose(),
+                "data" => here.to(State::Free).blob(kind),
+                "url" => here.to(State::Free).stands_for(OpaqueKind::Reference),
+                "file_id" => here.to(State::Free).name().stands_for(OpaqueKind::Reference),
+                "content" => here.to(State::Blocks).prose(),
+                "type" | "media_type" => here.to(State::Free).name(),
+                _ => here.to(State::Free),
+            },
+            State::Result => match entry.step {
+                Step::Key(key) => self.result_field(key, here),
+                _ => here.to(State::Result).part(),
+            },
+            State::Citations => match entry.step {
+                Step::Key(_) => here.to(State::Names).name(),
+                _ => here.to(State::Citation).part(),
+            },
+            State::Citation => match key {
+                "encrypted_index" => here.to(State::Free).blob(OpaqueKind::EncryptedReasoning),
+                "file_id" => here.to(State::Free).name().stands_for(OpaqueKind::Reference),
+                "type" => here.to(State::Free).name(),
+                _ => here.to(State::Free),
+            },
+            State::Tools => self.tool(here, entry, build)?,
+            State::Tool | State::Definition => definition_field(key, here),
+            State::Servers => here.to(State::Server).part().stands_for(OpaqueKind::Reference),
+            // Addresses and credentials are the request's own: a change would break the connection.
+            State::Server => match key {
+                "type" | "name" => here.to(State::Free).name(),
+                _ => here.to(State::Free).fixed(),
+            },
+            State::Container => match key {
+                "skills" => here.to(State::Skills),
+                _ => here.to(State::Names),
+            },
+            State::Skills => here.to(State::Names).part().stands_for(OpaqueKind::Reference),
+            State::Delta => self.delta_field(key, here, entry, build),
+            State::MessageDelta => match key {
+                "stop_reason" | "container" => here.to(State::Names).name(),
+                _ => here.to(State::Free),
+            },
+            State::Names | State::Free => here.to(here.state),
+        })
+    }
+}

@@ -1,0 +1,78 @@
+//! What can be wrong with a body, an edit or a stream.
+
+use crate::json::JsonError;
+
+/// Why a body, an edit or a stream is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// Not JSON.
+    #[error("body is not valid JSON: {0}")]
+    Json(#[from] JsonError),
+    /// More bytes than the limit.
+    #[error("{what} is larger than the limit of {limit} bytes")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// A field that decides who says what has another type or value than the protocol gives it.
+    #[error("`{pointer}` must be {expected}")]
+    Shape {
+        /// JSON Pointer to the field.
+        pointer: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// A key that comes twice: parsers differ in which one they take, so nobody knows what would be forwarded.
+    #[error("`{pointer}` is given more than once")]
+    Ambiguous {
+        /// JSON Pointer to the second occurrence.
+        pointer: String,
+    },
+    /// An edit of a text that cannot change.
+    #[error("`{pointer}` cannot be changed")]
+    NotEditable {
+        /// JSON Pointer to the text.
+        pointer: String,
+    },
+    /// A part that cannot be taken out.
+    #[error("`{pointer}` cannot be taken out")]
+    NotStrippable {
+        /// JSON Pointer to the part.
+        pointer: String,
+    },
+    /// An edit that names a text, part or range that does not exist.
+    #[error("edit {index} names no text, part or range of the exchange")]
+    BadEdit {
+        /// Position in the list of edits.
+        index: usize,
+    },
+    /// A stream that is not an event stream.
+    #[error("malformed event stream: {0}")]
+    Stream(&'static str),
+}
+
+impl WireError {
+    /// A field of the wrong type or value.
+    pub(crate) fn shape(pointer: &str, expected: &'static str) -> Self {
+        Self::Shape { pointer: shown(pointer), expected }
+    }
+
+    /// True where the body or stream is at fault, false where the edit is.
+    #[must_use]
+    pub const fn is_input(&self) -> bool {
+        !matches!(self, Self::NotEditable { .. } | Self::NotStrippable { .. } | Self::BadEdit { .. })
+    }
+}
+
+/// A pointer as an error shows it: the root by name, and never longer than a line.
+pub(crate) fn shown(pointer: &str) -> String {
+    const LONGEST: usize = 200;
+    match pointer.char_indices().nth(LONGEST) {
+        _ if pointer.is_empty() => "/".to_owned(),
+        Some((cut, _)) => format!("{}…", pointer.get(..cut).unwrap_or_default()),
+        None => pointer.to_owned(),
+    }
+}

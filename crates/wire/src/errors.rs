@@ -1,0 +1,126 @@
+//! Errors and refusals in the shapes that clients of a protocol understand.
+//!
+//! A caller sees an event id and a message, never a rule: rules would tell an attacker what to change.
+
+use bartizan_core::{Limits, Protocol};
+
+use crate::json::encode;
+use crate::stream::{Ending, StreamReader};
+
+/// Why a request gets no reply of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Policy does not let it pass.
+    Blocked,
+    /// The request is malformed.
+    InvalidRequest,
+    /// The request is larger than the limit.
+    TooLarge,
+    /// No key, or a wrong one.
+    Unauthorized,
+    /// The key does not cover this.
+    Forbidden,
+    /// No such route or model.
+    NotFound,
+    /// Over a budget or rate.
+    RateLimited,
+    /// The upstream answered with something unusable.
+    Upstream,
+    /// The guard or the upstream cannot be used now.
+    Unavailable,
+    /// The upstream took too long.
+    Timeout,
+    /// A fault of the guard itself.
+    Internal,
+}
+
+impl ErrorKind {
+    /// Every kind, in documentation order.
+    pub const ALL: [Self; 11] = [
+        Self::Blocked,
+        Self::InvalidRequest,
+        Self::TooLarge,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::RateLimited,
+        Self::Upstream,
+        Self::Unavailable,
+        Self::Timeout,
+        Self::Internal,
+    ];
+
+    /// Status, `type` and `code` of an OpenAI error.
+    const fn openai(self) -> (u16, &'static str, Option<&'static str>) {
+        match self {
+            Self::Blocked => (400, "invalid_request_error", Some("content_policy_violation")),
+            Self::InvalidRequest => (400, "invalid_request_error", None),
+            Self::TooLarge => (413, "invalid_request_error", Some("request_too_large")),
+            Self::Unauthorized => (401, "invalid_request_error", Some("invalid_api_key")),
+            Self::Forbidden => (403, "invalid_request_error", Some("permission_denied")),
+            Self::NotFound => (404, "invalid_request_error", Some("not_found")),
+            Self::RateLimited => (429, "rate_limit_error", Some("rate_limit_exceeded")),
+            Self::Upstream => (502, "server_error", Some("upstream_error")),
+            Self::Unavailable => (503, "server_error", Some("unavailable")),
+            Self::Timeout => (504, "server_error", Some("timeout")),
+            Self::Internal => (500, "server_error", Some("internal_error")),
+        }
+    }
+
+    /// Status and `type` of an Anthropic error.
+    const fn anthropic(self) -> (u16, &'static str) {
+        match self {
+            Self::Blocked | Self::InvalidRequest => (400, "invalid_request_error"),
+            Self::TooLarge => (413, "request_too_large"),
+            Self::Unauthorized => (401, "authentication_error"),
+            Self::Forbidden => (403, "permission_error"),
+            Self::NotFound => (404, "not_found_error"),
+            Self::RateLimited => (429, "rate_limit_error"),
+            Self::Upstream => (502, "api_error"),
+            Self::Unavailable => (529, "overloaded_error"),
+            Self::Timeout => (504, "timeout_error"),
+            Self::Internal => (500, "api_error"),
+        }
+    }
+}
+
+/// HTTP status and JSON body of an error. Protocols without a shape of their own get OpenAI's.
+#[must_use]
+pub fn error_body(protocol: Protocol, kind: ErrorKind, message: &str, event_id: Option<&str>) -> (u16, Vec<u8>) {
+    let message = encode(message);
+    if protocol == Protocol::AnthropicMessages {
+        let (status, name) = kind.anthropic();
+        let id = event_id.map_or(String::new(), |id| format!(r#","request_id":{}"#, encode(id)));
+        let body = format!(r#"{{"type":"error","error":{{"type":"{name}","message":{message}}}{id}}}"#);
+        return (status, body.into_bytes());
+    }
+    let (status, name, code) = kind.openai();
+    let code = code.map_or("null".to_owned(), encode);
+    let id = event_id.map_or(String::new(), |id| format!(r#","event_id":{}"#, encode(id)));
+    let body = format!(r#"{{"error":{{"message":{message},"type":"{name}","param":null,"code":{code}{id}}}}}"#);
+    (status, body.into_bytes())
+}
+
+/// Body of a well-formed 200 reply in which the model seems to refuse.
+#[must_use]
+pub fn refusal_body(protocol: Protocol, model: &str, event_id: &str, message: &str) -> Vec<u8> {
+    let (model, message, id) = (encode(model), encode(message), encode(event_id));
+    let body = if protocol == Protocol::AnthropicMessages {
+        format!(
+            r#"{{"id":{},"type":"message","role":"assistant","model":{model},"content":[{{"type":"text","text":{message}}}],"stop_reason":"refusal","stop_sequence":null,"usage":{{"input_tokens":0,"output_tokens":0}},"event_id":{id}}}"#,
+            encode(&format!("msg_{event_id}")),
+        )
+    } else {
+        format!(
+            r#"{{"id":{},"object":"chat.completion","created":0,"model":{model},"choices":[{{"index":0,"message":{{"role":"assistant","content":null,"refusal":{message}}},"logprobs":null,"finish_reason":"content_filter"}}],"usage":{{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}},"event_id":{id}}}"#,
+            encode(&format!("chatcmpl-{event_id}")),
+        )
+    };
+    body.into_bytes()
+}
+
+/// A whole event stream in which the model seems to refuse.
+#[must_use]
+pub fn refusal_stream(protocol: Protocol, model: &str, event_id: &str, message: &str) -> Vec<u8> {
+    StreamReader::new(protocol, &Limits::default()).with_model(model).ending(Ending::Refusal { message, event_id })
+}

@@ -1,0 +1,637 @@
+//! Streamed replies: events to pieces of text and back.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bartizan_core::{Kind, Limits, Opaque, Origin, Protocol, Source, Span, Text};
+
+use crate::anthropic::Anthropic;
+use crate::error::WireError;
+use crate::errors::{ErrorKind, error_body};
+use crate::generic::Generic;
+use crate::json::{Doc, NodeKind, encode};
+use crate::openai::{FUNCTION_CALL, Mode, OpenAi};
+use crate::splice::{Patch, merge, splice};
+use crate::sse::{SseEvent, field, lines, write_event};
+use crate::visit::{Build, visit};
+
+/// Most channels and choices of one stream.
+const MAX_CHANNELS: usize = 4096;
+
+/// A text that arrives in pieces.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Channel {
+    /// Choice; 0 where the protocol has one reply.
+    pub choice: u32,
+    /// Content block or tool call. OpenAI's deprecated `function_call` has `u32::MAX`; of its compatible servers'
+    /// reasoning, `reasoning_content` is 0, `reasoning` 1, and `reasoning_details` 2 and up.
+    pub block: u32,
+    /// What the pieces make up.
+    pub part: ChannelPart,
+}
+
+/// What the pieces of a channel make up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChannelPart {
+    /// Prose.
+    Text,
+    /// Reasoning in clear.
+    Reasoning,
+    /// A refusal.
+    Refusal,
+    /// What spoken audio says.
+    Transcript,
+    /// Arguments of a tool call, a JSON text.
+    ToolArguments {
+        /// Tool name, as it was when the call began; empty where it was not known.
+        name: Arc<str>,
+    },
+}
+
+/// A piece of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delta {
+    /// The channel.
+    pub channel: Channel,
+    /// The piece; it may be empty.
+    pub text: String,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What it is.
+    pub kind: Kind,
+    /// JSON Pointer to it in the event's data.
+    pub pointer: String,
+    literal: Span,
+}
+
+/// What one event carries.
+#[derive(Clone, Debug, Default)]
+pub struct Chunk {
+    /// Pieces of channels, in order.
+    pub deltas: Vec<Delta>,
+    /// Every other readable leaf, to be examined as it stands.
+    pub texts: Vec<Text>,
+    /// Parts that cannot be read.
+    pub opaque: Vec<Opaque>,
+    /// Channels that begin with this event.
+    pub opens: Vec<Channel>,
+    /// Channels that end with this event: held text must go out before it or in it.
+    pub closes: Vec<Channel>,
+    /// True for the last event of a reply.
+    pub terminal: bool,
+    /// True where the upstream reports an error.
+    pub model_error: bool,
+    event: SseEvent,
+    /// By choice, what repeats its text and must not outlive a change.
+    echoes: Vec<(u32, Span)>,
+    /// Signature of a text that was changed.
+    void_signatures: Vec<Span>,
+}
+
+impl Chunk {
+    /// The bytes as they came.
+    #[must_use]
+    pub fn raw(&self) -> &[u8] {
+        &self.event.raw
+    }
+
+    /// The event with other texts in some of its deltas. Without a change these are the bytes as they came. The log
+    /// probabilities of a choice whose text changes become `null`, since they repeat the text. Unknown indexes are
+    /// ignored.
+    #[must_use]
+    pub fn rewrite(&self, deltas: &[(usize, String)]) -> Vec<u8> {
+        self.rewrite_all(deltas, &[])
+    }
+
+    /// As [`Chunk::rewrite`], with other values for some of [`Chunk::texts`] too. Texts that are not editable, or
+    /// that are in another text, stay as they are.
+    #[must_use]
+    pub fn rewrite_all(&self, deltas: &[(usize, String)], texts: &[(usize, String)]) -> Vec<u8> {
+        let mut patches: Vec<Patch<'_>> = Vec::new();
+        let mut changed = BTreeSet::new();
+        for (index, text) in deltas {
+            if let Some(delta) = self.deltas.get(*index)
+                && delta.text != *text
+            {
+                patches.push((delta.literal, Cow::Owned(encode(text))));
+                changed.insert(delta.channel.choice);
+            }
+        }
+        for (index, value) in texts {
+            if let Some(text) = self.texts.get(*index)
+                && text.editable
+                && text.container.is_none()
+                && text.value != *value
+            {
+                patches.push((text.literal, Cow::Owned(encode(value))));
+            }
+        }
+        let echoes = self.echoes.iter().filter(|(choice, _)| changed.contains(choice));
+        patches.extend(echoes.map(|(_, span)| (*span, Cow::Borrowed("null"))));
+        patches.extend(self.void_signatures.iter().map(|span| (*span, Cow::Borrowed("\"\""))));
+        match (&self.event.data, std::str::from_utf8(&self.event.raw)) {
+            (Some(data), Ok(raw)) if !patches.is_empty() => with_data(raw, &splice(data, &merge(patches))),
+            _ => self.event.raw.clone(),
+        }
+    }
+}
+
+/// The event with other data; its other lines stay.
+fn with_data(raw: &str, data: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(raw.len() + data.len());
+    let mut written = false;
+    for line in lines(raw) {
+        let content = line.trim_end_matches(['\r', '\n']);
+        let end = line.get(content.len()..).filter(|e| !e.is_empty()).unwrap_or("\n");
+        let (bom, content) = match content.strip_prefix('\u{feff}') {
+            Some(rest) => ("\u{feff}", rest),
+            None => ("", content),
+        };
+        if field(content).0 != "data" || content.is_empty() {
+            out.extend_from_slice(line.as_bytes());
+            continue;
+        }
+        if written {
+            continue;
+        }
+        written = true;
+        out.extend_from_slice(bom.as_bytes());
+        for part in data.split('\n') {
+            out.extend_from_slice(b"data: ");
+            out.extend_from_slice(part.as_bytes());
+            out.extend_from_slice(end.as_bytes());
+        }
+    }
+    out
+}
+
+/// How a stream is ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending<'a> {
+    /// As if the model refused to go on.
+    Refusal {
+        /// What the user reads.
+        message: &'a str,
+        /// Id of the guard's event.
+        event_id: &'a str,
+    },
+    /// With an error that says that content was blocked.
+    Error {
+        /// What the client reads.
+        message: &'a str,
+        /// Id of the guard's event.
+        event_id: &'a str,
+    },
+}
+
+#[derive(Debug)]
+enum Reader {
+    OpenAi(OpenAi),
+    Anthropic(Anthropic),
+    Generic(Generic),
+}
+
+/// Reads the events of one streamed reply.
+#[derive(Debug)]
+pub struct StreamReader {
+    protocol: Protocol,
+    limits: Limits,
+    reader: Reader,
+    model: String,
+    open: Vec<Channel>,
+    /// Where in a delta the text of a channel stands.
+    paths: BTreeMap<Channel, String>,
+    /// Members of the last chunk that every chunk of the stream repeats.
+    envelope: String,
+    /// Choices seen, and whether they are finished.
+    choices: BTreeMap<u32, bool>,
+    /// Blocks that were started and not stopped.
+    blocks: BTreeSet<u32>,
+    next_block: u32,
+    started: bool,
+    stopping: bool,
+    done: bool,
+    altered: BTreeSet<Channel>,
+}
+
+impl StreamReader {
+    /// A reader for one stream.
+    #[must_use]
+    pub fn new(protocol: Protocol, limits: &Limits) -> Self {
+        let reader = match protocol {
+            Protocol::OpenaiChat => Reader::OpenAi(OpenAi::new(Mode::Stream)),
+            Protocol::AnthropicMessages => Reader::Anthropic(Anthropic::new(Mode::Stream)),
+            Protocol::Json | Protocol::Text => Reader::Generic(Generic { source: Source::Model }),
+        };
+        Self {
+            protocol,
+            limits: limits.clone(),
+            reader,
+            model: String::new(),
+            open: Vec::new(),
+            paths: BTreeMap::new(),
+            envelope: String::new(),
+            choices: BTreeMap::new(),
+            blocks: BTreeSet::new(),
+            next_block: 0,
+            started: false,
+            stopping: false,
+            done: false,
+            altered: BTreeSet::new(),
+        }
+    }
+
+    /// The same with a model name, for an ending before the first event names it.
+    #[must_use]
+    pub fn with_model(mut self, model: &str) -> Self {
+        model.clone_into(&mut self.model);
+        self
+    }
+
+    /// The channels that are open, in the order in which they began.
+    #[must_use]
+    pub fn open(&self) -> &[Channel] {
+        &self.open
+    }
+
+    /// Says that the text of a channel was changed on its way. A signature over it that is still to come is then
+    /// emptied: it would vouch for words that nobody signed.
+    pub fn altered(&mut self, channel: &Channel) {
+        if self.altered.len() < MAX_CHANNELS {
+            self.altered.insert(channel.clone());
+        }
+    }
+
+    /// Reads the next event.
+    ///
+    /// # Errors
+    /// Data that is not JSON, of a shape in which it is not clear what is said, or larger than the limits.
+    pub fn event(&mut self, event: &SseEvent) -> Result<Chunk, WireError> {
+        let mut chunk = Chunk { event: event.clone(), ..Chunk::default() };
+        if !event.rest.is_empty() {
+            chunk.texts.push(bare(&event.rest, "#comment"));
+        }
+        if !event.name.is_empty() {
+            chunk.texts.push(Text { kind: Kind::Name, ..bare(&event.name, "#event") });
+        }
+        let Some(data) = &event.data else { return Ok(chunk) };
+        if self.protocol == Protocol::OpenaiChat && data.trim() == "[DONE]" {
+            self.close(&mut chunk, |_| true);
+            chunk.terminal = true;
+            self.done = true;
+            return Ok(chunk);
+        }
+        let doc = match Doc::parse(data.as_bytes(), &self.limits) {
+            Ok(doc) => doc,
+            Err(_) if matches!(self.reader, Reader::Generic(_)) || data.is_empty() => {
+                chunk.texts.push(bare(data, ""));
+                return Ok(chunk);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let mut build = Build::new(&self.limits);
+        match &mut self.reader {
+            Reader::OpenAi(dialect) => visit(&doc, dialect, &mut build)?,
+            Reader::Anthropic(dialect) => visit(&doc, dialect, &mut build)?,
+            Reader::Generic(dialect) => visit(&doc, dialect, &mut build)?,
+        }
+        if !build.model.is_empty() {
+            self.model = std::mem::take(&mut build.model);
+        }
+        take_pieces(&mut chunk, build);
+        match self.protocol {
+            Protocol::OpenaiChat => self.openai(&doc, &mut chunk)?,
+            Protocol::AnthropicMessages => self.anthropic(&doc, event, &mut chunk)?,
+            Protocol::Json | Protocol::Text => {}
+        }
+        Ok(chunk)
+    }
+
+    /// Opens the channels of the chunk's deltas that are not open.
+    fn open_channels(&mut self, chunk: &mut Chunk) -> Result<(), WireError> {
+        for delta in &chunk.deltas {
+            if !self.open.contains(&delta.channel) {
+                if self.open.len() >= MAX_CHANNELS || self.paths.len() >= MAX_CHANNELS {
+                    return Err(WireError::Stream("too many channels"));
+                }
+                let path = delta.pointer.split_once("/delta/").map_or("", |(_, path)| path);
+                self.paths.insert(delta.channel.clone(), path.to_owned());
+                self.open.push(delta.channel.clone());
+                chunk.opens.push(delta.channel.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, chunk: &mut Chunk, ends: impl Fn(&Channel) -> bool) {
+        chunk.closes.extend(self.open.iter().filter(|c| ends(c)).cloned());
+        self.open.retain(|c| !ends(c));
+    }
+
+    fn openai(&mut self, doc: &Doc<'_>, chunk: &mut Chunk) -> Result<(), WireError> {
+        self.open_channels(chunk)?;
+        chunk.model_error = doc.get(0, "error").is_some_and(|e| doc.kind(e) != Some(NodeKind::Null));
+        let Some(choices) = doc.get(0, "choices") else { return Ok(()) };
+        self.started = true;
+        self.keep_envelope(doc);
+        for (position, choice) in doc.children(choices).enumerate() {
+            let index = number(doc, choice, "index").unwrap_or_else(|| u32::try_from(position).unwrap_or(u32::MAX));
+            if let Some(logprobs) = doc.get(choice, "logprobs").and_then(|l| doc.node(l))
+                && logprobs.kind != NodeKind::Null
+            {
+                chunk.echoes.push((index, logprobs.literal()));
+            }
+            if self.choices.len() >= MAX_CHANNELS {
+                return Err(WireError::Stream("too many choices"));
+            }
+            let finished = doc.get(choice, "finish_reason").is_some_and(|f| doc.kind(f) != Some(NodeKind::Null));
+            *self.choices.entry(index).or_default() |= finished;
+            if finished {
+                self.close(chunk, |c| c.choice == index);
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_envelope(&mut self, doc: &Doc<'_>) {
+        const KEYS: [&str; 6] = ["id", "object", "created", "model", "service_tier", "system_fingerprint"];
+        const LONGEST: usize = 512;
+        self.envelope.clear();
+        for key in KEYS {
+            if let Some(value) = doc.get(0, key).and_then(|v| doc.node(v)) {
+                let literal = value.literal().of(doc.text());
+                let scalar = !matches!(value.kind, NodeKind::Array | NodeKind::Object);
+                if scalar && literal.len() <= LONGEST {
+                    self.envelope.push('"');
+                    self.envelope.push_str(key);
+                    self.envelope.push_str("\":");
+                    self.envelope.push_str(literal);
+                    self.envelope.push(',');
+                }
+            }
+        }
+    }
+
+    fn anthropic(&mut self, doc: &Doc<'_>, event: &SseEvent, chunk: &mut Chunk) -> Result<(), WireError> {
+        let index = number(doc, 0, "index").unwrap_or(0);
+        let kind = doc.get_str(0, "type").unwrap_or_default();
+        if kind == "content_block_start" {
+            if self.blocks.len() >= MAX_CHANNELS {
+                return Err(WireError::Stream("too many content blocks"));
+            }
+            self.blocks.insert(index);
+            self.next_block = self.next_block.max(index.saturating_add(1));
+            if let Reader::Anthropic(dialect) = &self.reader
+                && let Some(part) = dialect.block(index)
+            {
+                let channel = Channel { choice: 0, block: index, part: part.clone() };
+                if !self.open.contains(&channel) {
+                    self.open.push(channel.clone());
+                    chunk.opens.push(channel);
+                }
+            }
+        }
+        self.open_channels(chunk)?;
+        let reasoning = Channel { choice: 0, block: index, part: ChannelPart::Reasoning };
+        if self.altered.contains(&reasoning) {
+            let holder = doc.get(0, "delta").or_else(|| doc.get(0, "content_block"));
+            let signature = holder.and_then(|h| doc.get(h, "signature")).and_then(|s| doc.node(s));
+            chunk.void_signatures.extend(signature.filter(|s| s.kind == NodeKind::String).map(|s| s.literal()));
+        }
+        match kind.as_ref() {
+            "message_start" => self.started = true,
+            "content_block_stop" => {
+                self.blocks.remove(&index);
+                self.close(chunk, |c| c.block == index);
+            }
+            "message_delta" => self.stopping = true,
+            "message_stop" => {
+                self.close(chunk, |_| true);
+                chunk.terminal = true;
+                self.done = true;
+            }
+            _ => {}
+        }
+        if kind == "error" || event.name == "error" {
+            chunk.model_error = true;
+            self.close(chunk, |_| true);
+        }
+        Ok(())
+    }
+
+    /// An event with another piece of a channel, in the shape of those that came: for text that was held back.
+    #[must_use]
+    pub fn synth(&self, channel: &Channel, text: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        if text.is_empty() {
+            return out;
+        }
+        match self.protocol {
+            Protocol::OpenaiChat => {
+                let path = self.paths.get(channel).map_or("", String::as_str);
+                self.openai_chunk(channel.choice, &openai_delta(path, channel, text), "null", "", &mut out);
+            }
+            Protocol::AnthropicMessages => {
+                let (kind, key) = match (&channel.part, self.paths.get(channel).map(String::as_str)) {
+                    (ChannelPart::Reasoning, _) => ("thinking_delta", "thinking"),
+                    (ChannelPart::ToolArguments { .. }, _) => ("input_json_delta", "partial_json"),
+                    (_, Some("content")) => ("compaction_delta", "content"),
+                    _ => ("text_delta", "text"),
+                };
+                let data = format!(
+                    r#"{{"type":"content_block_delta","index":{},"delta":{{"type":"{kind}","{key}":{}}}}}"#,
+                    channel.block,
+                    encode(text)
+                );
+                write_event("content_block_delta", &data, &mut out);
+            }
+            Protocol::Json | Protocol::Text => write_event("", text, &mut out),
+        }
+        out
+    }
+
+    fn openai_chunk(&self, choice: u32, delta: &str, finish: &str, tail: &str, out: &mut Vec<u8>) {
+        let data = format!(
+            r#"{{{}"choices":[{{"index":{choice},"delta":{delta},"finish_reason":{finish}}}]{tail}}}"#,
+            self.envelope
+        );
+        write_event("", &data, out);
+    }
+
+    /// The events that end the stream here, in the protocol's own terms. After the last event of a reply there is
+    /// nothing to end.
+    #[must_use]
+    pub fn ending(&mut self, ending: Ending<'_>) -> Vec<u8> {
+        match ending {
+            Ending::Error { message, event_id } => self.failure(ErrorKind::Blocked, message, Some(event_id)),
+            Ending::Refusal { message, event_id } if self.protocol == Protocol::AnthropicMessages => {
+                self.anthropic_refusal(message, event_id)
+            }
+            Ending::Refusal { message, event_id } => self.openai_refusal(message, event_id),
+        }
+    }
+
+    /// The events that end the stream with an error of any kind.
+    #[must_use]
+    pub fn failure(&mut self, kind: ErrorKind, message: &str, event_id: Option<&str>) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.end() {
+            return out;
+        }
+        let (_, body) = error_body(self.protocol, kind, message, event_id);
+        let body = String::from_utf8(body).unwrap_or_default();
+        if self.protocol == Protocol::AnthropicMessages {
+            write_event("error", &body, &mut out);
+        } else {
+            write_event("", &body, &mut out);
+            write_event("", "[DONE]", &mut out);
+        }
+        out
+    }
+
+    /// Marks the stream as ended; true where it was before.
+    fn end(&mut self) -> bool {
+        self.open.clear();
+        std::mem::replace(&mut self.done, true)
+    }
+
+    fn openai_refusal(&mut self, message: &str, event_id: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.end() {
+            return out;
+        }
+        if self.envelope.is_empty() {
+            self.envelope = format!(
+                r#""id":{},"object":"chat.completion.chunk","created":0,"model":{},"#,
+                encode(&format!("chatcmpl-{event_id}")),
+                encode(&self.model)
+            );
+        }
+        if self.choices.is_empty() {
+            self.choices.insert(0, false);
+        }
+        let role = if self.started { "" } else { r#""role":"assistant","content":null,"# };
+        let refusal = format!("{{{role}\"refusal\":{}}}", encode(message));
+        let tail = format!(",\"event_id\":{}", encode(event_id));
+        for (choice, _) in self.choices.iter().filter(|(_, finished)| !**finished) {
+            self.openai_chunk(*choice, &refusal, "null", "", &mut out);
+            self.openai_chunk(*choice, "{}", "\"content_filter\"", &tail, &mut out);
+        }
+        write_event("", "[DONE]", &mut out);
+        out
+    }
+
+    fn anthropic_refusal(&mut self, message: &str, event_id: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.end() {
+            return out;
+        }
+        if !self.started {
+            let start = format!(
+                r#"{{"type":"message_start","message":{{"id":{},"type":"message","role":"assistant","model":{},"content":[],"stop_reason":null,"stop_sequence":null,"usage":{{"input_tokens":0,"output_tokens":0}}}}}}"#,
+                encode(&format!("msg_{event_id}")),
+                encode(&self.model)
+            );
+            write_event("message_start", &start, &mut out);
+        }
+        for block in std::mem::take(&mut self.blocks) {
+            write_event("content_block_stop", &format!(r#"{{"type":"content_block_stop","index":{block}}}"#), &mut out);
+        }
+        if !self.stopping {
+            let index = self.next_block;
+            let text = encode(message);
+            let id = encode(event_id);
+            for (name, data) in [
+                (
+                    "content_block_start",
+                    format!(
+                        r#"{{"type":"content_block_start","index":{index},"content_block":{{"type":"text","text":""}}}}"#
+                    ),
+                ),
+                (
+                    "content_block_delta",
+                    format!(
+                        r#"{{"type":"content_block_delta","index":{index},"delta":{{"type":"text_delta","text":{text}}}}}"#
+                    ),
+                ),
+                ("content_block_stop", format!(r#"{{"type":"content_block_stop","index":{index}}}"#)),
+                (
+                    "message_delta",
+                    format!(
+                        r#"{{"type":"message_delta","delta":{{"stop_reason":"refusal","stop_sequence":null}},"usage":{{"output_tokens":0}},"event_id":{id}}}"#
+                    ),
+                ),
+            ] {
+                write_event(name, &data, &mut out);
+            }
+        }
+        write_event("message_stop", r#"{"type":"message_stop"}"#, &mut out);
+        out
+    }
+}
+
+/// Moves what was collected into the chunk: pieces of channels apart from the rest.
+fn take_pieces(chunk: &mut Chunk, build: Build) {
+    let Build { texts, opaque, channels, pieces, .. } = build;
+    let mut pieces = pieces.into_iter().peekable();
+    let mut moved = BTreeMap::new();
+    // A piece is never a container, but the texts behind it move up.
+    for (index, text) in texts.into_iter().enumerate() {
+        match pieces.next_if(|(at, _)| *at == index).and_then(|(_, channel)| channels.get(channel)) {
+            Some(channel) => chunk.deltas.push(Delta {
+                channel: channel.clone(),
+                text: text.value,
+                origin: text.origin,
+                kind: text.kind,
+                pointer: text.pointer,
+                literal: text.literal,
+            }),
+            None => {
+                moved.insert(index, chunk.texts.len());
+                let container = text.container.and_then(|c| moved.get(&c).copied());
+                chunk.texts.push(Text { container, ..text });
+            }
+        }
+    }
+    chunk.opaque = opaque;
+}
+
+/// The delta object of a chunk for a channel whose texts came at `path`.
+fn openai_delta(path: &str, channel: &Channel, text: &str) -> String {
+    let text = encode(text);
+    let mut steps = path.split('/');
+    match (steps.next().unwrap_or_default(), &channel.part) {
+        ("content", _) if steps.next().is_some() => format!(r#"{{"content":[{{"type":"text","text":{text}}}]}}"#),
+        ("reasoning_details", _) => {
+            let index = channel.block.saturating_sub(2);
+            format!(r#"{{"reasoning_details":[{{"type":"reasoning.text","index":{index},"text":{text}}}]}}"#)
+        }
+        (_, ChannelPart::ToolArguments { .. }) if channel.block == FUNCTION_CALL => {
+            format!(r#"{{"function_call":{{"arguments":{text}}}}}"#)
+        }
+        (_, ChannelPart::ToolArguments { .. }) => {
+            let body = if path.contains("/custom/") {
+                format!(r#""custom":{{"input":{text}}}"#)
+            } else {
+                format!(r#""function":{{"arguments":{text}}}"#)
+            };
+            format!(r#"{{"tool_calls":[{{"index":{},{body}}}]}}"#, channel.block)
+        }
+        (_, ChannelPart::Transcript) => format!(r#"{{"audio":{{"transcript":{text}}}}}"#),
+        ("reasoning", _) => format!(r#"{{"reasoning":{text}}}"#),
+        (_, ChannelPart::Reasoning) => format!(r#"{{"reasoning_content":{text}}}"#),
+        (_, ChannelPart::Refusal) => format!(r#"{{"refusal":{text}}}"#),
+        (_, ChannelPart::Text) => format!(r#"{{"content":{text}}}"#),
+    }
+}
+
+fn number(doc: &Doc<'_>, object: usize, key: &str) -> Option<u32> {
+    let value = doc.get(object, key).filter(|v| doc.kind(*v) == Some(NodeKind::Number))?;
+    doc.literal(value).parse().ok()
+}
+
+/// A text of an event that is not a leaf of its data.
+fn bare(value: &str, pointer: &str) -> Text {
+    Text { pointer: pointer.to_owned(), origin: Source::Model.into(), value: value.to_owned(), ..Text::default() }
+}
