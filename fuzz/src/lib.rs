@@ -1,0 +1,22 @@
+//! Bodies of the fuzz targets. Each takes any bytes and panics where a law is broken.
+
+pub mod config;
+pub mod engine;
+pub mod json;
+pub mod views;
+
+/// A target: it must return on every input.
+pub type Target = fn(&[u8]);
+
+/// Every target by name; `corpus/NAME` holds its inputs.
+pub const TARGETS: &[(&str, Target)] =
+    &[("config", config::run), ("engine", engine::run), ("json", json::run), ("views", views::run)];
+
+/// Longest text that is worth the time of one run.
+pub const LONGEST: usize = 1 << 14;
+
+/// The text of some bytes, as a server would read them.
+#[must_use]
+pub fn text(data: &[u8]) -> String {
+    String::from_utf8_lossy(data.get(..LONGEST).unwrap_or(data)).into_owned()
+}
