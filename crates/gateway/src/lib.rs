@@ -1,1 +1,21 @@
-//! bartizan-gateway
+//! The gateway: HTTP in, [`bartizan_guard::Guard`] in the middle, the model server behind.
+//!
+//! [`stack`] is the table of contents. Only a [`bartizan_policy::Permitted`] body is ever sent on.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![allow(clippy::disallowed_methods, reason = "the gateway owns sockets, clocks and secret files")]
+
+mod admission;
+mod body;
+mod metrics;
+mod proxy;
+mod server;
+mod settings;
+mod stack;
+mod stream;
+mod upstream;
+
+pub use metrics::Metrics;
+pub use server::{Gateway, GatewayError, Stop};
+pub use settings::{Client, Dialect, OnBlock, SecretRef, Settings, Store, Timeouts, Upstream};
+pub use stack::router;
+pub use upstream::{SendFuture, Transport, UpstreamError, Upstreams};

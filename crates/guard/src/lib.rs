@@ -1,1 +1,16 @@
-//! bartizan-guard
+//! One decision service for all surfaces: engine, policy and the wire dialects put together.
+//!
+//! `check`, the gateway and every later surface ask [`Guard`]; none of them holds a rule or a threshold.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![allow(clippy::disallowed_methods, reason = "the guard times its own work")]
+
+mod assess;
+mod guard;
+mod record;
+mod settings;
+mod stream;
+
+pub use guard::{Checked, Decision, Guard, GuardError, Meta, Parsed, ReplyContext, Route};
+pub use record::{Noted, Recorder, Request};
+pub use settings::Settings;
+pub use stream::{Output, ReplyStream};

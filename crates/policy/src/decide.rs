@@ -27,6 +27,35 @@ impl<T> Permitted<T> {
     }
 }
 
+impl<T> Permitted<T> {
+    /// Two permits as one.
+    pub fn and<U>(self, other: Permitted<U>) -> Permitted<(T, U)> {
+        Permitted((self.0, other.0))
+    }
+
+    /// Several permits as one.
+    pub fn all(parts: impl IntoIterator<Item = Self>) -> Permitted<Vec<T>> {
+        Permitted(parts.into_iter().map(Self::into_inner).collect())
+    }
+}
+
+impl Permitted<Vec<u8>> {
+    /// The permit to send nothing.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Puts more behind it.
+    pub fn append(&mut self, more: Self) {
+        if self.0.is_empty() {
+            *self = more;
+        } else {
+            self.0.extend(more.0);
+        }
+    }
+}
+
 /// One finding in one text of an exchange.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TextFinding {

@@ -1,0 +1,34 @@
+//! Reading bodies, bounded in size and time.
+
+use std::time::Duration;
+
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+/// Why a body could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyError {
+    /// Larger than the limit.
+    TooLarge,
+    /// Not complete in time.
+    Timeout,
+    /// The other side broke off.
+    Broken,
+}
+
+/// The whole body.
+pub(crate) async fn read<B>(body: B, limit: usize, time: Duration) -> Result<Vec<u8>, BodyError>
+where
+    B: Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BodyError::TooLarge);
+    }
+    match tokio::time::timeout(time, Limited::new(body, limit).collect()).await {
+        Err(_) => Err(BodyError::Timeout),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Ok(Err(_)) => Err(BodyError::Broken),
+        Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),
+    }
+}

@@ -1,0 +1,142 @@
+//! Counters for `/metrics`, in the Prometheus text format.
+
+use bartizan_core::{Action, Direction, Protocol, RuleId, Verdict};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+struct Word(&'static str);
+
+impl EncodeLabelValue for Word {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        encoder.write_str(self.0)
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DecisionLabels {
+    protocol: Word,
+    direction: Word,
+    verdict: Word,
+    action: Word,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RuleLabels {
+    rule: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ErrorLabels {
+    kind: Word,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DirectionLabels {
+    direction: Word,
+}
+
+/// All metrics of a gateway.
+pub struct Metrics {
+    registry: Registry,
+    decisions: Family<DecisionLabels, Counter>,
+    findings: Family<RuleLabels, Counter>,
+    errors: Family<ErrorLabels, Counter>,
+    failed_open: Counter,
+    /// Requests in flight.
+    pub in_flight: Gauge,
+    guard_seconds: Family<DirectionLabels, Histogram>,
+    held: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("bartizan");
+        let guard_seconds = Family::<DirectionLabels, Histogram>::new_with_constructor(|| {
+            Histogram::new(exponential_buckets(16e-6, 2.0, 14))
+        });
+        let metrics = Self {
+            decisions: Family::default(),
+            findings: Family::default(),
+            errors: Family::default(),
+            failed_open: Counter::default(),
+            in_flight: Gauge::default(),
+            held: Histogram::new([0.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0]),
+            guard_seconds,
+            registry: Registry::default(),
+        };
+        registry.register("decisions", "Decisions about requests and replies", metrics.decisions.clone());
+        registry.register("findings", "Findings by rule", metrics.findings.clone());
+        registry.register("errors", "Requests that failed, by kind", metrics.errors.clone());
+        registry.register(
+            "failed_open",
+            "Bodies let through unread because the configuration says so",
+            metrics.failed_open.clone(),
+        );
+        registry.register("requests_in_flight", "Requests in flight", metrics.in_flight.clone());
+        registry.register(
+            "guard_seconds",
+            "Time spent on parsing, scanning and deciding",
+            metrics.guard_seconds.clone(),
+        );
+        registry.register("stream_held_bytes", "Bytes held back after each piece of a stream", metrics.held.clone());
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// Counts a decision.
+    pub fn decision(&self, protocol: Protocol, direction: Direction, verdict: Verdict, action: Action) {
+        let labels = DecisionLabels {
+            protocol: Word(protocol.as_str()),
+            direction: Word(direction.as_str()),
+            verdict: Word(verdict.as_str()),
+            action: Word(action.as_str()),
+        };
+        self.decisions.get_or_create(&labels).inc();
+    }
+
+    /// Counts findings of a rule.
+    pub fn findings(&self, rule: &RuleId, count: u64) {
+        self.findings.get_or_create(&RuleLabels { rule: rule.as_str().to_owned() }).inc_by(count);
+    }
+
+    /// Counts a failure. `kind` is one of few words.
+    pub fn error(&self, kind: &'static str) {
+        self.errors.get_or_create(&ErrorLabels { kind: Word(kind) }).inc();
+    }
+
+    /// Counts a body that passed unread.
+    pub fn failed_open(&self) {
+        self.failed_open.inc();
+    }
+
+    /// Notes the time of one check.
+    pub fn guard_time(&self, direction: Direction, time: Duration) {
+        self.guard_seconds
+            .get_or_create(&DirectionLabels { direction: Word(direction.as_str()) })
+            .observe(time.as_secs_f64());
+    }
+
+    /// Notes how much a stream holds back.
+    #[allow(clippy::cast_precision_loss, reason = "a histogram of small numbers")]
+    pub fn held(&self, bytes: usize) {
+        self.held.observe(bytes as f64);
+    }
+
+    /// The text format.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut out = String::new();
+        if prometheus_client::encoding::text::encode(&mut out, &self.registry).is_err() {
+            out.clear();
+        }
+        out
+    }
+}

@@ -1,0 +1,159 @@
+//! Listening, serving and stopping.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use bartizan_core::EventStore;
+use bartizan_guard::{Guard, Recorder};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::admission::Admission;
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::stack::{Shared, router};
+use crate::upstream::Upstreams;
+
+/// Why a gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// A setting is wrong.
+    #[error("{0}")]
+    Settings(String),
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`: {source}")]
+    Listen {
+        /// Address as configured.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The evidence store cannot be used.
+    #[error(transparent)]
+    Store(#[from] bartizan_core::StoreError),
+}
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Every request in flight was finished.
+    Drained,
+    /// Some were not finished in time.
+    Cut,
+}
+
+/// A gateway that listens already.
+pub struct Gateway {
+    listener: TcpListener,
+    router: Router,
+    settings: Settings,
+    metrics: Arc<Metrics>,
+}
+
+impl Gateway {
+    /// Checks the settings and starts to listen.
+    ///
+    /// # Errors
+    /// A setting is wrong or the address is taken.
+    pub async fn bind(settings: Settings, guard: Arc<Guard>, store: Arc<dyn EventStore>) -> Result<Self, GatewayError> {
+        let upstreams = Upstreams::new(&settings).map_err(GatewayError::Settings)?;
+        Self::bind_with(settings, guard, store, upstreams).await
+    }
+
+    /// The same with upstreams over a transport of the caller's choice.
+    ///
+    /// # Errors
+    /// A setting is wrong or the address is taken.
+    pub async fn bind_with(
+        settings: Settings,
+        guard: Arc<Guard>,
+        store: Arc<dyn EventStore>,
+        upstreams: Upstreams,
+    ) -> Result<Self, GatewayError> {
+        if settings.upstream.is_empty() {
+            return Err(GatewayError::Settings(
+                "no upstream is configured: give `--upstream URL` or an `[[upstream]]` section".into(),
+            ));
+        }
+        let admission = Admission::new(&settings).map_err(GatewayError::Settings)?;
+        let listen_error = |source| GatewayError::Listen { address: settings.listen.clone(), source };
+        let listener = TcpListener::bind(&settings.listen).await.map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+        if !address.ip().is_loopback() && !admission.needs_key() {
+            return Err(GatewayError::Settings(format!(
+                "`{}` can be reached from other machines, so callers need keys: add a `[[client]]` section",
+                settings.listen
+            )));
+        }
+        let recorder = Recorder::new(store, guard.id().clone(), guard.mode())?;
+        let metrics = Arc::new(Metrics::default());
+        let shared = Arc::new(Shared {
+            guard,
+            recorder,
+            admission,
+            upstreams,
+            metrics: Arc::clone(&metrics),
+            in_flight: Arc::new(Semaphore::new(settings.max_in_flight.clamp(1, Semaphore::MAX_PERMITS))),
+            settings: settings.clone(),
+        });
+        Ok(Self { listener, router: router(shared), settings, metrics })
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Its counters.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    /// Serves until `stop` is ready, then finishes what is in flight, at most for the drain time.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> Stop {
+        let timeouts = self.settings.timeouts;
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        http.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(timeouts.header_ms));
+        http.http2().timer(TokioTimer::new());
+        let graceful = GracefulShutdown::new();
+        let mut stop = pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = &mut stop => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            let Ok((socket, _)) = accepted else {
+                // Out of file descriptors, most likely: wait for some to come back instead of spinning.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let _ = socket.set_nodelay(true);
+            let service = TowerToHyperService::new(self.router.clone());
+            let connection = http.serve_connection_with_upgrades(TokioIo::new(socket), service).into_owned();
+            let connection = graceful.watch(connection);
+            tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "connection ended");
+                }
+            });
+        }
+        drop(self.listener);
+        match tokio::time::timeout(Duration::from_millis(timeouts.drain_ms), graceful.shutdown()).await {
+            Ok(()) => Stop::Drained,
+            Err(_) => Stop::Cut,
+        }
+    }
+}

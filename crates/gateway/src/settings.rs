@@ -1,0 +1,200 @@
+//! The part of the configuration that is about sockets.
+
+use std::path::PathBuf;
+
+use bartizan_policy::OpaqueTable;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a blocked caller is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnBlock {
+    /// With an error of the protocol.
+    #[default]
+    Error,
+    /// With a well-formed refusal and status 200, for agents that cannot cope with errors.
+    Refusal,
+}
+
+/// A secret, by reference only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub enum SecretRef {
+    /// `env:NAME`.
+    Env(String),
+    /// `file:PATH`; surrounding white space is not part of it.
+    File(PathBuf),
+}
+
+impl TryFrom<String> for SecretRef {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("env", name)) if !name.is_empty() => Ok(Self::Env(name.to_owned())),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(PathBuf::from(path))),
+            // The text may be the secret itself, so it is not repeated.
+            _ => Err("a secret is given as `env:NAME` or `file:PATH`, never in the file itself".to_owned()),
+        }
+    }
+}
+
+impl From<SecretRef> for String {
+    fn from(secret: SecretRef) -> Self {
+        match secret {
+            SecretRef::Env(name) => format!("env:{name}"),
+            SecretRef::File(path) => format!("file:{}", path.display()),
+        }
+    }
+}
+
+impl SecretRef {
+    /// The secret.
+    ///
+    /// # Errors
+    /// The variable is not set, or the file cannot be read, or it is empty.
+    pub fn resolve(&self) -> Result<String, String> {
+        let secret = match self {
+            Self::Env(name) => std::env::var(name).map_err(|_| format!("environment variable `{name}` is not set"))?,
+            Self::File(path) => {
+                std::fs::read_to_string(path).map_err(|e| format!("cannot read `{}`: {e}", path.display()))?
+            }
+        };
+        let secret = secret.trim().to_owned();
+        if secret.is_empty() {
+            Err(format!("the secret at `{}` is empty", String::from(self.clone())))
+        } else {
+            Ok(secret)
+        }
+    }
+}
+
+/// A dialect that an upstream speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// OpenAI.
+    Openai,
+    /// Anthropic.
+    Anthropic,
+}
+
+/// The model server behind the gateway.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// Name in records and metrics.
+    pub name: String,
+    /// What an SDK takes as base URL: `https://api.openai.com/v1`, `https://api.anthropic.com`.
+    pub url: String,
+    /// Dialects that are routed there; empty is all.
+    #[serde(default)]
+    pub dialects: Vec<Dialect>,
+    /// Models that are routed there: names, or prefixes with `*` at the end; empty is all.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// The provider's key. Without it, and with no client keys configured, the caller's own key is passed on.
+    #[serde(default)]
+    pub key: Option<SecretRef>,
+    /// Another treatment of unreadable parts than the policy's.
+    #[serde(default)]
+    pub opaque: Option<OpaqueTable>,
+}
+
+/// A caller that may use the gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Client {
+    /// Name in records and metrics.
+    pub name: String,
+    /// Its key, sent as `Authorization: Bearer` or `x-api-key`.
+    pub key: SecretRef,
+}
+
+/// Bounds in time, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timeouts {
+    /// Reading a request's head.
+    pub header_ms: u64,
+    /// Reading a request's body.
+    pub body_ms: u64,
+    /// Connecting to the upstream.
+    pub connect_ms: u64,
+    /// Until the upstream's first byte.
+    pub first_byte_ms: u64,
+    /// Between two pieces of a reply.
+    pub idle_ms: u64,
+    /// Finishing requests in flight when told to stop.
+    pub drain_ms: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            header_ms: 10_000,
+            body_ms: 60_000,
+            connect_ms: 10_000,
+            first_byte_ms: 600_000,
+            idle_ms: 120_000,
+            drain_ms: 30_000,
+        }
+    }
+}
+
+/// Where decisions are recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// SQLite file; `:memory:` keeps nothing.
+    pub path: String,
+    /// Nothing is lost at power loss either, at the price of a disk flush per group of records.
+    pub sync: bool,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { path: "bartizan.sqlite".to_owned(), sync: false }
+    }
+}
+
+/// The part of the configuration that is about sockets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Address to listen on.
+    pub listen: String,
+    /// How a blocked caller is answered.
+    pub on_block: OnBlock,
+    /// Model servers; the first that fits a request gets it.
+    pub upstream: Vec<Upstream>,
+    /// Callers. Without any, only callers on this machine are served.
+    pub client: Vec<Client>,
+    /// Host names by which callers reach the gateway, besides loopback ones. Guards against DNS rebinding.
+    pub hosts: Vec<String>,
+    /// Most requests in flight; more are answered 503.
+    pub max_in_flight: usize,
+    /// Bounds in time.
+    pub timeouts: Timeouts,
+    /// Where decisions are recorded.
+    pub store: Store,
+    /// Extra request headers that are passed on, by lower-case name. They are not examined.
+    pub pass_headers: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8700".to_owned(),
+            on_block: OnBlock::default(),
+            upstream: Vec::new(),
+            client: Vec::new(),
+            hosts: Vec::new(),
+            max_in_flight: 512,
+            timeouts: Timeouts::default(),
+            store: Store::default(),
+            pass_headers: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A streamed reply on its way through the guard.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use bartizan_guard::{Meta, ReplyStream};
+use bartizan_policy::Permitted;
+use bytes::Bytes;
+use futures_util::Stream;
+use http::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+
+use crate::proxy::{Asked, append};
+use crate::settings::OnBlock;
+use crate::stack::Shared;
+
+/// Pieces on their way to a caller who reads slowly. When they are full the upstream is not read on.
+const QUEUE: usize = 8;
+
+/// Starts to pass a stream through the guard and answers with the body that the caller reads.
+pub(crate) fn pump(shared: Arc<Shared>, asked: Asked, body: Incoming, upstream_us: u64) -> Response<Body> {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    tokio::spawn(run(shared, asked, body, upstream_us, sender));
+    let mut response = Response::new(Body::from_stream(Pieces(receiver)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+struct Pieces(mpsc::Receiver<Bytes>);
+
+impl Stream for Pieces {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.poll_recv(context).map(|piece| piece.map(Ok))
+    }
+}
+
+async fn run(shared: Arc<Shared>, asked: Asked, mut body: Incoming, upstream_us: u64, sender: mpsc::Sender<Bytes>) {
+    let refusal = shared.settings.on_block == OnBlock::Refusal;
+    let mut stream =
+        shared.guard.reply_stream(asked.protocol, asked.context.clone(), &asked.record.reply_event, refusal);
+    let idle = Duration::from_millis(shared.settings.timeouts.idle_ms);
+    let mut caller_left = false;
+    loop {
+        let frame = tokio::select! {
+            biased;
+            () = sender.closed() => { caller_left = true; break }
+            frame = tokio::time::timeout(idle, body.frame()) => frame,
+        };
+        let output = match frame {
+            Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) => stream.push(&data),
+                Err(_) => continue,
+            },
+            Ok(None) => break,
+            Ok(Some(Err(_))) => {
+                shared.metrics.error("upstream_broken");
+                stream.fail("the upstream broke off")
+            }
+            Err(_) => {
+                shared.metrics.error("upstream_timeout");
+                stream.fail("the upstream stopped answering")
+            }
+        };
+        shared.metrics.held(stream.held());
+        if !send(&sender, output.permitted, idle).await {
+            caller_left = true;
+            break;
+        }
+        if output.ended {
+            break;
+        }
+    }
+    drop(body);
+    let last = (!caller_left).then(|| stream.finish());
+    // Without a record the caller gets no proper end.
+    let recorded = record(&shared, &asked, &stream, upstream_us).await;
+    if let Some(last) = last
+        && recorded
+    {
+        send(&sender, last.permitted, idle).await;
+    }
+    drop(asked.in_flight);
+}
+
+/// The record is written when the decision is complete, that is when the stream has ended. The request was recorded
+/// before its first byte.
+async fn record(shared: &Shared, asked: &Asked, stream: &ReplyStream, upstream_us: u64) -> bool {
+    let meta = Meta {
+        protocol: asked.protocol,
+        direction: bartizan_core::Direction::Reply,
+        model: asked.model.clone(),
+        stream: true,
+    };
+    let mut noted = stream.noted();
+    noted.timings.upstream_us = upstream_us;
+    let event = shared.recorder.event(&asked.record, &meta, noted);
+    let recorded = append(shared, event).await.is_ok();
+    if !recorded {
+        shared.metrics.error("store");
+    }
+    recorded
+}
+
+async fn send(sender: &mpsc::Sender<Bytes>, permitted: Permitted<Vec<u8>>, idle: Duration) -> bool {
+    let bytes = permitted.into_inner();
+    if bytes.is_empty() {
+        return true;
+    }
+    matches!(tokio::time::timeout(idle, sender.send(Bytes::from(bytes))).await, Ok(Ok(())))
+}

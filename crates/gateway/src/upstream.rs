@@ -1,0 +1,265 @@
+//! The model servers: which one a request goes to, and how it gets there.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bartizan_core::{Exchange, Protocol};
+use bartizan_policy::Permitted;
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Response, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::settings::{Dialect, Settings, Timeouts, Upstream};
+
+/// What goes wrong on the way to an upstream. It is never the caller's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// No upstream is configured for this dialect and model.
+    #[error("no upstream serves this model")]
+    NoRoute,
+    /// It could not be reached or broke off.
+    #[error("the upstream could not be reached")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It did not answer in time.
+    #[error("the upstream did not answer in time")]
+    Timeout,
+    /// A header cannot be sent.
+    #[error("a header cannot be sent to the upstream")]
+    Header,
+}
+
+/// Boxed future of a send.
+pub type SendFuture = Pin<Box<dyn Future<Output = Result<Response<Incoming>, UpstreamError>> + Send>>;
+
+/// How a request gets to an upstream. One implementation for every connector, so that tests can bring a network of
+/// their own.
+pub trait Transport: Send + Sync {
+    /// Sends a request and waits for the head of the reply.
+    fn send(&self, request: Request<Full<Bytes>>) -> SendFuture;
+}
+
+impl<C: Connect + Clone + Send + Sync + 'static> Transport for Client<C, Full<Bytes>> {
+    fn send(&self, request: Request<Full<Bytes>>) -> SendFuture {
+        let reply = self.request(request);
+        Box::pin(async move { reply.await.map_err(|e| UpstreamError::Unreachable(Box::new(e))) })
+    }
+}
+
+struct Target {
+    settings: Upstream,
+    base: String,
+    key: Option<String>,
+}
+
+/// All upstreams, with their keys.
+pub struct Upstreams {
+    targets: Vec<Target>,
+    transport: Box<dyn Transport>,
+    pass_headers: Vec<HeaderName>,
+    first_byte: Duration,
+}
+
+/// Request headers that mean something to a provider. Nothing else is passed on: a header is text that nobody
+/// examines.
+const PASSED: &[&str] = &[
+    "anthropic-version",
+    "anthropic-beta",
+    "openai-organization",
+    "openai-project",
+    "openai-beta",
+    "idempotency-key",
+    "traceparent",
+];
+
+impl Upstreams {
+    /// Reads addresses and keys and prepares the client.
+    ///
+    /// # Errors
+    /// An address or key is wrong, or an `https` upstream is configured and the system has no root certificates.
+    pub fn new(settings: &Settings) -> Result<Self, String> {
+        let transport = transport(&settings.timeouts, settings.upstream.iter().any(|u| u.url.starts_with("https:")))?;
+        Self::with_transport(settings, transport)
+    }
+
+    /// The same over another transport.
+    ///
+    /// # Errors
+    /// An address, key or header name is wrong.
+    pub fn with_transport(settings: &Settings, transport: Box<dyn Transport>) -> Result<Self, String> {
+        let mut targets = Vec::with_capacity(settings.upstream.len());
+        for upstream in &settings.upstream {
+            let base = base(&upstream.url).map_err(|e| format!("upstream `{}`: {e}", upstream.name))?;
+            let key = match &upstream.key {
+                Some(key) => Some(key.resolve().map_err(|e| format!("key of upstream `{}`: {e}", upstream.name))?),
+                None => None,
+            };
+            targets.push(Target { settings: upstream.clone(), base, key });
+        }
+        let mut pass_headers: Vec<HeaderName> = PASSED.iter().map(|n| HeaderName::from_static(n)).collect();
+        for name in &settings.pass_headers {
+            let name: HeaderName = name.parse().map_err(|_| format!("`{name}` is not a header name"))?;
+            pass_headers.push(name);
+        }
+        let first_byte = Duration::from_millis(settings.timeouts.first_byte_ms);
+        Ok(Self { targets, transport, pass_headers, first_byte })
+    }
+
+    /// The upstream for a request: the first whose dialect and model fit.
+    pub(crate) fn route(&self, protocol: Protocol, model: &str) -> Result<usize, UpstreamError> {
+        let dialect = match protocol {
+            Protocol::AnthropicMessages => Dialect::Anthropic,
+            Protocol::OpenaiChat | Protocol::Json | Protocol::Text => Dialect::Openai,
+        };
+        self.targets
+            .iter()
+            .position(|t| {
+                let dialects = &t.settings.dialects;
+                let models = &t.settings.models;
+                (dialects.is_empty() || dialects.contains(&dialect))
+                    && (models.is_empty() || model.is_empty() || models.iter().any(|m| model_fits(m, model)))
+            })
+            .ok_or(UpstreamError::NoRoute)
+    }
+
+    pub(crate) fn settings(&self, index: usize) -> Option<&Upstream> {
+        self.targets.get(index).map(|t| &t.settings)
+    }
+
+    /// Sends what policy permitted. `path` starts with `/v1/`.
+    pub(crate) async fn send(
+        &self,
+        index: usize,
+        method: Method,
+        path: &str,
+        caller: &HeaderMap,
+        pass_credentials: bool,
+        permitted: Permitted<Exchange>,
+    ) -> Result<Response<Incoming>, UpstreamError> {
+        let target = self.targets.get(index).ok_or(UpstreamError::NoRoute)?;
+        let body = permitted.into_inner().body;
+        let uri: Uri = format!("{}{path}", target.base).parse().map_err(|_| UpstreamError::Header)?;
+        let mut request = Request::builder().method(method).uri(uri);
+        if let Some(headers) = request.headers_mut() {
+            self.headers(target, caller, pass_credentials, !body.is_empty(), headers)?;
+        }
+        let request = request.body(Full::new(Bytes::from(body))).map_err(|_| UpstreamError::Header)?;
+        match tokio::time::timeout(self.first_byte, self.transport.send(request)).await {
+            Ok(reply) => reply,
+            Err(_) => Err(UpstreamError::Timeout),
+        }
+    }
+
+    fn headers(
+        &self,
+        target: &Target,
+        caller: &HeaderMap,
+        pass_credentials: bool,
+        has_body: bool,
+        out: &mut HeaderMap,
+    ) -> Result<(), UpstreamError> {
+        for name in &self.pass_headers {
+            for value in caller.get_all(name) {
+                out.append(name.clone(), value.clone());
+            }
+        }
+        if has_body {
+            out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(accept) = caller.get(ACCEPT) {
+            out.insert(ACCEPT, accept.clone());
+        }
+        // A compressed reply could not be examined.
+        out.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let x_api_key = HeaderName::from_static("x-api-key");
+        match &target.key {
+            Some(key) => {
+                let anthropic = caller.contains_key("anthropic-version");
+                let (name, text) =
+                    if anthropic { (x_api_key, key.clone()) } else { (AUTHORIZATION, format!("Bearer {key}")) };
+                let mut value = HeaderValue::from_str(&text).map_err(|_| UpstreamError::Header)?;
+                value.set_sensitive(true);
+                out.insert(name, value);
+            }
+            None if pass_credentials => {
+                for name in [AUTHORIZATION, x_api_key] {
+                    if let Some(value) = caller.get(&name) {
+                        let mut value = value.clone();
+                        value.set_sensitive(true);
+                        out.insert(name, value);
+                    }
+                }
+            }
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+fn model_fits(pattern: &str, model: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => model.starts_with(prefix),
+        None => pattern == model,
+    }
+}
+
+/// The address without the `/v1` that OpenAI's SDKs expect in it and Anthropic's do not.
+fn base(url: &str) -> Result<String, String> {
+    let trimmed = url.trim_end_matches('/');
+    let uri: Uri = trimmed.parse().map_err(|_| format!("`{url}` is not an address"))?;
+    match uri.scheme_str() {
+        Some("http" | "https") => {}
+        _ => return Err(format!("`{url}` does not start with `http://` or `https://`")),
+    }
+    if uri.authority().is_none_or(|a| a.as_str().contains('@')) || uri.query().is_some() {
+        return Err(format!("`{url}` is not a plain base address such as `https://api.openai.com/v1`"));
+    }
+    Ok(trimmed.strip_suffix("/v1").unwrap_or(trimmed).to_owned())
+}
+
+fn transport(timeouts: &Timeouts, needs_tls: bool) -> Result<Box<dyn Transport>, String> {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    http.set_connect_timeout(Some(Duration::from_millis(timeouts.connect_ms)));
+    let mut client = Client::builder(TokioExecutor::new());
+    client.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(60));
+    if !needs_tls {
+        return Ok(Box::new(client.build::<_, Full<Bytes>>(http)));
+    }
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let connector = HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(provider)
+        .map_err(|e| format!("cannot read the system's root certificates (install `ca-certificates`): {e}"))?
+        .https_or_http()
+        .enable_http1()
+        .enable_http2()
+        .wrap_connector(http);
+    Ok(Box::new(client.build::<_, Full<Bytes>>(connector)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_addresses() {
+        assert_eq!(base("https://api.openai.com/v1").unwrap(), "https://api.openai.com");
+        assert_eq!(base("https://api.anthropic.com/").unwrap(), "https://api.anthropic.com");
+        assert_eq!(base("http://h:1/openai/v1/").unwrap(), "http://h:1/openai");
+        for bad in ["api.openai.com", "ftp://x", "http://u:p@h", "http://h/?x=1", ""] {
+            assert!(base(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn models_fit_by_name_or_prefix() {
+        assert!(model_fits("gpt-*", "gpt-4o") && model_fits("x", "x") && !model_fits("x", "xy"));
+    }
+}

@@ -1,0 +1,327 @@
+//! The decision service.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bartizan_core::report::Flags;
+use bartizan_core::{
+    Coverage, Direction, Edit, EngineId, Exchange, Finding, Kind, Limits, Mode, Origin, Protocol, Rule, Scores, Source,
+    Text, Verdict,
+};
+use bartizan_engine::{Engine, EngineError};
+use bartizan_policy::{Assessment, OpaqueTable, Outcome, Table, apply, decide};
+use bartizan_rules::RulesError;
+use bartizan_wire::WireError;
+
+use crate::assess::assess;
+use crate::settings::Settings;
+use crate::stream::ReplyStream;
+
+/// Why a guard could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// The settings of a rule are wrong.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// The rules do not fit together.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// What is particular to a route.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Route<'a> {
+    /// Another treatment of unreadable parts than the policy's.
+    pub opaque: Option<&'a OpaqueTable>,
+}
+
+/// What has to be known of an exchange after it is gone.
+#[derive(Clone, Debug, Default)]
+pub struct Meta {
+    /// Dialect.
+    pub protocol: Protocol,
+    /// Which way it went.
+    pub direction: Direction,
+    /// Model named in it.
+    pub model: String,
+    /// True where a streamed reply is asked for.
+    pub stream: bool,
+}
+
+/// What a reply is compared with.
+#[derive(Clone, Debug, Default)]
+pub struct ReplyContext {
+    /// The operator's text of the request.
+    pub system: Vec<String>,
+}
+
+/// One body, read.
+#[derive(Debug)]
+pub struct Parsed {
+    exchange: Exchange,
+    parse_us: u64,
+}
+
+impl Parsed {
+    /// Model named in it.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.exchange.model
+    }
+
+    /// Size of the body in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.exchange.body.len()
+    }
+}
+
+/// One body, checked.
+#[derive(Debug)]
+pub struct Checked {
+    /// What becomes of it.
+    pub outcome: Outcome,
+    /// What was found.
+    pub assessment: Assessment,
+    /// What it was.
+    pub meta: Meta,
+    /// What the reply to it is compared with.
+    pub context: ReplyContext,
+    /// Microseconds of parsing.
+    pub parse_us: u64,
+    /// Microseconds of scanning and deciding.
+    pub scan_us: u64,
+}
+
+/// What `check` answers about a text or a conversation.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// What policy decides, as in enforce mode.
+    pub verdict: Verdict,
+    /// What was found; spans are in the text, or in the string at the pointer.
+    pub findings: Vec<Finding>,
+    /// The string that each finding is in, in the order of `findings`.
+    pub texts: Vec<Arc<str>>,
+    /// Scores; `injection` is always there.
+    pub scores: Scores,
+    /// Decisions at the shipped thresholds.
+    pub flags: Flags,
+    /// What was not read.
+    pub coverage: Coverage,
+    /// Findings hidden by suppressions.
+    pub suppressed: u64,
+    /// The text or body with the redactions, where the verdict is redact.
+    pub redacted: Option<String>,
+}
+
+/// Engine, policy and dialects behind one door. Immutable; share it in an [`Arc`].
+pub struct Guard {
+    engine: Arc<Engine>,
+    table: Arc<Table>,
+    mode: Mode,
+    id: EngineId,
+}
+
+impl Guard {
+    /// Builds it.
+    ///
+    /// # Errors
+    /// A setting of a rule or a suppression is wrong.
+    pub fn new(settings: &Settings) -> Result<Self, GuardError> {
+        let detectors = bartizan_rules::detectors(&settings.rules)?;
+        let engine = Engine::new(detectors, settings.suppress.clone(), settings.limits.clone())?;
+        let table = Table::new(settings.policy.clone());
+        let id = EngineId {
+            canon: bartizan_engine::canon().to_owned(),
+            rules: format!("{:016x}", fingerprint(&engine, settings)),
+            model: "none".to_owned(),
+        };
+        Ok(Self { engine: Arc::new(engine), table: Arc::new(table), mode: settings.mode, id })
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.engine.rules()
+    }
+
+    /// Bounds on work and memory.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        self.engine.limits()
+    }
+
+    /// What decides.
+    #[must_use]
+    pub const fn id(&self) -> &EngineId {
+        &self.id
+    }
+
+    /// Whether verdicts are carried out.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Reads a request body.
+    ///
+    /// # Errors
+    /// The body is not what the protocol says; the caller is at fault.
+    pub fn read_request(&self, protocol: Protocol, body: Vec<u8>) -> Result<Parsed, WireError> {
+        let start = Instant::now();
+        let exchange = bartizan_wire::request(protocol, body, self.limits())?;
+        Ok(Parsed { exchange, parse_us: micros(start.elapsed()) })
+    }
+
+    /// Reads a whole reply body. A body that is no JSON at all is read as one text.
+    ///
+    /// # Errors
+    /// The body is not what the protocol says; the upstream is at fault.
+    pub fn read_reply(&self, protocol: Protocol, body: Vec<u8>) -> Result<Parsed, WireError> {
+        let start = Instant::now();
+        let exchange = bartizan_wire::reply(protocol, body, self.limits())?;
+        Ok(Parsed { exchange, parse_us: micros(start.elapsed()) })
+    }
+
+    /// A request without a body, such as for the list of models.
+    #[must_use]
+    pub fn no_body(&self) -> Parsed {
+        Parsed { exchange: Exchange { protocol: Protocol::Json, ..Exchange::default() }, parse_us: 0 }
+    }
+
+    /// Scans and decides. `context` is what a reply is compared with; empty for a request.
+    #[must_use]
+    pub fn check(&self, parsed: Parsed, context: &ReplyContext, route: Route<'_>) -> Checked {
+        let start = Instant::now();
+        let Parsed { exchange, parse_us } = parsed;
+        let system: Vec<&str> = context.system.iter().map(String::as_str).collect();
+        let mut assessment = assess(&self.engine, &exchange, &system);
+        let meta = Meta {
+            protocol: exchange.protocol,
+            direction: exchange.direction,
+            model: exchange.model.clone(),
+            stream: exchange.stream,
+        };
+        let context = ReplyContext { system: exchange.system().map(str::to_owned).collect() };
+        let outcome = decide(exchange, &mut assessment, &self.table, route.opaque, self.mode, |exchange, edits| {
+            rewrite(exchange, edits, self.limits())
+        });
+        Checked { outcome, assessment, meta, context, parse_us, scan_us: micros(start.elapsed()) }
+    }
+
+    /// Checks a streamed reply as it arrives.
+    #[must_use]
+    pub fn reply_stream(
+        &self,
+        protocol: Protocol,
+        context: ReplyContext,
+        event_id: &str,
+        refusal: bool,
+    ) -> ReplyStream {
+        ReplyStream::new(
+            Arc::clone(&self.engine),
+            Arc::clone(&self.table),
+            self.mode,
+            protocol,
+            context,
+            event_id,
+            refusal,
+        )
+    }
+
+    /// Checks a bare text.
+    #[must_use]
+    pub fn check_text(&self, text: &str, source: Source) -> Decision {
+        self.decision(bare_text(text, source))
+    }
+
+    /// Checks a conversation: the JSON text of a list of messages in OpenAI chat form.
+    ///
+    /// # Errors
+    /// It is not such a list.
+    pub fn check_conversation(&self, messages: &str) -> Result<Decision, WireError> {
+        Ok(self.decision(bartizan_wire::conversation(messages, self.limits())?))
+    }
+
+    fn decision(&self, exchange: Exchange) -> Decision {
+        let bare = exchange.protocol == Protocol::Text;
+        let mut assessment = assess(&self.engine, &exchange, &[]);
+        let values: Vec<Arc<str>> = exchange.texts.iter().map(|t| Arc::from(t.value.as_str())).collect();
+        let outcome = decide(exchange, &mut assessment, &self.table, None, Mode::Enforce, |exchange, edits| {
+            rewrite(exchange, edits, self.limits())
+        });
+        let verdict = outcome.verdict();
+        let redacted = match outcome {
+            Outcome::Forward { permitted, verdict: Verdict::Redact, .. } => {
+                String::from_utf8(permitted.into_inner().body).ok()
+            }
+            _ => None,
+        };
+        let mut scores = assessment.max_scores();
+        scores.injection.get_or_insert(0.0);
+        let injection = assessment.scores.iter().any(|(source, s)| self.table.injection_flag(s, *source));
+        let texts =
+            assessment.findings.iter().map(|f| values.get(f.text).cloned().unwrap_or_else(|| Arc::from(""))).collect();
+        let findings = assessment
+            .findings
+            .into_iter()
+            .map(|mut f| {
+                if bare {
+                    f.finding.at = bartizan_core::Location::Text { span: f.finding.span() };
+                }
+                f.finding
+            })
+            .collect();
+        Decision {
+            verdict,
+            findings,
+            texts,
+            scores,
+            flags: Flags { injection },
+            coverage: assessment.coverage,
+            suppressed: assessment.suppressed,
+            redacted,
+        }
+    }
+}
+
+pub(crate) fn bare_text(text: &str, source: Source) -> Exchange {
+    let leaf = Text {
+        origin: Origin::new(source),
+        kind: Kind::Text,
+        value: text.to_owned(),
+        literal: bartizan_core::Span::new(0, text.len()),
+        editable: true,
+        ..Text::default()
+    };
+    Exchange { protocol: Protocol::Text, texts: vec![leaf], body: text.as_bytes().to_vec(), ..Exchange::default() }
+}
+
+/// Edits of a body in its own format. A bare text is its own format.
+pub(crate) fn rewrite(exchange: &Exchange, edits: &[Edit], limits: &Limits) -> Result<Exchange, WireError> {
+    if exchange.protocol != Protocol::Text {
+        return bartizan_wire::rewrite(exchange, edits, limits);
+    }
+    let places: Vec<bartizan_policy::Redaction> = edits
+        .iter()
+        .filter_map(|edit| match edit {
+            Edit::Replace { span, with, .. } => Some(bartizan_policy::Redaction { span: *span, with: with.clone() }),
+            Edit::Strip { .. } => None,
+        })
+        .collect();
+    let value = exchange.texts.first().map_or("", |t| t.value.as_str());
+    Ok(bare_text(&apply(value, 0, &places), exchange.texts.first().map_or(Source::User, |t| t.origin.source)))
+}
+
+fn fingerprint(engine: &Engine, settings: &Settings) -> u64 {
+    // DefaultHasher::new has fixed keys, so the value is the same on every start of one build.
+    let mut hasher = DefaultHasher::new();
+    engine.rules_fingerprint().hash(&mut hasher);
+    serde_json::to_string(settings).unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
+}
+
+pub(crate) fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

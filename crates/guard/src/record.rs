@@ -1,0 +1,183 @@
+//! Builds the record of a decision. Content never gets here, only keyed digests of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use aws_lc_rs::hmac;
+use bartizan_core::{
+    Action, Coverage, Direction, EngineId, Event, EventStore, Finding, Mode, RuleId, Scores, StoreError, Timings,
+    Verdict,
+};
+use uuid::Uuid;
+
+use crate::guard::{Meta, micros};
+
+/// One request on its way, as far as records need to know it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Shared by the decisions about the request and its reply.
+    pub exchange: String,
+    /// Id of the record about the request.
+    pub request_event: String,
+    /// Id of the record about the reply: known before the reply is, so that a stream can name it when it is cut.
+    pub reply_event: String,
+    /// Name of the client key; empty where none was needed.
+    pub key: String,
+    /// Configured route.
+    pub route: String,
+    started: Instant,
+}
+
+impl Request {
+    /// A request that starts now.
+    #[must_use]
+    pub fn start(key: &str, route: &str) -> Self {
+        Self {
+            exchange: new_id(),
+            request_event: new_id(),
+            reply_event: new_id(),
+            key: key.to_owned(),
+            route: route.to_owned(),
+            started: Instant::now(),
+        }
+    }
+
+    /// When it started.
+    #[must_use]
+    pub const fn started(&self) -> Instant {
+        self.started
+    }
+}
+
+/// What a surface knows of one decision.
+#[derive(Clone, Debug, Default)]
+pub struct Noted {
+    /// What policy decided.
+    pub verdict: Verdict,
+    /// What was done.
+    pub action: Action,
+    /// Rules that fired, with how often.
+    pub rules: BTreeMap<RuleId, u64>,
+    /// Findings hidden by suppressions.
+    pub suppressed: u64,
+    /// Scores.
+    pub scores: Scores,
+    /// What was not read.
+    pub coverage: Coverage,
+    /// Something passed unread because the configuration says so.
+    pub failed_open: bool,
+    /// Where the time went; the total is filled in.
+    pub timings: Timings,
+    /// Keyed digests, by name.
+    pub hmacs: BTreeMap<String, String>,
+}
+
+impl Noted {
+    /// Counts findings by rule.
+    pub fn count<'a>(&mut self, findings: impl IntoIterator<Item = &'a Finding>) {
+        for finding in findings {
+            *self.rules.entry(finding.rule.clone()).or_default() += 1;
+        }
+    }
+}
+
+/// Writes records.
+pub struct Recorder {
+    store: Arc<dyn EventStore>,
+    engine: EngineId,
+    mode: Mode,
+    key: hmac::Key,
+}
+
+impl Recorder {
+    /// A recorder with a fresh key for digests: they can be compared within one run of the process.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn new(store: Arc<dyn EventStore>, engine: EngineId, mode: Mode) -> Result<Self, StoreError> {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &aws_lc_rs::rand::SystemRandom::new())
+            .map_err(|_| StoreError::Failed("the system gives no random bytes".into()))?;
+        Ok(Self { store, engine, mode, key })
+    }
+
+    /// The keyed digest of a body, in hex.
+    #[must_use]
+    pub fn digest(&self, body: &[u8]) -> String {
+        hmac::sign(&self.key, body).as_ref().iter().fold(String::with_capacity(64), |mut out, byte| {
+            use std::fmt::Write as _;
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
+    }
+
+    /// The record of a decision.
+    #[must_use]
+    pub fn event(&self, request: &Request, meta: &Meta, noted: Noted) -> Event {
+        let id = match meta.direction {
+            Direction::Request => &request.request_event,
+            Direction::Reply => &request.reply_event,
+        };
+        Event {
+            id: id.clone(),
+            exchange: request.exchange.clone(),
+            chain_id: String::new(),
+            seq: 0,
+            time: format!("{:.6}", jiff::Timestamp::now()),
+            tenant: "default".to_owned(),
+            key: request.key.clone(),
+            route: request.route.clone(),
+            protocol: meta.protocol,
+            direction: meta.direction,
+            model: bounded(&meta.model),
+            mode: self.mode,
+            verdict: noted.verdict,
+            action: noted.action,
+            rules: noted.rules,
+            suppressed: noted.suppressed,
+            scores: noted.scores,
+            coverage: noted.coverage,
+            engine: self.engine.clone(),
+            hmacs: noted.hmacs,
+            timings: Timings { total_us: micros(request.started.elapsed()), ..noted.timings },
+            failed_open: noted.failed_open,
+            prev: String::new(),
+            hash: String::new(),
+        }
+    }
+
+    /// Appends a record; durable against a crash of the process once this returns.
+    ///
+    /// # Errors
+    /// The store is full or broken; the caller answers 503.
+    pub async fn append(&self, event: Event) -> Result<(), StoreError> {
+        self.store.append(event).await
+    }
+
+    /// The store behind it.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn EventStore> {
+        &self.store
+    }
+}
+
+fn new_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
+/// A model name is the caller's text: a long or odd one is not kept.
+fn bounded(model: &str) -> String {
+    let plain = model.len() <= 128 && model.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/@+".contains(&b));
+    if plain { model.to_owned() } else { "?".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_name_cannot_carry_content() {
+        assert_eq!(bounded("gpt-4o-mini"), "gpt-4o-mini");
+        assert_eq!(bounded("my ssn is 078-05-1120"), "?");
+    }
+}
