@@ -203,20 +203,20 @@ impl Engine {
     }
 
     /// Calls the wanted detectors that have something to look at. The findings are as they come: several for one
-    /// thing, in no particular order.
-    pub(crate) fn inspect(&self, subject: &Subject<'_>, wanted: impl Fn(usize) -> bool, scan: &mut Scan) {
+    /// thing, in no particular order. Answers how many anchors were seen.
+    pub(crate) fn inspect(&self, subject: &Subject<'_>, wanted: impl Fn(usize) -> bool, scan: &mut Scan) -> usize {
         let foreign = subject.texts.iter().filter(|t| !t.text.is_ascii()).fold(Views::NONE, |v, t| v | t.serves);
         with_lanes(self.detectors.len(), |lanes| {
-            let mut any = self.always || foreign != Views::NONE;
+            let mut hits = 0;
             for (number, text) in subject.texts.iter().enumerate() {
-                any |= self.prefilter.pass(number, text, lanes, &wanted, |at, lane| {
+                hits += self.prefilter.pass(number, text, lanes, &wanted, |at, lane| {
                     if let Some(detector) = self.detectors.get(at) {
                         self.call(detector.as_ref(), subject, lane, scan);
                     }
                 });
             }
-            if !any {
-                return;
+            if hits == 0 && !self.always && foreign == Views::NONE {
+                return 0;
             }
             for (lane, (at, detector, traits)) in lanes.iter_mut().zip(self.detectors()) {
                 let called =
@@ -225,7 +225,8 @@ impl Engine {
                     self.call(detector, subject, lane, scan);
                 }
             }
-        });
+            hits
+        })
     }
 
     fn call(&self, detector: &dyn Detector, subject: &Subject<'_>, lane: &mut Lane, scan: &mut Scan) {

@@ -109,7 +109,7 @@ impl Prefilter {
     }
 
     /// Hands every anchor in `text`, which is number `number`, to the lanes that `wanted` lets through. `full` is
-    /// called whenever a lane holds [`BATCH`] hits. True where there was any.
+    /// called whenever a lane holds [`BATCH`] hits. Answers how many were handed over.
     pub(crate) fn pass(
         &self,
         number: usize,
@@ -117,15 +117,15 @@ impl Prefilter {
         lanes: &mut [Lane],
         wanted: impl Fn(usize) -> bool,
         mut full: impl FnMut(usize, &mut Lane),
-    ) -> bool {
-        let mut any = false;
+    ) -> usize {
+        let mut count = 0;
         let mut hand = |target: &Target, span: Span, kind: HitKind| {
             if !text.serves.intersects(target.views) || !wanted(target.lane) {
                 return;
             }
             let Some(lane) = lanes.get_mut(target.lane) else { return };
             lane.hits.push(Hit { text: number, span, kind });
-            any = true;
+            count += 1;
             if lane.hits.len() >= BATCH {
                 full(target.lane, lane);
             }
@@ -147,7 +147,7 @@ impl Prefilter {
                 }
             });
         }
-        any
+        count
     }
 }
 

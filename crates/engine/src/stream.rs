@@ -26,10 +26,12 @@ const REACH: usize = 2048;
 const WORD: usize = 256;
 /// A window begins anew once it could be shorter by this much.
 const SLACK: usize = 256;
-/// Bytes of window that may be looked at for each push and for each byte pushed. Windows of prose are shorter than
-/// what one push pays for; a long one waits until enough has arrived, so that all work together is linear.
-const PAY_PUSH: usize = 1024;
+/// Work that each push and each byte pushed pays for, in bytes of window. Windows of prose cost less than one push
+/// pays for; a long one, or one full of anchors, waits until enough has arrived, so that all work together is linear.
+const PAY_PUSH: usize = 2048;
 const PAY_BYTE: usize = 64;
+/// What an anchor costs, in bytes of window: a detector looks around each.
+const HIT: usize = 256;
 
 /// What a piece of text has changed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,8 +87,9 @@ pub struct Stream {
     released: usize,
     /// The next window begins here.
     window: usize,
-    /// Bytes of window that may be looked at.
+    /// Work paid for since the last window, and what that one cost beyond its length.
     paid: usize,
+    owed: usize,
     /// Length at which the whole text is checked next; `None` once there is more text than may be kept.
     check: Option<usize>,
     /// Findings told so far, by rule.
@@ -129,6 +132,7 @@ impl Stream {
             released: 0,
             window: 0,
             paid: 0,
+            owed: 0,
             check: Some(FIRST_CHECK),
             told: BTreeSet::new(),
             finished: false,
@@ -160,7 +164,7 @@ impl Stream {
         self.paid = self.paid.saturating_add(piece.len().saturating_mul(PAY_BYTE)).saturating_add(PAY_PUSH);
         if !self.masking {
             self.release(self.end());
-        } else if self.end() - self.window <= self.paid {
+        } else if self.end() - self.window + self.owed <= self.paid {
             self.paid = 0;
             self.advance(false, &mut step);
         }
@@ -227,7 +231,7 @@ impl Stream {
         let floor = self.released - window;
         let texts = views::build(text, engine.limits(), &mut Coverage::default());
         let mut scan = Scan::default();
-        self.inspect(text, &texts, |class| class == Class::Mask, &mut scan);
+        let hits = self.inspect(text, &texts, |class| class == Class::Mask, &mut scan);
         // What begins before was final earlier, or begins in a word that the window has cut.
         scan.findings.retain(|f| f.span().start >= floor);
 
@@ -257,6 +261,7 @@ impl Stream {
                 self.tell(shift(finding, shift_by), Some(0), step);
             }
         }
+        self.owed = hits.saturating_mul(HIT);
         self.release(released);
         if next >= self.window + SLACK {
             self.window = next;
@@ -322,7 +327,7 @@ impl Stream {
         }
     }
 
-    fn inspect(&self, text: &str, texts: &[ViewText<'_>], wanted: impl Fn(Class) -> bool, scan: &mut Scan) {
+    fn inspect(&self, text: &str, texts: &[ViewText<'_>], wanted: impl Fn(Class) -> bool, scan: &mut Scan) -> usize {
         let system: Vec<&str> = self.system.iter().map(String::as_str).collect();
         let subject = Subject {
             text,
@@ -332,7 +337,7 @@ impl Stream {
             texts,
             hits: &[],
         };
-        self.engine.inspect(&subject, |at| self.classes.get(at).is_some_and(|c| wanted(*c)), scan);
+        self.engine.inspect(&subject, |at| self.classes.get(at).is_some_and(|c| wanted(*c)), scan)
     }
 
     /// Offset in `text` before which nothing changes any more for the detectors of a class, at least `floor`.
