@@ -1,1 +1,70 @@
-fn main() {}
+//! The `bartizan` program: reads the command line, calls the crates, draws what they answer.
+#![allow(clippy::disallowed_methods, reason = "the binary owns files, clocks and the environment")]
+
+mod bench;
+mod check;
+mod cli;
+mod config;
+mod demo;
+mod doctor;
+mod explain;
+mod generate;
+mod init;
+mod problem;
+mod report;
+mod rules;
+mod suggest;
+mod terminal;
+mod up;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command, ConfigCommand, ReportCommand, RulesCommand};
+
+/// Done, nothing at the gate.
+pub(crate) const DONE: u8 = 0;
+/// Findings at or above the gate.
+pub(crate) const FOUND: u8 = 1;
+/// Usage, configuration, broken input or internal error.
+pub(crate) const BROKEN: u8 = 2;
+/// Nothing at the gate, but not everything was read.
+pub(crate) const UNREAD: u8 = 3;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => ExitCode::from(code),
+        // Whoever reads the output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::from(DONE),
+        Err(error) => {
+            problem::show(&error);
+            ExitCode::from(BROKEN)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<u8> {
+    match cli.command {
+        Command::Up(args) => up::run(&args),
+        Command::Demo => demo::run(),
+        Command::Check(args) => check::run(&args),
+        Command::Rules(RulesCommand::List { format }) => rules::list(format),
+        Command::Rules(RulesCommand::Test { file }) => rules::test(&file),
+        Command::Explain { rule } => explain::run(&rule),
+        Command::Init { file, force } => init::run(&file, force),
+        Command::Config(ConfigCommand::Check(at)) => config::show::check(&at),
+        Command::Config(ConfigCommand::Show(at)) => config::show::show(&at),
+        Command::Config(ConfigCommand::Schema) => config::show::schema(),
+        Command::Doctor(at) => doctor::run(&at),
+        Command::Report(ReportCommand::Verify(args)) => report::verify(&args),
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Gen { folder } => generate::run(&folder),
+        Command::Bench(what) => bench::run(&what),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|e| e.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -33,11 +33,11 @@ pub struct Flags {
     pub injection: bool,
 }
 
-/// One line out.
+/// One line out. `Id` is how the caller holds the `id` of the input.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct CheckOutput {
+pub struct CheckOutput<Id = serde_json::Value> {
     /// The `id` of the input.
-    pub id: serde_json::Value,
+    pub id: Id,
     /// What policy decides.
     pub verdict: Verdict,
     /// Scores; `injection` is always there.

@@ -96,11 +96,20 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens a store for writing, making it where it is not there. Needs a tokio runtime.
+    /// Opens a store for writing with the default [`Options`], making it where it is not there. Needs a tokio
+    /// runtime.
     ///
     /// # Errors
     /// [`OpenError`]: in use, not ours, not writable.
-    pub async fn open(path: &Path, options: &Options) -> Result<Self, OpenError> {
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        Self::open_with(path, &Options::default()).await
+    }
+
+    /// The same with other options.
+    ///
+    /// # Errors
+    /// [`OpenError`]: in use, not ours, not writable.
+    pub async fn open_with(path: &Path, options: &Options) -> Result<Self, OpenError> {
         let lock = lock(path)?;
         let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
         let synchronous = if options.sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal };
@@ -117,7 +126,11 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`OpenError::Database`] where SQLite cannot allocate it.
-    pub async fn open_in_memory(options: &Options) -> Result<Self, OpenError> {
+    pub async fn open_in_memory() -> Result<Self, OpenError> {
+        Self::open_in_memory_with(&Options::default()).await
+    }
+
+    pub(crate) async fn open_in_memory_with(options: &Options) -> Result<Self, OpenError> {
         let path = Path::new(":memory:");
         let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
         // One connection, never given up: the database is in it.

@@ -59,7 +59,7 @@ async fn fill(store: &SqliteStore, from: usize, count: usize) {
 fn stored(folder: &Path, count: usize) -> std::path::PathBuf {
     let path = folder.join("evidence.db");
     runtime().block_on(async {
-        let store = SqliteStore::open(&path, &Options::default()).await.unwrap();
+        let store = SqliteStore::open(&path).await.unwrap();
         fill(&store, 0, count).await;
         store.close().await;
     });
@@ -89,7 +89,7 @@ fn broken_at(result: Result<u64, StoreError>) -> u64 {
 #[test]
 fn records_come_back_as_they_went_in() {
     runtime().block_on(async {
-        let store = SqliteStore::open_in_memory(&Options::default()).await.unwrap();
+        let store = SqliteStore::open_in_memory().await.unwrap();
         assert_eq!(store.head().await.unwrap().hash, GENESIS);
         assert_eq!(store.verify().await.unwrap(), 0);
         fill(&store, 0, 3).await;
@@ -173,7 +173,7 @@ fn opening_again_continues_the_chain() {
     let folder = tempfile::tempdir().unwrap();
     let path = stored(folder.path(), 3);
     runtime().block_on(async {
-        let store = SqliteStore::open(&path, &Options { sync: true, ..Options::default() }).await.unwrap();
+        let store = SqliteStore::open_with(&path, &Options { sync: true, ..Options::default() }).await.unwrap();
         let before = store.head().await.unwrap();
         fill(&store, 3, 2).await;
         assert_eq!(store.verify().await.unwrap(), 5);
@@ -186,7 +186,7 @@ fn opening_again_continues_the_chain() {
 #[test]
 fn concurrent_appends_make_one_chain_in_each_callers_order() {
     runtime().block_on(async {
-        let store = Arc::new(SqliteStore::open_in_memory(&Options::default()).await.unwrap());
+        let store = Arc::new(SqliteStore::open_in_memory().await.unwrap());
         let mut tasks = JoinSet::new();
         for task in 0..16 {
             let store = Arc::clone(&store);
@@ -216,7 +216,7 @@ fn a_full_queue_is_said_at_once() {
     // On one thread the writer cannot run between the appends.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let store = SqliteStore::open_in_memory(&Options { queue: 2, ..Options::default() }).await.unwrap();
+        let store = SqliteStore::open_in_memory_with(&Options { queue: 2, ..Options::default() }).await.unwrap();
         let answers = futures(&store, 4).await;
         let full = answers.iter().filter(|a| matches!(a, Err(StoreError::Full(_)))).count();
         assert_eq!(full, 2, "{answers:?}");
@@ -248,7 +248,7 @@ fn a_full_disk_is_said_and_costs_nothing_acknowledged() {
     let path = folder.path().join("evidence.db");
     runtime().block_on(async {
         let options = Options { max_bytes: Some(64 << 10), ..Options::default() };
-        let store = SqliteStore::open(&path, &options).await.unwrap();
+        let store = SqliteStore::open_with(&path, &options).await.unwrap();
         let mut acknowledged = 0;
         let error = loop {
             match store.append(event(&format!("e{acknowledged}"))).await {
@@ -261,7 +261,7 @@ fn a_full_disk_is_said_and_costs_nothing_acknowledged() {
         assert_eq!(store.verify().await.unwrap(), acknowledged);
         store.close().await;
 
-        let store = SqliteStore::open(&path, &Options::default()).await.unwrap();
+        let store = SqliteStore::open(&path).await.unwrap();
         fill(&store, 0, 1).await;
         assert_eq!(store.verify().await.unwrap(), acknowledged + 1);
     });
@@ -272,8 +272,8 @@ fn only_one_may_write_and_anybody_may_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("evidence.db");
     runtime().block_on(async {
-        let store = SqliteStore::open(&path, &Options::default()).await.unwrap();
-        let second = SqliteStore::open(&path, &Options::default()).await;
+        let store = SqliteStore::open(&path).await.unwrap();
+        let second = SqliteStore::open(&path).await;
         assert!(matches!(second, Err(OpenError::InUse { .. })), "{second:?}");
         fill(&store, 0, 2).await;
 
@@ -283,7 +283,7 @@ fn only_one_may_write_and_anybody_may_read() {
         drop(reader);
 
         store.close().await;
-        let again = SqliteStore::open(&path, &Options::default()).await.unwrap();
+        let again = SqliteStore::open(&path).await.unwrap();
         assert_eq!(again.verify().await.unwrap(), 2);
     });
 }
@@ -296,7 +296,7 @@ fn other_files_are_refused() {
         std::fs::write(&text, "no database, but long enough to be looked at: ".repeat(100)).unwrap();
         let missing = folder.path().join("missing.db");
         for path in [&text, &folder.path().join("no/such/folder.db")] {
-            let opened = SqliteStore::open(path, &Options::default()).await;
+            let opened = SqliteStore::open(path).await;
             assert!(matches!(opened, Err(OpenError::Database { .. } | OpenError::Lock { .. })), "{opened:?}");
         }
         assert!(matches!(SqliteStore::open_read_only(&missing).await, Err(OpenError::Database { .. })));
@@ -307,16 +307,16 @@ fn other_files_are_refused() {
         let other = sqlx::SqlitePool::connect_with(options).await.unwrap();
         sqlx::raw_sql("CREATE TABLE t (x)").execute(&other).await.unwrap();
         other.close().await;
-        let opened = SqliteStore::open(&foreign, &Options::default()).await;
+        let opened = SqliteStore::open(&foreign).await;
         assert!(matches!(opened, Err(OpenError::Foreign { .. })), "{opened:?}");
 
         let path = folder.path().join("newer.db");
-        SqliteStore::open(&path, &Options::default()).await.unwrap().close().await;
+        SqliteStore::open(&path).await.unwrap().close().await;
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
         let other = sqlx::SqlitePool::connect_with(options).await.unwrap();
         sqlx::raw_sql("PRAGMA user_version = 99").execute(&other).await.unwrap();
         other.close().await;
-        let opened = SqliteStore::open(&path, &Options::default()).await;
+        let opened = SqliteStore::open(&path).await;
         assert!(matches!(opened, Err(OpenError::Newer { found: 99, .. })), "{opened:?}");
     });
 }
@@ -329,7 +329,7 @@ const CHILD: &str = "BARTIZAN_STORE_TEST_CHILD";
 fn child_appends_until_killed() {
     let Some(path) = std::env::var_os(CHILD) else { return };
     runtime().block_on(async {
-        let store = Arc::new(SqliteStore::open(Path::new(&path), &Options::default()).await.unwrap());
+        let store = Arc::new(SqliteStore::open(Path::new(&path)).await.unwrap());
         let mut tasks = JoinSet::new();
         for task in 0..16 {
             let store = Arc::clone(&store);
@@ -366,7 +366,7 @@ fn nothing_acknowledged_is_missing_after_a_kill() {
     };
     while take(lines.next().expect("the child ended by itself").unwrap()) < 500 {}
     runtime().block_on(async {
-        let second = SqliteStore::open(&path, &Options::default()).await;
+        let second = SqliteStore::open(&path).await;
         assert!(matches!(second, Err(OpenError::InUse { .. })), "{second:?}");
     });
     child.kill().unwrap();
@@ -376,7 +376,7 @@ fn nothing_acknowledged_is_missing_after_a_kill() {
         take(line);
     }
     runtime().block_on(async {
-        let store = SqliteStore::open(&path, &Options::default()).await.unwrap();
+        let store = SqliteStore::open(&path).await.unwrap();
         let count = store.verify().await.unwrap();
         let kept: BTreeSet<String> = store.recent(u32::MAX).await.unwrap().into_iter().map(|e| e.id).collect();
         assert_eq!(kept.len() as u64, count);

@@ -1,0 +1,134 @@
+//! The part of a text that is drawn around a finding: short, safe for a terminal, secrets covered.
+
+use std::ops::Range;
+
+use bartizan_core::Span;
+
+use crate::terminal::is_unseen;
+
+/// Most characters drawn before and after a finding on its lines.
+const AROUND: usize = 60;
+/// Most characters drawn of a finding.
+const INSIDE: usize = 240;
+
+/// What is drawn.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Excerpt {
+    /// Line of the finding's first character, from 1.
+    pub(super) line: usize,
+    /// Column of the finding's first character in code points, from 1.
+    pub(super) column: usize,
+    /// The text to draw.
+    pub(super) source: String,
+    /// Byte range of the finding in `source`.
+    pub(super) mark: Range<usize>,
+}
+
+/// The excerpt of `text` around `span`. `covered` are the places that must not be read, sorted.
+pub(super) fn excerpt(text: &str, span: Span, covered: &[Span]) -> Excerpt {
+    let start = text.floor_char_boundary(span.start);
+    let end = text.ceil_char_boundary(span.end.max(start));
+    let (head, rest) = text.split_at(start);
+    let (inside, tail) = rest.split_at(end - start);
+    let line_start = head.rfind('\n').map_or(0, |at| at + 1);
+    let before = &head[line_start..];
+
+    let mut out = Writer { covered, source: String::new() };
+    let skipped = before.char_indices().rev().nth(AROUND - 1).map_or(0, |(at, _)| at);
+    if skipped > 0 {
+        out.source.push('…');
+    }
+    out.push(&before[skipped..], line_start + skipped, usize::MAX);
+    let mark = out.source.len();
+    let whole = out.push(inside, start, INSIDE);
+    let mark = mark..out.source.len();
+    if whole && !inside.ends_with('\n') {
+        let after = tail.split('\n').next().unwrap_or_default();
+        let after = after.strip_suffix('\r').unwrap_or(after);
+        let cut = after.char_indices().nth(AROUND).map_or(after.len(), |(at, _)| at);
+        out.push(&after[..cut], end, usize::MAX);
+        if cut < after.len() {
+            out.source.push('…');
+        }
+    }
+    Excerpt {
+        line: head.bytes().filter(|b| *b == b'\n').count() + 1,
+        column: before.chars().count() + 1,
+        source: out.source,
+        mark,
+    }
+}
+
+struct Writer<'a> {
+    covered: &'a [Span],
+    source: String,
+}
+
+impl Writer<'_> {
+    /// Writes a piece that starts at byte `at` of the text, at most about `most` characters of output; false where
+    /// it was cut.
+    fn push(&mut self, piece: &str, at: usize, most: usize) -> bool {
+        let mut written = 0;
+        for (offset, c) in piece.char_indices() {
+            if written >= most {
+                self.source.push('…');
+                return false;
+            }
+            let at = at + offset;
+            if self.covered.iter().any(|s| s.start <= at && at < s.end) {
+                self.source.push('*');
+                written += 1;
+            } else if !is_unseen(c) {
+                self.source.push(c);
+                written += 1;
+            } else if c != '\r' || !piece[offset + 1..].starts_with('\n') {
+                // The carriage return of a Windows line end goes without saying.
+                self.source.extend(c.escape_unicode());
+                written += c.escape_unicode().len();
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(text: &str, start: usize, end: usize, covered: &[Span]) -> (Excerpt, String) {
+        let excerpt = excerpt(text, Span::new(start, end), covered);
+        let marked = excerpt.source[excerpt.mark.clone()].to_owned();
+        (excerpt, marked)
+    }
+
+    #[test]
+    fn only_the_lines_of_the_finding_are_drawn() {
+        let (excerpt, marked) = drawn("one\r\ntwo three\r\nfour", 9, 14, &[]);
+        assert_eq!((excerpt.line, excerpt.column), (2, 5));
+        assert_eq!((excerpt.source.as_str(), marked.as_str()), ("two three", "three"));
+    }
+
+    #[test]
+    fn long_lines_and_long_findings_are_cut() {
+        let text = format!("{}MARK{}", "a".repeat(1000), "b".repeat(1000));
+        let (excerpt, marked) = drawn(&text, 1000, 1004, &[]);
+        assert_eq!((excerpt.column, marked.as_str()), (1001, "MARK"));
+        assert_eq!(excerpt.source, format!("…{}MARK{}…", "a".repeat(60), "b".repeat(60)));
+        let (excerpt, marked) = drawn(&text, 0, 2004, &[]);
+        assert_eq!(marked, format!("{}…", "a".repeat(240)));
+        assert_eq!(excerpt.source, marked);
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_spelled_out() {
+        let (excerpt, marked) = drawn("a\u{1b}[31m\u{202e}\u{200b}é", 1, 2, &[]);
+        assert_eq!(marked, "\\u{1b}");
+        assert_eq!(excerpt.source, "a\\u{1b}[31m\\u{202e}\\u{200b}é");
+    }
+
+    #[test]
+    fn covered_places_cannot_be_read() {
+        let (excerpt, _) = drawn("key=sécret, rest", 12, 16, &[Span::new(4, 11)]);
+        assert_eq!(excerpt.source, "key=******, rest");
+    }
+}

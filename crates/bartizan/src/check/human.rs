@@ -1,0 +1,198 @@
+//! Findings as a compiler draws them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Snippet};
+use bartizan_core::{Coverage, CoverageStatus, Family, Finding, Location, Rule, RuleId, Severity, Span, Verdict, View};
+use bartizan_guard::Decision;
+
+use super::excerpt::{Excerpt, excerpt};
+use crate::terminal::{self, Style};
+
+/// Most findings that are drawn; all of them count, and the other formats list all.
+const MOST: usize = 100;
+
+/// Draws an answer about `bytes` bytes of input called `name`.
+pub(super) fn draw(
+    out: &mut impl Write,
+    name: &str,
+    bytes: usize,
+    decision: &Decision,
+    rules: &BTreeMap<&RuleId, &Rule>,
+) -> std::io::Result<()> {
+    let name = terminal::line(name);
+    let renderer = terminal::output();
+    let secrets = Secrets::of(decision);
+    for (finding, text) in decision.findings.iter().zip(&decision.texts).take(MOST) {
+        let excerpt = excerpt(text, finding.span(), &secrets.covered(text, finding.span()));
+        let summary = rules.get(&finding.rule).map_or("", |rule| rule.summary.as_ref());
+        let notes = notes(finding);
+        let help = format!("bartizan explain {}", finding.rule);
+        let path = match &finding.at {
+            Location::Json { pointer, .. } => format!("{name}#{}", terminal::line(pointer)),
+            _ => name.clone(),
+        };
+        writeln!(out, "{}\n", renderer.render(&[group(finding, summary, &path, &excerpt, &notes, &help)]))?;
+    }
+    if let Some(more) = decision.findings.len().checked_sub(MOST).filter(|more| *more > 0) {
+        writeln!(out, "… and {more} more; --format json lists all\n")?;
+    }
+    writeln!(out, "{}", summary(decision, bytes))
+}
+
+fn group<'a>(
+    finding: &Finding,
+    summary: &'a str,
+    path: &'a str,
+    excerpt: &'a Excerpt,
+    notes: &'a str,
+    help: &'a str,
+) -> Group<'a> {
+    level(finding.severity)
+        .primary_title(summary)
+        .id(finding.rule.as_str().to_owned())
+        .element(Origin::path(path).line(excerpt.line).char_column(excerpt.column))
+        .element(
+            Snippet::source(excerpt.source.as_str())
+                .line_start(excerpt.line)
+                .fold(false)
+                .annotation(AnnotationKind::Primary.span(excerpt.mark.clone()).label(label(finding))),
+        )
+        .element(Level::NOTE.message(notes))
+        .element(Level::HELP.message(help))
+}
+
+fn level(severity: Severity) -> Level<'static> {
+    let level = match severity {
+        Severity::Critical | Severity::High => Level::ERROR,
+        Severity::Medium => Level::WARNING,
+        Severity::Low => Level::NOTE,
+        Severity::Info => Level::INFO,
+    };
+    level.with_name(severity.as_str())
+}
+
+fn label(finding: &Finding) -> String {
+    finding.entity.as_deref().unwrap_or_default().to_owned()
+}
+
+fn notes(finding: &Finding) -> String {
+    let mut notes = format!("{} confidence", finding.confidence);
+    match (finding.view, finding.depth) {
+        (View::Decoded, 0 | 1) => notes.push_str("; seen once this was decoded"),
+        (View::Decoded, depth) => {
+            let _ = write!(notes, "; seen once this was decoded {depth} times");
+        }
+        (View::Skeleton, _) => notes.push_str("; seen once look-alike letters were resolved"),
+        (View::Folded, _) => notes.push_str("; seen once spacing and accents were taken out"),
+        (View::Clean, _) => notes.push_str("; seen in the text without invisible characters"),
+        (View::Raw, _) => {}
+    }
+    notes
+}
+
+/// What must not be read in a drawing.
+struct Secrets<'a> {
+    /// By text; one conversation has many.
+    places: Vec<(&'a Arc<str>, Span)>,
+    /// The same secret may stand elsewhere, in a text that another finding is in.
+    values: Vec<&'a str>,
+}
+
+impl<'a> Secrets<'a> {
+    /// Shorter values are ordinary words elsewhere.
+    const SHORTEST: usize = 6;
+    /// How far around a finding values are looked for, in bytes; more than an excerpt shows.
+    const NEAR: usize = 2048;
+
+    fn of(decision: &'a Decision) -> Self {
+        let places: Vec<_> = decision
+            .findings
+            .iter()
+            .zip(&decision.texts)
+            .filter(|(finding, _)| matches!(finding.rule.family(), Family::Secret | Family::Pii))
+            .map(|(finding, text)| (text, finding.span()))
+            .collect();
+        let mut values: Vec<&str> = places.iter().map(|(text, span)| span.of(text)).collect();
+        values.retain(|value| value.len() >= Self::SHORTEST);
+        values.sort_unstable();
+        values.dedup();
+        Self { places, values }
+    }
+
+    /// The places near `around` that are covered.
+    fn covered(&self, text: &Arc<str>, around: Span) -> Vec<Span> {
+        let start = text.floor_char_boundary(around.start.saturating_sub(Self::NEAR));
+        let end = text.ceil_char_boundary(around.end.min(around.start + Self::NEAR).saturating_add(Self::NEAR));
+        let near = Span::new(start, end);
+        let mut covered: Vec<Span> =
+            self.places.iter().filter(|(of, span)| of == &text && span.overlaps(near)).map(|(_, span)| *span).collect();
+        for value in &self.values {
+            let same = near.of(text).match_indices(value).map(|(at, _)| start + at);
+            covered.extend(same.map(|at| Span::new(at, at + value.len())));
+        }
+        covered.iter_mut().for_each(|span| *span = hidden(text, *span));
+        covered
+    }
+}
+
+/// All of a secret but its beginning, which helps to recognise it: at most four characters and a quarter of it.
+fn hidden(text: &str, span: Span) -> Span {
+    let secret = span.of(text);
+    let shown = (secret.chars().count() / 4).min(4);
+    let skip = secret.char_indices().nth(shown).map_or(0, |(at, _)| at);
+    Span::new(span.start + skip, span.end)
+}
+
+fn summary(decision: &Decision, bytes: usize) -> String {
+    let color = terminal::colored_stdout();
+    let mut parts = vec![found(&decision.findings)];
+    if let Some(score) = decision.scores.injection.filter(|score| decision.flags.injection || *score >= 0.5) {
+        parts.push(format!("injection score {score:.2}"));
+    }
+    if decision.suppressed > 0 {
+        parts.push(format!("{} suppressed", decision.suppressed));
+    }
+    parts.push(read(&decision.coverage, bytes));
+    let clean = decision.findings.is_empty()
+        && decision.verdict == Verdict::Allow
+        && decision.suppressed == 0
+        && decision.coverage.status == CoverageStatus::Complete;
+    let (word, style) = match decision.verdict {
+        _ if clean => ("clean", Style::Good),
+        Verdict::Allow => ("allow", Style::Heading),
+        verdict => (verdict.as_str(), Style::Bad),
+    };
+    format!("{}: {}", terminal::paint(word, style, color), parts.join("; "))
+}
+
+fn found(findings: &[Finding]) -> String {
+    if findings.is_empty() {
+        return "nothing found".to_owned();
+    }
+    let mut counts: BTreeMap<Severity, usize> = BTreeMap::new();
+    for finding in findings {
+        *counts.entry(finding.severity).or_default() += 1;
+    }
+    let by_severity: Vec<_> = counts.iter().rev().map(|(severity, count)| format!("{count} {severity}")).collect();
+    let plural = if findings.len() == 1 { "" } else { "s" };
+    format!("{} finding{plural} ({})", findings.len(), by_severity.join(", "))
+}
+
+fn read(coverage: &Coverage, bytes: usize) -> String {
+    if coverage.status == CoverageStatus::Complete {
+        return format!("all {bytes} bytes were examined");
+    }
+    let parts: Vec<_> = coverage
+        .parts
+        .iter()
+        .map(|part| match part.kind {
+            CoverageStatus::Structural => format!("{} bytes of {} are not text", part.bytes, part.reason),
+            _ => format!("{} bytes were not read ({})", part.bytes, part.reason),
+        })
+        .collect();
+    format!("not everything was examined: {}", parts.join(", "))
+}

@@ -1,0 +1,164 @@
+//! `bartizan check`: one text or conversation, or many as JSON lines.
+
+mod excerpt;
+mod human;
+mod jsonl;
+mod sarif;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, IsTerminal, Read, Write as _};
+use std::path::Path;
+
+use bartizan_core::finding::FindingRecord;
+use bartizan_core::{CheckOutput, CoverageStatus, Rule, RuleId, Severity, Source};
+use bartizan_guard::{Decision, Guard};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::cli::{CheckArgs, CheckFormat, Gate};
+use crate::problem::Problem;
+use crate::{DONE, FOUND, UNREAD, config, terminal};
+
+/// Runs `bartizan check`.
+pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<u8> {
+    let lines = args.jsonl;
+    if lines && args.format.is_some_and(|f| f != CheckFormat::Jsonl) {
+        return Err(Problem::new("--jsonl answers in JSON lines only").help("leave --format out").into());
+    }
+    let guard = config::load(&args.config, &[])?.guard()?;
+    let input = open(&args.file)?;
+    if lines {
+        return jsonl::run(&guard, input, args);
+    }
+    let subject = read(&args.file, input, guard.limits().max_body)?;
+    let decision = decide(&guard, &subject, args.origin)?;
+    let name = name(&args.file);
+    let mut out = std::io::stdout().lock();
+    match args.format.unwrap_or(CheckFormat::Human) {
+        CheckFormat::Human => human::draw(&mut out, &name, subject.len(), &decision, &catalogue(&guard))?,
+        CheckFormat::Json => {
+            writeln!(out, "{}", serde_json::to_string_pretty(&record(&name, decision.clone()))?)?;
+        }
+        CheckFormat::Jsonl => writeln!(out, "{}", serde_json::to_string(&record(&name, decision.clone()))?)?,
+        CheckFormat::Sarif => {
+            let rules: Vec<&Rule> = guard.rules().collect();
+            writeln!(out, "{}", serde_json::to_string_pretty(&sarif::log(&name, &decision, &rules))?)?;
+        }
+    }
+    out.flush()?;
+    Ok(exit_code(&decision, args.fail_on.unwrap_or(Gate::From(Severity::High)), args.strict))
+}
+
+/// What the exit code says of one answer. A score over its threshold counts as a finding of high severity.
+fn exit_code(decision: &Decision, gate: Gate, strict: bool) -> u8 {
+    let found = decision.findings.iter().any(|f| gate.stops(f.severity));
+    if found || (decision.flags.injection && gate.stops(Severity::High)) {
+        return FOUND;
+    }
+    match decision.coverage.status {
+        CoverageStatus::Complete => DONE,
+        CoverageStatus::Structural if !strict => DONE,
+        CoverageStatus::Structural | CoverageStatus::Partial => UNREAD,
+    }
+}
+
+/// An answer as the JSON contracts show it.
+fn record<Id>(id: Id, decision: Decision) -> CheckOutput<Id> {
+    let findings = decision.findings.iter().zip(&decision.texts).map(|(f, text)| FindingRecord::new(f, text)).collect();
+    CheckOutput {
+        id,
+        verdict: decision.verdict,
+        scores: decision.scores,
+        flags: decision.flags,
+        findings,
+        coverage: decision.coverage,
+    }
+}
+
+fn catalogue(guard: &Guard) -> BTreeMap<&RuleId, &Rule> {
+    guard.rules().map(|rule| (&rule.id, rule)).collect()
+}
+
+fn is_standard_input(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
+
+fn name(file: &Path) -> String {
+    if is_standard_input(file) { "<stdin>".to_owned() } else { file.display().to_string() }
+}
+
+fn open(file: &Path) -> anyhow::Result<Box<dyn Read>> {
+    if is_standard_input(file) {
+        let input = std::io::stdin();
+        if input.is_terminal() {
+            writeln!(std::io::stderr(), "reading standard input; end it with Ctrl-D")?;
+        }
+        return Ok(Box::new(input.lock()));
+    }
+    let failed = |e: &dyn std::fmt::Display| Problem::new(format!("cannot read `{}`: {e}", file.display()));
+    if file.is_dir() {
+        return Err(failed(&"it is a folder").help("give one file, or `-` for standard input").into());
+    }
+    Ok(Box::new(File::open(file).map_err(|e| failed(&e))?))
+}
+
+/// Reads the whole input, which is never cut: what is too long is refused.
+fn read(file: &Path, input: Box<dyn Read>, limit: usize) -> anyhow::Result<String> {
+    let most = u64::try_from(limit).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    BufReader::new(input).take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() > limit {
+        return Err(Problem::new(format!("`{}` is longer than {limit} bytes", name(file)))
+            .help("check it in parts, or raise `limits.max_body`")
+            .into());
+    }
+    String::from_utf8(bytes).map_err(|e| not_utf8(&name(file), 0, e.as_bytes(), &e.utf8_error()).into())
+}
+
+/// The error for input that is not UTF-8; `before` bytes came before `bytes`.
+fn not_utf8(name: &str, before: u64, bytes: &[u8], error: &std::str::Utf8Error) -> Problem {
+    let at = error.valid_up_to();
+    let byte = bytes.get(at).map_or_else(String::new, |b| format!(" (0x{b:02x})"));
+    let offset = before.saturating_add(u64::try_from(at).unwrap_or(u64::MAX));
+    Problem::new(format!("`{}` is not UTF-8: invalid byte at offset {offset}{byte}", terminal::line(name)))
+        .help("convert it first: iconv -f ENCODING -t UTF-8")
+}
+
+/// A conversation that is nothing but messages: what else an object says would not be examined.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Conversation<'a> {
+    #[serde(borrow)]
+    messages: &'a RawValue,
+}
+
+fn decide(guard: &Guard, subject: &str, origin: Option<Source>) -> anyhow::Result<Decision> {
+    if let Some(source) = origin {
+        return Ok(guard.check_text(subject, source));
+    }
+    match conversation(subject) {
+        Some(messages) => Ok(guard.check_conversation(messages).map_err(|e| {
+            Problem::new(format!("this looks like a conversation, but {e}"))
+                .help("give --origin to have it checked as a plain text")
+        })?),
+        None => Ok(guard.check_text(subject, Source::User)),
+    }
+}
+
+/// The list of messages, where the text is a conversation.
+fn conversation(text: &str) -> Option<&str> {
+    match text.trim_start().as_bytes().first()? {
+        b'{' => serde_json::from_str::<Conversation<'_>>(text).ok().map(|c| c.messages.get()),
+        b'[' => {
+            #[derive(Deserialize)]
+            struct Message {
+                #[serde(rename = "role")]
+                _role: String,
+            }
+            let messages: Vec<Message> = serde_json::from_str(text).ok()?;
+            (!messages.is_empty()).then_some(text)
+        }
+        _ => None,
+    }
+}

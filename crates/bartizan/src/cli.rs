@@ -1,0 +1,223 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use bartizan_core::{Severity, Source};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Guards large language models: one program, one configuration file, no account.
+#[derive(Debug, Parser)]
+#[command(name = "bartizan", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "\
+Exit codes: 0 done, nothing at the gate · 1 findings at the gate · 2 usage, configuration or broken input ·
+3 not everything was read, and nothing at the gate")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the gateway in front of a model.
+    Up(UpArgs),
+    /// Show the guard at work on an assistant that obeys everything.
+    Demo,
+    /// Check a text or a conversation.
+    #[command(after_help = CHECK_HELP)]
+    Check(CheckArgs),
+    /// List the rules, or test your own.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Show the page of a rule: what it finds, how it decides, what it misses.
+    Explain {
+        /// Rule id, such as `prompt/instruction-override`.
+        rule: String,
+    },
+    /// Write a commented bartizan.toml with a fresh canary.
+    Init {
+        /// Where to write it.
+        #[arg(default_value = "bartizan.toml")]
+        file: PathBuf,
+        /// Overwrite a file that is there.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Check or show the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Say what is set up, what can be reached, and what is missing.
+    Doctor(ConfigArgs),
+    /// Work with the evidence.
+    #[command(subcommand)]
+    Report(ReportCommand),
+    /// Write a completion script for a shell to standard output.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Write generated documentation.
+    #[command(hide = true)]
+    Gen {
+        /// Root of the source tree.
+        folder: PathBuf,
+    },
+    /// Print measurements.
+    #[command(hide = true, subcommand)]
+    Bench(BenchCommand),
+}
+
+const CHECK_HELP: &str = "\
+A JSON list of messages, or {\"messages\": [...]} and nothing else, is checked as a conversation unless --origin is \
+given. Everything else is checked as one text.
+
+With --jsonl each line is {\"id\", \"text\", \"origin\"?} or {\"id\", \"messages\"}, and each line out is the answer to one \
+line in.
+
+Examples:
+  bartizan check mail.txt --origin document
+  git diff | bartizan check - --fail-on medium
+  bartizan check --jsonl < prompts.jsonl > answers.jsonl";
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// Configuration file [default: bartizan.toml in the current folder, where there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Model server, as an SDK's base URL: https://api.openai.com/v1
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: Option<String>,
+    /// Address to listen on [default: 127.0.0.1:8700]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// File to check; `-` is standard input
+    #[arg(default_value = "-")]
+    pub(crate) file: PathBuf,
+    /// Check JSON lines, one answer a line
+    #[arg(long)]
+    pub(crate) jsonl: bool,
+    /// Where the text came from [default: user]
+    #[arg(long, value_parser = source(), conflicts_with = "jsonl")]
+    pub(crate) origin: Option<Source>,
+    /// How to answer [default: human, or jsonl with --jsonl]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<CheckFormat>,
+    /// Least severity of findings that make the exit code 1 [default: high; with --jsonl: none]
+    #[arg(long, value_name = "SEVERITY", value_parser = gate())]
+    pub(crate) fail_on: Option<Gate>,
+    /// Exit with 3 also where parts are known but are not text, such as images
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// From which severity on findings make the exit code 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    None,
+    From(Severity),
+}
+
+impl Gate {
+    /// True where a finding of that severity is at the gate.
+    pub(crate) fn stops(self, severity: Severity) -> bool {
+        matches!(self, Self::From(least) if severity >= least)
+    }
+}
+
+const SEVERITIES: [Severity; 5] = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+
+fn gate() -> impl TypedValueParser<Value = Gate> {
+    PossibleValuesParser::new(SEVERITIES.map(Severity::as_str).into_iter().chain(["none"]))
+        .map(|word| SEVERITIES.into_iter().find(|s| s.as_str() == word).map_or(Gate::None, Gate::From))
+}
+
+fn source() -> impl TypedValueParser<Value = Source> {
+    PossibleValuesParser::new(Source::ALL.map(Source::as_str))
+        .map(|word| Source::ALL.into_iter().find(|s| s.as_str() == word).unwrap_or_default())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// Drawn for people.
+    Human,
+    /// One JSON document.
+    Json,
+    /// JSON lines.
+    Jsonl,
+    /// SARIF 2.1.0.
+    Sarif,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// A table for people.
+    Human,
+    /// A JSON list.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// List every built-in rule.
+    List {
+        /// How to answer.
+        #[arg(long, value_enum, default_value = "human")]
+        format: ListFormat,
+    },
+    /// Read a rule pack and run its examples.
+    Test {
+        /// TOML file with `[[rule]]` tables.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check the configuration without starting anything.
+    Check(ConfigArgs),
+    /// Print the effective configuration and where each value comes from. Secrets are not shown.
+    Show(ConfigArgs),
+    /// Print the JSON schema of bartizan.toml.
+    Schema,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReportCommand {
+    /// Recompute the hash chain of the evidence.
+    Verify(VerifyArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Evidence store [default: the configured one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    /// A record noted earlier, `SEQ:HASH` as printed by this command: it must still be there
+    #[arg(long, value_name = "SEQ:HASH")]
+    pub(crate) expect: Option<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Speed of the guard on generated texts.
+    Engine {
+        /// Seconds for each text.
+        #[arg(long, default_value_t = 1.0)]
+        seconds: f64,
+    },
+}

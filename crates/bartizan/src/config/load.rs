@@ -1,0 +1,297 @@
+//! Layers: defaults < file < environment < flags. Each value remembers which one it is from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use bartizan_guard::Guard;
+use serde_json::Value;
+
+use super::Config;
+use super::locate::{Places, line};
+use crate::cli::{ConfigArgs, UpArgs};
+use crate::problem::Problem;
+use crate::suggest;
+
+/// The file that is read where none is named.
+pub(crate) const DEFAULT_FILE: &str = "bartizan.toml";
+
+/// Which layer a value is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Default,
+    File { path: PathBuf, line: usize },
+    Environment(String),
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+/// A value given on the command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Flag {
+    /// Key in the configuration.
+    pub(crate) path: &'static str,
+    /// As it was typed.
+    pub(crate) value: String,
+    /// Name of the flag.
+    pub(crate) name: &'static str,
+}
+
+/// The flags of `up` that are settings.
+pub(crate) fn flags(args: &UpArgs) -> Vec<Flag> {
+    let flag = |path, name, value: &Option<String>| value.clone().map(|value| Flag { path, value, name });
+    [flag("upstream", "--upstream", &args.upstream), flag("listen", "--listen", &args.listen)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The effective configuration.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    /// The file that was read.
+    pub(crate) file: Option<PathBuf>,
+    text: String,
+    places: Places,
+    /// Paths that the environment or a flag set.
+    overridden: BTreeMap<String, Origin>,
+}
+
+impl Loaded {
+    /// Which layer the value at the path is from.
+    pub(crate) fn origin(&self, path: &str) -> Origin {
+        // A list is set as a whole.
+        if let Some(origin) = std::iter::successors(Some(path), |p| p.rsplit_once('.').map(|(parent, _)| parent))
+            .find_map(|p| self.overridden.get(p))
+        {
+            return origin.clone();
+        }
+        match (&self.file, self.places.get(path)) {
+            (Some(file), Some(span)) => Origin::File { path: file.clone(), line: line(&self.text, span.start) },
+            _ => Origin::Default,
+        }
+    }
+
+    /// A problem with the value at the path, drawn in the file where it is from there.
+    fn problem(&self, path: &str, title: String, label: &str) -> Problem {
+        let problem = match self.origin(path) {
+            Origin::Environment(_) | Origin::Flag(_) => Problem::new(format!("{}: {title}", self.origin(path))),
+            _ => Problem::new(title),
+        };
+        match (&self.file, self.places.get(path), self.origin(path)) {
+            (Some(file), Some(span), Origin::File { .. }) => problem.at(file, &self.text, span, label),
+            _ => problem,
+        }
+    }
+}
+
+/// Loads the effective configuration and checks that it can be used.
+pub(crate) fn load(args: &ConfigArgs, flags: &[Flag]) -> anyhow::Result<Loaded> {
+    let mut loaded = read(args)?;
+    let defaults = tree(&Config::default())?;
+    for (path, name) in leaves(&defaults).into_iter().map(|path| (path.clone(), variable(&path))) {
+        if let Some(value) = std::env::var_os(&name) {
+            let value = value.into_string().map_err(|_| Problem::new(format!("environment `{name}` is not UTF-8")))?;
+            loaded.set(&path, &value, Origin::Environment(name))?;
+        }
+    }
+    for flag in flags {
+        loaded.set(flag.path, &flag.value, Origin::Flag(flag.name))?;
+    }
+    loaded.check()?;
+    Ok(loaded)
+}
+
+/// Every environment variable that sets something.
+pub(crate) fn variables() -> anyhow::Result<Vec<String>> {
+    Ok(leaves(&tree(&Config::default())?).iter().map(|path| variable(path)).collect())
+}
+
+/// `store.path` is `BARTIZAN_STORE__PATH`.
+fn variable(path: &str) -> String {
+    format!("BARTIZAN_{}", path.replace('.', "__").replace('-', "_").to_uppercase())
+}
+
+fn read(args: &ConfigArgs) -> anyhow::Result<Loaded> {
+    let named = args.config.clone().or_else(|| std::env::var_os("BARTIZAN_CONFIG").map(PathBuf::from));
+    let path = match named {
+        Some(path) => path,
+        None if Path::new(DEFAULT_FILE).exists() => PathBuf::from(DEFAULT_FILE),
+        None => {
+            return Ok(Loaded {
+                config: Config::default(),
+                file: None,
+                text: String::new(),
+                places: Places::default(),
+                overridden: BTreeMap::new(),
+            });
+        }
+    };
+    let bytes = std::fs::read(&path).map_err(|e| {
+        Problem::new(format!("cannot read the configuration `{}`: {e}", path.display()))
+            .help("`bartizan init` writes one")
+    })?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        Problem::new(format!("the configuration `{}` is not UTF-8 from byte {at} on", path.display()))
+    })?;
+    let config = toml::from_str(&text).map_err(|e| describe(&path, &text, &e))?;
+    Ok(Loaded { config, file: Some(path), places: Places::of(&text), text, overridden: BTreeMap::new() })
+}
+
+/// Turns what the TOML reader says into a drawing with a way out.
+fn describe(path: &Path, text: &str, error: &toml::de::Error) -> Problem {
+    let message = error.message().trim().replace('\n', ", ");
+    let span = error.span().unwrap_or(0..0);
+    let (title, help) = explain(&message);
+    let problem = Problem::new(title).at(path, text, span, "");
+    match help {
+        Some(help) => problem.help(help),
+        None => problem.help("`bartizan config schema` prints what may be set"),
+    }
+}
+
+/// Title and help for a message of serde's: for unknown words it lists the known ones in backticks.
+fn explain(message: &str) -> (String, Option<String>) {
+    let Some((unknown, known)) = message.split_once(", expected") else { return (message.to_owned(), None) };
+    if !unknown.starts_with("unknown ") {
+        return (message.to_owned(), None);
+    }
+    let title = unknown.replace("unknown field", "unknown key").replace("unknown variant", "unknown value");
+    let typed = unknown.split('`').nth(1).unwrap_or_default();
+    let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+    let help = match suggest::closest(typed, known.iter().copied()) {
+        Some(close) => format!("did you mean `{close}`?"),
+        None => format!("known here: {}", known.join(", ")),
+    };
+    (title, Some(help))
+}
+
+/// The configuration as JSON. By way of text, so that 0.9 stays 0.9.
+pub(super) fn tree(config: &Config) -> anyhow::Result<Value> {
+    let text = serde_json::to_string(config).context("the configuration cannot be written as JSON")?;
+    serde_json::from_str(&text).context("the configuration cannot be read back")
+}
+
+/// The path of everything that is not a table. A list is one value.
+fn leaves(tree: &Value) -> Vec<String> {
+    let mut paths = Vec::new();
+    let mut open = vec![(String::new(), tree)];
+    while let Some((path, value)) = open.pop() {
+        match value {
+            Value::Object(members) => {
+                open.extend(
+                    members.iter().map(|(key, value)| {
+                        (if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, value)
+                    }),
+                );
+            }
+            _ => paths.push(path),
+        }
+    }
+    paths.sort();
+    paths
+}
+
+impl Loaded {
+    /// Puts a typed value over what is there.
+    fn set(&mut self, path: &str, typed: &str, origin: Origin) -> anyhow::Result<()> {
+        let mut tree = tree(&self.config)?;
+        let place = path.split('.').try_fold(&mut tree, |at, key| at.get_mut(key));
+        let place = place.with_context(|| format!("there is no setting `{path}`"))?;
+        let wrong = |why: String| Problem::new(format!("{origin}: {why}"));
+        *place = if path == "upstream" && !typed.trim_start().starts_with('[') {
+            serde_json::json!([{ "name": "default", "url": typed }])
+        } else if place.is_string() {
+            Value::String(typed.to_owned())
+        } else {
+            value(typed).map_err(|e| {
+                wrong(format!("`{typed}` is no value for `{path}`: {e}")).help("values are written as in TOML")
+            })?
+        };
+        self.config = serde_json::from_value(tree).map_err(|e| {
+            let (title, help) = explain(&e.to_string());
+            let problem = wrong(format!("`{path}`: {title}"));
+            if let Some(help) = help { problem.help(help) } else { problem }
+        })?;
+        self.overridden.insert(path.to_owned(), origin);
+        Ok(())
+    }
+
+    /// What the types cannot say.
+    fn check(&self) -> Result<(), Problem> {
+        let config = &self.config;
+        if !config.listen.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+            let title = format!("`{}` is not an address to listen on", config.listen);
+            return Err(self.problem("listen", title, "HOST:PORT").help("the default is 127.0.0.1:8700"));
+        }
+        for (index, upstream) in config.upstream.iter().enumerate() {
+            let path = format!("upstream.{index}.url");
+            if let Err(why) = base_url(&upstream.url) {
+                let title = format!("the URL of upstream `{}` cannot be used: {why}", upstream.name);
+                return Err(self.problem(&path, title, "").help("give what an SDK takes as base URL"));
+            }
+        }
+        for (kind, names) in [
+            ("upstream", config.upstream.iter().map(|u| u.name.as_str()).collect::<Vec<_>>()),
+            ("client", config.client.iter().map(|c| c.name.as_str()).collect()),
+        ] {
+            if let Some((index, name)) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
+                let title = format!("two entries of `{kind}` are named `{name}`");
+                return Err(self.problem(&format!("{kind}.{index}.name"), title, "the second"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The guard of this configuration.
+    pub(crate) fn guard(&self) -> Result<Guard, Problem> {
+        Guard::new(&self.config.guard()).map_err(|error| self.guard_problem(&error.to_string()))
+    }
+
+    /// The guard names the value it cannot use; the place is found by that value.
+    fn guard_problem(&self, message: &str) -> Problem {
+        let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+        let values = quoted.iter().flat_map(|value| self.places.texts(&self.text, value));
+        match (&self.file, values.into_iter().next()) {
+            (Some(file), Some(span)) => Problem::new(message).at(file, &self.text, span, ""),
+            _ => Problem::new(message),
+        }
+    }
+}
+
+/// A value written as in TOML.
+fn value(typed: &str) -> Result<Value, String> {
+    let table: toml::Table = toml::from_str(&format!("value = {typed}")).map_err(|e| e.message().to_owned())?;
+    let value = table.get("value").ok_or("there is nothing")?;
+    serde_json::to_value(value).map_err(|e| e.to_string())
+}
+
+/// Checks that a URL can be the base of requests.
+fn base_url(url: &str) -> Result<(), &'static str> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let Some(rest) = rest else { return Err("it does not begin with https:// or http://") };
+    let host = rest.split('/').next().unwrap_or_default();
+    if host.contains('@') {
+        return Err("it holds a user name; a key belongs in `key`, as `env:NAME` or `file:PATH`");
+    }
+    if host.is_empty() || rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("it names no host");
+    }
+    if rest.contains(['?', '#']) {
+        return Err("it has a query or a fragment");
+    }
+    Ok(())
+}

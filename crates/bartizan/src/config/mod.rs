@@ -1,0 +1,99 @@
+//! `bartizan.toml`: the sections of the crates in one file, and the layers above it.
+
+mod load;
+mod locate;
+pub(crate) mod show;
+
+use bartizan_core::{Limits, Mode};
+use bartizan_engine::Suppression;
+use bartizan_gateway::{Client, OnBlock, Store, Timeouts, Upstream};
+use bartizan_policy::Policy;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use load::{Loaded, flags, load, variables};
+
+/// The configuration of Bartizan. Every key may be left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Address to listen on.
+    pub(crate) listen: String,
+    /// Whether verdicts are carried out (`enforce`) or only recorded (`monitor`).
+    pub(crate) mode: Mode,
+    /// How a blocked caller is answered.
+    pub(crate) on_block: OnBlock,
+    /// Host names by which callers reach the gateway, besides loopback ones. Guards against DNS rebinding.
+    pub(crate) hosts: Vec<String>,
+    /// Extra request headers that are passed on, by lower-case name. They are not examined.
+    pub(crate) pass_headers: Vec<String>,
+    /// Most requests in flight; more are answered 503.
+    pub(crate) max_in_flight: usize,
+    /// Model servers; the first that fits a request gets it.
+    pub(crate) upstream: Vec<Upstream>,
+    /// Callers. Without any, only callers on this machine are served.
+    pub(crate) client: Vec<Client>,
+    /// Where decisions are recorded.
+    pub(crate) store: Store,
+    /// Bounds in time.
+    pub(crate) timeouts: Timeouts,
+    /// Bounds on work and memory.
+    pub(crate) limits: Limits,
+    /// Settings of the rules.
+    pub(crate) rules: bartizan_rules::Settings,
+    /// What findings mean.
+    pub(crate) policy: Policy,
+    /// Findings that are known and accepted.
+    pub(crate) suppress: Vec<Suppression>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let gateway = bartizan_gateway::Settings::default();
+        let guard = bartizan_guard::Settings::default();
+        Self {
+            listen: gateway.listen,
+            mode: guard.mode,
+            on_block: gateway.on_block,
+            hosts: gateway.hosts,
+            pass_headers: gateway.pass_headers,
+            max_in_flight: gateway.max_in_flight,
+            upstream: gateway.upstream,
+            client: gateway.client,
+            store: gateway.store,
+            timeouts: gateway.timeouts,
+            limits: guard.limits,
+            rules: guard.rules,
+            policy: guard.policy,
+            suppress: guard.suppress,
+        }
+    }
+}
+
+impl Config {
+    /// The part that decides about content.
+    pub(crate) fn guard(&self) -> bartizan_guard::Settings {
+        bartizan_guard::Settings {
+            mode: self.mode,
+            limits: self.limits.clone(),
+            rules: self.rules.clone(),
+            policy: self.policy.clone(),
+            suppress: self.suppress.clone(),
+        }
+    }
+
+    /// The part that is about sockets.
+    pub(crate) fn gateway(&self) -> bartizan_gateway::Settings {
+        bartizan_gateway::Settings {
+            listen: self.listen.clone(),
+            on_block: self.on_block,
+            upstream: self.upstream.clone(),
+            client: self.client.clone(),
+            hosts: self.hosts.clone(),
+            max_in_flight: self.max_in_flight,
+            timeouts: self.timeouts,
+            store: self.store.clone(),
+            pass_headers: self.pass_headers.clone(),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `bartizan doctor`.
+
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::path::Path;
+use std::time::Duration;
+
+use bartizan_store::{OpenError, SqliteStore};
+
+use crate::cli::ConfigArgs;
+use crate::config::{self, Config, Loaded};
+use crate::terminal::{self, Style};
+use crate::{BROKEN, DONE};
+
+/// How long an upstream may take to accept a connection.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What one look found.
+enum Finding {
+    Fine(String),
+    /// Works, but should be known.
+    Notable(String),
+    Wrong(String),
+}
+use Finding::{Fine, Notable, Wrong};
+
+/// Looks at everything that has to be in place. Nothing is changed.
+pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<u8> {
+    let loaded = config::load(args, &[])?;
+    let guard = loaded.guard()?;
+    let id = guard.id();
+    let mut findings = vec![
+        ("version", Fine(format!("bartizan {}", env!("CARGO_PKG_VERSION")))),
+        ("engine", Fine(format!("canon {}, rules {}, model {}", id.canon, id.rules, id.model))),
+        ("rules", Fine(format!("{} in force, mode {}", guard.rules().count(), guard.mode()))),
+        ("config", file(&loaded)),
+    ];
+    findings.extend(ignored()?.into_iter().map(|f| ("environment", f)));
+    findings.push(("store", store(&loaded.config)?));
+    findings.push(("listen", listen(&loaded.config.listen)));
+    findings.extend(upstreams(&loaded.config).into_iter().map(|f| ("upstream", f)));
+
+    let color = terminal::colored_stdout();
+    let mut out = std::io::stdout().lock();
+    let mut code = DONE;
+    for (what, finding) in findings {
+        let (mark, style, text) = match finding {
+            Fine(text) => ("ok", Style::Good, text),
+            Notable(text) => ("note", Style::Heading, text),
+            Wrong(text) => {
+                code = BROKEN;
+                ("FAIL", Style::Bad, text)
+            }
+        };
+        writeln!(
+            out,
+            "{}  {what:<11}  {}",
+            terminal::paint(&format!("{mark:>4}"), style, color),
+            terminal::line(&text)
+        )?;
+    }
+    Ok(code)
+}
+
+fn file(loaded: &Loaded) -> Finding {
+    match &loaded.file {
+        Some(file) => Fine(format!("`{}`", file.display())),
+        None => Notable("no file, the defaults are used; `bartizan init` writes one".to_owned()),
+    }
+}
+
+/// Variables that look like settings and are none. They may belong to others, so they are no error.
+fn ignored() -> anyhow::Result<Vec<Finding>> {
+    let mut known = config::variables()?;
+    known.push("BARTIZAN_CONFIG".to_owned());
+    let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let unknown = set.filter(|name| name.starts_with("BARTIZAN_") && !known.contains(name));
+    Ok(unknown.map(|name| Notable(format!("`{name}` sets nothing"))).collect())
+}
+
+/// Whether records can be written, without making a store where there is none.
+fn store(config: &Config) -> anyhow::Result<Finding> {
+    let path = Path::new(&config.store.path);
+    let name = path.display();
+    if config.store.path == ":memory:" {
+        return Ok(Notable("in memory: records are gone when the gateway stops".to_owned()));
+    }
+    if !path.exists() {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let probe = folder.join(format!(".bartizan-doctor-{}", std::process::id()));
+        return Ok(match std::fs::File::create_new(&probe) {
+            Ok(_) => {
+                std::fs::remove_file(&probe)?;
+                Fine(format!("`{name}` will be made"))
+            }
+            Err(e) => Wrong(format!("`{name}` cannot be made: {e}")),
+        });
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(async {
+        match SqliteStore::open(path).await {
+            Ok(store) => {
+                let records = store.head().await.map(|head| head.seq.map_or(0, |seq| seq + 1));
+                store.close().await;
+                match records {
+                    Ok(records) => Fine(format!("`{name}` can be written, {records} records")),
+                    Err(e) => Wrong(format!("`{name}`: {e}")),
+                }
+            }
+            Err(OpenError::InUse { .. }) => Notable(format!("`{name}` is in use, by a gateway that runs")),
+            Err(e) => Wrong(e.to_string()),
+        }
+    }))
+}
+
+fn listen(address: &str) -> Finding {
+    match TcpListener::bind(address) {
+        Ok(_) => Fine(format!("{address} is free")),
+        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
+            Notable(format!("{address} is in use, by a gateway that runs or by another program"))
+        }
+        Err(e) => Wrong(format!("{address}: {e}")),
+    }
+}
+
+fn upstreams(config: &Config) -> Vec<Finding> {
+    if config.upstream.is_empty() {
+        return vec![Notable("none; `up` needs --upstream URL or [[upstream]]".to_owned())];
+    }
+    let look = |(name, url): (&str, &str)| match reach(url) {
+        Ok(address) => Fine(format!("`{name}` accepts connections at {address}")),
+        Err(why) => Wrong(format!("`{name}` at {url}: {why}")),
+    };
+    config.upstream.iter().map(|u| look((&u.name, &u.url))).collect()
+}
+
+/// Opens a connection and closes it: no request is sent.
+fn reach(url: &str) -> Result<String, String> {
+    let (rest, port) = match url.strip_prefix("https://") {
+        Some(rest) => (rest, 443),
+        None => (url.strip_prefix("http://").unwrap_or(url), 80),
+    };
+    let host = rest.split('/').next().unwrap_or_default();
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let target = if has_port { host.to_owned() } else { format!("{host}:{port}") };
+    let addresses = target.to_socket_addrs().map_err(|e| format!("the name cannot be resolved: {e}"))?;
+    let mut last = "the name has no address".to_owned();
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(_) => return Ok(address.to_string()),
+            Err(e) => last = e.to_string(),
+        }
+    }
+    Err(last)
+}

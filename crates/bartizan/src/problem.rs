@@ -1,0 +1,86 @@
+//! Errors as people see them: what, where, and what to do.
+
+use std::fmt;
+use std::io::Write as _;
+use std::ops::Range;
+use std::path::Path;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Snippet};
+
+use crate::terminal;
+
+/// Something that ends the program, with its place and a way out.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    title: String,
+    place: Option<Place>,
+    help: Option<String>,
+}
+
+/// A place in a file.
+#[derive(Debug)]
+struct Place {
+    path: String,
+    source: String,
+    span: Range<usize>,
+    label: String,
+}
+
+impl Problem {
+    /// What is wrong: lower case, no full stop.
+    pub(crate) fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), place: None, help: None }
+    }
+
+    /// What to do about it.
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Where it is: a byte range of a text that was read from `path`.
+    pub(crate) fn at(mut self, path: &Path, source: &str, span: Range<usize>, label: impl Into<String>) -> Self {
+        let end = span.end.min(source.len());
+        let span = span.start.min(end)..end;
+        self.place =
+            Some(Place { path: path.display().to_string(), source: source.to_owned(), span, label: label.into() });
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.title)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// Draws an error on standard error.
+pub(crate) fn show(error: &anyhow::Error) {
+    let plain;
+    let problem = match error.downcast_ref::<Problem>() {
+        Some(problem) => problem,
+        None => {
+            plain = Problem::new(format!("{error:#}"));
+            &plain
+        }
+    };
+    // There is nobody left to tell.
+    let _ = writeln!(std::io::stderr(), "{}", terminal::errors().render(&[draw(problem)]));
+}
+
+fn draw(problem: &Problem) -> Group<'_> {
+    let title = Level::ERROR.primary_title(terminal::line(&problem.title));
+    let help = problem.help.as_ref().map(|help| Level::HELP.message(help.as_str()));
+    match &problem.place {
+        Some(place) => title
+            .element(
+                Snippet::source(place.source.as_str())
+                    .path(place.path.as_str())
+                    .annotation(AnnotationKind::Primary.span(place.span.clone()).label(place.label.as_str())),
+            )
+            .elements(help),
+        None => Group::with_title(title).elements(help),
+    }
+}

@@ -1,0 +1,45 @@
+//! `bartizan rules`.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use bartizan_core::Rule;
+
+use crate::DONE;
+use crate::cli::ListFormat;
+use crate::problem::Problem;
+use crate::terminal::{self, Style};
+
+/// `bartizan rules list`.
+pub(crate) fn list(format: ListFormat) -> anyhow::Result<u8> {
+    let rules = bartizan_rules::catalogue();
+    let mut out = std::io::stdout().lock();
+    match format {
+        ListFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&rules)?)?,
+        ListFormat::Human => {
+            let color = terminal::colored_stdout();
+            let width = rules.iter().map(|rule| rule.id.as_str().len()).max().unwrap_or(0);
+            writeln!(
+                out,
+                "{}",
+                terminal::paint(&format!("{:width$}  severity  confidence  summary", "rule"), Style::Heading, color)
+            )?;
+            for Rule { id, severity, confidence, summary, .. } in &rules {
+                writeln!(out, "{:width$}  {severity:8}  {confidence:10}  {summary}", id.as_str())?;
+            }
+            writeln!(out, "\n{} rules; `bartizan explain RULE` shows the page of one", rules.len())?;
+        }
+    }
+    Ok(DONE)
+}
+
+/// `bartizan rules test`.
+pub(crate) fn test(file: &Path) -> anyhow::Result<u8> {
+    let name = file.display();
+    let text = std::fs::read_to_string(file).map_err(|e| Problem::new(format!("cannot read `{name}`: {e}")))?;
+    let detectors = bartizan_rules::pack::load(&text).map_err(|e| Problem::new(format!("`{name}`: {e}")))?;
+    let rules: usize = detectors.iter().map(|detector| detector.rules().len()).sum();
+    let plural = if rules == 1 { "" } else { "s" };
+    writeln!(std::io::stdout().lock(), "`{name}`: {rules} rule{plural}, all examples behave as they say")?;
+    Ok(DONE)
+}
