@@ -10,6 +10,11 @@ pub type Make = fn(&Settings) -> Result<Box<dyn Detector>, RulesError>;
 /// Every built-in detector.
 pub const DETECTORS: &[Make] = &[
     crate::limits::oversized_text::make,
+    crate::pii::credit_card::make,
+    crate::pii::email::make,
+    crate::pii::iban::make,
+    crate::pii::phone::make,
+    crate::pii::us_ssn::make,
     crate::prompt::indirect_instruction::make,
     crate::prompt::instruction_override::make,
     crate::prompt::prompt_extraction::make,

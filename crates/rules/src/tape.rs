@@ -100,11 +100,6 @@ impl<'a> Tape<'a> {
         (index..).zip(literal).all(|(i, want)| self.at(i) == Some(*want))
     }
 
-    /// The same without regard to ASCII case.
-    pub(crate) fn starts_ignoring_case(&self, index: usize, literal: &[u8]) -> bool {
-        (index..).zip(literal).all(|(i, want)| self.at(i).is_some_and(|b| b.eq_ignore_ascii_case(want)))
-    }
-
     /// The end of the run of `class` that starts at `from`, looking no further than `limit`.
     pub(crate) fn run(&self, from: usize, limit: usize, class: Class) -> usize {
         let mut end = from;
@@ -157,17 +152,14 @@ pub(crate) fn live_from(tail: &str, bound: usize, try_at: impl Fn(&Tape<'_>, usi
         .map_or(0, |start| tail.len() - tail.floor_char_boundary(start))
 }
 
-/// True where one of `words` stands in the `within` bytes before `start`, without regard to ASCII case.
-pub(crate) fn word_before(tape: &Tape<'_>, start: usize, within: usize, words: &[&[u8]]) -> bool {
+/// True where one of `words` begins in the `within` bytes before `start` and ends there, without regard to ASCII case.
+/// With `whole`, only at the start of a word.
+pub(crate) fn word_before(tape: &Tape<'_>, start: usize, within: usize, words: &[&[u8]], whole: bool) -> bool {
     let from = start.saturating_sub(within);
-    (from..start).any(|i| {
-        // A byte that starts no word is dismissed before the words are compared.
-        tape.slice(Span::new(i, start)).first().is_some_and(|first| {
-            words.iter().any(|w| {
-                w.first().is_some_and(|f| f.eq_ignore_ascii_case(first))
-                    && i + w.len() <= start
-                    && tape.slice(Span::new(i, i + w.len())).eq_ignore_ascii_case(w)
-            })
-        })
+    let before = tape.slice(Span::new(from, start));
+    (0..before.len()).any(|at| {
+        let rest = before.get(at..).unwrap_or_default();
+        words.iter().any(|word| rest.get(..word.len()).is_some_and(|r| r.eq_ignore_ascii_case(word)))
+            && (!whole || !tape.before(from + at).is_some_and(|b| Class::ALNUM.has(b)))
     })
 }

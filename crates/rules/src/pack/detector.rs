@@ -314,7 +314,7 @@ impl Matcher {
             return true;
         }
         let words: Vec<&[u8]> = self.context.iter().map(Vec::as_slice).collect();
-        word_before(tape, start, self.within, &words)
+        word_before(tape, start, self.within, &words, false)
     }
 }
 

@@ -1,6 +1,12 @@
 //! Rule packs: the built-in ones behave as their examples say, and mistakes of users are named.
 
+use std::sync::Arc;
+
+use bartizan_core::{Family, Limits};
+use bartizan_engine::{Engine, law};
 use bartizan_rules::pack::{PackError, load};
+use bartizan_rules::{Settings, detectors};
+use proptest::prelude::*;
 
 const SECRETS: &str = include_str!("../../packs/secrets.toml");
 
@@ -98,4 +104,46 @@ fn mistakes_are_named_with_their_place() {
         assert!(message.starts_with("line "), "`{message}` has no place");
     }
     assert!(matches!(load("nonsense"), Err(PackError::Toml { line: 1, .. })));
+}
+
+/// What the families here look at: their examples, and the characters that begin, end and join what they find.
+fn fragments() -> Vec<String> {
+    let mut all: Vec<String> = crate::pages::examples()
+        .into_iter()
+        .filter(|e| ["secret/", "pii/", "egress/", "output/"].iter().any(|f| e.rule.starts_with(f)))
+        .map(|e| e.text)
+        .collect();
+    for rule in load(SECRETS).unwrap().iter().flat_map(|d| d.rules()) {
+        all.extend(rule.doc.split("```fire\n").skip(1).filter_map(|d| d.split("\n```").next().map(str::to_owned)));
+    }
+    let joints = " |\n|\n\n|.|,|:|=|-|_|@|/|//|://|+|(|)|[|]|](|![|<|>|\"|'|`|```|\\|\u{1b}|\u{9b}|\u{7}|;|%|a|Z|0|4|é|字|sk-|AWS secret |call ";
+    all.extend(joints.split('|').map(str::to_owned));
+    all
+}
+
+fn engine_of(families: &[Family]) -> Arc<Engine> {
+    let all = detectors(&Settings::default()).unwrap();
+    let mine = all.into_iter().filter(|d| d.rules().iter().any(|r| families.contains(&r.id.family()))).collect();
+    Arc::new(Engine::new(mine, vec![], Limits::default()).unwrap())
+}
+
+#[test]
+fn streams_say_what_scans_say() {
+    let engine = engine_of(&[Family::Secret, Family::Pii, Family::Egress, Family::Output]);
+    let fragments = fragments();
+    let text = proptest::collection::vec((proptest::sample::select(fragments), 0..400_usize, 0..400_usize), 1..9);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 400, ..ProptestConfig::default() });
+    runner
+        .run(&(text, proptest::collection::vec(0..3000_usize, 0..40)), |(pieces, splits)| {
+            // Whole fragments most of the time, cut ones the rest.
+            let text: String = pieces
+                .iter()
+                .map(|(f, from, to)| {
+                    let (from, to) = (f.floor_char_boundary(*from), f.floor_char_boundary(*to));
+                    if (from + to) % 3 == 0 && from < to { &f[from..to] } else { f.as_str() }
+                })
+                .collect();
+            law::check_stream(&engine, &text, &splits).map_err(|e| TestCaseError::fail(format!("{e} in {text:?}")))
+        })
+        .unwrap();
 }

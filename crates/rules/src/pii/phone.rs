@@ -1,0 +1,247 @@
+//! Telephone numbers.
+
+use bartizan_core::{Confidence, Detector, Reference, Severity};
+
+use super::entity::{Entity, EntityDetector, Match, Places};
+use super::groups::{Groups, leading, number_ends, number_starts};
+use crate::tape::{Class, Tape, word_before, word_starts};
+use crate::{RulesError, Settings};
+
+/// Most digits of a number (ITU-T E.164).
+const MOST: usize = 15;
+/// How many bytes before a number that is plainly one, or starts with a trunk zero, a context word may start.
+const FAR: usize = 100;
+/// The same for numbers of any other grouping.
+const NEAR: usize = 48;
+
+/// Words that announce a telephone number.
+const BEFORE: [&[u8]; 24] = [
+    b"phone",
+    b"telephone",
+    b"tel.",
+    b"tel:",
+    b"tel ",
+    b"telefon",
+    b"telef",
+    b"mobile",
+    b"cell",
+    b"fax",
+    b"call",
+    b"dial",
+    b"sms",
+    b"text me",
+    b"text us",
+    b"whatsapp",
+    b"contact number",
+    b"reach",
+    b"messages to",
+    b"message to",
+    b"hotline",
+    b"handy",
+    b"movil",
+    b"rufnummer",
+];
+
+/// Words that name the line a number belongs to.
+const AFTER: [&[u8]; 7] = [b"office", b"fax", b"mobile", b"cell", b"phone", b"work", b"home"];
+
+/// Calling codes of two digits (ITU-T E.164 assigned country codes). 1 and 7 have one digit; all others three.
+const TWO_DIGITS: [u32; 44] = [
+    20, 27, 30, 31, 32, 33, 34, 36, 39, 40, 41, 43, 44, 45, 46, 47, 48, 49, 51, 52, 53, 54, 55, 56, 57, 58, 60, 61, 62,
+    63, 64, 65, 66, 81, 82, 84, 86, 90, 91, 92, 93, 94, 95, 98,
+];
+/// First two digits of calling codes of three.
+const THREE_DIGITS: [u32; 23] =
+    [21, 22, 23, 24, 25, 26, 29, 35, 37, 38, 42, 50, 59, 67, 68, 69, 80, 85, 87, 88, 96, 97, 99];
+
+static ENTITY: Entity = Entity {
+    id: "pii/phone",
+    name: "PHONE_NUMBER",
+    summary: "telephone number",
+    doc: include_str!("phone.md"),
+    severity: Severity::Medium,
+    references: &[
+        Reference::new("OWASP-LLM", "LLM02"),
+        Reference::new("CWE", "CWE-359"),
+        Reference::new("URL", "https://www.itu.int/rec/T-REC-E.164"),
+    ],
+    places: Places::Digits { lead: 2 },
+    longest: 40,
+    ahead: 12,
+    find,
+};
+
+/// Builds the detector.
+///
+/// # Errors
+/// None.
+pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
+    Ok(Box::new(EntityDetector::new(&ENTITY)))
+}
+
+fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
+    match tape.at(at)? {
+        b'+' => international(tape, at),
+        b'(' => with_area(tape, at),
+        b'0'..=b'9' => national(tape, at),
+        _ => None,
+    }
+}
+
+const fn found(end: usize, confidence: Confidence) -> Option<Match> {
+    Some(Match { end, confidence })
+}
+
+fn named(tape: &Tape<'_>, start: usize, within: usize) -> bool {
+    word_before(tape, start, within, &BEFORE, true)
+}
+
+/// True where a word behind the number, after at most two blanks or a hyphen, names its line.
+fn named_behind(tape: &Tape<'_>, end: usize) -> bool {
+    let word = tape.run(end, end + 2, Class::of(b" -,("));
+    word > end
+        && AFTER
+            .iter()
+            .any(|w| (word..).zip(*w).all(|(i, want)| tape.at(i).is_some_and(|b| b.eq_ignore_ascii_case(want))))
+}
+
+/// True where digits stand right before `start`, with a blank at most between.
+fn follows_digits(tape: &Tape<'_>, start: usize) -> bool {
+    let end = tape.run_back(start, start.saturating_sub(1), Class::of(b" "));
+    tape.before(end).is_some_and(|b| b.is_ascii_digit())
+}
+
+fn valid_code(digits: &[u8]) -> bool {
+    match digits.first() {
+        Some(b'1') => digits.len() == 11 && digits.get(1).is_some_and(|d| *d >= b'2'),
+        Some(b'7') => digits.len() == 11,
+        _ => {
+            let two = leading(digits, 2);
+            TWO_DIGITS.contains(&two) || THREE_DIGITS.contains(&two)
+        }
+    }
+}
+
+/// `+46 (0)8 928 571 38`, `+1-984-182-0190`, `+447700677662`.
+fn international(tape: &Tape<'_>, at: usize) -> Option<Match> {
+    if !word_starts(tape, at) || tape.before(at) == Some(b'+') {
+        return None;
+    }
+    let separator = Class::of(b" -./()");
+    let mut digits = Vec::new();
+    let mut best = None;
+    let mut from = at + 1;
+    while digits.len() <= MOST {
+        let end = tape.run(from, from + MOST + 1, Class::DIGIT);
+        if end == from {
+            break;
+        }
+        digits.extend(tape.slice(bartizan_core::Span::new(from, end)));
+        // The trunk zero in parentheses is not dialled from abroad.
+        if digits.last() == Some(&b'0') && end == from + 1 && tape.before(from) == Some(b'(') {
+            digits.pop();
+        }
+        if (8..=MOST).contains(&digits.len()) && valid_code(&digits) && number_ends_or_goes_on(tape, end) {
+            best = Some(end);
+        }
+        from = tape.run(end, end + 2, separator);
+        if from == end {
+            break;
+        }
+    }
+    // A blank after the plus sign, or a zero, is arithmetic.
+    if !tape.at(at + 1).is_some_and(|b| (b'1'..=b'9').contains(&b)) {
+        return None;
+    }
+    found(best?, Confidence::High)
+}
+
+fn number_ends_or_goes_on(tape: &Tape<'_>, end: usize) -> bool {
+    !tape.at(end).is_some_and(|b| Class::WORD.has(b))
+}
+
+/// `(579) 888-3058`, `(020) 7946 0958`.
+fn with_area(tape: &Tape<'_>, at: usize) -> Option<Match> {
+    if !word_starts(tape, at) || follows_digits(tape, at) {
+        return None;
+    }
+    let close = tape.run(at + 1, at + 7, Class::DIGIT);
+    let area = close - at - 1;
+    if !(2..=5).contains(&area) || tape.at(close) != Some(b')') {
+        return None;
+    }
+    let from = tape.run(close + 1, close + 2, Class::of(b" -"));
+    if !tape.at(from).is_some_and(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let groups = Groups::read(tape, from, Class::of(b" -."), true, 10)?;
+    let lengths = groups.lengths();
+    let end = groups.end_of(lengths.len())?;
+    let total: usize = area + lengths.iter().sum::<usize>();
+    if !(7..=12).contains(&total) || !number_ends(tape, end) {
+        return None;
+    }
+    let american = area == 3 && lengths == [3, 4] && tape.at(at + 1).is_some_and(|b| b >= b'2');
+    match (american, named(tape, at, FAR) || named_behind(tape, end)) {
+        (true, true) => found(end, Confidence::High),
+        (true, false) | (false, true) => found(end, Confidence::Medium),
+        (false, false) => None,
+    }
+}
+
+/// Numbers without a country code. Only the American grouping speaks for itself.
+fn national(tape: &Tape<'_>, at: usize) -> Option<Match> {
+    if !number_starts(tape, at)
+        || matches!(tape.before(at), Some(b'+' | b'$' | b'#' | b')'))
+        || follows_digits(tape, at)
+    {
+        return None;
+    }
+    let groups = Groups::read(tape, at, Class::of(b" -./"), true, MOST + 2)?;
+    let lengths = groups.lengths();
+    let count = lengths.len();
+    let end = groups.end_of(count)?;
+    let digits = groups.digits_of(count);
+    let separator = tape.at(at + lengths.first()?);
+    if !number_ends(tape, end) || digits.len() > MOST {
+        return None;
+    }
+    let near = |within| named(tape, at, within) || named_behind(tape, end);
+    let area = |skip: usize| digits.get(skip).is_some_and(|d| *d >= b'2');
+    match lengths.as_slice() {
+        [3, 3, 4] if area(0) && matches!(separator, Some(b'-' | b'.')) => {
+            return found(end, if near(FAR) { Confidence::High } else { Confidence::Medium });
+        }
+        [1, 3, 3, 4] if digits.first() == Some(&b'1') && area(1) && separator == Some(b'-') => {
+            return found(end, Confidence::High);
+        }
+        _ => {}
+    }
+    if digits.starts_with(b"00") && count > 1 && digits.len() >= 10 && valid_code(digits.get(2..).unwrap_or_default()) {
+        return found(end, if near(FAR) { Confidence::High } else { Confidence::Medium });
+    }
+    if separator == Some(b'.') && count > 1 || is_date_like(&lengths, digits) {
+        return None;
+    }
+    let trunk = digits.first() == Some(&b'0') && (9..=11).contains(&digits.len());
+    let grouped = (2..=5).contains(&count) && lengths.iter().all(|n| *n >= 2) && (7..=12).contains(&digits.len());
+    let plain = count == 1 && (9..=12).contains(&digits.len());
+    let announced = match (trunk, grouped, plain) {
+        (true, true, _) => near(FAR),
+        (_, true, _) | (_, _, true) => near(NEAR),
+        _ => false,
+    };
+    if announced { found(end, Confidence::Medium) } else { None }
+}
+
+/// Dates, social security numbers and spans of years.
+fn is_date_like(lengths: &[usize], digits: &[u8]) -> bool {
+    let year = |n: usize| matches!(leading(digits.get(n..).unwrap_or_default(), 2), 19 | 20);
+    match lengths {
+        [4, 2, 2] | [4, 4] | [4, 2, 2, ..] => year(0),
+        [2, 2, 4] => year(4),
+        [2, 2, 2] | [3, 2, 4] => true,
+        [8] => year(0),
+        _ => false,
+    }
+}
