@@ -11,8 +11,11 @@ use clap_complete::Shell;
 #[derive(Debug, Parser)]
 #[command(name = "bartizan", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(after_help = "\
-Exit codes: 0 done, nothing at the gate · 1 findings at the gate · 2 usage, configuration or broken input ·
-3 not everything was read, and nothing at the gate")]
+Exit codes:
+  0  done, nothing at the gate
+  1  findings at the gate
+  2  usage, configuration or broken input
+  3  nothing at the gate, but not everything was read")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

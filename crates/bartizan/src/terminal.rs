@@ -23,6 +23,11 @@ pub(crate) fn colored_stdout() -> bool {
     std::io::stdout().is_terminal() && colours()
 }
 
+/// True where standard error takes colours.
+pub(crate) fn colored_stderr() -> bool {
+    std::io::stderr().is_terminal() && colours()
+}
+
 /// <https://no-color.org>: set and not empty means none.
 fn colours() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());

@@ -1,11 +1,104 @@
 //! `bartizan up`.
 
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use bartizan_core::{EventStore, Mode};
+use bartizan_gateway::{Gateway, Stop};
+use bartizan_store::{Options, SqliteStore};
+use tracing_subscriber::EnvFilter;
+
 use crate::cli::UpArgs;
-use crate::config;
+use crate::config::{self, Config};
 use crate::problem::Problem;
+use crate::terminal;
+use crate::{BROKEN, DONE};
 
 /// Starts the gateway and serves until told to stop.
 pub(crate) fn run(args: &UpArgs) -> anyhow::Result<u8> {
-    let _config = config::load(&args.config, &config::flags(args))?;
-    Err(Problem::new("`up` is not part of this build").into())
+    let loaded = config::load(&args.config, &config::flags(args))?;
+    if loaded.config.upstream.is_empty() {
+        return Err(Problem::new("no upstream is configured")
+            .help("give one: bartizan up --upstream https://api.openai.com/v1, or an `[[upstream]]` section")
+            .into());
+    }
+    log();
+    let guard = Arc::new(loaded.guard()?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(&loaded.config, guard))
+}
+
+/// Logs go to standard error: what the operator needs, never content.
+fn log() {
+    let filter = EnvFilter::try_from_env("BARTIZAN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal::colored_stderr())
+        .with_target(false)
+        .init();
+}
+
+async fn serve(config: &Config, guard: Arc<bartizan_guard::Guard>) -> anyhow::Result<u8> {
+    let store = open(config).await?;
+    let store: Arc<dyn EventStore> = Arc::new(store);
+    let mode = guard.mode();
+    let rules = guard.rules().count();
+    let gateway = Gateway::bind(config.gateway(), guard, store)
+        .await
+        .map_err(|error| Problem::new(error.to_string()).help("see what is set: bartizan config show"))?;
+    let address = gateway.address()?;
+    greet(config, &address.to_string(), mode, rules)?;
+    let stop = gateway.serve(stop_signal()).await;
+    match stop {
+        Stop::Drained => Ok(DONE),
+        Stop::Cut => {
+            tracing::error!("requests in flight did not end in time and were cut off");
+            Ok(BROKEN)
+        }
+    }
+}
+
+async fn open(config: &Config) -> anyhow::Result<SqliteStore> {
+    if config.store.path == ":memory:" {
+        return Ok(SqliteStore::open_in_memory().await?);
+    }
+    let options = Options { sync: config.store.sync, ..Options::default() };
+    SqliteStore::open_with(Path::new(&config.store.path), &options).await.map_err(|error| {
+        Problem::new(format!("cannot open the evidence store `{}`: {error}", config.store.path))
+            .help("choose another file with `store.path`, or stop the other process")
+            .into()
+    })
+}
+
+fn greet(config: &Config, address: &str, mode: Mode, rules: usize) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let upstreams: Vec<&str> = config.upstream.iter().map(|u| u.url.as_str()).collect();
+    writeln!(
+        out,
+        "bartizan {} guards {} ({rules} rules, {mode} mode)",
+        env!("CARGO_PKG_VERSION"),
+        upstreams.join(", ")
+    )?;
+    writeln!(out, "  OpenAI clients:    base URL http://{address}/v1")?;
+    writeln!(out, "  Anthropic clients: base URL http://{address}")?;
+    writeln!(out, "  state:             http://{address}/readyz and /metrics; evidence in {}", config.store.path)?;
+    out.flush()
+}
+
+/// Ready on SIGINT or SIGTERM.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
 }

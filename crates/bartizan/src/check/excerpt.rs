@@ -24,6 +24,13 @@ pub(super) struct Excerpt {
     pub(super) mark: Range<usize>,
 }
 
+impl Excerpt {
+    /// Column of the finding in what is drawn, from 1.
+    pub(super) fn drawn_column(&self) -> usize {
+        self.source[..self.mark.start].chars().count() + 1
+    }
+}
+
 /// The excerpt of `text` around `span`. `covered` are the places that must not be read, sorted.
 pub(super) fn excerpt(text: &str, span: Span, covered: &[Span]) -> Excerpt {
     let start = text.floor_char_boundary(span.start);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Snippet};
 use bartizan_core::{Coverage, CoverageStatus, Family, Finding, Location, Rule, RuleId, Severity, Span, Verdict, View};
 use bartizan_guard::Decision;
 
@@ -35,7 +35,11 @@ pub(super) fn draw(
             Location::Json { pointer, .. } => format!("{name}#{}", terminal::line(pointer)),
             _ => name.clone(),
         };
-        writeln!(out, "{}\n", renderer.render(&[group(finding, summary, &path, &excerpt, &notes, &help)]))?;
+        let drawn = renderer.render(&[group(finding, summary, &path, &excerpt, &notes, &help)]);
+        // The renderer counts columns in what it draws, which is a part of the line, with escapes.
+        let place = |column: usize| format!("{path}:{}:{column}", excerpt.line);
+        let drawn = drawn.replacen(&place(excerpt.drawn_column()), &place(excerpt.column), 1);
+        writeln!(out, "{drawn}\n")?;
     }
     if let Some(more) = decision.findings.len().checked_sub(MOST).filter(|more| *more > 0) {
         writeln!(out, "… and {more} more; --format json lists all\n")?;
@@ -54,9 +58,9 @@ fn group<'a>(
     level(finding.severity)
         .primary_title(summary)
         .id(finding.rule.as_str().to_owned())
-        .element(Origin::path(path).line(excerpt.line).char_column(excerpt.column))
         .element(
             Snippet::source(excerpt.source.as_str())
+                .path(path)
                 .line_start(excerpt.line)
                 .fold(false)
                 .annotation(AnnotationKind::Primary.span(excerpt.mark.clone()).label(label(finding))),
@@ -88,8 +92,7 @@ fn notes(finding: &Finding) -> String {
         }
         (View::Skeleton, _) => notes.push_str("; seen once look-alike letters were resolved"),
         (View::Folded, _) => notes.push_str("; seen once spacing and accents were taken out"),
-        (View::Clean, _) => notes.push_str("; seen in the text without invisible characters"),
-        (View::Raw, _) => {}
+        (View::Raw | View::Clean, _) => {}
     }
     notes
 }
