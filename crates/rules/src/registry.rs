@@ -10,14 +10,22 @@ pub type Make = fn(&Settings) -> Result<Box<dyn Detector>, RulesError>;
 /// Every built-in detector.
 pub const DETECTORS: &[Make] = &[
     crate::limits::oversized_text::make,
+    crate::limits::repetition::make,
     crate::pii::credit_card::make,
     crate::pii::email::make,
     crate::pii::iban::make,
     crate::pii::phone::make,
     crate::pii::us_ssn::make,
+    crate::prompt::canary_leak::make,
+    crate::prompt::delimiter_attack::make,
     crate::prompt::indirect_instruction::make,
     crate::prompt::instruction_override::make,
+    crate::prompt::many_shot::make,
     crate::prompt::prompt_extraction::make,
+    crate::prompt::role_forging::make,
+    crate::prompt::special_tokens::make,
+    crate::prompt::system_leak::make,
+    crate::secret::generic_assignment::make,
     crate::secret::keys::make,
     crate::unicode::hidden_text::make,
 ];

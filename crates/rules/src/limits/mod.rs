@@ -1,3 +1,4 @@
 //! Sizes, repetition, resource use.
 
 pub mod oversized_text;
+pub mod repetition;

@@ -76,3 +76,31 @@ pub(super) fn distance(reading: &Reading, head: &Mark) -> f32 {
     }
     away
 }
+
+/// Bytes after a label or delimiter in which an order has to begin.
+const ORDER: usize = 160;
+
+/// What stands after a label or delimiter adds, if it is an order and not content.
+pub(super) fn follow_up(reading: &Reading, at: usize) -> f32 {
+    let range = bartizan_core::Span::new(at, at + ORDER);
+    let found = reading.senses(range);
+    let mut weight: f32 = 0.0;
+    if found.has(Sense::IGNORE | Sense::UNFOLLOW | Sense::UNBOUND)
+        && found.has(Sense::INSTRUCTIONS | Sense::RULES | Sense::EVERYTHING | Sense::BEFORE | Sense::ROLE)
+    {
+        weight += 0.35;
+    } else if found.has(Sense::REVEAL) && found.has(Sense::SECRET | Sense::INSTRUCTIONS) || found.has(Sense::CONCEAL) {
+        weight += 0.3;
+    }
+    if found.has(Sense::ROLE) {
+        weight += 0.2;
+    }
+    let order = |m: &&Mark| m.sense.has(Sense::ACTION | Sense::IGNORE | Sense::SHOW) && mood(reading, m) > 0.0;
+    if reading.within(range).any(|m| order(&m)) {
+        weight += 0.2;
+    }
+    if found.has(Sense::INSTRUCTIONS | Sense::NEW) && found.has(Sense::YOURS | Sense::SECRET) {
+        weight += 0.1;
+    }
+    weight
+}

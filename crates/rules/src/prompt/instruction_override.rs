@@ -124,7 +124,7 @@ fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     let about = match found {
         f if f.has(Sense::INSTRUCTIONS) => 0.35,
         f if f.has(Sense::RULES) => 0.2,
-        f if f.has(Sense::EVERYTHING) => 0.2,
+        f if f.has(Sense::EVERYTHING) => 0.15,
         f if f.has(Sense::TALK) => 0.12,
         _ => 0.05,
     };

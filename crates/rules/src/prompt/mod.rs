@@ -1,8 +1,14 @@
 //! Instructions smuggled to the model, and what they are after.
 
+pub mod canary_leak;
+pub mod delimiter_attack;
 mod evidence;
 pub mod indirect_instruction;
 pub mod instruction_override;
 mod lexicon;
+pub mod many_shot;
 pub mod prompt_extraction;
+pub mod role_forging;
+pub mod special_tokens;
+pub mod system_leak;
 mod words;

@@ -100,9 +100,21 @@ impl Words {
         reading.marks.sort_by_key(|m| (m.start, m.end));
         reading
     }
+
+    /// Reads a window that may end inside a character or outside the view.
+    pub(super) fn read_clipped(&self, view: &ViewText<'_>, window: Span) -> Reading {
+        self.read(view, Span::new(floor(&view.text, window.start), floor(&view.text, window.end)))
+    }
 }
 
 impl Reading {
+    /// The stretch of the reading that a stretch of the view became.
+    pub(super) fn mark_at(&self, place: Span) -> Option<Mark> {
+        let start = self.offsets.partition_point(|o| *o < place.start);
+        let end = self.offsets.partition_point(|o| *o < place.end);
+        (start < end).then_some(Mark { sense: Sense::NONE, start, end })
+    }
+
     fn normal_form(window: &str, base: usize) -> Self {
         let mut text = String::with_capacity(window.len() + 8);
         let mut offsets = Vec::with_capacity(window.len() + 8);
@@ -240,8 +252,7 @@ pub(super) fn read_around_anchors(
         }) {
             own.end = own.end.max(next.span.end);
         }
-        let from = floor(&view.text, own.start.saturating_sub(CONTEXT));
-        let reading = words.read(view, Span::new(from, floor(&view.text, own.end + CONTEXT)));
+        let reading = words.read_clipped(view, Span::new(own.start.saturating_sub(CONTEXT), own.end + CONTEXT));
         let heads = own.start.saturating_sub(HEADS).max(done.1);
         for mark in &reading.marks {
             let at = reading.place(mark.start, mark.end).start;

@@ -1,0 +1,176 @@
+//! Turns of another role, faked inside one text.
+
+use std::borrow::Cow;
+
+use bartizan_core::{
+    Anchors, Confidence, Cost, Detector, Hold, Limits, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span,
+    Subject, ViewText, Views,
+};
+
+use super::evidence::{NoisyOr, confidence, distance, follow_up};
+use super::lexicon::Sense;
+use super::words::{Mark, WORD_VIEWS, Words};
+use crate::{RulesError, Settings};
+
+/// Bytes read after a label.
+const AFTER: usize = 200;
+/// Bytes read before a label.
+const BEFORE: usize = 64;
+
+static RULES: [Rule; 1] = [Rule {
+    id: RuleId::new("prompt/role-forging"),
+    summary: Cow::Borrowed("a text pretends that another role speaks inside it"),
+    doc: Cow::Borrowed(include_str!("role_forging.md")),
+    severity: Severity::Medium,
+    confidence: Confidence::Medium,
+    persona: Persona::Regular,
+    references: Cow::Borrowed(&[
+        Reference::new("OWASP-LLM", "LLM01"),
+        Reference::new("ATLAS", "AML.T0051"),
+        Reference::new("CWE", "CWE-345"),
+    ]),
+    since: Cow::Borrowed("0.1.0"),
+}];
+
+/// Where a label has to stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    /// At the start of a line or sentence.
+    First,
+    /// Anywhere.
+    Anywhere,
+}
+
+/// Labels, where they stand, and what they weigh by themselves.
+const LABELS: &[(&str, Stands, f32)] = &[
+    ("system:", Stands::First, 0.35),
+    ("system message:", Stands::First, 0.45),
+    ("system prompt:", Stands::First, 0.35),
+    ("system note:", Stands::First, 0.45),
+    ("system override", Stands::First, 0.45),
+    ("system update:", Stands::First, 0.35),
+    ("developer:", Stands::First, 0.3),
+    ("developer message:", Stands::First, 0.4),
+    ("admin:", Stands::First, 0.3),
+    ("assistant:", Stands::First, 0.25),
+    ("[system]", Stands::Anywhere, 0.4),
+    ("[system message]", Stands::Anywhere, 0.45),
+    ("[developer]", Stands::Anywhere, 0.35),
+    ("[admin]", Stands::Anywhere, 0.35),
+    ("[assistant]", Stands::Anywhere, 0.3),
+    ("<system>", Stands::Anywhere, 0.35),
+    ("</system>", Stands::Anywhere, 0.3),
+    ("<system_prompt>", Stands::Anywhere, 0.35),
+    ("</system_prompt>", Stands::Anywhere, 0.4),
+    ("<system-reminder>", Stands::Anywhere, 0.45),
+    ("<developer>", Stands::Anywhere, 0.35),
+    ("<important>", Stands::Anywhere, 0.3),
+    ("(system)", Stands::First, 0.35),
+    ("### system", Stands::First, 0.4),
+    ("## system", Stands::First, 0.3),
+    ("### instruction", Stands::First, 0.25),
+    ("\"role\"", Stands::Anywhere, 0.0),
+    ("'role'", Stands::Anywhere, 0.0),
+];
+
+struct RoleForging {
+    words: Words,
+    literals: Vec<Cow<'static, str>>,
+}
+
+/// Builds the detector.
+///
+/// # Errors
+/// The lexicon does not compile.
+pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
+    Ok(Box::new(RoleForging {
+        words: Words::new("prompt/role-forging")?,
+        literals: LABELS.iter().map(|(label, ..)| Cow::Borrowed(*label)).collect(),
+    }))
+}
+
+impl Detector for RoleForging {
+    fn rules(&self) -> &[Rule] {
+        &RULES
+    }
+
+    fn views(&self) -> Views {
+        WORD_VIEWS
+    }
+
+    fn hold(&self) -> Hold {
+        Hold::Whole
+    }
+
+    fn cost(&self) -> Cost {
+        Cost::Regex
+    }
+
+    fn anchors(&self) -> Anchors<'_> {
+        Anchors { literals: &self.literals, ..Anchors::default() }
+    }
+
+    fn inspect(&self, subject: &Subject<'_>, _: &Limits, out: &mut Sink<'_>) {
+        let [rule] = &RULES;
+        let mut score = NoisyOr::new();
+        let mut last = Span::default();
+        for (text, hit) in subject.anchored() {
+            let bartizan_core::HitKind::Literal(index) = hit.kind else { continue };
+            let Some((_, stands, base)) = LABELS.get(index) else { continue };
+            let (label, base) = match object_role(text, hit.span) {
+                Some(label) => (label, 0.4),
+                None if *base == 0.0 => continue,
+                None => (hit.span, *base),
+            };
+            if *stands == Stands::First && !starts_turn(text, label.start) {
+                continue;
+            }
+            let window = Span::new(label.start.saturating_sub(BEFORE), label.end + AFTER);
+            let reading = self.words.read_clipped(text, window);
+            let Some(head) = reading.mark_at(label) else { continue };
+            let head = Mark { sense: Sense::NONE, ..head };
+            let weight = base + follow_up(&reading, head.end) - distance(&reading, &head).min(0.3);
+            let Some(confidence) = confidence(weight) else { continue };
+            let raw = text.map.to_raw(label);
+            if raw.overlaps(last) {
+                continue;
+            }
+            last = raw;
+            score.add(weight * 0.9);
+            out.report(Report::new(rule, text, label).confidence(confidence));
+        }
+        if let Some(scores) = score.scores() {
+            out.score(scores);
+        }
+    }
+}
+
+/// True where only blanks and decoration stand between a place and the start of its line or sentence.
+fn starts_turn(text: &ViewText<'_>, at: usize) -> bool {
+    let before = text.text.get(..at).unwrap_or_default();
+    let decoration =
+        |c: char| matches!(c, ' ' | '\t' | '*' | '#' | '>' | '-' | '_' | '[' | '(' | '"' | '`' | '=' | '~');
+    let bare = before.trim_end_matches(decoration);
+    bare.chars()
+        .next_back()
+        .is_none_or(|c| matches!(c, '\n' | '\r' | '.' | '!' | '?' | ';' | '|' | ']' | '}' | '\u{3002}'))
+}
+
+/// The extent of `"role": "system"`, quotes escaped or not, after a key of that name.
+fn object_role(text: &ViewText<'_>, key: Span) -> Option<Span> {
+    let rest = text.text.get(key.end..)?;
+    let skip = |s: &str, wanted: char| -> Option<usize> {
+        let trimmed = s.trim_start_matches([' ', '\t', '\n', '\r', '\\']);
+        trimmed.strip_prefix(wanted).map(|after| s.len() - after.len())
+    };
+    let key_text = key.of(&text.text);
+    let quote = key_text.chars().next().filter(|q| matches!(q, '"' | '\''))?;
+    let colon = skip(rest.get(..).unwrap_or_default(), ':')?;
+    let value = rest.get(colon..)?;
+    let open = skip(value, quote)?;
+    let word = value.get(open..)?;
+    ["system", "developer"].into_iter().find_map(|role| {
+        let start = word.get(..role.len())?;
+        start.eq_ignore_ascii_case(role).then(|| Span::new(key.start, key.end + colon + open + role.len()))
+    })
+}
