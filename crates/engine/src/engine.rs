@@ -5,9 +5,10 @@ use std::hash::Hasher;
 use std::sync::Arc;
 
 use bartizan_core::{
-    Anchors, Context, Coverage, Detector, Finding, Hold, Kind, Limits, Origin, Part, Reason, Rule, RuleId, Scores,
-    Sink, Source, Span, Subject, ViewText, Views,
+    Anchors, Context, Coverage, Detector, Finding, Hold, Kind, Limits, Location, Origin, Part, Reason, Rule, RuleId,
+    Scores, Sink, Source, Span, Subject, ViewText, Views,
 };
+use unicode_normalization::char::is_combining_mark;
 
 use crate::dedupe::dedupe;
 use crate::error::EngineError;
@@ -242,9 +243,27 @@ impl Engine {
             some if some >= self.limits.max_findings => {}
             some => call(&Limits { max_findings: self.limits.max_findings - some, ..self.limits.clone() }),
         }
+        for finding in scan.findings.iter_mut().skip(before) {
+            take_marks(finding, subject.text);
+        }
         lane.reported += scan.findings.len() - before;
         lane.hits.clear();
     }
+}
+
+/// Most combining marks that are taken into a finding.
+const MARKS: usize = 64;
+
+/// Takes the combining marks on a finding's last character into it: they belong to that character, some views have
+/// no place between the two, and on a placeholder they would make no sense.
+fn take_marks(finding: &mut Finding, text: &str) {
+    let span = finding.span();
+    let rest = text.get(span.end..).unwrap_or_default();
+    if span.is_empty() || rest.as_bytes().first().is_none_or(u8::is_ascii) {
+        return;
+    }
+    let marks: usize = rest.chars().take(MARKS).take_while(|c| is_combining_mark(*c)).map(char::len_utf8).sum();
+    finding.at = Location::Text { span: Span::new(span.start, span.end + marks) };
 }
 
 /// Bytes at the end of a detector's view that [`Detector::live`] has to see.
@@ -258,7 +277,7 @@ pub(crate) fn tail<'a>(text: &'a ViewText<'_>, hold: Hold) -> &'a str {
 /// A finding moved by so many bytes.
 pub(crate) fn shift(mut finding: Finding, by: usize) -> Finding {
     let span = finding.span();
-    finding.at = bartizan_core::Location::Text { span: Span::new(span.start + by, span.end + by) };
+    finding.at = Location::Text { span: Span::new(span.start + by, span.end + by) };
     finding
 }
 

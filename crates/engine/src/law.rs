@@ -7,6 +7,9 @@ use bartizan_core::{Context, Coverage, Finding, Hold, Kind, Origin, Rule, Source
 
 use crate::engine::{Engine, Input};
 
+/// Bytes after an encoded character that are decoded along with it whatever follows.
+const SURROUNDINGS: usize = 256;
+
 /// Checks that a stream of `text`, split at the byte offsets `splits` (moved to character boundaries, in any order),
 /// says and masks what a scan of the whole does. The text is a model's, and every rule masks.
 ///
@@ -14,9 +17,10 @@ use crate::engine::{Engine, Input};
 /// 1. the released pieces are the text;
 /// 2. every finding of a bounded detector that masks and is not late lies in the text released with it;
 /// 3. every finding of the scan is told, and every finding told is one of the scan's, unless a late finding of the
-///    same rule overlaps it;
+///    same rule overlaps it, or it is decoded and longer than 256 bytes: how much of its surroundings is decoded along
+///    with an encoded character depends on what follows;
 /// 4. such a detector's finding that is no longer than its bound, and not decoded, is not late;
-/// 5. where none of theirs is late, masking each step's text gives the masked whole;
+/// 5. where none of theirs is late or an exception, masking each step's text gives the masked whole;
 /// 6. the merged coverage and the last scores are those of the scan.
 ///
 /// # Errors
@@ -108,7 +112,11 @@ pub fn check_stream_of(
     }
     for finding in told.iter().chain(&late) {
         let replaced = || late.iter().any(|l| l.rule == finding.rule && l.span().overlaps(finding.span()));
-        if !whole.findings.iter().any(|f| same(f, finding)) && !replaced() {
+        if whole.findings.iter().any(|f| same(f, finding)) || replaced() {
+            continue;
+        }
+        spilled = true;
+        if finding.depth == 0 || finding.span().len() <= SURROUNDINGS {
             return Err(format!("{} is only told by the stream", show(finding, text)));
         }
     }

@@ -342,7 +342,9 @@ impl Stream {
 
     /// Offset in `text` before which nothing changes any more for the detectors of a class, at least `floor`.
     fn settled(&self, text: &str, texts: &[ViewText<'_>], floor: usize, class: Class) -> usize {
-        let mut to = text.len().saturating_sub(views::live(text));
+        // The next character may combine with the last one.
+        let last = text.char_indices().next_back().map_or(0, |(at, _)| at);
+        let mut to = text.len().saturating_sub(views::live(text)).min(last);
         let open: Vec<&ViewText<'_>> = texts.iter().filter(|t| is_open(t, text)).collect();
         for ((_, detector, traits), of) in self.engine.detectors().zip(&self.classes) {
             if *of != class {
