@@ -1,5 +1,7 @@
 //! `bartizan bench`: numbers for `docs/benchmarks.md`. It prints; nothing depends on them.
 
+mod gateway;
+
 use std::hint::black_box;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -14,6 +16,8 @@ use crate::cli::BenchCommand;
 pub(crate) fn run(what: &BenchCommand) -> anyhow::Result<u8> {
     match what {
         BenchCommand::Engine { seconds } => engine(*seconds),
+        BenchCommand::Gateway { requests } => gateway::run(*requests),
+        BenchCommand::Passthrough { upstream } => gateway::passthrough(upstream),
     }
 }
 

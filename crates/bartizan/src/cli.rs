@@ -223,4 +223,15 @@ pub(crate) enum BenchCommand {
         #[arg(long, default_value_t = 1.0)]
         seconds: f64,
     },
+    /// What the guard adds to a plain proxy of the same make.
+    Gateway {
+        /// Requests a round.
+        #[arg(long, default_value_t = 10_000)]
+        requests: usize,
+    },
+    /// The plain proxy that `bench gateway` compares with.
+    Passthrough {
+        /// Model server, with `/v1`.
+        upstream: String,
+    },
 }

@@ -67,20 +67,19 @@ pub(crate) fn show(error: &anyhow::Error) {
         }
     };
     // There is nobody left to tell.
-    let _ = writeln!(std::io::stderr(), "{}", terminal::errors().render(&[draw(problem)]));
+    let _ = writeln!(std::io::stderr(), "{}", terminal::errors().render(&draw(problem)));
 }
 
-fn draw(problem: &Problem) -> Group<'_> {
+fn draw(problem: &Problem) -> Vec<Group<'_>> {
     let title = Level::ERROR.primary_title(terminal::line(&problem.title));
-    let help = problem.help.as_ref().map(|help| Level::HELP.message(help.as_str()));
-    match &problem.place {
-        Some(place) => title
-            .element(
-                Snippet::source(place.source.as_str())
-                    .path(place.path.as_str())
-                    .annotation(AnnotationKind::Primary.span(place.span.clone()).label(place.label.as_str())),
-            )
-            .elements(help),
-        None => Group::with_title(title).elements(help),
-    }
+    let what = match &problem.place {
+        Some(place) => title.element(
+            Snippet::source(place.source.as_str())
+                .path(place.path.as_str())
+                .annotation(AnnotationKind::Primary.span(place.span.clone()).label(place.label.as_str())),
+        ),
+        None => Group::with_title(title),
+    };
+    let help = problem.help.as_ref().map(|help| Group::with_title(Level::HELP.secondary_title(help.as_str())));
+    std::iter::once(what).chain(help).collect()
 }

@@ -91,7 +91,7 @@ impl Loaded {
             _ => Problem::new(title),
         };
         match (&self.file, self.places.get(path), self.origin(path)) {
-            (Some(file), Some(span), Origin::File { .. }) => problem.at(file, &self.text, span, label),
+            (Some(file), Some(span), Origin::File { .. }) => problem.at(file, &cover(&self.text), span, label),
             _ => problem,
         }
     }
@@ -156,19 +156,49 @@ fn describe(path: &Path, text: &str, error: &toml::de::Error) -> Problem {
     let message = error.message().trim().replace('\n', ", ");
     let span = error.span().unwrap_or(0..0);
     let (title, help) = explain(&message);
-    let problem = Problem::new(title).at(path, text, span, "");
+    let problem = Problem::new(title).at(path, &cover(text), span, "");
     match help {
         Some(help) => problem.help(help),
         None => problem.help("`bartizan config schema` prints what may be set"),
     }
 }
 
+/// The text as it may be drawn, each byte where it was: keys that are not references, and passwords in URLs, are
+/// mistakes that are drawn, and drawings end up in logs.
+fn cover(text: &str) -> String {
+    let mut out: Vec<u8> = text.into();
+    for (at, _) in text.match_indices("key") {
+        let (before, after) = (&text[..at], &text[at + 3..]);
+        let value = after.trim_start_matches([' ', '\t', '"', '\'']);
+        let is_key = !before.ends_with(|c: char| c.is_alphanumeric() || c == '_') && value.starts_with('=');
+        let value = value.trim_start_matches(['=', ' ', '\t', '"', '\'']);
+        if is_key && !value.starts_with("env:") && !value.starts_with("file:") {
+            let start = text.len() - value.len();
+            let length = value.find([',', '}', '"', '\'', '\n', '\r']).unwrap_or(value.len());
+            out[start..start + length].fill(b'*');
+        }
+    }
+    for (at, _) in text.match_indices("://") {
+        let host = &text[at + 3..];
+        let host = &host[..host.find(['/', '"', '\'', ' ', '\n']).unwrap_or(host.len())];
+        if let Some(length) = host.rfind('@') {
+            out[at + 3..at + 3 + length].fill(b'*');
+        }
+    }
+    String::from_utf8(out).unwrap_or_default()
+}
+
 /// Title and help for a message of serde's: for unknown words it lists the known ones in backticks.
 fn explain(message: &str) -> (String, Option<String>) {
-    let Some((unknown, known)) = message.split_once(", expected") else { return (message.to_owned(), None) };
-    if !unknown.starts_with("unknown ") {
-        return (message.to_owned(), None);
-    }
+    let Some((unknown, known)) = message.split_once(", expected").filter(|_| message.starts_with("unknown ")) else {
+        let plain =
+            [("usize", "a whole number"), ("u64", "a whole number"), ("u8", "a whole number"), ("f32", "a number")]
+                .iter()
+                .fold(message.replace("missing field", "missing key"), |message, (rust, plain)| {
+                    message.replace(&format!("expected {rust}"), &format!("expected {plain}"))
+                });
+        return (plain, None);
+    };
     let title = unknown.replace("unknown field", "unknown key").replace("unknown variant", "unknown value");
     let typed = unknown.split('`').nth(1).unwrap_or_default();
     let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
@@ -266,7 +296,7 @@ impl Loaded {
         let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
         let values = quoted.iter().flat_map(|value| self.places.texts(&self.text, value));
         match (&self.file, values.into_iter().next()) {
-            (Some(file), Some(span)) => Problem::new(message).at(file, &self.text, span, ""),
+            (Some(file), Some(span)) => Problem::new(message).at(file, &cover(&self.text), span, ""),
             _ => Problem::new(message),
         }
     }
@@ -294,4 +324,45 @@ fn base_url(url: &str) -> Result<(), &'static str> {
         return Err("it has a query or a fragment");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_in_the_wrong_place_are_not_drawn() {
+        for (text, drawn) in [
+            ("key = \"sk-abc\"\nurl = 1", "key = \"******\"\nurl = 1"),
+            ("key = sk-abc", "key = ******"),
+            ("a = { key = 'x1', b = 2 }", "a = { key = '**', b = 2 }"),
+            ("key = \"env:NAME\" # monkey = \"a\"", "key = \"env:NAME\" # monkey = \"a\""),
+            ("url = \"https://me:pw@host/v1\"", "url = \"https://*****@host/v1\""),
+            ("key = \"schlüssel\"", "key = \"**********\""),
+        ] {
+            assert_eq!(cover(text), drawn);
+        }
+    }
+
+    #[test]
+    fn messages_say_what_to_do() {
+        let (title, help) = explain("unknown field `lissten`, expected one of `listen`, `mode`");
+        assert_eq!((title.as_str(), help.as_deref()), ("unknown key `lissten`", Some("did you mean `listen`?")));
+        let (_, help) = explain("unknown variant `x`, expected `enforce` or `monitor`");
+        assert_eq!(help.as_deref(), Some("known here: enforce, monitor"));
+        let (title, _) = explain("invalid type: string \"many\", expected usize");
+        assert_eq!(title, "invalid type: string \"many\", expected a whole number");
+    }
+
+    #[test]
+    fn base_urls_are_checked() {
+        for good in ["https://api.example.com/v1", "http://127.0.0.1:8000", "http://[::1]:1/v1"] {
+            assert_eq!(base_url(good), Ok(()), "{good}");
+        }
+        for bad in
+            ["", "api.example.com", "ftp://x", "https://", "https:///v1", "http://u:p@x", "http://x/?a", "http://x y"]
+        {
+            assert!(base_url(bad).is_err(), "{bad}");
+        }
+    }
 }
