@@ -1,16 +1,24 @@
 //! Bodies of the fuzz targets. Each takes any bytes and panics where a law is broken.
 
+pub mod body;
 pub mod config;
 pub mod engine;
 pub mod json;
+pub mod sse;
 pub mod views;
 
 /// A target: it must return on every input.
 pub type Target = fn(&[u8]);
 
 /// Every target by name; `corpus/NAME` holds its inputs.
-pub const TARGETS: &[(&str, Target)] =
-    &[("config", config::run), ("engine", engine::run), ("json", json::run), ("views", views::run)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("body", body::run),
+    ("config", config::run),
+    ("engine", engine::run),
+    ("json", json::run),
+    ("sse", sse::run),
+    ("views", views::run),
+];
 
 /// Longest text that is worth the time of one run.
 pub const LONGEST: usize = 1 << 14;

@@ -107,4 +107,4 @@ macro_rules! replays {
     };
 }
 
-replays!(config, engine, json, views);
+replays!(body, config, engine, json, sse, views);
