@@ -21,20 +21,18 @@ mod dedupe;
 mod digits;
 mod engine;
 mod error;
-mod identity;
 pub mod law;
 mod prefilter;
 mod stream;
 mod suppress;
 #[cfg(test)]
 mod toys;
+mod views;
 
 pub use engine::{Engine, Input, Scan};
 pub use error::EngineError;
 pub use stream::{Step, Stream};
 pub use suppress::{RulePattern, Suppression};
-
-use identity as views;
 
 /// Version of the canonicaliser, for [`EngineId::canon`](bartizan_core::EngineId::canon).
 #[must_use]
