@@ -24,7 +24,7 @@ const RANGES: [Range; 33] = [
     (3095, 3095, 4, &[14, 16, 17, 18, 19]), // Diners Club
     (36, 36, 2, &[14, 15, 16, 17, 18, 19]), // Diners Club
     (38, 39, 2, &[14, 16, 17, 18, 19]),     // Diners Club
-    (3528, 3589, 4, LONG),                  // JCB
+    (35, 35, 2, LONG),                      // JCB
     (2131, 2131, 4, &[15]),                 // JCB
     (1800, 1800, 4, &[15]),                 // JCB
     (6011, 6011, 4, LONG),                  // Discover
@@ -43,7 +43,7 @@ const RANGES: [Range; 33] = [
     (6759, 6759, 4, MAESTRO),
     (6761, 6763, 4, MAESTRO),
     (50, 50, 2, LONG),      // Maestro, Elo, Verve, Dankort
-    (56, 58, 2, LONG),      // Maestro
+    (56, 58, 2, MAESTRO),   // Maestro
     (63, 69, 2, LONG),      // Maestro, InterPayment, InstaPayment
     (2200, 2204, 4, LONG),  // Mir
     (9792, 9792, 4, &[16]), // Troy

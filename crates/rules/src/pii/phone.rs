@@ -178,7 +178,7 @@ fn with_area(tape: &Tape<'_>, at: usize) -> Option<Match> {
     let lengths = groups.lengths();
     let end = groups.end_of(lengths.len())?;
     let total: usize = area + lengths.iter().sum::<usize>();
-    if !(7..=12).contains(&total) || !number_ends(tape, end) {
+    if !(7..=12).contains(&total) || !(number_ends(tape, end) || named_behind(tape, end)) {
         return None;
     }
     let american = area == 3 && lengths == [3, 4] && tape.at(at + 1).is_some_and(|b| b >= b'2');
@@ -203,7 +203,7 @@ fn national(tape: &Tape<'_>, at: usize) -> Option<Match> {
     let end = groups.end_of(count)?;
     let digits = groups.digits_of(count);
     let separator = tape.at(at + lengths.first()?);
-    if !number_ends(tape, end) || digits.len() > MOST {
+    if !(number_ends(tape, end) || named_behind(tape, end)) || digits.len() > MOST {
         return None;
     }
     let near = |within| named(tape, at, within) || named_behind(tape, end);
