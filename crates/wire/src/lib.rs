@@ -26,6 +26,7 @@ mod blob;
 mod body;
 mod error;
 mod errors;
+pub mod fuzz;
 mod generic;
 pub mod json;
 mod openai;
@@ -41,3 +42,6 @@ pub use errors::{ErrorKind, error_body, refusal_body, refusal_stream};
 pub use rewrite::rewrite;
 pub use sse::{SseDecoder, SseEvent};
 pub use stream::{Channel, ChannelPart, Chunk, Delta, Ending, StreamReader};
+
+#[cfg(test)]
+mod tests;

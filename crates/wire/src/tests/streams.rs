@@ -1,0 +1,387 @@
+use bartizan_core::{Limits, Protocol};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{BLOB, limits};
+use crate::{Channel, ChannelPart, Chunk, Ending, ErrorKind, SseDecoder, SseEvent, StreamReader, WireError};
+
+fn decode(bytes: &[u8]) -> Vec<SseEvent> {
+    let mut decoder = SseDecoder::new(&limits());
+    let mut events = Vec::new();
+    decoder.push(bytes, &mut events).unwrap();
+    assert_eq!(decoder.finish().unwrap(), None);
+    events
+}
+
+fn stream(protocol: Protocol, events: &[Value]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for event in events {
+        let name = match protocol {
+            Protocol::AnthropicMessages => event["type"].as_str().unwrap(),
+            _ => "",
+        };
+        crate::sse::write_event(name, &event.to_string(), &mut out);
+    }
+    if protocol == Protocol::OpenaiChat {
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+    out
+}
+
+fn read(reader: &mut StreamReader, bytes: &[u8]) -> Vec<Chunk> {
+    decode(bytes).iter().map(|e| reader.event(e).unwrap()).collect()
+}
+
+fn channel(choice: u32, block: u32, part: ChannelPart) -> Channel {
+    Channel { choice, block, part }
+}
+
+fn arguments(name: &str) -> ChannelPart {
+    ChannelPart::ToolArguments { name: name.into() }
+}
+
+/// The texts of all channels, put together.
+fn joined(chunks: &[Chunk]) -> Vec<(Channel, String)> {
+    let mut out: Vec<(Channel, String)> = Vec::new();
+    for delta in chunks.iter().flat_map(|c| &c.deltas) {
+        match out.iter_mut().find(|(c, _)| *c == delta.channel) {
+            Some((_, text)) => text.push_str(&delta.text),
+            None => out.push((delta.channel.clone(), delta.text.clone())),
+        }
+    }
+    out
+}
+
+fn chat_chunk(delta: &Value, finish: Option<&str>) -> Value {
+    json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-x",
+           "choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}]})
+}
+
+fn chat_stream() -> Vec<u8> {
+    let call = |body: Value| chat_chunk(&json!({"tool_calls": [body]}), None);
+    stream(
+        Protocol::OpenaiChat,
+        &[
+            chat_chunk(&json!({"role": "assistant", "content": "", "refusal": null}), None),
+            chat_chunk(&json!({"reasoning_content": "hm"}), None),
+            chat_chunk(&json!({"content": "Hel"}), None),
+            chat_chunk(&json!({"content": "lo \"you\"\n"}), None),
+            call(json!({"index": 0, "id": "c0", "type": "function", "function": {"name": "send", "arguments": ""}})),
+            call(json!({"index": 0, "function": {"arguments": "{\"a\":"}})),
+            call(json!({"index": 1, "id": "c1", "function": {"name": "read", "arguments": "{}"}})),
+            call(json!({"index": 0, "function": {"arguments": "1}"}})),
+            chat_chunk(&json!({"audio": {"id": "a", "transcript": "spoken", "data": BLOB}}), None),
+            chat_chunk(&json!({"refusal": "no"}), None),
+            chat_chunk(&json!({}), Some("tool_calls")),
+            json!({"id": "chatcmpl-1", "choices": [], "usage": {"total_tokens": 9}}),
+        ],
+    )
+}
+
+#[test]
+fn a_chat_stream_falls_into_channels() {
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    let chunks = read(&mut reader, &chat_stream());
+    assert_eq!(
+        joined(&chunks),
+        [
+            (channel(0, 0, ChannelPart::Text), "Hello \"you\"\n".to_owned()),
+            (channel(0, 0, ChannelPart::Reasoning), "hm".to_owned()),
+            (channel(0, 0, arguments("send")), "{\"a\":1}".to_owned()),
+            (channel(0, 1, arguments("read")), "{}".to_owned()),
+            (channel(0, 0, ChannelPart::Transcript), "spoken".to_owned()),
+            (channel(0, 0, ChannelPart::Refusal), "no".to_owned()),
+        ]
+    );
+    let opened: Vec<_> = chunks.iter().flat_map(|c| c.opens.clone()).collect();
+    assert_eq!(opened.len(), 6);
+    assert_eq!(chunks[10].closes, opened, "a finish reason closes the choice");
+    assert_eq!(chunks.iter().filter(|c| c.terminal).count(), 1);
+    assert!(chunks.last().unwrap().terminal && chunks.iter().all(|c| !c.model_error));
+    assert_eq!(chunks[8].opaque[0].kind, bartizan_core::OpaqueKind::Audio);
+    assert_eq!(chunks[0].texts.iter().find(|t| t.pointer == "/model").unwrap().value, "gpt-x");
+    assert!(reader.open().is_empty());
+}
+
+fn messages_stream() -> Vec<u8> {
+    let start =
+        |index: u32, block: Value| json!({"type": "content_block_start", "index": index, "content_block": block});
+    let delta = |index: u32, delta: Value| json!({"type": "content_block_delta", "index": index, "delta": delta});
+    let stop = |index: u32| json!({"type": "content_block_stop", "index": index});
+    stream(
+        Protocol::AnthropicMessages,
+        &[
+            json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x", "content": [], "stop_reason": null, "usage": {"input_tokens": 1}}}),
+            start(0, json!({"type": "thinking", "thinking": "", "signature": ""})),
+            delta(0, json!({"type": "thinking_delta", "thinking": "hm"})),
+            delta(0, json!({"type": "signature_delta", "signature": BLOB})),
+            stop(0),
+            start(1, json!({"type": "text", "text": "He"})),
+            json!({"type": "ping"}),
+            delta(1, json!({"type": "text_delta", "text": "llo"})),
+            delta(
+                1,
+                json!({"type": "citations_delta", "citation": {"type": "page_location", "cited_text": "cited words"}}),
+            ),
+            stop(1),
+            start(2, json!({"type": "tool_use", "id": "t", "name": "send", "input": {}})),
+            delta(2, json!({"type": "input_json_delta", "partial_json": "{\"a\":"})),
+            delta(2, json!({"type": "input_json_delta", "partial_json": "1}"})),
+            stop(2),
+            start(
+                3,
+                json!({"type": "web_search_tool_result", "tool_use_id": "x", "content": [{"type": "web_search_result", "title": "found words", "encrypted_content": BLOB}]}),
+            ),
+            stop(3),
+            json!({"type": "message_delta", "delta": {"stop_reason": "tool_use", "stop_sequence": null}, "usage": {"output_tokens": 5}}),
+            json!({"type": "message_stop"}),
+        ],
+    )
+}
+
+#[test]
+fn a_messages_stream_falls_into_channels() {
+    let mut reader = StreamReader::new(Protocol::AnthropicMessages, &limits());
+    let chunks = read(&mut reader, &messages_stream());
+    assert_eq!(
+        joined(&chunks),
+        [
+            (channel(0, 0, ChannelPart::Reasoning), "hm".to_owned()),
+            (channel(0, 1, ChannelPart::Text), "Hello".to_owned()),
+            (channel(0, 2, arguments("send")), "{\"a\":1}".to_owned()),
+        ]
+    );
+    assert_eq!(chunks[1].opens, [channel(0, 0, ChannelPart::Reasoning)]);
+    assert_eq!(chunks[4].closes, chunks[1].opens);
+    assert_eq!(chunks[13].closes, [channel(0, 2, arguments("send"))]);
+    assert_eq!(
+        chunks[8].texts.iter().find(|t| t.value == "cited words").unwrap().origin.source,
+        bartizan_core::Source::Document
+    );
+    let found = chunks[14].texts.iter().find(|t| t.value == "found words").unwrap();
+    assert_eq!(found.origin, bartizan_core::Origin::tool("web_search"));
+    assert_eq!((chunks[3].opaque.len(), chunks[14].opaque.len()), (1, 1));
+    assert!(chunks.last().unwrap().terminal);
+}
+
+#[test]
+fn events_without_a_change_keep_their_bytes() {
+    for (protocol, bytes) in [(Protocol::OpenaiChat, chat_stream()), (Protocol::AnthropicMessages, messages_stream())] {
+        let mut reader = StreamReader::new(protocol, &limits());
+        let mut out = Vec::new();
+        for chunk in read(&mut reader, &bytes) {
+            let same: Vec<_> = chunk.deltas.iter().map(|d| d.text.clone()).enumerate().collect();
+            assert_eq!(chunk.rewrite(&same), chunk.raw());
+            out.extend(chunk.rewrite(&[]));
+        }
+        assert_eq!(out, bytes);
+    }
+}
+
+#[test]
+fn a_changed_piece_leaves_the_rest_of_the_event() {
+    let raw = ": note\r\nid: 5\r\ndata: {\"choices\": [{\"delta\":\r\ndata:  {\"content\": \"abc\"}, \"logprobs\": {\"content\": [{\"token\": \"abc\"}]}}]}\r\n\r\n";
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    let chunks = read(&mut reader, raw.as_bytes());
+    assert_eq!(chunks[0].deltas[0].text, "abc");
+    let out = String::from_utf8(chunks[0].rewrite(&[(0, "x\ny".to_owned())])).unwrap();
+    assert_eq!(
+        out,
+        raw.replace("\"content\": \"abc\"", "\"content\": \"x\\ny\"")
+            .replace("{\"content\": [{\"token\": \"abc\"}]}", "null")
+    );
+    assert!(chunks[0].texts.iter().any(|t| t.value.contains(": note")), "comments are read as well");
+}
+
+#[test]
+fn a_signature_does_not_outlive_a_change() {
+    let mut reader = StreamReader::new(Protocol::AnthropicMessages, &limits());
+    let mut out = String::new();
+    for event in decode(&messages_stream()) {
+        let chunk = reader.event(&event).unwrap();
+        let mut edits = Vec::new();
+        for (index, delta) in chunk.deltas.iter().enumerate() {
+            if delta.text == "hm" {
+                reader.altered(&delta.channel);
+                edits.push((index, "[R]".to_owned()));
+            }
+        }
+        out.push_str(std::str::from_utf8(&chunk.rewrite(&edits)).unwrap());
+    }
+    let plain = String::from_utf8(messages_stream()).unwrap();
+    let expected =
+        plain.replace("\"hm\"", "\"[R]\"").replacen(&format!("\"signature\":\"{BLOB}\""), "\"signature\":\"\"", 1);
+    assert_eq!(out, expected);
+    assert_ne!(expected.matches(BLOB).count(), plain.matches(BLOB).count());
+}
+
+#[test]
+fn held_text_goes_out_in_the_shape_of_its_channel() {
+    for (protocol, bytes) in [(Protocol::OpenaiChat, chat_stream()), (Protocol::AnthropicMessages, messages_stream())] {
+        let mut reader = StreamReader::new(protocol, &limits());
+        let chunks = read(&mut reader, &bytes);
+        let mut expected = joined(&chunks);
+        let mut all = bytes.clone();
+        for (channel, text) in &mut expected {
+            all.extend(reader.synth(channel, " +\"held\""));
+            text.push_str(" +\"held\"");
+        }
+        let mut again = StreamReader::new(protocol, &limits());
+        assert_eq!(joined(&read(&mut again, &all)), expected);
+        assert!(reader.synth(&expected[0].0, "").is_empty());
+    }
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    let body = chat_chunk(
+        &json!({"reasoning": "a", "tool_calls": [{"index": 2, "type": "custom", "custom": {"name": "sh", "input": "ls"}}], "function_call": {"name": "f", "arguments": "{"}}),
+        None,
+    );
+    let chunks = read(&mut reader, format!("data: {body}\n\n").as_bytes());
+    let mut texts = String::new();
+    for (channel, _) in joined(&chunks) {
+        texts.push_str(std::str::from_utf8(&reader.synth(&channel, "T")).unwrap());
+    }
+    for shape in [
+        r#""delta":{"reasoning":"T"}"#,
+        r#""delta":{"tool_calls":[{"index":2,"custom":{"input":"T"}}]}"#,
+        r#""delta":{"function_call":{"arguments":"T"}}"#,
+        r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-x","#,
+    ] {
+        assert!(texts.contains(shape), "{shape} is not in {texts}");
+    }
+}
+
+fn events(bytes: &[u8]) -> Vec<(String, Value)> {
+    decode(bytes).into_iter().map(|e| (e.name, serde_json::from_str(&e.data.unwrap()).unwrap_or(Value::Null))).collect()
+}
+
+#[test]
+fn a_chat_stream_ends_as_its_clients_expect() {
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    read(&mut reader, format!("data: {}\n\n", chat_chunk(&json!({"content": "Hel"}), None)).as_bytes());
+    let out = events(&reader.ending(Ending::Refusal { message: "not \"this\"", event_id: "e1" }));
+    assert_eq!(out.len(), 3);
+    assert_eq!(out[0].1["choices"][0]["delta"], json!({"refusal": "not \"this\""}));
+    assert_eq!((&out[0].1["id"], &out[0].1["model"]), (&json!("chatcmpl-1"), &json!("gpt-x")));
+    assert_eq!(out[1].1["choices"][0]["finish_reason"], "content_filter");
+    assert_eq!(out[1].1["event_id"], "e1");
+    assert_eq!(out[2].1, Value::Null);
+    assert!(reader.ending(Ending::Refusal { message: "again", event_id: "e1" }).is_empty());
+
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    let out = reader.ending(Ending::Error { message: "blocked", event_id: "e1" });
+    assert!(out.ends_with(b"data: [DONE]\n\n"));
+    assert_eq!(
+        events(&out)[0].1,
+        json!({"error": {"message": "blocked", "type": "invalid_request_error", "param": null, "code": "content_policy_violation", "event_id": "e1"}})
+    );
+}
+
+#[test]
+fn a_messages_stream_ends_as_its_clients_expect() {
+    let mut reader = StreamReader::new(Protocol::AnthropicMessages, &limits());
+    let start: Vec<u8> = decode(&messages_stream()).into_iter().take(8).flat_map(|e| e.raw).collect();
+    read(&mut reader, &start);
+    let out = events(&reader.ending(Ending::Refusal { message: "no", event_id: "e1" }));
+    let names: Vec<_> = out.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "content_block_stop",
+            "content_block_start",
+            "content_block_delta",
+            "content_block_stop",
+            "message_delta",
+            "message_stop"
+        ]
+    );
+    assert_eq!((&out[0].1["index"], &out[1].1["index"]), (&json!(1), &json!(2)));
+    assert_eq!(out[4].1["delta"]["stop_reason"], "refusal");
+    assert!(out.iter().all(|(name, data)| data["type"] == name.as_str()));
+
+    let mut reader = StreamReader::new(Protocol::AnthropicMessages, &limits());
+    let out = events(&reader.failure(ErrorKind::Upstream, "gone", None));
+    assert_eq!(
+        out,
+        [("error".to_owned(), json!({"type": "error", "error": {"type": "api_error", "message": "gone"}}))]
+    );
+}
+
+#[test]
+fn a_refusal_as_a_whole_is_a_complete_stream() {
+    for protocol in [Protocol::OpenaiChat, Protocol::AnthropicMessages] {
+        let bytes = crate::refusal_stream(protocol, "some-model", "e1", "I cannot do that");
+        let mut reader = StreamReader::new(protocol, &limits());
+        let chunks = read(&mut reader, &bytes);
+        assert!(chunks.last().unwrap().terminal);
+        assert_eq!(joined(&chunks).iter().map(|(_, t)| t.as_str()).collect::<Vec<_>>(), ["I cannot do that"]);
+        assert!(chunks.iter().flat_map(|c| &c.texts).any(|t| t.value == "some-model"));
+        let body = crate::refusal_body(protocol, "some-model", "e1", "I cannot do that");
+        let reply = crate::reply(protocol, body, &limits()).unwrap();
+        assert_eq!(reply.model, "some-model");
+        assert!(reply.texts.iter().any(|t| t.value == "I cannot do that"));
+        for kind in ErrorKind::ALL {
+            let (status, body) = crate::error_body(protocol, kind, "why \"so\"", Some("e1"));
+            assert!((400..600).contains(&status));
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["error"]["message"], "why \"so\"");
+        }
+    }
+}
+
+#[test]
+fn errors_in_a_stream_are_seen() {
+    for (protocol, bytes) in [
+        (Protocol::OpenaiChat, "data: {\"error\":{\"message\":\"words\"}}\n\n"),
+        (
+            Protocol::AnthropicMessages,
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"words\"}}\n\n",
+        ),
+    ] {
+        let mut reader = StreamReader::new(protocol, &limits());
+        let chunks = read(&mut reader, bytes.as_bytes());
+        assert!(chunks[0].model_error);
+        assert!(chunks[0].texts.iter().any(|t| t.value == "words"));
+        let event = SseEvent { data: Some("[DONE] and more".to_owned()), ..SseEvent::default() };
+        assert!(matches!(reader.event(&event), Err(WireError::Json(_))));
+    }
+}
+
+#[test]
+fn a_late_name_does_not_split_a_call() {
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    let call = |body: &str| {
+        format!("data: {{\"choices\":[{{\"delta\":{{\"tool_calls\":[{{\"index\":0,\"function\":{body}}}]}}}}]}}\n\n")
+    };
+    let bytes = [call(r#"{"name":"a","arguments":"x"}"#), call(r#"{"name":"b","arguments":"y"}"#)].concat();
+    let chunks = read(&mut reader, bytes.as_bytes());
+    assert_eq!(joined(&chunks), [(channel(0, 0, arguments("a")), "xy".to_owned())]);
+}
+
+#[test]
+fn channels_are_bounded() {
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &Limits::default());
+    let choices: Vec<_> = (0..5000).map(|i| json!({"index": i, "delta": {"content": "x"}})).collect();
+    let event = SseEvent { data: Some(json!({"choices": choices}).to_string()), ..SseEvent::default() };
+    assert_eq!(reader.event(&event).unwrap_err(), WireError::Stream("too many channels"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_rewritten_piece_reads_as_what_was_put_there(text: String, with: String, anthropic: bool) {
+        let (protocol, data) = if anthropic {
+            (Protocol::AnthropicMessages, json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}))
+        } else {
+            (Protocol::OpenaiChat, chat_chunk(&json!({"content": text}), None))
+        };
+        let mut bytes = Vec::new();
+        crate::sse::write_event("x", &serde_json::to_string_pretty(&data).unwrap(), &mut bytes);
+        let mut reader = StreamReader::new(protocol, &limits());
+        let chunks = read(&mut reader, &bytes);
+        prop_assert_eq!(&chunks[0].deltas[0].text, &text);
+        let again = read(&mut reader, &chunks[0].rewrite(&[(0, with.clone())]));
+        prop_assert_eq!(&again[0].deltas[0].text, &with);
+        prop_assert_eq!(again[0].texts.len(), chunks[0].texts.len());
+    }
+}
