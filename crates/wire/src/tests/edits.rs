@@ -251,8 +251,9 @@ proptest! {
         let exchange = read(Protocol::OpenaiChat, &raw);
         let text = find(&exchange, "/messages/0/content");
         let span = range(&exchange.texts[text].value, a, b);
+        // Quotes alone are no value.
         let touches = exchange.texts.iter().any(|t| {
-            t.container == Some(text) && t.literal.start + 1 < span.end && span.start + 1 < t.literal.end && !span.is_empty()
+            t.literal.len() > 2 && t.container == Some(text) && t.literal.start + 1 < span.end && span.start + 1 < t.literal.end && !span.is_empty()
         });
         let edited = rewrite(&exchange, &[Edit::Replace { text, span, with: "[R]".to_owned() }], &limits()).unwrap();
         let value = &edited.texts[find(&edited, "/messages/0/content")].value;
