@@ -72,7 +72,7 @@ fn file(loaded: &Loaded) -> Finding {
 /// Variables that look like settings and are none. They may belong to others, so they are no error.
 fn ignored() -> anyhow::Result<Vec<Finding>> {
     let mut known = config::variables()?;
-    known.push("BARTIZAN_CONFIG".to_owned());
+    known.extend(["BARTIZAN_CONFIG", "BARTIZAN_LOG"].map(str::to_owned));
     let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     let unknown = set.filter(|name| name.starts_with("BARTIZAN_") && !known.contains(name));
     Ok(unknown.map(|name| Notable(format!("`{name}` sets nothing"))).collect())

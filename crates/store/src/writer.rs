@@ -45,7 +45,8 @@ impl Writer {
         if let Some(sync) = sync {
             sync.abort();
         }
-        // Closing the last connection writes the log back into the database and syncs it.
+        // The file is whole on its own once the log is written back. Where that fails, the next open does it.
+        let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await;
         self.pool.close().await;
         drop(self.lock.take());
     }

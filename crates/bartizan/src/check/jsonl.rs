@@ -34,33 +34,43 @@ pub(super) fn run(guard: &Guard, input: Box<dyn Read>, args: &CheckArgs) -> anyh
     let mut answer = Vec::new();
     let mut line = Vec::new();
     let mut code = DONE;
-    let mut before = 0_u64;
     for number in 1_u64.. {
         let bad = |why: String| Problem::new(format!("{name}: line {number}: {why}"));
-        let length = match reader.next(&mut line)? {
-            Read1::End => break,
-            Read1::TooLong => {
+        match reader.next(&mut line)? {
+            Next::End => break,
+            Next::TooLong => {
                 let why = format!("it is longer than {} bytes", reader.limit);
                 return Err(bad(why).help("raise `limits.max_body`").into());
             }
-            Read1::Line(length) => length,
-        };
+            Next::Line => {}
+        }
         let text = match std::str::from_utf8(&line) {
             Ok(text) => text,
-            Err(e) => return Err(not_utf8(&format!("{name}: line {number}"), before, &line, &e).into()),
+            Err(e) => return Err(not_utf8(&format!("{name}: line {number}"), &line, &e).into()),
         };
-        let parsed = serde_json::from_str::<Line<'_>>(text).map_err(|e| bad(format!("not a line to check: {e}")))?;
-        let decision = decide(guard, &parsed)
-            .map_err(|why| bad(why).help("each line is {\"id\", \"text\", \"origin\"?} or {\"id\", \"messages\"}"))?;
+        // A list would do for serde.
+        if !text.trim_start().starts_with('{') {
+            return Err(bad("it is not a JSON object".to_owned()).help(FORM).into());
+        }
+        let parsed = serde_json::from_str::<Line<'_>>(text).map_err(|e| bad(wrong(&e)).help(FORM))?;
+        let decision = decide(guard, &parsed).map_err(|why| bad(why).help(FORM))?;
         code = worst(code, exit_code(&decision, gate, args.strict));
         answer.clear();
         serde_json::to_writer(&mut answer, &record(parsed.id.unwrap_or(RawValue::NULL), decision))?;
         answer.push(b'\n');
         out.write_all(&answer)?;
         out.flush()?;
-        before += length;
     }
     Ok(if args.fail_on.is_some() { code } else { DONE })
+}
+
+const FORM: &str = "each line is {\"id\", \"text\", \"origin\"?} or {\"id\", \"messages\"}";
+
+/// What serde_json says, with the column in the line; it counts lines within the line.
+fn wrong(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
+    format!("{what} at column {}", error.column())
 }
 
 fn worst(a: u8, b: u8) -> u8 {
@@ -90,7 +100,7 @@ fn decide(guard: &Guard, line: &Line<'_>) -> Result<Decision, String> {
 fn string(raw: &RawValue) -> Result<Cow<'_, str>, String> {
     match serde_json::from_str::<Text<'_>>(raw.get()) {
         Ok(Text(text)) => Ok(text),
-        Err(e) => Err(format!("`text` is not a string: {e}")),
+        Err(_) => Err("`text` is not a string".to_owned()),
     }
 }
 
@@ -144,29 +154,27 @@ struct Lines<R> {
     limit: usize,
 }
 
-enum Read1 {
+enum Next {
     End,
-    /// Bytes read, the line feed included.
-    Line(u64),
+    Line,
     TooLong,
 }
 
 impl<R: BufRead> Lines<R> {
     /// Reads a line without its line feed into `line`.
-    fn next(&mut self, line: &mut Vec<u8>) -> std::io::Result<Read1> {
+    fn next(&mut self, line: &mut Vec<u8>) -> std::io::Result<Next> {
         line.clear();
         let most = u64::try_from(self.limit).unwrap_or(u64::MAX).saturating_add(2);
-        let length = (&mut self.input).take(most).read_until(b'\n', line)?;
-        if length == 0 {
-            return Ok(Read1::End);
+        if (&mut self.input).take(most).read_until(b'\n', line)? == 0 {
+            return Ok(Next::End);
         }
         if line.last() == Some(&b'\n') {
             line.pop();
         }
         if line.len() > self.limit {
-            return Ok(Read1::TooLong);
+            return Ok(Next::TooLong);
         }
-        Ok(Read1::Line(u64::try_from(length).unwrap_or(u64::MAX)))
+        Ok(Next::Line)
     }
 }
 
@@ -192,11 +200,11 @@ mod tests {
     fn a_line_that_is_too_long_is_not_read_whole() {
         let mut lines = Lines { input: BufReader::with_capacity(4, &b"1234\n12345\n"[..]), limit: 4 };
         let mut line = Vec::new();
-        assert!(matches!(lines.next(&mut line).unwrap(), Read1::Line(5)));
+        assert!(matches!(lines.next(&mut line).unwrap(), Next::Line));
         assert_eq!(line, b"1234");
-        assert!(matches!(lines.next(&mut line).unwrap(), Read1::TooLong));
+        assert!(matches!(lines.next(&mut line).unwrap(), Next::TooLong));
         let mut endless = Lines { input: BufReader::new(std::io::repeat(b'x')), limit: 100 };
-        assert!(matches!(endless.next(&mut line).unwrap(), Read1::TooLong));
+        assert!(matches!(endless.next(&mut line).unwrap(), Next::TooLong));
         assert!(line.len() < 200);
     }
 }

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 
 use crate::cli::{CheckArgs, CheckFormat, Gate};
 use crate::problem::Problem;
-use crate::{DONE, FOUND, UNREAD, config, terminal};
+use crate::{DONE, FOUND, UNREAD, config};
 
 /// Runs `bartizan check`.
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<u8> {
@@ -113,15 +113,15 @@ fn read(file: &Path, input: Box<dyn Read>, limit: usize) -> anyhow::Result<Strin
             .help("check it in parts, or raise `limits.max_body`")
             .into());
     }
-    String::from_utf8(bytes).map_err(|e| not_utf8(&name(file), 0, e.as_bytes(), &e.utf8_error()).into())
+    let place = format!("`{}`", name(file));
+    String::from_utf8(bytes).map_err(|e| not_utf8(&place, e.as_bytes(), &e.utf8_error()).into())
 }
 
-/// The error for input that is not UTF-8; `before` bytes came before `bytes`.
-fn not_utf8(name: &str, before: u64, bytes: &[u8], error: &std::str::Utf8Error) -> Problem {
+/// The error for bytes that are not UTF-8. `place` is where they are from.
+fn not_utf8(place: &str, bytes: &[u8], error: &std::str::Utf8Error) -> Problem {
     let at = error.valid_up_to();
     let byte = bytes.get(at).map_or_else(String::new, |b| format!(" (0x{b:02x})"));
-    let offset = before.saturating_add(u64::try_from(at).unwrap_or(u64::MAX));
-    Problem::new(format!("`{}` is not UTF-8: invalid byte at offset {offset}{byte}", terminal::line(name)))
+    Problem::new(format!("{place} is not UTF-8: invalid byte at offset {at}{byte}"))
         .help("convert it first: iconv -f ENCODING -t UTF-8")
 }
 

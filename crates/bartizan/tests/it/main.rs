@@ -1,0 +1,7 @@
+//! The program as a whole, from outside.
+
+mod cli;
+mod fuzz_replay;
+mod gateway;
+mod sdk;
+mod support;
