@@ -7,11 +7,10 @@
 #![allow(clippy::disallowed_methods, reason = "starts processes and waits for them")]
 
 use std::io::{BufRead, BufReader, Read, Seek};
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -56,12 +55,8 @@ impl Sdk {
         let mut command = self.script(script);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start(command);
-        let out = process.child.stdout.take().expect("standard output is a pipe");
-        let line = first_line(out, START);
-        let ready: Value = match line.as_deref().map(serde_json::from_str) {
-            Some(Ok(ready)) => ready,
-            _ => panic!("`{script}` did not get ready: {line:?}\n{}", process.errors()),
-        };
+        let line = process.wait_for_line(|line| line.starts_with('{'));
+        let ready: Value = serde_json::from_str(&line).expect("the ready line is JSON");
         let origin = ready["origin"].as_str().expect("the ready line has an origin").to_owned();
         Server { _process: process, origin }
     }
@@ -135,6 +130,35 @@ impl Server {
     }
 }
 
+/// `bartizan up` in a folder of its own; it ends with this value.
+pub(crate) struct Gateway {
+    _process: Process,
+    /// `http://127.0.0.1:PORT`
+    pub(crate) origin: String,
+    /// With `bartizan.toml` and the evidence.
+    _folder: tempfile::TempDir,
+}
+
+impl Gateway {
+    /// Starts it on a free port with this configuration file, in front of an upstream given as an SDK's base URL.
+    pub(crate) fn start(upstream: &str, config: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("bartizan.toml"), config).expect("the configuration is written");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bartizan"));
+        command.args(["up", "--listen", "127.0.0.1:0", "--upstream", upstream]).current_dir(folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).env("NO_COLOR", "1");
+        let mut process = Process::start(command);
+        let line = process.wait_for_line(|line| line.contains("Anthropic clients:"));
+        let origin = line.split_whitespace().find(|w| w.starts_with("http://")).expect("the line has an address");
+        Self { origin: origin.to_owned(), _process: process, _folder: folder }
+    }
+
+    /// The base URL for OpenAI clients.
+    pub(crate) fn v1(&self) -> String {
+        format!("{}/v1", self.origin)
+    }
+}
+
 /// A child process that is killed when this value goes, with its standard error kept aside.
 pub(crate) struct Process {
     /// The process.
@@ -159,19 +183,26 @@ impl Process {
         let _ = self.errors.read_to_end(&mut text);
         String::from_utf8_lossy(&text).into_owned()
     }
+}
 
-    /// Waits until something accepts connections at `address`.
+impl Process {
+    /// Waits for a line on standard output, which has to be a pipe; what comes after it is dropped.
     ///
     /// # Panics
     /// When the process ends first, or after [`START`].
-    pub(crate) fn wait_for(&mut self, address: SocketAddr) {
-        let deadline = Instant::now() + START;
-        while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                panic!("it ended with {status} before it listened\n{}", self.errors());
+    fn wait_for_line(&mut self, wanted: impl Fn(&str) -> bool + Send + 'static) -> String {
+        let mut out = BufReader::new(self.child.stdout.take().expect("standard output is a pipe"));
+        let (send, receive) = mpsc::channel();
+        std::thread::spawn(move || {
+            if let Some(line) = out.by_ref().lines().map_while(Result::ok).find(|line| wanted(line)) {
+                let _ = send.send(line);
             }
-            assert!(Instant::now() < deadline, "nothing listens at {address}\n{}", self.errors());
-            std::thread::sleep(Duration::from_millis(5));
+            // Whatever else it prints must not fill the pipe.
+            let _ = std::io::copy(&mut out, &mut std::io::sink());
+        });
+        match receive.recv_timeout(START) {
+            Ok(line) => line,
+            Err(reason) => panic!("it did not get ready ({reason})\n{}", self.errors()),
         }
     }
 }
@@ -186,26 +217,8 @@ impl Drop for Process {
     }
 }
 
-/// A loopback address that was free a moment ago.
-pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port")
-}
-
 /// The requests that a recorder wrote down so far.
 pub(crate) fn recorded(log: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(log).expect("the recorder's log");
     text.lines().map(|l| serde_json::from_str(l).expect("JSON lines")).collect()
-}
-
-fn first_line(out: impl Read + Send + 'static, limit: Duration) -> Option<String> {
-    let (send, receive) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut out = BufReader::new(out);
-        let mut line = String::new();
-        let _ = out.read_line(&mut line);
-        let _ = send.send(line);
-        // Whatever else it prints must not fill the pipe.
-        let _ = std::io::copy(&mut out, &mut std::io::sink());
-    });
-    receive.recv_timeout(limit).ok().filter(|l| !l.is_empty())
 }
