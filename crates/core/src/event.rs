@@ -41,6 +41,8 @@ pub struct Timings {
 pub struct Event {
     /// Unique id (UUID version 7), the one that a blocked caller sees.
     pub id: String,
+    /// Shared by the decisions about one request and its reply.
+    pub exchange: String,
     /// The chain: one per store.
     pub chain_id: String,
     /// Position in the chain, from 0.
