@@ -22,6 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub mod egress;
+mod html;
 pub mod limits;
 pub mod output;
 pub mod pack;

@@ -9,8 +9,11 @@ pub type Make = fn(&Settings) -> Result<Box<dyn Detector>, RulesError>;
 
 /// Every built-in detector.
 pub const DETECTORS: &[Make] = &[
+    crate::egress::markup_link::make,
     crate::limits::oversized_text::make,
     crate::limits::repetition::make,
+    crate::output::active_content::make,
+    crate::output::terminal_escape::make,
     crate::pii::credit_card::make,
     crate::pii::email::make,
     crate::pii::iban::make,

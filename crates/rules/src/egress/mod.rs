@@ -1,5 +1,11 @@
 //! Data leaving through what a client renders or fetches.
 
+mod address;
+mod markup;
+pub mod markup_link;
+
+pub(crate) use address::as_browsers_read;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

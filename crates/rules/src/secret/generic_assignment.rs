@@ -83,6 +83,9 @@ const ABOUT: [&[u8]; 22] = [
     b"index",
 ];
 
+/// Beginnings of names whose values are public by design.
+const PUBLIC: [&[u8]; 8] = [b"csrf", b"xsrf", b"public", b"authenticity", b"page", b"next", b"cursor", b"device"];
+
 const NAME: Class = Class::WORD.or(Class::of(b"-."));
 /// What a value without quotes may hold.
 const BARE: Class = Class::ALNUM.or(Class::of(b"_-.+/=~!@#$%^&*:?|"));
@@ -144,6 +147,11 @@ fn value_start(tape: &Tape<'_>, lead: Lead, hit: Span) -> Option<(usize, Option<
     if name_end == hit.end + 32 || is_about(tape.slice(Span::new(hit.end, name_end))) {
         return None;
     }
+    let name = tape.slice(Span::new(tape.run_back(hit.start, hit.start.saturating_sub(24), NAME), hit.start));
+    let name = name.to_ascii_lowercase();
+    if PUBLIC.iter().any(|p| name.strip_suffix(b"_").or(name.strip_suffix(b"-")).unwrap_or(&name).ends_with(p)) {
+        return None;
+    }
     // `"password"`, `['password']`, `password)`, `-- password`.
     let mut at = tape.run(name_end, name_end + 3, Class::of(b"\"'`])"));
     at = tape.run(at, at + 16, blank);
@@ -202,11 +210,12 @@ fn value(tape: &Tape<'_>, lead: Lead, start: usize, quote: Option<u8>) -> Option
     let next = tape.at(end);
     match (lead, quote) {
         // A password stands before the `@` of a host.
-        (Lead::Address, _) => {
-            if next != Some(b'@') || !tape.at(end + 1).is_some_and(|b| Class::ALNUM.has(b) || b == b'[') {
-                return None;
-            }
+        (Lead::Address, _)
+            if next != Some(b'@') || !tape.at(end + 1).is_some_and(|b| Class::ALNUM.has(b) || b == b'[') =>
+        {
+            return None;
         }
+        (Lead::Address, _) => {}
         (_, Some(quote)) if end < limit && next != Some(quote) && next != Some(b'\\') => return None,
         // Code: `token = read(…)`, `key = list[0]`, `password: {…}`.
         (_, None) if matches!(next, Some(b'(' | b'[' | b'{')) => return None,
@@ -233,17 +242,19 @@ fn judge(lead: Lead, value: &[u8], quoted: bool) -> Option<Confidence> {
     ];
     let [digits, lower, upper, marks] = kinds;
     let entropy = quality::entropy(value);
-    let random = digits && (lower || upper) && !is_wordy(value);
+    let random = digits && (lower || upper) && !quality::is_wordy(value);
     match lead {
         Lead::Address => (value.len() >= 4 && entropy >= 1.9).then_some(Confidence::Medium),
         Lead::Scheme => {
             (value.len() >= 16 && entropy >= 3.0 && (random || (lower && upper))).then_some(Confidence::Medium)
         }
         Lead::Key if value.len() >= 10 && entropy >= 2.9 && random => Some(Confidence::Medium),
-        // Chosen passwords mix kinds of characters; plain words are more often names of fields.
-        Lead::Password if value.len() >= 6 && entropy >= 2.3 && !is_wordy(value) => {
-            let mixed = usize::from(digits) + usize::from(lower || upper) + usize::from(marks) >= 2;
-            (mixed && (quoted || digits)).then_some(Confidence::Medium)
+        Lead::Password if value.len() >= 6 && entropy >= 2.3 => {
+            // Chosen passwords mix kinds of characters; plain words are more often names of fields.
+            let letters = lower || upper;
+            let chosen = quoted && value.len() >= 8 && digits && lower && upper && !marks;
+            let mixed = usize::from(digits) + usize::from(letters) + usize::from(marks) >= 2;
+            (chosen || (mixed && (quoted || digits) && !quality::is_wordy(value))).then_some(Confidence::Medium)
         }
         _ => None,
     }
@@ -262,24 +273,6 @@ fn is_reference(value: &[u8]) -> bool {
         || value.starts_with(b"file:")
         || value.starts_with(b"http")
         || value.starts_with(b"arn:")
-}
-
-/// True where the parts between `-`, `_`, `.`, `/` and `:` are words or short numbers, as in names of things; and for
-/// UUIDs, which are ids.
-fn is_wordy(value: &[u8]) -> bool {
-    let parts: Vec<&[u8]> =
-        value.split(|b| matches!(b, b'-' | b'_' | b'.' | b'/' | b':')).filter(|p| !p.is_empty()).collect();
-    let word = |p: &[u8]| {
-        let letters = p.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-        let rest = p.len() - letters;
-        // A word has a vowel now and then; random letters rarely do for long. A number may follow it.
-        rest <= 3
-            && p.iter().skip(letters).all(u8::is_ascii_digit)
-            && (letters <= 3 || p.iter().filter(|b| b"aeiouyAEIOUY".contains(b)).count() * 6 >= letters)
-    };
-    let uuid = matches!(parts.as_slice(), [a, b, c, d, e] if [a.len(), b.len(), c.len(), d.len(), e.len()] == [8, 4, 4, 4, 12])
-        && value.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-');
-    uuid || parts.iter().all(|p| word(p))
 }
 
 impl GenericAssignment {

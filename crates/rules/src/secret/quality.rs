@@ -64,6 +64,24 @@ fn has_steps(bytes: &[u8], step: i16, length: usize) -> bool {
     })
 }
 
+/// True where the parts between `-`, `_`, `.`, `/` and `:` are words or short numbers, as in names of things; and for
+/// UUIDs, which are ids.
+pub(crate) fn is_wordy(value: &[u8]) -> bool {
+    let parts: Vec<&[u8]> =
+        value.split(|b| matches!(b, b'-' | b'_' | b'.' | b'/' | b':')).filter(|p| !p.is_empty()).collect();
+    let word = |p: &[u8]| {
+        let letters = p.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        let rest = p.len() - letters;
+        // A word has a vowel now and then; random letters rarely do for long. A number may follow it.
+        rest <= 3
+            && p.iter().skip(letters).all(u8::is_ascii_digit)
+            && (letters <= 3 || p.iter().filter(|b| b"aeiouyAEIOUY".contains(b)).count() * 6 >= letters)
+    };
+    let uuid = matches!(parts.as_slice(), [a, b, c, d, e] if [a.len(), b.len(), c.len(), d.len(), e.len()] == [8, 4, 4, 4, 12])
+        && value.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-');
+    uuid || parts.iter().all(|p| word(p))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,298 @@
+//! What an address says: where it leads, and whether it carries data.
+
+use std::borrow::Cow;
+
+use crate::secret::quality;
+
+/// Hosts that may be fetched from.
+#[derive(Debug, Default)]
+pub(crate) struct Allowed {
+    exact: Vec<String>,
+    below: Vec<String>,
+}
+
+impl Allowed {
+    /// Reads `example.com` and `*.example.com`.
+    pub(crate) fn new(hosts: &[String]) -> Result<Self, (String, String)> {
+        let mut all = Self::default();
+        for host in hosts {
+            let lower = host.to_ascii_lowercase();
+            let (name, list) = match lower.strip_prefix("*.") {
+                Some(name) => (name, &mut all.below),
+                None => (lower.as_str(), &mut all.exact),
+            };
+            if name.is_empty() || name.contains(['*', '/', ':', '@', ' ', '?', '#', '\\']) {
+                let reason = "is no host; write `example.com` or `*.example.com`, without scheme, port or path";
+                return Err((host.clone(), reason.to_owned()));
+            }
+            list.push(name.to_owned());
+        }
+        Ok(all)
+    }
+
+    fn has(&self, host: &str) -> bool {
+        self.exact.iter().any(|h| h == host)
+            || self.below.iter().any(|h| {
+                host.strip_suffix(h.as_str()).and_then(|rest| rest.strip_suffix('.')).is_some_and(|r| !r.is_empty())
+            })
+    }
+}
+
+/// What data an address carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Payload {
+    /// None to speak of.
+    None,
+    /// Words: a search, a title, or a sentence that is sent away.
+    Words,
+    /// Characters that look like an encoding or a key, or a place to put data.
+    Opaque,
+}
+
+/// Where an address leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Target {
+    /// Nowhere that matters: the same site, an allowed host, a mail program.
+    Home,
+    /// Another host.
+    Away(Payload),
+    /// A document or script in the address itself.
+    Active,
+}
+
+/// Bits from which text in a query or fragment counts as data. A word or a number is below.
+const WORDS: f32 = 40.0;
+/// Characters from which text counts as opaque.
+const OPAQUE: usize = 16;
+/// Entropy from which text counts as opaque, in bits a character.
+const OPAQUE_ENTROPY: f32 = 3.0;
+/// The same for parts of a path and labels of a host, which look random more often.
+const LONG: usize = 24;
+
+/// Undoes what browsers undo before they look at an address: character references, blanks at the ends, tabs and line
+/// breaks anywhere, backslashes for slashes.
+pub(crate) fn as_browsers_read(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.trim_matches(|c: char| c <= ' ');
+    while let Some(first) = rest.chars().next() {
+        if first == '&'
+            && let Some((name, after)) = rest.get(1..).and_then(|r| r.split_once(';')).filter(|(n, _)| n.len() <= 8)
+            && let Some(decoded) = reference(name)
+        {
+            out.push(decoded);
+            rest = after;
+            continue;
+        }
+        out.push(first);
+        rest = rest.get(first.len_utf8()..).unwrap_or_default();
+    }
+    out.retain(|c| !matches!(c, '\t' | '\n' | '\r'));
+    out
+}
+
+/// The character of an HTML reference that matters in addresses.
+fn reference(name: &str) -> Option<char> {
+    if let Some(number) = name.strip_prefix('#') {
+        let code = match number.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+            None => number.parse().ok()?,
+        };
+        return char::from_u32(code);
+    }
+    Some(match name.to_ascii_lowercase().as_str() {
+        "amp" => '&',
+        "colon" => ':',
+        "sol" => '/',
+        "bsol" => '\\',
+        "period" => '.',
+        "quest" => '?',
+        "equals" => '=',
+        "tab" => '\t',
+        "newline" => '\n',
+        "commat" => '@',
+        "num" => '#',
+        _ => return None,
+    })
+}
+
+/// Undoes percent signs once.
+fn percent(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let mut ahead = bytes.clone();
+        let hex = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16));
+        match (byte, hex(ahead.next()), hex(ahead.next())) {
+            (b'%', Some(high), Some(low)) => {
+                out.extend(u8::try_from(high * 16 + low));
+                bytes = ahead;
+            }
+            _ => out.push(byte),
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// Reads an address as a client would. `relative` says that it stands where an address without a scheme is
+/// understood.
+pub(crate) fn target(text: &str, allowed: &Allowed) -> Target {
+    let address = as_browsers_read(text);
+    let scheme_end = address.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')));
+    let (scheme, rest) = match scheme_end.and_then(|at| address.split_at_checked(at)) {
+        Some((scheme, rest)) if rest.starts_with(':') && scheme.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+            (scheme.to_ascii_lowercase(), rest.get(1..).unwrap_or_default())
+        }
+        _ => (String::new(), address.as_str()),
+    };
+    match scheme.as_str() {
+        "javascript" | "vbscript" => return Target::Active,
+        "data" => {
+            let kind = rest.trim_start().to_ascii_lowercase();
+            let active = ["text/html", "text/xml", "application/xhtml", "image/svg", "text/javascript"];
+            return if active.iter().any(|a| kind.starts_with(a)) { Target::Active } else { Target::Home };
+        }
+        "http" | "https" | "ftp" | "ws" | "wss" | "" => {}
+        _ => return Target::Home,
+    }
+    let slashes = rest.chars().take_while(|c| matches!(c, '/' | '\\')).count();
+    // Without a scheme two slashes are needed; with one, clients take any number of them.
+    if scheme.is_empty() && slashes < 2 {
+        return Target::Home;
+    }
+    let rest = rest.trim_start_matches(['/', '\\']);
+    let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
+    let (authority, place) = rest.split_at_checked(end).unwrap_or((rest, ""));
+    let host = host(authority);
+    if host.is_empty() || allowed.has(&host) {
+        return Target::Home;
+    }
+    Target::Away(payload(&host, place))
+}
+
+/// The host of an authority: user and password, port, final dot and percent signs taken off.
+fn host(authority: &str) -> String {
+    let after_user = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match after_user.strip_prefix('[') {
+        Some(six) => six.split(']').next().unwrap_or_default(),
+        None => after_user.split(':').next().unwrap_or_default(),
+    };
+    // Dots of other scripts separate labels as well (UTS #46).
+    let dots = percent(host).replace(['\u{3002}', '\u{ff0e}', '\u{ff61}'], ".");
+    dots.to_lowercase().trim_end_matches('.').to_owned()
+}
+
+fn bits(text: &str) -> f32 {
+    quality::entropy(text.as_bytes()) * text.len() as f32
+}
+
+fn is_opaque(text: &str, least: usize) -> bool {
+    text.len() >= least
+        && quality::entropy(text.as_bytes()) >= OPAQUE_ENTROPY
+        && !text.contains(' ')
+        && !quality::is_wordy(text.as_bytes())
+}
+
+/// True for a place where data is to be put: `{{data}}`, `[DATA]`, `${x}`, `<secret>`, `%s`.
+fn is_slot(text: &str) -> bool {
+    let inside =
+        |open: char, close: char| text.find(open).is_some_and(|at| text.get(at..).is_some_and(|t| t.contains(close)));
+    inside('{', '}') || inside('[', ']') || inside('<', '>')
+}
+
+fn payload(host: &str, place: &str) -> Payload {
+    let (before, fragment) = place.split_once('#').unwrap_or((place, ""));
+    let (path, query) = before.split_once('?').unwrap_or((before, ""));
+    let mut worst = Payload::None;
+    for pair in query.split(['&', ';']).chain([fragment]) {
+        let raw = pair.split_once('=').map_or(pair, |(_, value)| value);
+        let value = percent(raw).replace('+', " ");
+        let found = if is_slot(&value) || is_opaque(&value, OPAQUE) {
+            Payload::Opaque
+        } else if bits(&value) >= WORDS {
+            Payload::Words
+        } else {
+            Payload::None
+        };
+        worst = worst.max(found);
+    }
+    let names = host.split('.').rev().skip(1);
+    let parts = path.split(['/', '\\']).map(|part| part.rsplit_once('.').map_or(part, |(stem, _)| stem)).map(percent);
+    if parts.into_iter().any(|p| is_slot(&p) || is_opaque(&p, LONG)) || names.into_iter().any(|n| is_opaque(n, LONG)) {
+        worst = Payload::Opaque;
+    }
+    // Many short labels carry as much as one long one.
+    let labels: String = host.split('.').rev().skip(2).collect();
+    if is_opaque(&labels, 2 * OPAQUE) {
+        worst = Payload::Opaque;
+    }
+    worst
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Target {
+        target(text, &Allowed::new(&["ok.example".to_owned(), "*.cdn.example".to_owned()]).unwrap())
+    }
+
+    #[test]
+    fn tricks_do_not_reach_an_allowed_host() {
+        let away = [
+            "https://evil.example/a",
+            "//evil.example/a",
+            "\\\\evil.example\\a",
+            "https:\\\\evil.example",
+            "https:evil.example/a",
+            "https://ok.example@evil.example/",
+            "https://ok.example\\.evil.example/",
+            "https://ok.example.evil.example/",
+            "ht\ntps://evil.example/",
+            " https&colon;//evil.example",
+            "https&#58;&sol;&#x2f;evil.example",
+            "https://%65vil.example",
+            "https://evil\u{3002}example",
+            "https://cdn.example/",
+            "https://3627734734/",
+            "https://[2001:db8::1]/x",
+        ];
+        for text in away.iter().filter(|t| !t.contains("ok.example\\")) {
+            assert_eq!(of(text), Target::Away(Payload::None), "{text}");
+        }
+        // The backslash ends the host, as in browsers.
+        assert_eq!(of("https://ok.example\\.evil.example/"), Target::Home);
+        for text in [
+            "https://OK.example./x",
+            "//a.cdn.example/?q=1",
+            "https://u:p@ok.example:8443/",
+            "/path?q=1",
+            "mailto:a@b.example",
+            "#top",
+        ] {
+            assert_eq!(of(text), Target::Home, "{text}");
+        }
+        assert_eq!(of("java\tscript:alert(1)"), Target::Active);
+        assert_eq!(of("data:text/html;base64,PHNjcmlwdD4"), Target::Active);
+        assert_eq!(of("data:image/png;base64,iVBORw0KGgo"), Target::Home);
+    }
+
+    #[test]
+    fn payloads_are_seen() {
+        for (text, payload) in [
+            ("https://e.example/logo.png", Payload::None),
+            ("https://e.example/images/2023/11/summer-holiday-pictures.png?w=200&h=100", Payload::None),
+            ("https://e.example/p?q=the+client+is+moving+to+lisbon", Payload::Words),
+            ("https://e.example/p?q=aGVsbG8gd29ybGQgdGhpcw", Payload::Opaque),
+            ("https://e.example/p#k9Zt3LmX0vRb7Nw24TcYp", Payload::Opaque),
+            ("https://e.example/k9Zt3LmX0vRb7Nw24TcYp1Ks8QqW/p.png", Payload::Opaque),
+            ("https://k9zt3lmx0vrb7nw24tcyp1ks8qqw.e.example/p.png", Payload::Opaque),
+            ("https://a8z3kq0v.7nw24tcy.p1ks8qqw.q0v7nw24.e.example/p.png", Payload::Opaque),
+            ("https://e.example/p?data={{secret}}", Payload::Opaque),
+        ] {
+            assert_eq!(of(text), Target::Away(payload), "{text}");
+        }
+    }
+}
