@@ -24,10 +24,9 @@ pub fn body(data: &[u8]) -> bool {
     let mut read = false;
     for protocol in PROTOCOLS {
         for result in [request(protocol, data.to_vec(), &limits), reply(protocol, data.to_vec(), &limits)] {
-            if let Ok(exchange) = result {
-                read |= !exchange.messages.is_empty();
-                edit(&exchange, &limits);
-            }
+            let Ok(exchange) = result else { continue };
+            read |= !exchange.messages.is_empty();
+            edit(&exchange, &limits);
         }
     }
     if let Some(exchange) = std::str::from_utf8(data).ok().and_then(|text| conversation(text, &limits).ok()) {

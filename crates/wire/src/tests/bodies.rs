@@ -510,9 +510,8 @@ proptest! {
             crate::reply(Protocol::OpenaiChat, value.to_string().into_bytes(), &limits()),
             crate::reply(Protocol::AnthropicMessages, value.to_string().into_bytes(), &limits()),
         ] {
-            if let Ok(exchange) = result {
-                assert_complete(&exchange);
-            }
+            let Ok(exchange) = result else { continue };
+            assert_complete(&exchange);
         }
     }
 
