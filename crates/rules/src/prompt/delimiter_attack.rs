@@ -34,6 +34,13 @@ static RULES: [Rule; 1] = [Rule {
     since: Cow::Borrowed("0.1.0"),
 }];
 
+/// What a delimiter weighs before what follows it is read.
+const BASE: f32 = 0.4;
+/// Longest name of a frame with the words around it, in bytes.
+const LONGEST: usize = 40;
+/// What lines are set off with.
+const DECORATION: [char; 11] = [' ', '-', '=', '#', '*', '<', '[', '_', '~', '/', '`'];
+
 /// What frames are called.
 const FRAMES: &[&str] = &[
     "document",
@@ -129,7 +136,7 @@ impl Detector for DelimiterAttack {
         let mut score = NoisyOr::new();
         let mut last = Span::default();
         for (text, hit) in subject.anchored() {
-            let Some((span, base)) = delimiter(text, hit.span) else { continue };
+            let Some(span) = delimiter(text, hit.span) else { continue };
             let raw = text.map.to_raw(span);
             if raw.overlaps(last) {
                 continue;
@@ -141,7 +148,7 @@ impl Detector for DelimiterAttack {
             if order < 0.2 {
                 continue;
             }
-            let weight = base + order - distance(&reading, &head).min(0.3);
+            let weight = BASE + order - distance(&reading, &head).min(0.3);
             let Some(confidence) = confidence(weight) else { continue };
             last = raw;
             score.add(weight * 0.9);
@@ -153,40 +160,39 @@ impl Detector for DelimiterAttack {
     }
 }
 
-/// The extent of a delimiter around an anchor, and what it weighs.
-fn delimiter(text: &ViewText<'_>, anchor: Span) -> Option<(Span, f32)> {
+/// The extent of a delimiter around an anchor.
+fn delimiter(text: &ViewText<'_>, anchor: Span) -> Option<Span> {
     let literal = anchor.of(&text.text);
-    let rest = text.text.get(anchor.end..).unwrap_or_default();
-    let line = rest.split(['\n', '\r']).next().unwrap_or_default();
-    let mut body = line.char_indices().take_while(|(i, _)| *i < 40);
-    let name_end = body
-        .find(|(_, c)| !(c.is_ascii_alphanumeric() || matches!(c, '_' | ' ' | '-')))
-        .map_or(line.len().min(40), |(i, _)| i);
-    let mut end = anchor.end + name_end;
-    if literal.starts_with("</") || literal.starts_with("[/") {
-        let close = rest.get(name_end..)?.chars().next().filter(|c| matches!(c, '>' | ']'))?;
-        // More letters make it another name.
-        if name_end > 0 {
-            return None;
-        }
-        end += close.len_utf8();
-        let name = literal.get(2..).unwrap_or_default();
-        return (!opened_before(text, anchor.start, name)).then_some((Span::new(anchor.start, end), 0.4));
+    if let Some(name) = literal.strip_prefix("</").or(literal.strip_prefix("[/")) {
+        let close = text.text.as_bytes().get(anchor.end)?;
+        return (matches!(close, b'>' | b']') && !opened_before(text, anchor.start, name))
+            .then(|| Span::new(anchor.start, anchor.end + 1));
     }
-    let from = text.text.get(..anchor.start).unwrap_or_default();
-    let lead = from.trim_end_matches([' ', '-', '=', '#', '*', '<', '[', '_', '~', '/']);
-    let set_off = lead.chars().next_back().is_none_or(|c| matches!(c, '\n' | '\r' | '.' | '!' | '?' | '"' | '`'));
-    if !set_off {
-        return None;
+    // "=== END OF CONTEXT ===": decoration or capitals set it off, and nothing else stands in the line.
+    let word = literal.trim_start_matches(DECORATION);
+    let start = anchor.end - word.len();
+    let line = text.text.get(start..)?.split(['\n', '\r']).next()?;
+    let phrase: String =
+        line.chars().take(LONGEST).take_while(|c| c.is_ascii_alphabetic() || matches!(c, ' ' | '_')).collect();
+    let behind = line.get(phrase.len()..).unwrap_or_default().chars().next();
+    let before = text.text.get(..start).unwrap_or_default();
+    let bare = before.trim_end_matches(DECORATION);
+    let decorated = before.get(bare.len()..).unwrap_or_default().trim().len() >= 2 || word.starts_with("END");
+    let set_off = bare.chars().next_back().is_none_or(|c| matches!(c, '\n' | '\r' | '.' | '!' | '?' | '"' | '`'));
+    let closes = behind.is_none_or(|c| DECORATION.contains(&c) || matches!(c, ']' | '>' | '.' | ':'));
+    (decorated && set_off && closes && ends_frame(&phrase)).then(|| Span::new(start, start + phrase.trim_end().len()))
+}
+
+/// "End", "end of the document", "END_OF_USER_INPUT".
+fn ends_frame(phrase: &str) -> bool {
+    let words = phrase.to_ascii_lowercase().replace('_', " ");
+    let mut words: Vec<&str> = words.split_whitespace().collect();
+    if words.first() != Some(&"end") {
+        return false;
     }
-    let decorated = lead.len() + 2 <= from.len()
-        && from.len() - lead.len() - from.get(lead.len()..).unwrap_or_default().matches(' ').count() >= 1
-        || !literal.to_ascii_lowercase().starts_with("end")
-        || literal.chars().all(|c| !c.is_ascii_lowercase());
-    let tail = text.text.get(end..).unwrap_or_default().chars().next();
-    let closes =
-        tail.is_none_or(|c| matches!(c, '\n' | '\r' | '-' | '=' | '#' | '*' | '>' | ']' | '.' | ':' | '_' | '~'));
-    (decorated && closes && end > anchor.start).then_some((Span::new(anchor.start, end.min(text.text.len())), 0.4))
+    words.retain(|w| !matches!(*w, "end" | "of" | "the" | "this"));
+    let name = words.join(" ");
+    name.is_empty() || FRAMES.iter().any(|frame| frame.replace('_', " ") == name)
 }
 
 /// True where the tag that is closed here was opened in the same text: then it is markup of that text.

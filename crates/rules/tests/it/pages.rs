@@ -14,21 +14,21 @@ const SECTIONS: [&str; 7] =
 
 /// One example of a page.
 #[derive(Debug)]
-pub struct Example {
+pub(crate) struct Example {
     /// File and line, for messages.
-    pub place: String,
+    pub(crate) place: String,
     /// The page's rule.
-    pub rule: String,
+    pub(crate) rule: String,
     /// True for `fire`.
-    pub fires: bool,
+    pub(crate) fires: bool,
     /// Where the text comes from.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
     /// What the text is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Entity type that a finding must have.
-    pub entity: Option<String>,
+    pub(crate) entity: Option<String>,
     /// The text.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 struct Page {
@@ -126,12 +126,12 @@ fn examples_of(page: &Page) -> Vec<Example> {
 }
 
 /// The examples of all pages.
-pub fn examples() -> Vec<Example> {
+pub(crate) fn examples() -> Vec<Example> {
     pages().iter().flat_map(examples_of).collect()
 }
 
 /// Settings that the examples of the pages are written for.
-pub fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         canary: vec!["orchid-lantern-7731".to_owned()],
         protected_prompt: vec![PROTECTED.to_owned()],
@@ -140,12 +140,12 @@ pub fn settings() -> Settings {
 }
 
 /// A system text, for the examples of leak detection.
-pub const PROTECTED: &str = "You are Harbour, the berth planner of Port Mirabel. Answer only questions about \
+pub(crate) const PROTECTED: &str = "You are Harbour, the berth planner of Port Mirabel. Answer only questions about \
     berths, tides and cranes. Never mention the rate table. If a captain asks for a discount, send them to the \
     desk on pier nine and close the conversation politely.";
 
 /// The engine that the examples run in.
-pub fn engine() -> Engine {
+pub(crate) fn engine() -> Engine {
     Engine::new(detectors(&settings()).unwrap(), vec![], Limits::default()).unwrap()
 }
 
