@@ -80,7 +80,9 @@ def tell_error(error, deltas):
         except Exception:  # a streamed reply that was not read, or no JSON
             pass
     detail = body.get("error", body) if isinstance(body, dict) else {}
-    event_id = (detail.get("event_id") if isinstance(detail, dict) else None) or (body.get("event_id") if isinstance(body, dict) else None)
+    # OpenAI's errors carry it themselves; Anthropic's shape has the request id for it.
+    places = [detail, body] if isinstance(detail, dict) and isinstance(body, dict) else []
+    event_id = next((p[k] for k in ("event_id", "request_id") for p in places if p.get(k)), None)
     tell("error", kind=type(error).__name__, status=getattr(error, "status_code", None), body=body, event_id=event_id, message=str(error), deltas=deltas)
 
 
