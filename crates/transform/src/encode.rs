@@ -21,7 +21,7 @@ fn groups(text: &str, bits: u32, alphabet: &[u8]) -> String {
 }
 
 fn pad(mut text: String, group: usize) -> String {
-    while text.len() % group != 0 {
+    while !text.len().is_multiple_of(group) {
         text.push('=');
     }
     text

@@ -18,9 +18,9 @@ pub(super) fn has_control(bytes: &[u8]) -> bool {
 /// spelled-out word with gaps of up to eight bytes put at least two into some block.
 pub(super) fn spelled_blocks(bytes: &[u8]) -> impl Iterator<Item = Span> + '_ {
     blocks(bytes, |window| {
+        let (before, letter, after) = (lanes::<0>(window), lanes::<1>(window), lanes::<2>(window));
         let mut alone = 0_u8;
-        for ((before, letter), after) in window.iter().zip(window.iter().skip(1)).zip(window.iter().skip(2)).take(BLOCK)
-        {
+        for ((before, letter), after) in before.iter().zip(letter).zip(after) {
             alone += u8::from(!alphanumeric(*before) & letter.is_ascii_alphabetic() & !alphanumeric(*after));
         }
         alone >= 2
@@ -30,14 +30,20 @@ pub(super) fn spelled_blocks(bytes: &[u8]) -> impl Iterator<Item = Span> + '_ {
 /// Blocks in which three pairs of hexadecimal digits or more stand alone; adjacent ones are merged.
 pub(super) fn pair_blocks(bytes: &[u8]) -> impl Iterator<Item = Span> + '_ {
     blocks(bytes, |window| {
+        let (before, high) = (lanes::<0>(window), lanes::<1>(window));
+        let (low, after) = (lanes::<2>(window), lanes::<3>(window));
         let mut pairs = 0_u8;
-        let each = window.iter().zip(window.iter().skip(1)).zip(window.iter().skip(2).zip(window.iter().skip(3)));
-        for ((before, high), (low, after)) in each.take(BLOCK) {
+        for ((before, high), (low, after)) in before.iter().zip(high).zip(low.iter().zip(after)) {
             let opens = !alphanumeric(*before) | (*before | 0x20 == b'x');
             pairs += u8::from(opens & hex(*high) & hex(*low) & !alphanumeric(*after));
         }
         pairs >= 3
     })
+}
+
+/// The bytes of the window from `SHIFT` on, as many as a block has: a fixed length makes the loops above straight.
+fn lanes<const SHIFT: usize>(window: &Window) -> &[u8; BLOCK] {
+    window.get(SHIFT..).and_then(<[u8]>::first_chunk).unwrap_or(&[0; BLOCK])
 }
 
 const fn alphanumeric(b: u8) -> bool {

@@ -52,7 +52,7 @@ impl Props {
     pub(super) const fn breaks(self) -> bool {
         self.0 & BREAK != 0
     }
-    /// [`look`] gives ASCII only.
+    /// [`look`] gives ASCII only, and [`fold`] does not.
     pub(super) const fn looks_ascii(self) -> bool {
         self.0 & LOOKS_ASCII != 0
     }
@@ -63,22 +63,84 @@ impl Props {
 }
 
 const PAGES: usize = 512;
-type Page = [Props; 256];
 static TABLE: [OnceLock<Box<Page>>; PAGES] = [const { OnceLock::new() }; PAGES];
 
-/// The properties of `c`.
-pub(super) fn props(c: char) -> Props {
+/// What is kept of 256 characters.
+struct Page {
+    props: [Props; 256],
+    folded: [Short; 256],
+    look: [Short; 256],
+}
+
+/// A string of at most seven bytes, with its length behind; a longer one is not kept.
+#[derive(Clone, Copy)]
+struct Short([u8; 8]);
+
+impl Short {
+    const LONG: u8 = 8;
+
+    fn new(text: &str) -> Self {
+        let mut bytes = [0; 8];
+        let fits = text.len() < bytes.len();
+        for (slot, b) in bytes.iter_mut().zip(text.bytes()).filter(|_| fits) {
+            *slot = b;
+        }
+        if let Some(len) = bytes.last_mut() {
+            *len = if fits { text.len() as u8 } else { Self::LONG };
+        }
+        Self(bytes)
+    }
+
+    fn get(&self) -> Option<&str> {
+        let len = *self.0.last()?;
+        std::str::from_utf8(self.0.get(..usize::from(len)).filter(|_| len < Self::LONG)?).ok()
+    }
+}
+
+/// The page of `c`. Two planes hold nearly everything that is written; for the rest there is none.
+fn page(c: char) -> Option<(&'static Page, usize)> {
     let code = c as u32;
-    // Two planes hold nearly everything that is written; the rest is worked out each time.
-    let Some(page) = TABLE.get((code >> 8) as usize) else { return compute(c) };
-    let page = page.get_or_init(|| {
-        let mut fresh = Box::new([Props::default(); 256]);
-        for (slot, code) in fresh.iter_mut().zip(code & !0xff..) {
-            *slot = char::from_u32(code).map(compute).unwrap_or_default();
+    let page = TABLE.get((code >> 8) as usize)?.get_or_init(|| {
+        let nothing = Short([0; 8]);
+        let mut fresh = Box::new(Page { props: [Props::default(); 256], folded: [nothing; 256], look: [nothing; 256] });
+        let slots = fresh.props.iter_mut().zip(&mut fresh.folded).zip(&mut fresh.look);
+        for (((props, folded), look), c) in slots.zip((code & !0xff..).map(char::from_u32)) {
+            let Some(c) = c else { continue };
+            *props = compute(c);
+            *folded = Short::new(&made(compute_fold, c));
+            *look = Short::new(&made(compute_look, c));
         }
         fresh
     });
-    page.get((code & 0xff) as usize).copied().unwrap_or_default()
+    Some((page, (code & 0xff) as usize))
+}
+
+fn made(how: fn(char, &mut String), c: char) -> String {
+    let mut out = String::new();
+    how(c, &mut out);
+    out
+}
+
+/// The properties of `c`.
+pub(super) fn props(c: char) -> Props {
+    let Some((page, at)) = page(c) else { return compute(c) };
+    page.props.get(at).copied().unwrap_or_default()
+}
+
+/// Appends `c` as it is in `Folded`: without marks, and without case outside ASCII.
+pub(super) fn fold(c: char, out: &mut String) {
+    match page(c).and_then(|(page, at)| page.folded.get(at)?.get()) {
+        Some(known) => out.push_str(known),
+        None => compute_fold(c, out),
+    }
+}
+
+/// Appends what `c` looks like: its prototype (UTS #39 section 4), with small capitals as plain letters.
+pub(super) fn look(c: char, out: &mut String) {
+    match page(c).and_then(|(page, at)| page.look.get(at)?.get()) {
+        Some(known) => out.push_str(known),
+        None => compute_look(c, out),
+    }
 }
 
 fn compute(c: char) -> Props {
@@ -109,14 +171,12 @@ fn compute(c: char) -> Props {
         flags |= BREAK;
     }
     if !c.is_ascii() {
-        let mut folded = String::new();
-        fold(c, &mut folded);
+        let folded = made(compute_fold, c);
         if !folded.chars().eq(std::iter::once(c)) {
             flags |= FOLDS;
         }
-        let mut look_alike = String::new();
-        look(c, &mut look_alike);
-        if !spaceless(script) && look_alike.is_ascii() && (!look_alike.is_empty() || is_combining_mark(c)) {
+        // What folding makes ASCII needs no second look.
+        if !folded.is_ascii() && !spaceless(script) && made(compute_look, c).is_ascii() {
             flags |= LOOKS_ASCII;
         }
     }
@@ -197,8 +257,7 @@ fn bare(c: char, mut emit: impl FnMut(char)) {
     }
 }
 
-/// Appends `c` as it is in `Folded`: without marks, and without case outside ASCII.
-pub(super) fn fold(c: char, out: &mut String) {
+fn compute_fold(c: char, out: &mut String) {
     if c.is_ascii() {
         out.push(c);
         return;
@@ -209,8 +268,7 @@ pub(super) fn fold(c: char, out: &mut String) {
     }
 }
 
-/// Appends what `c` looks like: its prototype (UTS #39 section 4), with small capitals as plain letters.
-pub(super) fn look(c: char, out: &mut String) {
+fn compute_look(c: char, out: &mut String) {
     if c.is_ascii() {
         out.push(c);
         return;
@@ -234,7 +292,7 @@ pub(super) fn look(c: char, out: &mut String) {
             match (upper, prototype) {
                 // A capital that looks like `I` has the prototype `l`, which is of no use where case is ignored.
                 (true, 'l') => out.push('I'),
-                _ => bare(small_capital(prototype).unwrap_or(prototype), |d| fold(d, out)),
+                _ => bare(small_capital(prototype).unwrap_or(prototype), |d| compute_fold(d, out)),
             }
         }
     });

@@ -155,6 +155,8 @@ fn forms(text: &str, budget: &mut Budget) -> Forms {
 /// `inner` with its map led through the one of the text that it was made from.
 fn over(inner: Mapped, outer: Option<&Mapped>) -> Mapped {
     match outer {
+        // A map without stretches would be the identity.
+        Some(_) if inner.text.is_empty() => inner,
         Some(outer) => Mapped { map: inner.map.then(&outer.map), ..inner },
         None => inner,
     }

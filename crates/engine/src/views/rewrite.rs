@@ -109,6 +109,10 @@ impl<'t> Rewrite<'t> {
     }
 
     fn close(mut self) -> Mapped {
+        if self.out.is_empty() {
+            // A map without stretches would be the identity.
+            self.map = OffsetMap::whole(0, Span::new(0, 0));
+        }
         if !self.pending.view.is_empty() {
             self.map.push(self.pending);
         }

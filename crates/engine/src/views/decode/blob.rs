@@ -15,6 +15,8 @@ const RUN32: usize = 16;
 const DIGITS: usize = 20;
 /// Fewest separate pairs of hexadecimal digits. A hardware address has six.
 const PAIRS: usize = 8;
+/// Longest run whose parts are looked at when it makes no sense as a whole.
+const PATH: usize = 1024;
 /// Encoded bytes that decide whether decoding the rest is worth it. A multiple of what each alphabet groups.
 const PROBE: usize = 48;
 
@@ -128,7 +130,7 @@ impl Wrapped {
         let Some(last) = self.lines.last() else { return true };
         let between = Span::new(last.end, run.start).of(text);
         last.len() >= RUN32
-            && last.len() % 4 == 0
+            && last.len().is_multiple_of(4)
             && (1..=16).contains(&between.len())
             && between.contains('\n')
             && between.bytes().all(|b| matches!(b, b'\r' | b'\n' | b' ' | b'\t'))
@@ -158,7 +160,7 @@ impl Wrapped {
 
 /// The end of a short last line below a full one.
 fn last_line(text: &str, last: Span) -> Option<usize> {
-    if last.len() < RUN32 || last.len() % 4 != 0 {
+    if last.len() < RUN32 || !last.len().is_multiple_of(4) {
         return None;
     }
     let below = text.get(last.end..)?;
@@ -168,7 +170,7 @@ fn last_line(text: &str, last: Span) -> Option<usize> {
     }
     let rest = below.bytes().skip(gap).take_while(|b| is_run(*b)).count();
     let padding = below.bytes().skip(gap + rest).take_while(|b| *b == b'=').count();
-    let full = (rest + padding) % 4 == 0 && rest > 1;
+    let full = (rest + padding).is_multiple_of(4) && rest > 1;
     full.then_some(last.end + gap + rest)
 }
 
@@ -182,7 +184,10 @@ fn one(text: &str, run: Span, fresh: Fresh<'_>, budget: &mut Budget, payloads: &
         give(&payload, run, budget, payloads);
         return;
     }
-    // Paths and names have the separators of the alphabet: `/view/aWdub3JlIGFsbA`.
+    // Paths and names have the separators of the alphabet: `/view/aWdub3JlIGFsbA`. Images have them by chance.
+    if run.len() > PATH {
+        return;
+    }
     let mut at = run.start;
     for part in encoded.split(['+', '/', '-', '_']) {
         if part.len() >= RUN
@@ -238,6 +243,7 @@ fn decode(run: &str) -> Option<String> {
 
 /// True where a run is no word or name in one case. Base64 of text never is.
 fn mixed(run: &str) -> bool {
+    let run = run.get(..PROBE).unwrap_or(run);
     let lower = run.bytes().filter(u8::is_ascii_lowercase).count();
     let upper = run.bytes().skip(1).filter(u8::is_ascii_uppercase).count();
     let digits = run.bytes().any(|b| b.is_ascii_digit());

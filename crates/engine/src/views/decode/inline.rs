@@ -24,12 +24,23 @@ struct Piece {
     blank: bool,
 }
 
+impl Piece {
+    fn around(self) -> usize {
+        if self.blank { AROUND_BLANK } else { AROUND }
+    }
+
+    fn reach(self) -> usize {
+        self.span.end + self.around()
+    }
+}
+
 /// The pieces of `text` decoded, together with their surroundings: up to 512 bytes on each side. Separate excerpts
 /// are joined by a line end. What lies further away is unchanged, and is read in the view that `text` is.
 pub(crate) fn inline(text: &str, fresh: Fresh<'_>, budget: &mut Budget) -> Option<Mapped> {
     let mut rewrite = Rewrite::new(text);
     let mut end = 0;
-    let mut pending: Option<Span> = None;
+    // The excerpt being written: the piece in it that reaches furthest. Its end is worked out when nothing more joins it.
+    let mut open: Option<Piece> = None;
     for at in memchr3_iter(b'%', b'&', b'\\', text.as_bytes()) {
         if at < end {
             continue;
@@ -39,30 +50,29 @@ pub(crate) fn inline(text: &str, fresh: Fresh<'_>, budget: &mut Budget) -> Optio
         if !fresh.touches(piece.span) {
             continue;
         }
-        let window = surroundings(text, piece);
-        let joins = pending.filter(|open| window.start <= open.end);
-        let grows = window.len().min(window.end.saturating_sub(joins.map_or(0, |open| open.end)));
-        if !budget.take(grows, piece.span.len()) {
+        let near = open.is_some_and(|last| piece.span.start <= last.span.end + AROUND_BLANK);
+        let window = if near { Span::new(rewrite.position(), end) } else { surroundings(text, piece) };
+        if !budget.take(window.len(), piece.span.len()) {
             // What was decoded so far is kept; everything after it is refused.
-            budget.refused = budget.refused.saturating_add(text.len() - piece.span.end);
+            budget.refused = budget.refused.saturating_add(text.len() - end);
             break;
         }
-        match (joins, pending) {
-            (Some(open), _) => pending = Some(Span::new(open.start, open.end.max(window.end))),
-            (None, before) => {
-                if let Some(open) = before {
-                    rewrite.copy(open.end);
+        if !near {
+            match open.map(|last| surroundings(text, last).end) {
+                Some(stop) if window.start <= stop => {}
+                stop => {
+                    rewrite.copy(stop.unwrap_or(0));
                     rewrite.border();
+                    rewrite.skip(window.start);
                 }
-                rewrite.skip(window.start);
-                pending = Some(window);
             }
         }
         let mut buffer = [0; 4];
         rewrite.replace(piece.span, piece.is.encode_utf8(&mut buffer));
+        // An escaped line end reaches less far than what came before it may.
+        open = Some(open.filter(|last| last.reach() > piece.reach()).unwrap_or(piece));
     }
-    let open = pending?;
-    rewrite.copy(open.end);
+    rewrite.copy(surroundings(text, open?).end);
     rewrite.excerpt()
 }
 
@@ -92,9 +102,8 @@ pub(crate) fn unfinished(tail: &str) -> Option<usize> {
 /// What an excerpt takes along with a piece, widened to white space where there is some near. As text is appended
 /// it only grows.
 fn surroundings(text: &str, piece: Piece) -> Span {
-    let around = if piece.blank { AROUND_BLANK } else { AROUND };
-    let low = text.floor_char_boundary(piece.span.start.saturating_sub(around));
-    let high = text.ceil_char_boundary((piece.span.end + around).min(text.len()));
+    let low = text.floor_char_boundary(piece.span.start.saturating_sub(piece.around()));
+    let high = text.ceil_char_boundary(piece.reach().min(text.len()));
     let before = Span::new(text.floor_char_boundary(low.saturating_sub(WORD)), low);
     let after = Span::new(high, text.ceil_char_boundary((high + WORD).min(text.len())));
     let start = before.of(text).rfind(char::is_whitespace).map_or(before.start, |at| before.start + at);
