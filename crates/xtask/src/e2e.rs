@@ -8,5 +8,5 @@ use crate::runner::{self, Selection};
 pub(crate) fn run(filter: Option<&str>) -> Result {
     let fetched = components::fetch(Group::Heavy)?;
     let selection = Selection { package: Some("bartizan"), filter, ignored: true, ..Selection::default() };
-    runner::run(runner::command(selection, &fetched)).map(drop)
+    runner::run(runner::command(selection, &fetched)).1
 }

@@ -34,5 +34,5 @@ pub(crate) fn run(target: &str, seconds: Option<&str>) -> Result {
 /// Runs every corpus file through its target's body.
 pub(crate) fn replay() -> Result {
     let selection = Selection { package: Some("bartizan"), filter: Some("fuzz_replay"), ..Selection::default() };
-    runner::run(runner::command(selection, "")).map(drop)
+    runner::run(runner::command(selection, "")).1
 }

@@ -30,7 +30,7 @@ impl Gate<'_> {
         value
     }
 
-    fn summary(&self, count: Count) -> Result {
+    fn summary(&self, count: Option<Count>) -> Result {
         println!("── summary");
         for (name, took, error) in &self.done {
             let first = error.as_deref().and_then(|e| e.lines().next());
@@ -40,7 +40,9 @@ impl Gate<'_> {
         let total: Duration = self.done.iter().map(|(_, took, _)| *took).sum();
         println!("{:<12} {:>7.1} s", "total", total.as_secs_f64());
         let broken: Vec<&str> = self.done.iter().filter(|(.., e)| e.is_some()).map(|(name, ..)| *name).collect();
-        println!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped);
+        if let Some(Count { passed, failed, skipped }) = count {
+            println!("{passed} passed, {failed} failed, {skipped} skipped");
+        }
         if broken.is_empty() { Ok(()) } else { Err(format!("failed: {}", broken.join(", "))) }
     }
 }
@@ -56,8 +58,8 @@ pub(crate) fn run(only: &[&str]) -> Result {
     let fetched = gate.phase("components", || components::fetch(Group::Gate)).unwrap_or_default();
     gate.phase("deps", deps::check);
     gate.phase("format", || {
-        repo::run(&mut repo::cargo(&["fmt", "--all", "--check"]))?;
-        repo::run(&mut repo::cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
+        repo::run(&mut repo::cargo(&["fmt", "--all", "--", "--check", "-l"]))?;
+        repo::run(&mut repo::cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--", "--check", "-l"]))
     });
     gate.phase("lint", || {
         repo::run(&mut repo::cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
@@ -66,7 +68,7 @@ pub(crate) fn run(only: &[&str]) -> Result {
         repo::run(&mut runner::command(Selection { no_run: true, ..Selection::default() }, &fetched))
     });
     if built.is_none() {
-        return gate.summary(Count::default());
+        return gate.summary(None);
     }
     gate.phase("generated", generated::check);
     gate.phase("docs", || {
@@ -77,10 +79,11 @@ pub(crate) fn run(only: &[&str]) -> Result {
         repo::run(repo::cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
     });
     // The corpora of the fuzz targets are replayed by tests of the binary.
-    let mut count = Count::default();
+    let mut count = None;
     gate.phase("tests", || {
-        count = runner::run(runner::command(Selection::default(), &fetched))?;
-        Ok(())
+        let (counted, done) = runner::run(runner::command(Selection::default(), &fetched));
+        count = Some(counted);
+        done
     });
     gate.summary(count)
 }

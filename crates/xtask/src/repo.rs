@@ -67,9 +67,11 @@ pub(crate) fn works(command: &mut Command) -> bool {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
 }
 
+/// The first words of a command, as a person would type it.
 fn name(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args().take(4));
-    let words: Vec<_> = words.map(|w| w.to_string_lossy()).collect();
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
+    let words: Vec<_> =
+        std::iter::once(program).chain(command.get_args().take(4)).map(|w| w.to_string_lossy()).collect();
     format!("`{}`", words.join(" "))
 }
 

@@ -50,19 +50,24 @@ pub(crate) fn command(selection: Selection<'_>, components: &str) -> Command {
 }
 
 /// Runs the tests, shows their output and counts. No test at all is an error: a filter or a build went wrong.
-pub(crate) fn run(mut command: Command) -> Result<Count> {
+pub(crate) fn run(command: Command) -> (Count, Result) {
+    let mut count = Count::default();
+    let done = run_counting(command, &mut count);
+    (count, done)
+}
+
+fn run_counting(mut command: Command, count: &mut Count) -> Result {
     let pipe = |e: std::io::Error| format!("cannot open a pipe: {e}");
     let (reader, writer) = std::io::pipe().map_err(pipe)?;
     command.stdout(writer.try_clone().map_err(pipe)?).stderr(writer);
     let mut child = command.spawn().map_err(|e| format!("cannot start the tests: {e}"))?;
     // The command holds the write ends; the pipe only ends when they are closed.
     drop(command);
-    let mut count = Count::default();
     let mut out = std::io::stdout().lock();
     for line in BufReader::new(reader).split(b'\n') {
         let line = String::from_utf8_lossy(&line.map_err(pipe)?).into_owned();
         let _ = writeln!(out, "{line}");
-        add(&mut count, &line);
+        add(count, &line);
     }
     drop(out);
     let status = child.wait().map_err(|e| format!("cannot wait for the tests: {e}"))?;
@@ -71,7 +76,7 @@ pub(crate) fn run(mut command: Command) -> Result<Count> {
     } else if count.passed == 0 {
         Err("no test ran".into())
     } else {
-        Ok(count)
+        Ok(())
     }
 }
 
