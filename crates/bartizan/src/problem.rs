@@ -13,7 +13,7 @@ use crate::terminal;
 #[derive(Debug)]
 pub(crate) struct Problem {
     title: String,
-    place: Option<Place>,
+    place: Option<Box<Place>>,
     help: Option<String>,
 }
 
@@ -42,8 +42,8 @@ impl Problem {
     pub(crate) fn at(mut self, path: &Path, source: &str, span: Range<usize>, label: impl Into<String>) -> Self {
         let end = span.end.min(source.len());
         let span = span.start.min(end)..end;
-        self.place =
-            Some(Place { path: path.display().to_string(), source: source.to_owned(), span, label: label.into() });
+        let path = path.display().to_string();
+        self.place = Some(Box::new(Place { path, source: source.to_owned(), span, label: label.into() }));
         self
     }
 }

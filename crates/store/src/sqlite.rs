@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use bartizan_core::store::StoreFuture;
 use bartizan_core::{Event, EventStore, StoreError};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{Row as _, SqlitePool};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteExecutor, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+use sqlx::{Connection as _, Row as _, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::chain::{self, GENESIS, Head, Stored};
-use crate::writer::{Job, Wal, Writer};
+use crate::writer::{Database, Job, Wal, Writer};
 
 /// Marks the file as ours (`PRAGMA application_id`): "BzEv".
 const APPLICATION_ID: i64 = 0x427a_4576;
@@ -114,12 +117,13 @@ impl SqliteStore {
         let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
         let synchronous = if options.sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal };
         let connect = base(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);
-        let pool = pool(1).connect_with(connect).await.map_err(failed)?;
-        migrate(&pool, path).await?;
-        limit(&pool, options.max_bytes).await.map_err(failed)?;
+        let mut connection = SqliteConnection::connect_with(&connect).await.map_err(failed)?;
+        migrate(&mut connection, path).await?;
+        limit(&mut connection, options.max_bytes).await.map_err(failed)?;
+        let database = Database::File(Box::new(connection));
         let readers = pool_of_readers(path).await.map_err(failed)?;
         let wal = (!options.sync).then(|| Arc::new(Wal::new(beside(path, "-wal"))));
-        Self::start(pool, readers, options.queue, wal, Some(lock)).await.map_err(failed)
+        Self::start(database, readers, options.queue, wal, Some(lock)).await.map_err(failed)
     }
 
     /// Opens a store that is gone with the process.
@@ -136,9 +140,12 @@ impl SqliteStore {
         // One connection, never given up: the database is in it.
         let connect = SqliteConnectOptions::new().in_memory(true);
         let pool = pool(1).min_connections(1).connect_with(connect).await.map_err(failed)?;
-        migrate(&pool, path).await?;
-        limit(&pool, options.max_bytes).await.map_err(failed)?;
-        Self::start(pool.clone(), pool, options.queue, None, None).await.map_err(failed)
+        {
+            let mut connection = pool.acquire().await.map_err(failed)?;
+            migrate(&mut connection, path).await?;
+            limit(&mut connection, options.max_bytes).await.map_err(failed)?;
+        }
+        Self::start(Database::Memory(pool.clone()), pool, options.queue, None, None).await.map_err(failed)
     }
 
     /// Opens a store that is there for reading, also while another process writes to it. Appending fails.
@@ -148,7 +155,9 @@ impl SqliteStore {
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
         let readers = pool_of_readers(path).await.map_err(failed)?;
-        let version = schema(&readers, path).await?;
+        let mut connection = readers.acquire().await.map_err(failed)?;
+        let version = schema(&mut connection, path).await?;
+        drop(connection);
         if version == 0 {
             return Err(OpenError::Foreign { path: path.to_owned() });
         }
@@ -156,15 +165,15 @@ impl SqliteStore {
     }
 
     async fn start(
-        pool: SqlitePool,
+        database: Database,
         readers: SqlitePool,
         queue: usize,
         wal: Option<Arc<Wal>>,
         lock: Option<File>,
     ) -> Result<Self, sqlx::Error> {
-        let head = read_head(&pool).await?;
+        let head = read_head(&readers).await?;
         let (jobs, receiver) = mpsc::channel(queue.max(1));
-        let writer = tokio::spawn(Writer { pool, head, jobs: receiver, wal, lock }.run());
+        let writer = tokio::spawn(Writer { database, head, jobs: receiver, wal, lock }.run());
         Ok(Self { readers, jobs: Some(jobs), writer: Some(writer) })
     }
 
@@ -274,12 +283,12 @@ fn gone() -> StoreError {
 }
 
 /// Where the chain ends, by what is stored.
-pub(crate) async fn read_head(pool: &SqlitePool) -> Result<Head, sqlx::Error> {
+pub(crate) async fn read_head(database: impl SqliteExecutor<'_>) -> Result<Head, sqlx::Error> {
     let row = sqlx::query(
         "SELECT chain.id, last.seq, last.hash FROM chain
          LEFT JOIN (SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1) AS last LIMIT 1",
     )
-    .fetch_one(pool)
+    .fetch_one(database)
     .await?;
     let seq: Option<i64> = row.try_get(1)?;
     let hash: Option<String> = row.try_get(2)?;
@@ -356,7 +365,8 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 }
 
 fn base(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(5))
+    // Writing the log back less often than every 4 MB: each time waits for the disk.
+    SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(5)).pragma("wal_autocheckpoint", "4096")
 }
 
 /// Connections stay open: there are few, and the last one that closes takes the log away.
@@ -372,16 +382,16 @@ async fn pool_of_readers(path: &Path) -> Result<SqlitePool, sqlx::Error> {
     pool(2).connect_with(base(path).read_only(true)).await
 }
 
-async fn number(pool: &SqlitePool, pragma: &'static str) -> Result<i64, sqlx::Error> {
-    sqlx::query(pragma).fetch_one(pool).await?.try_get(0)
+async fn number(connection: &mut SqliteConnection, pragma: &'static str) -> Result<i64, sqlx::Error> {
+    sqlx::query(pragma).fetch_one(connection).await?.try_get(0)
 }
 
 /// The schema version of the file; 0 for an empty one.
-async fn schema(pool: &SqlitePool, path: &Path) -> Result<i64, OpenError> {
+async fn schema(connection: &mut SqliteConnection, path: &Path) -> Result<i64, OpenError> {
     let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
-    let version = number(pool, "PRAGMA user_version").await.map_err(failed)?;
-    let owner = number(pool, "PRAGMA application_id").await.map_err(failed)?;
-    let tables = number(pool, "SELECT count(*) FROM sqlite_schema").await.map_err(failed)?;
+    let version = number(connection, "PRAGMA user_version").await.map_err(failed)?;
+    let owner = number(connection, "PRAGMA application_id").await.map_err(failed)?;
+    let tables = number(connection, "SELECT count(*) FROM sqlite_schema").await.map_err(failed)?;
     if owner != APPLICATION_ID && (owner != 0 || version != 0 || tables != 0) {
         return Err(OpenError::Foreign { path: path.to_owned() });
     }
@@ -391,15 +401,15 @@ async fn schema(pool: &SqlitePool, path: &Path) -> Result<i64, OpenError> {
     Ok(version)
 }
 
-async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), OpenError> {
+async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
     let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
-    let version = schema(pool, path).await?;
+    let version = schema(connection, path).await?;
     let done = usize::try_from(version).unwrap_or(0);
     let steps = MIGRATIONS.get(done..).unwrap_or_default();
     if steps.is_empty() {
         return Ok(());
     }
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
     for step in steps {
         sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(failed)?;
     }
@@ -422,11 +432,11 @@ fn new_chain_id() -> Result<String, String> {
     Ok(chain::hex(&bytes))
 }
 
-async fn limit(pool: &SqlitePool, max_bytes: Option<u64>) -> Result<(), sqlx::Error> {
+async fn limit(connection: &mut SqliteConnection, max_bytes: Option<u64>) -> Result<(), sqlx::Error> {
     let Some(bytes) = max_bytes else { return Ok(()) };
-    let size = number(pool, "PRAGMA page_size").await?;
+    let size = number(connection, "PRAGMA page_size").await?;
     let pages =
         u64::try_from(size).ok().and_then(|size| bytes.checked_div(size)).unwrap_or(u64::MAX).clamp(1, 0xffff_fffe);
     let sql = format!("PRAGMA max_page_count = {pages}");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(pool).await.map(drop)
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await.map(drop)
 }

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bartizan_core::{Event, StoreError};
-use sqlx::{AssertSqlSafe, SqlitePool};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection as _, SqlitePool};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::chain::{self, Head, Row};
@@ -25,9 +26,44 @@ pub(crate) struct Job {
     pub(crate) done: oneshot::Sender<Result<(), StoreError>>,
 }
 
+/// What is written to.
+pub(crate) enum Database {
+    /// A file: a connection of the writer's own, because going through a pool costs more than an insert.
+    File(Box<SqliteConnection>),
+    /// Memory: the one connection that there is, shared with readers.
+    Memory(SqlitePool),
+}
+
+impl Database {
+    async fn insert(&mut self, rows: Vec<Row>) -> Result<(), sqlx::Error> {
+        match self {
+            Self::File(connection) => insert(connection, rows).await,
+            Self::Memory(pool) => insert(&mut *pool.acquire().await?, rows).await,
+        }
+    }
+
+    async fn head(&mut self) -> Result<Head, sqlx::Error> {
+        match self {
+            Self::File(connection) => sqlite::read_head(&mut **connection).await,
+            Self::Memory(pool) => sqlite::read_head(&*pool).await,
+        }
+    }
+
+    async fn close(self) {
+        match self {
+            Self::File(mut connection) => {
+                // The file is whole on its own once the log is written back. Where that fails, the next open does it.
+                let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *connection).await;
+                let _ = connection.close().await;
+            }
+            Self::Memory(pool) => pool.close().await,
+        }
+    }
+}
+
 /// Writes until every sender is gone, then closes the database and lets go of the lock.
 pub(crate) struct Writer {
-    pub(crate) pool: SqlitePool,
+    pub(crate) database: Database,
     pub(crate) head: Head,
     pub(crate) jobs: mpsc::Receiver<Job>,
     pub(crate) wal: Option<Arc<Wal>>,
@@ -45,9 +81,7 @@ impl Writer {
         if let Some(sync) = sync {
             sync.abort();
         }
-        // The file is whole on its own once the log is written back. Where that fails, the next open does it.
-        let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await;
-        self.pool.close().await;
+        self.database.close().await;
         drop(self.lock.take());
     }
 
@@ -69,7 +103,7 @@ impl Writer {
             Some(wal) if wal.failed.load(Ordering::Acquire) => {
                 Err(StoreError::Failed("the disk refused to sync".to_owned()))
             }
-            _ => insert(&self.pool, rows).await.map_err(sqlite::store_error),
+            _ => self.database.insert(rows).await.map_err(sqlite::store_error),
         };
         match written {
             Ok(()) => {
@@ -86,7 +120,7 @@ impl Writer {
                     drop(done.send(Err(copy(&error))));
                 }
                 // A commit may have failed after it was made. What is on the disk decides where the chain goes on.
-                if let Ok(head) = sqlite::read_head(&self.pool).await {
+                if let Ok(head) = self.database.head().await {
                     self.head = head;
                 }
             }
@@ -94,7 +128,7 @@ impl Writer {
     }
 }
 
-async fn insert(pool: &SqlitePool, rows: Vec<Row>) -> Result<(), sqlx::Error> {
+async fn insert(connection: &mut SqliteConnection, rows: Vec<Row>) -> Result<(), sqlx::Error> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -117,7 +151,7 @@ async fn insert(pool: &SqlitePool, rows: Vec<Row>) -> Result<(), sqlx::Error> {
             .bind(row.hash)
             .bind(row.body);
     }
-    query.execute(pool).await.map(drop)
+    query.execute(connection).await.map(drop)
 }
 
 fn copy(error: &StoreError) -> StoreError {
