@@ -119,6 +119,8 @@ impl Reading {
         let mut text = String::with_capacity(window.len() + 8);
         let mut offsets = Vec::with_capacity(window.len() + 8);
         let mut chars = window.char_indices().peekable();
+        // A word that is a paragraph of its own is a spacing trick, not a sentence.
+        let mut blanks = 0;
         while let Some((at, c)) = chars.next() {
             let before = text.len();
             if c.is_whitespace() {
@@ -126,7 +128,9 @@ impl Reading {
                 while let Some((_, next)) = chars.next_if(|(_, next)| next.is_whitespace()) {
                     lines += usize::from(next == '\n');
                 }
-                text.push(if lines > 1 { '\n' } else { ' ' });
+                let paragraph = lines > 1 && blanks > 0;
+                blanks = if paragraph { 0 } else { blanks + usize::from(lines < 2) };
+                text.push(if paragraph { '\n' } else { ' ' });
             } else {
                 match c {
                     '\u{2018}' | '\u{2019}' | '\u{02BC}' | '`' => text.push('\''),

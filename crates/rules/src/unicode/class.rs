@@ -286,7 +286,8 @@ impl Around<'_> {
             Class::Joiner => self.script(joins) || c == '\u{200D}' && self.last().is_some_and(emoji),
             Class::ZeroWidthSpace => self.script(runs_words_together) || self.script(stacks),
             Class::WordJoiner => !self.inside_word() || self.script(runs_words_together) || self.script(joins),
-            Class::Bom => at_start || previous.is_some_and(|p| p == '\n'),
+            // It was the word joiner once, and still is in older text.
+            Class::Bom => at_start || !self.inside_word(),
             Class::DirectionMark => self.right_to_left(),
             Class::DirectionOpen => self.right_to_left() || c == '\u{2068}' && self.after.contains('\u{2069}'),
             Class::DirectionClose => self.right_to_left() || c == '\u{2069}' && self.before.contains('\u{2068}'),

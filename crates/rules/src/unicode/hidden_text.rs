@@ -195,7 +195,8 @@ fn judge(text: &str, mut run: Run) -> Option<(Span, Severity, Confidence)> {
     if turned || surroundings.inside_word() && splits(text, run.span) >= SPLITS {
         return Some((run.span, Severity::Medium, Confidence::Medium));
     }
-    Some((run.span, Severity::Low, Confidence::Medium))
+    let confidence = if surroundings.inside_word() { Confidence::Medium } else { Confidence::Low };
+    Some((run.span, Severity::Low, confidence))
 }
 
 /// Words split by hidden characters shortly before, this one included.
