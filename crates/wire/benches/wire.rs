@@ -9,19 +9,16 @@ use bartizan_core::{Edit, Limits, Protocol, Span};
 use bartizan_wire::json::Doc;
 use bartizan_wire::{SseDecoder, StreamReader, conversation, request, rewrite};
 
-/// Median of 31 rounds, in nanoseconds for one call.
+/// The best of many short rounds, in nanoseconds for one call: what disturbs a round only makes it longer.
 fn time(calls: u32, mut f: impl FnMut()) -> f64 {
-    let mut rounds: Vec<f64> = (0..31)
-        .map(|_| {
-            let start = Instant::now();
-            for _ in 0..calls {
-                f();
-            }
-            start.elapsed().as_secs_f64() * 1e9 / f64::from(calls)
-        })
-        .collect();
-    rounds.sort_by(f64::total_cmp);
-    rounds.get(15).copied().unwrap_or_default()
+    let round = |_| {
+        let start = Instant::now();
+        for _ in 0..calls {
+            f();
+        }
+        start.elapsed().as_secs_f64() * 1e9 / f64::from(calls)
+    };
+    (0..400).map(round).fold(f64::INFINITY, f64::min)
 }
 
 fn show(name: &str, bytes: usize, nanos: f64) {
@@ -51,17 +48,17 @@ fn chat() -> String {
 fn main() {
     let limits = Limits::default();
     let body = chat();
-    show("scan", body.len(), time(2000, || drop(black_box(Doc::parse(black_box(body.as_bytes()), &limits)))));
+    show("scan", body.len(), time(40, || drop(black_box(Doc::parse(black_box(body.as_bytes()), &limits)))));
     let bytes = body.clone().into_bytes();
     show(
         "request, visited (with a copy of the body)",
         body.len(),
-        time(2000, || drop(black_box(request(Protocol::OpenaiChat, black_box(bytes.clone()), &limits)))),
+        time(40, || drop(black_box(request(Protocol::OpenaiChat, black_box(bytes.clone()), &limits)))),
     );
     show(
         "serde_json::Value, for comparison",
         body.len(),
-        time(2000, || drop(black_box(serde_json::from_slice::<serde_json::Value>(black_box(&bytes))))),
+        time(40, || drop(black_box(serde_json::from_slice::<serde_json::Value>(black_box(&bytes))))),
     );
     if let Ok(exchange) = request(Protocol::OpenaiChat, bytes.clone(), &limits) {
         println!("  {} texts, {} messages", exchange.texts.len(), exchange.messages.len());
@@ -70,12 +67,12 @@ fn main() {
         show(
             "rewrite of one text, read again",
             body.len(),
-            time(1000, || drop(black_box(rewrite(&exchange, &edits, &limits)))),
+            time(20, || drop(black_box(rewrite(&exchange, &edits, &limits)))),
         );
     }
     let long = format!(r#"[{{"role":"user","content":"{}"}}]"#, "Some longer prose, as it stands. ".repeat(32_000));
-    show("conversation of one long text", long.len(), time(5, || drop(black_box(conversation(&long, &limits)))));
-    let numbers = format!(r#"{{"messages":[],"x":[{}1]}}"#, "1.5,".repeat(250_000));
+    show("conversation of one long text", long.len(), time(1, || drop(black_box(conversation(&long, &limits)))));
+    let numbers = format!(r#"{{"messages":[],"x":[{}1]}}"#, "1.5,".repeat(25_000));
     show(
         "request of numbers",
         numbers.len(),
@@ -88,7 +85,7 @@ fn main() {
     show(
         "stream event, decoded and read",
         event.len(),
-        time(2000, || {
+        time(40, || {
             events.clear();
             drop(black_box(decoder.push(event.as_bytes(), &mut events)));
             for event in &events {

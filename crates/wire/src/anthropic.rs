@@ -173,8 +173,8 @@ impl Anthropic {
                 let message = build.message(here.origin);
                 self.block_of(Here { message: Some(message), ..here }, entry, build)?
             }
-            "delta" if entry.doc.get(entry.node, "type").is_some() => here.to(State::Delta),
-            "delta" => here.to(State::MessageDelta),
+            "delta" if entry.sibling("type").as_deref() == Some("message_delta") => here.to(State::MessageDelta),
+            "delta" => here.to(State::Delta),
             "type" | "index" | "usage" => {
                 let parameter = build.origin(Source::Parameter.into());
                 here.to(State::Names).from(parameter).name()

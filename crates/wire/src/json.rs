@@ -49,6 +49,11 @@ impl Node {
         Span::new(self.start as usize, self.end as usize)
     }
 
+    /// Byte range of a string or key without its quotes.
+    const fn inside(&self) -> Span {
+        Span::new(self.start as usize + 1, self.end as usize - 1)
+    }
+
     /// Index of the first node after this one and all that is in it.
     #[must_use]
     pub const fn next(&self) -> usize {
@@ -207,20 +212,18 @@ impl<'a> Doc<'a> {
     #[must_use]
     pub fn value(&self, index: usize) -> Cow<'a, str> {
         let Some(node) = self.node(index) else { return Cow::Borrowed("") };
-        let literal = node.literal().of(self.text);
         match node.kind {
-            NodeKind::String | NodeKind::Key if node.escaped => Cow::Owned(decode(inner(literal))),
-            NodeKind::String | NodeKind::Key => Cow::Borrowed(inner(literal)),
-            _ => Cow::Borrowed(literal),
+            NodeKind::String | NodeKind::Key if node.escaped => Cow::Owned(decode(node.inside().of(self.text))),
+            NodeKind::String | NodeKind::Key => Cow::Borrowed(node.inside().of(self.text)),
+            _ => Cow::Borrowed(node.literal().of(self.text)),
         }
     }
 
     /// True where the key or string at `index` has exactly this value.
     #[must_use]
     pub fn is(&self, index: usize, value: &str) -> bool {
-        self.node(index).is_some_and(|n| {
-            if n.escaped { self.value(index) == value } else { inner(n.literal().of(self.text)) == value }
-        })
+        self.node(index)
+            .is_some_and(|n| if n.escaped { self.value(index) == value } else { n.inside().of(self.text) == value })
     }
 
     /// The indexes of a list's elements, or of an object's keys (each value is one after its key).

@@ -56,23 +56,23 @@ pub fn rewrite(exchange: &Exchange, edits: &[Edit], limits: &Limits) -> Result<E
         let patches = merge(replaced.into_values().flatten().collect());
         return reread(exchange, splice(body, &patches).into_bytes(), limits);
     }
-    let mut patches = replacements(exchange, body, replaced);
+    let mut patches = merge(replacements(exchange, body, replaced));
     if !stripped.is_empty() || !patches.is_empty() {
         let doc = Doc::parse(&exchange.body, limits)?;
         patches.extend(void_logprobs(exchange, &doc, &patches));
         // What is taken out wins over what changes in it.
         let cuts = merge(cuts(exchange, &doc, &stripped));
-        patches.retain(|(span, _)| !covered(*span, &cuts));
+        patches.retain(|(span, _)| !touched(*span, &cuts));
         patches.extend(cuts);
     }
     let body = splice(body, &merge(patches));
     reread(exchange, body.into_bytes(), limits)
 }
 
-/// True where a sorted list of disjoint cuts covers the span.
-fn covered(span: Span, cuts: &[Patch<'_>]) -> bool {
-    let after = cuts.partition_point(|(cut, _)| cut.end <= span.start);
-    cuts.get(after).is_some_and(|(cut, _)| cut.overlaps(span))
+/// True where one of a sorted list of disjoint patches falls in the span.
+fn touched(span: Span, patches: &[Patch<'_>]) -> bool {
+    let after = patches.partition_point(|(patch, _)| patch.end <= span.start);
+    patches.get(after).is_some_and(|(patch, _)| patch.overlaps(span))
 }
 
 /// Replacements in texts as patches of the body.
@@ -97,7 +97,7 @@ fn replacements<'a>(
         let value = exchange.texts.get(*container).map_or("", |t| t.value.as_str());
         let mut rest = Vec::new();
         for (span, with) in merge(own) {
-            let mut touched = false;
+            let mut carried = false;
             // Members are in document order and do not overlap.
             let first =
                 members.partition_point(|m| exchange.texts.get(*m).is_some_and(|t| t.literal.end <= span.start));
@@ -111,11 +111,11 @@ fn replacements<'a>(
                     value_range(literal, Span::new(from, span.end.min(text.literal.end) - text.literal.start))
                 };
                 if !range.is_empty() {
-                    touched = true;
+                    carried = true;
                     replaced.entry(*member).or_default().push((range, with.clone()));
                 }
             }
-            if !touched {
+            if !carried {
                 rest.push((span, with));
             }
         }
@@ -156,7 +156,7 @@ fn void_logprobs(exchange: &Exchange, doc: &Doc<'_>, patches: &[Patch<'_>]) -> V
     for choice in doc.children(choices) {
         let Some(whole) = doc.node(choice).map(|n| n.literal()) else { continue };
         let Some(logprobs) = doc.get(choice, "logprobs").and_then(|l| doc.node(l)) else { continue };
-        if logprobs.kind != NodeKind::Null && patches.iter().any(|(span, _)| whole.overlaps(*span)) {
+        if logprobs.kind != NodeKind::Null && touched(whole, patches) {
             void.push((logprobs.literal(), Cow::Borrowed("null")));
         }
     }

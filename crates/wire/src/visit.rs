@@ -625,6 +625,10 @@ fn refuse_repeated_keys(doc: &Doc<'_>, object: usize, free: bool, pointer: &str)
 /// Appends a reference token for a key (RFC 6901, section 3).
 pub(crate) fn push_key(pointer: &mut String, key: &str) {
     pointer.push('/');
+    if memchr::memchr2(b'~', b'/', key.as_bytes()).is_none() {
+        pointer.push_str(key);
+        return;
+    }
     for c in key.chars() {
         match c {
             '~' => pointer.push_str("~0"),
@@ -635,7 +639,14 @@ pub(crate) fn push_key(pointer: &mut String, key: &str) {
 }
 
 fn push_index(pointer: &mut String, index: usize) {
-    use std::fmt::Write as _;
-    // Writing to a string cannot fail.
-    let _ = write!(pointer, "/{index}");
+    pointer.push('/');
+    // Formatting machinery costs more than everything else about a short list.
+    let mut scale = 1;
+    while index / scale >= 10 {
+        scale *= 10;
+    }
+    while scale > 0 {
+        pointer.push(char::from(b'0' + (index / scale % 10) as u8));
+        scale /= 10;
+    }
 }
