@@ -49,7 +49,8 @@ async fn serve(config: &Config, guard: Arc<bartizan_guard::Guard>) -> anyhow::Re
         .await
         .map_err(|error| Problem::new(error.to_string()).help("see what is set: bartizan config show"))?;
     let address = gateway.address()?;
-    greet(config, &address.to_string(), mode, rules)?;
+    // A gateway whose terminal has gone away still guards.
+    let _ = greet(config, &address.to_string(), mode, rules);
     let stop = gateway.serve(stop_signal()).await;
     match stop {
         Stop::Drained => Ok(DONE),

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bartizan_core::report::Flags;
 use bartizan_core::{
-    Coverage, Direction, Edit, EngineId, Exchange, Finding, Kind, Limits, Mode, Origin, Protocol, Rule, Scores, Source,
+    Coverage, Detector, Direction, Edit, EngineId, Exchange, Finding, Kind, Limits, Mode, Origin, Protocol, Rule, Scores, Source,
     Text, Verdict,
 };
 use bartizan_engine::{Engine, EngineError};
@@ -130,7 +130,16 @@ impl Guard {
     /// # Errors
     /// A setting of a rule or a suppression is wrong.
     pub fn new(settings: &Settings) -> Result<Self, GuardError> {
-        let detectors = bartizan_rules::detectors(&settings.rules)?;
+        Self::with_detectors(settings, Vec::new())
+    }
+
+    /// The same with detectors besides the built-in ones.
+    ///
+    /// # Errors
+    /// As [`Guard::new`].
+    pub fn with_detectors(settings: &Settings, more: Vec<Box<dyn Detector>>) -> Result<Self, GuardError> {
+        let mut detectors = bartizan_rules::detectors(&settings.rules)?;
+        detectors.extend(more);
         let engine = Engine::new(detectors, settings.suppress.clone(), settings.limits.clone())?;
         let table = Table::new(settings.policy.clone());
         let id = EngineId {

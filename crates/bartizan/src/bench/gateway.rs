@@ -152,6 +152,8 @@ fn request(stream: bool) -> Bytes {
 /// A process under measurement; it ends with this value.
 struct Server {
     child: Child,
+    /// Kept open, so that the process can go on writing.
+    _out: BufReader<std::process::ChildStdout>,
     url: String,
     started: Duration,
 }
@@ -165,14 +167,20 @@ impl Server {
             .env("BARTIZAN_LOG", "error")
             .stdout(Stdio::piped())
             .spawn()?;
-        let out = child.stdout.take().context("the process has no standard output")?;
-        let url = BufReader::new(out)
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| line.find("http://127.0.0.1:").and_then(|at| line.get(at..).map(str::to_owned)))
-            .filter(|url| url.ends_with("/v1"))
-            .ok_or_else(|| anyhow!("the process did not say where it listens"))?;
-        Ok(Self { child, url, started: began.elapsed() })
+        let mut out = BufReader::new(child.stdout.take().context("the process has no standard output")?);
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if out.read_line(&mut line)? == 0 {
+                return Err(anyhow!("the process did not say where it listens"));
+            }
+            // The line for clients ends with the address; the one about the upstream does not.
+            let line = line.trim_end();
+            if let Some(at) = line.find("http://127.0.0.1:").filter(|_| line.ends_with("/v1")) {
+                let url = line.get(at..).unwrap_or_default().to_owned();
+                return Ok(Self { child, _out: out, url, started: began.elapsed() });
+            }
+        }
     }
 
     /// Processor time of all its threads, in nanoseconds.

@@ -1,0 +1,230 @@
+//! Everything that is forwarded was offered to the engine, or is named as unread.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use bartizan_core::rule::{Confidence, Persona, Severity};
+use bartizan_core::{Cost, Detector, Hold, Limits, Mode, Protocol, Rule, RuleId, Sink, Subject, Views};
+use bartizan_guard::{Guard, ReplyContext, Route, Settings};
+use bartizan_policy::Outcome;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+type Heard = Arc<Mutex<BTreeSet<String>>>;
+
+/// Reports nothing and remembers every text that it was offered.
+struct Listener {
+    rules: Vec<Rule>,
+    heard: Heard,
+}
+
+impl Detector for Listener {
+    fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+    fn views(&self) -> Views {
+        Views::RAW
+    }
+    fn hold(&self) -> Hold {
+        Hold::Whole
+    }
+    fn cost(&self) -> Cost {
+        Cost::Literal
+    }
+    fn inspect(&self, subject: &Subject<'_>, _: &Limits, _: &mut Sink<'_>) {
+        self.heard.lock().unwrap().insert(subject.text.to_owned());
+    }
+}
+
+fn build() -> (Guard, Heard) {
+    let heard = Heard::default();
+    let rule = Rule {
+        id: RuleId::new("topic/listener"),
+        summary: "".into(),
+        doc: "".into(),
+        severity: Severity::Info,
+        confidence: Confidence::Low,
+        persona: Persona::Auditor,
+        references: (&[]).into(),
+        since: "0.1.0".into(),
+    };
+    let listener = Listener { rules: vec![rule], heard: Arc::clone(&heard) };
+    let settings = Settings { mode: Mode::Monitor, ..Settings::default() };
+    (Guard::with_detectors(&settings, vec![Box::new(listener)]).unwrap(), heard)
+}
+
+thread_local! {
+    static LISTENING: (Guard, Heard) = build();
+}
+
+/// Every string, key and number, with its pointer.
+fn leaves(value: &Value, pointer: &str, out: &mut Vec<(String, String)>) {
+    match value {
+        Value::String(text) => out.push((pointer.to_owned(), text.clone())),
+        Value::Number(number) => out.push((pointer.to_owned(), number.to_string())),
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                leaves(item, &format!("{pointer}/{i}"), out);
+            }
+        }
+        Value::Object(members) => {
+            for (key, item) in members {
+                let pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+                out.push((format!("{pointer}#key"), key.clone()));
+                leaves(item, &pointer, out);
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// Fails where a leaf of a forwarded body was neither offered to the engine nor in a part that is named as unread.
+fn assert_covered(protocol: Protocol, reply: bool, body: &Value) {
+    LISTENING.with(|(guard, heard)| assert_covered_by(guard, heard, protocol, reply, body));
+}
+
+fn assert_covered_by(guard: &Guard, heard: &Heard, protocol: Protocol, reply: bool, body: &Value) {
+    heard.lock().unwrap().clear();
+    let bytes = body.to_string().into_bytes();
+    let parsed = if reply { guard.read_reply(protocol, bytes) } else { guard.read_request(protocol, bytes) };
+    let Ok(parsed) = parsed else { return };
+    let checked = guard.check(parsed, &ReplyContext::default(), Route::default());
+    let Outcome::Forward { permitted, .. } = checked.outcome else { panic!("monitor mode forwards") };
+    let exchange = permitted.into_inner();
+    let unread: Vec<String> = exchange.opaque.iter().map(|o| o.pointer.clone()).collect();
+    let forwarded: Value = serde_json::from_slice(&exchange.body).unwrap();
+    let mut all = Vec::new();
+    leaves(&forwarded, "", &mut all);
+    let heard = heard.lock().unwrap();
+    for (pointer, text) in all {
+        let named = unread.iter().any(|u| pointer.starts_with(u.as_str()));
+        assert!(
+            text.is_empty() || named || heard.contains(&text),
+            "{pointer} was forwarded and never examined: {body}"
+        );
+    }
+}
+
+#[test]
+fn every_kind_of_part_in_every_protocol() {
+    let chat = json!({
+        "model": "m1", "user": "u2", "metadata": {"k3": "v4", "n": 56789}, "stop": ["s5"], "unknown6": {"deep": ["x7", {"y8": 9.25}]},
+        "response_format": {"type": "json_schema", "json_schema": {"name": "n10", "schema": {"description": "d11"}}},
+        "tools": [{"type": "function", "function": {"name": "t12", "description": "d13", "parameters": {"properties": {"p14": {"enum": ["e15"]}}}}}],
+        "messages": [
+            {"role": "system", "content": "c16"},
+            {"role": "developer", "content": [{"type": "text", "text": "c17"}]},
+            {"role": "user", "name": "n18", "content": [
+                {"type": "text", "text": "c19"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "d20"}},
+                {"type": "image_url", "image_url": {"url": "https://example.com/i.png"}},
+                {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
+                {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "f21"}},
+                {"type": "file", "file": {"file_id": "file-22"}},
+                {"type": "novel23", "text": "c24"}]},
+            {"role": "assistant", "content": null, "refusal": "r25", "reasoning_content": "r26", "audio": {"id": "audio_27"},
+             "tool_calls": [{"id": "i28", "type": "function", "function": {"name": "t29", "arguments": "{\"a30\": \"v31\", \"b\": [32]}"}}],
+             "function_call": {"name": "f33", "arguments": "not json 34"}},
+            {"role": "tool", "tool_call_id": "i28", "content": "{\"r35\": {\"s36\": \"t37\"}}"},
+            {"role": "function", "name": "f38", "content": "c39"}],
+    });
+    assert_covered(Protocol::OpenaiChat, false, &chat);
+    let anthropic = json!({
+        "model": "m1", "max_tokens": 64, "system": [{"type": "text", "text": "s2", "cache_control": {"type": "ephemeral"}}],
+        "metadata": {"user_id": "u3"}, "stop_sequences": ["s4"], "unknown5": "x6",
+        "tools": [{"name": "t7", "description": "d8", "input_schema": {"properties": {"p9": {"description": "d10"}}}},
+                  {"type": "web_search_20250305", "name": "web_search", "allowed_domains": ["example.com"]}],
+        "messages": [
+            {"role": "user", "content": [
+                {"type": "text", "text": "c11"},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}},
+                {"type": "image", "source": {"type": "url", "url": "https://example.com/i.png"}},
+                {"type": "document", "title": "t12", "context": "c13", "source": {"type": "text", "media_type": "text/plain", "data": "d14"}},
+                {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}},
+                {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "d15"}]}},
+                {"type": "search_result", "source": "s16", "title": "t17", "content": [{"type": "text", "text": "c18"}]}]},
+            {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "t19", "signature": "c2ln"},
+                {"type": "redacted_thinking", "data": "ZW5j"},
+                {"type": "text", "text": "c20", "citations": [{"type": "char_location", "cited_text": "c21", "document_title": "t22"}]},
+                {"type": "tool_use", "id": "toolu_1", "name": "t23", "input": {"k24": "v25", "n": [26, {"x27": "y28"}]}}]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_1", "is_error": true, "content": [
+                    {"type": "text", "text": "r29"},
+                    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}]}]}],
+    });
+    assert_covered(Protocol::AnthropicMessages, false, &anthropic);
+    let reply = json!({
+        "id": "i1", "model": "m2", "choices": [
+            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "c3", "refusal": "r4", "annotations": [{"type": "url_citation", "url_citation": {"title": "t5", "url": "https://example.com/6"}}]},
+             "logprobs": {"content": [{"token": "tok7", "logprob": -0.5, "bytes": [1, 2], "top_logprobs": [{"token": "tok8"}]}]}},
+            {"index": 1, "message": {"role": "assistant", "content": "c9", "tool_calls": [{"id": "i10", "type": "function", "function": {"name": "f11", "arguments": "{\"a12\": 13}"}}]}}],
+        "usage": {"total_tokens": 12345}, "unknown14": "x15",
+    });
+    assert_covered(Protocol::OpenaiChat, true, &reply);
+    let reply = json!({
+        "id": "i1", "type": "message", "role": "assistant", "model": "m2", "stop_reason": "end_turn", "stop_sequence": "s3",
+        "content": [{"type": "thinking", "thinking": "t4", "signature": "c2ln"}, {"type": "text", "text": "c5"},
+                    {"type": "tool_use", "id": "toolu_6", "name": "f7", "input": {"a8": "b9"}}, {"type": "novel10", "field11": "x12"}],
+        "usage": {"input_tokens": 1234567},
+    });
+    assert_covered(Protocol::AnthropicMessages, true, &reply);
+    assert_covered(Protocol::Json, true, &json!({"data": [{"id": "m1", "owned_by": "o2"}]}));
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        "[a-z ]{0,12}".prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        Just(json!("data:image/png;base64,iVBORw0KGgo=")),
+    ];
+    let key = prop_oneof![
+        proptest::sample::select(vec![
+            "type",
+            "text",
+            "content",
+            "role",
+            "image_url",
+            "url",
+            "source",
+            "data",
+            "input",
+            "name",
+            "tool_calls",
+            "function",
+            "arguments",
+            "file",
+            "file_id"
+        ])
+        .prop_map(str::to_owned),
+        "[a-z/~]{1,6}",
+    ];
+    leaf.prop_recursive(4, 40, 5, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            proptest::collection::btree_map(key.clone(), inner, 0..5)
+                .prop_map(|m| Value::Object(m.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    #[test]
+    fn whatever_is_forwarded_was_examined(part in any_json(), more in any_json()) {
+        let role = |role: &str, content: Value| json!({"role": role, "content": content});
+        for protocol in [Protocol::OpenaiChat, Protocol::AnthropicMessages] {
+            for reply in [false, true] {
+                for body in [
+                    json!({"model": "m", "messages": [role("user", json!([part])), role("assistant", part.clone())], "x": more}),
+                    json!({"model": "m", "choices": [{"index": 0, "message": part}], "content": [part], "x": more}),
+                    json!({"model": "m", "messages": [{"role": "user", "content": "q", "x": part}], "tools": [more]}),
+                ] {
+                    assert_covered(protocol, reply, &body);
+                }
+            }
+        }
+    }
+}

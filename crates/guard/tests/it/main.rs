@@ -1,0 +1,4 @@
+//! Tests of the guard as a whole.
+mod coverage;
+mod requests;
+mod streams;

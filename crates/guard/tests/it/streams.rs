@@ -1,0 +1,188 @@
+//! Streams through the guard: what a caller puts together is what a whole reply would have become.
+
+use bartizan_core::{Action, Mode, Protocol, Verdict};
+use bartizan_guard::{Guard, Noted, ReplyContext, Settings};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const CARD: &str = "4111 1111 1111 1111";
+
+fn guard(mode: Mode) -> Guard {
+    Guard::new(&Settings { mode, ..Settings::default() }).unwrap()
+}
+
+fn event(delta: &Value, finish: &Value) -> String {
+    let chunk = json!({"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
+    format!("data: {chunk}\n\n")
+}
+
+fn openai(pieces: &[&str]) -> String {
+    let mut out: String = pieces.iter().map(|p| event(&json!({"content": p}), &Value::Null)).collect();
+    out += &event(&json!({}), &json!("stop"));
+    out + "data: [DONE]\n\n"
+}
+
+fn anthropic(pieces: &[&str]) -> String {
+    let mut events = vec![
+        json!({"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": null, "usage": {"input_tokens": 1, "output_tokens": 1}}}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+    ];
+    events.extend(
+        pieces
+            .iter()
+            .map(|p| json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": p}})),
+    );
+    events.push(json!({"type": "content_block_stop", "index": 0}));
+    events.push(json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null}, "usage": {"output_tokens": 5}}));
+    events.push(json!({"type": "message_stop"}));
+    events.iter().map(|e| format!("event: {}\ndata: {e}\n\n", e["type"].as_str().unwrap())).collect()
+}
+
+/// Runs the bytes through a guard, cut at these places.
+fn run(guard: &Guard, protocol: Protocol, bytes: &[u8], cuts: &[usize], context: ReplyContext) -> (String, Noted) {
+    let mut stream = guard.reply_stream(protocol, context, "event-1", false);
+    let mut out = Vec::new();
+    let mut at = 0;
+    let mut cuts: Vec<usize> = cuts.iter().map(|c| c % (bytes.len() + 1)).collect();
+    cuts.sort_unstable();
+    for cut in cuts.into_iter().chain([bytes.len()]) {
+        out.extend(stream.push(&bytes[at..cut]).permitted.into_inner());
+        at = cut;
+    }
+    out.extend(stream.finish().permitted.into_inner());
+    (String::from_utf8(out).unwrap(), stream.noted())
+}
+
+fn data(stream: &str) -> Vec<Value> {
+    stream.lines().filter_map(|l| l.strip_prefix("data: ")).filter_map(|d| serde_json::from_str(d).ok()).collect()
+}
+
+/// What a client makes of the stream.
+fn text(protocol: Protocol, stream: &str) -> String {
+    let piece = |chunk: &Value| match protocol {
+        Protocol::AnthropicMessages => chunk["delta"]["text"].as_str().map(str::to_owned),
+        _ => chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned),
+    };
+    data(stream).iter().filter_map(piece).collect()
+}
+
+#[test]
+fn a_card_in_pieces_is_masked_in_both_protocols() {
+    let pieces = ["Card: 4", "111 1", "111 1111", " 1111", " was charged."];
+    for (protocol, bytes) in
+        [(Protocol::OpenaiChat, openai(&pieces)), (Protocol::AnthropicMessages, anthropic(&pieces))]
+    {
+        let (out, noted) = run(&guard(Mode::Enforce), protocol, bytes.as_bytes(), &[], ReplyContext::default());
+        assert_eq!(text(protocol, &out), "Card: [REDACTED:CREDIT_CARD] was charged.", "{out}");
+        assert_eq!((noted.verdict, noted.action), (Verdict::Redact, Action::Mask));
+        let (out, noted) = run(&guard(Mode::Monitor), protocol, bytes.as_bytes(), &[], ReplyContext::default());
+        assert_eq!(out, bytes, "monitor mode changes nothing");
+        assert_eq!((noted.verdict, noted.action), (Verdict::Redact, Action::Pass));
+    }
+}
+
+#[test]
+fn a_canary_never_leaves_and_the_ending_is_correct() {
+    let canary = "BARTIZAN-CANARY-00112233445566778899";
+    let pieces: Vec<String> = format!("My rules begin with {canary} and go on").chars().map(String::from).collect();
+    let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    let (out, noted) =
+        run(&guard(Mode::Enforce), Protocol::OpenaiChat, openai(&pieces).as_bytes(), &[], ReplyContext::default());
+    assert!(!out.contains("CANARY") && out.contains("event-1") && out.ends_with("data: [DONE]\n\n"), "{out}");
+    assert_eq!((noted.verdict, noted.action), (Verdict::Deny, Action::Cut));
+    let (out, _) = run(
+        &guard(Mode::Enforce),
+        Protocol::AnthropicMessages,
+        anthropic(&pieces).as_bytes(),
+        &[],
+        ReplyContext::default(),
+    );
+    let text = text(Protocol::AnthropicMessages, &out);
+    assert!(!text.contains("CANARY") && out.contains("event: error"), "{out}");
+}
+
+fn call_events(arguments: &[&str]) -> String {
+    let mut out = event(
+        &json!({"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": {"name": "send", "arguments": ""}}]}),
+        &Value::Null,
+    );
+    for part in arguments {
+        out += &event(&json!({"tool_calls": [{"index": 0, "function": {"arguments": part}}]}), &Value::Null);
+    }
+    out += &event(&json!({}), &json!("tool_calls"));
+    out + "data: [DONE]\n\n"
+}
+
+fn arguments(stream: &str) -> String {
+    data(stream)
+        .iter()
+        .filter_map(|c| c["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"].as_str().map(str::to_owned))
+        .collect()
+}
+
+#[test]
+fn a_tool_call_waits_until_it_is_whole() {
+    let guard = guard(Mode::Enforce);
+    let bytes = call_events(&["{\"note\": \"4111 11", "11 1111 1111\", \"n\"", ": 1}"]);
+    let (out, _) = run(&guard, Protocol::OpenaiChat, bytes.as_bytes(), &[], ReplyContext::default());
+    let args: Value = serde_json::from_str(&arguments(&out)).unwrap();
+    assert_eq!(args, json!({"note": "[REDACTED:CREDIT_CARD]", "n": 1}));
+    assert!(out.contains("\"name\":\"send\""));
+
+    let harmless = call_events(&["{\"city\"", ": \"Paris\"}"]);
+    let (out, _) = run(&guard, Protocol::OpenaiChat, harmless.as_bytes(), &[], ReplyContext::default());
+    assert_eq!(out, harmless, "byte for byte");
+
+    let mut stream = guard.reply_stream(Protocol::OpenaiChat, ReplyContext::default(), "e", false);
+    let half = &bytes.as_bytes()[..bytes.find("11 1111 1111").unwrap()];
+    let mut out = stream.push(half).permitted.into_inner();
+    assert!(!String::from_utf8_lossy(&out).contains("tool_calls"), "nothing of it is out early");
+    out.extend(stream.finish().permitted.into_inner());
+    assert!(!String::from_utf8_lossy(&out).contains("4111"), "half a call is never sent");
+}
+
+#[test]
+fn a_broken_upstream_gets_no_further() {
+    for bytes in ["data: {\"choices\": [\n\n", "data: {\"choices\": 3}\n\n", "data: \u{0}\n\n"] {
+        let (out, noted) =
+            run(&guard(Mode::Enforce), Protocol::OpenaiChat, bytes.as_bytes(), &[], ReplyContext::default());
+        assert!(out.contains("error"), "{bytes:?} became {out:?}");
+        assert_eq!(noted.action, Action::Cut);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn splits_make_no_difference(
+        words in proptest::collection::vec(
+            prop_oneof![
+                Just(CARD.to_owned()),
+                Just("write to ann.lee@example.org".to_owned()),
+                Just("sk\u{200B}y".to_owned()),
+                "[a-z]{1,8}",
+                "[à-ü가-힣]{1,3}",
+            ],
+            1..12,
+        ),
+        letters in 1usize..9,
+        cuts in proptest::collection::vec(any::<usize>(), 0..12),
+    ) {
+        let whole = words.join(" ");
+        let chars: Vec<char> = whole.chars().collect();
+        let pieces: Vec<String> = chars.chunks(letters).map(|c| c.iter().collect()).collect();
+        let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+        let guard = guard(Mode::Enforce);
+        let expected = {
+            let decision = guard.check_text(&whole, bartizan_core::Source::Model);
+            decision.redacted.unwrap_or_else(|| whole.clone())
+        };
+        for (protocol, bytes) in [
+            (Protocol::OpenaiChat, openai(&pieces)),
+            (Protocol::AnthropicMessages, anthropic(&pieces)),
+        ] {
+            let (out, _) = run(&guard, protocol, bytes.as_bytes(), &cuts, ReplyContext::default());
+            prop_assert_eq!(text(protocol, &out), expected.clone());
+        }
+    }
+}
