@@ -66,7 +66,9 @@ const WORDS: f32 = 40.0;
 const OPAQUE: usize = 16;
 /// Entropy from which text counts as opaque, in bits a character.
 const OPAQUE_ENTROPY: f32 = 3.0;
-/// The same for parts of a path and labels of a host, which look random more often.
+/// Longest number that is an id or a time.
+const NUMBER: usize = 13;
+/// As [`OPAQUE`], for parts of a path and labels of a host, which look random more often.
 const LONG: usize = 24;
 
 /// Undoes what browsers undo before they look at an address: character references, blanks at the ends, tabs and line
@@ -188,11 +190,16 @@ fn bits(text: &str) -> f32 {
     quality::entropy(text.as_bytes()) * text.len() as f32
 }
 
+/// True where at least `least` characters are neither words nor numbers.
 fn is_opaque(text: &str, least: usize) -> bool {
-    text.len() >= least
-        && quality::entropy(text.as_bytes()) >= OPAQUE_ENTROPY
-        && !text.contains(' ')
-        && !quality::is_wordy(text.as_bytes())
+    if text.len() < least || text.contains(' ') || quality::entropy(text.as_bytes()) < OPAQUE_ENTROPY {
+        return false;
+    }
+    let known = |part: &str| {
+        quality::is_word(part.as_bytes()) || (part.len() <= NUMBER && part.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let parts = text.split(|c: char| !c.is_ascii_alphanumeric());
+    parts.filter(|part| !known(part)).map(str::len).sum::<usize>() >= least
 }
 
 /// True for a place where data is to be put: `{{data}}`, `[DATA]`, `${x}`, `<secret>`, `%s`.

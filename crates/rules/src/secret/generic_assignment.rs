@@ -244,7 +244,7 @@ fn judge(lead: Lead, value: &[u8], quoted: bool) -> Option<Confidence> {
     let entropy = quality::entropy(value);
     let random = digits && (lower || upper) && !quality::is_wordy(value);
     match lead {
-        Lead::Address => (value.len() >= 4 && entropy >= 1.9).then_some(Confidence::Medium),
+        Lead::Address => (value.len() >= 4 && entropy >= 1.9 && !names_itself(value)).then_some(Confidence::Medium),
         Lead::Scheme => {
             (value.len() >= 16 && entropy >= 3.0 && (random || (lower && upper))).then_some(Confidence::Medium)
         }
@@ -258,6 +258,13 @@ fn judge(lead: Lead, value: &[u8], quoted: bool) -> Option<Confidence> {
         }
         _ => None,
     }
+}
+
+/// True where the place of a password is shown by its name, `https://user:password@host`.
+fn names_itself(value: &[u8]) -> bool {
+    [b"password".as_slice(), b"passwd", b"pass", b"secret", b"token", b"pwd"]
+        .iter()
+        .any(|w| value.eq_ignore_ascii_case(w))
 }
 
 /// True for a variable, a template or a path in place of a value: `$TOKEN`, `${TOKEN}`, `%TOKEN%`, `{{ token }}`,

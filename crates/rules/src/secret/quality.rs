@@ -64,22 +64,28 @@ fn has_steps(bytes: &[u8], step: i16, length: usize) -> bool {
     })
 }
 
+/// True for a word, a word with a short number behind it, or a short number.
+#[must_use]
+pub(crate) fn is_word(part: &[u8]) -> bool {
+    let letters = part.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+    let (word, number) = part.split_at_checked(letters).unwrap_or_default();
+    let vowels = word.iter().filter(|b| b"aeiouyAEIOUY".contains(b)).count();
+    let humps =
+        word.windows(2).filter(|w| matches!(w, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase())).count();
+    // Words have a vowel now and then, and names in code a capital; random letters have too few or too many.
+    number.len() <= 3
+        && number.iter().all(u8::is_ascii_digit)
+        && (letters <= 3 || (vowels * 6 >= letters && humps * 4 <= letters))
+}
+
 /// True where the parts between `-`, `_`, `.`, `/` and `:` are words or short numbers, as in names of things; and for
 /// UUIDs, which are ids.
+#[must_use]
 pub(crate) fn is_wordy(value: &[u8]) -> bool {
-    let parts: Vec<&[u8]> =
-        value.split(|b| matches!(b, b'-' | b'_' | b'.' | b'/' | b':')).filter(|p| !p.is_empty()).collect();
-    let word = |p: &[u8]| {
-        let letters = p.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-        let rest = p.len() - letters;
-        // A word has a vowel now and then; random letters rarely do for long. A number may follow it.
-        rest <= 3
-            && p.iter().skip(letters).all(u8::is_ascii_digit)
-            && (letters <= 3 || p.iter().filter(|b| b"aeiouyAEIOUY".contains(b)).count() * 6 >= letters)
-    };
-    let uuid = matches!(parts.as_slice(), [a, b, c, d, e] if [a.len(), b.len(), c.len(), d.len(), e.len()] == [8, 4, 4, 4, 12])
-        && value.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-');
-    uuid || parts.iter().all(|p| word(p))
+    let mut parts = value.split(|b| matches!(b, b'-' | b'_' | b'.' | b'/' | b':')).filter(|p| !p.is_empty());
+    let uuid = value.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-')
+        && value.split(|b| *b == b'-').map(<[u8]>::len).eq([8, 4, 4, 4, 12]);
+    uuid || parts.all(is_word)
 }
 
 #[cfg(test)]
@@ -91,6 +97,16 @@ mod tests {
         assert_eq!(entropy(b""), 0.0);
         assert_eq!(entropy(b"aaaa"), 0.0);
         assert!((entropy(b"abcdabcd") - 2.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn words_are_told_from_random_characters() {
+        for text in ["user-name", "Section2", "io.example.GitHubClient", "123e4567-e89b-12d3-a456-426614174000"] {
+            assert!(is_wordy(text.as_bytes()), "{text}");
+        }
+        for text in ["k9Zt3LmX0vRb", "aGVsbGdXbYxDdRsQ", "xkcdqwrtpsdf", "report-8a3f99c01b"] {
+            assert!(!is_wordy(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]

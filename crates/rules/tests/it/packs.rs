@@ -132,7 +132,8 @@ fn streams_say_what_scans_say() {
     let engine = engine_of(&[Family::Secret, Family::Pii, Family::Egress, Family::Output]);
     let fragments = fragments();
     let text = proptest::collection::vec((proptest::sample::select(fragments), 0..400_usize, 0..400_usize), 1..9);
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 400, ..ProptestConfig::default() });
+    let mut runner =
+        proptest::test_runner::TestRunner::new(ProptestConfig { cases: 1500, ..ProptestConfig::default() });
     runner
         .run(&(text, proptest::collection::vec(0..3000_usize, 0..40)), |(pieces, splits)| {
             // Whole fragments most of the time, cut ones the rest.
