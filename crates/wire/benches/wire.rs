@@ -1,5 +1,10 @@
 //! Prints what reading, visiting and rewriting cost. `cargo bench -p bartizan-wire`
-#![allow(clippy::print_stdout, missing_docs, reason = "a benchmark prints its numbers")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a benchmark reads a clock and prints"
+)]
 
 use std::fmt::Write as _;
 use std::hint::black_box;
