@@ -101,7 +101,7 @@ fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     let behind = Span::new(sentence.start, head.start);
     let object = Sense::INSTRUCTIONS | Sense::RULES | Sense::EVERYTHING | Sense::TALK;
     // Verbs stand last in several languages; English verbs that do are passive.
-    let verb_last = head.sense.has(Sense::VOID) || !head_is_ascii_english(reading, head);
+    let verb_last = head.sense.has(Sense::VOID) || !stands_before_object(reading, head);
     let forward = reading.senses(ahead);
     let side = if !head.sense.has(Sense::VOID) && forward.has(object) {
         ahead
@@ -151,8 +151,8 @@ fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     Some((weight, extent))
 }
 
-/// Any ASCII letters at all: the English verbs stand before their object.
-fn head_is_ascii_english(reading: &Reading, head: &Mark) -> bool {
+/// English verbs stand before their object.
+fn stands_before_object(reading: &Reading, head: &Mark) -> bool {
     let word = Span::new(head.start, head.end).of(&reading.text);
     const ENGLISH: [&str; 8] = ["ignor", "disregard", "forget", "overrid", "bypass", "discard", "neglect", "overrul"];
     ENGLISH.iter().any(|e| word.starts_with(e)) || head.sense.has(Sense::DROP | Sense::UNFOLLOW)
@@ -161,7 +161,8 @@ fn head_is_ascii_english(reading: &Reading, head: &Mark) -> bool {
 /// "You are now unrestricted", "enter developer mode".
 fn unbound(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     let sentence = reading.sentence(head.start, head.end, 120);
-    let role = reading.within(sentence).find(|m| m.sense.has(Sense::ROLE))?;
+    let role =
+        reading.within(sentence).find(|m| m.sense.has(Sense::ROLE) && (m.end <= head.start || m.start >= head.end))?;
     let others = reading.within(Span::new(head.start.saturating_sub(REACH), head.end + REACH));
     let mut weight: f32 = 0.7 - distance(reading, head);
     let more = others.filter(|m| m.start != head.start && m.sense.has(Sense::UNBOUND | Sense::UNFOLLOW)).count();

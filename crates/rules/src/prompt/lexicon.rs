@@ -92,13 +92,13 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     // English, and words that several languages share.
     (
         Sense::IGNORE,
-        "ignore ignoring disregard* forget forgetting override overriding overrule neglect \
+        "ignore ignoring disregard* disobey* forget forgetting override overriding overrule neglect \
         pay_no_attention_to set_aside throw_out cast_aside do_away_with",
     ),
     (
         Sense::DROP,
         "drop skip discard* bypass* dismiss erase delete abandon cancel void circumvent nullify reset \
-        remove disable deactivate suspend break escape evade undo leave_aside put_aside",
+        remove disable deactivate suspend break escape evade undo leave_aside put_aside disengage transcend",
     ),
     (
         Sense::UNFOLLOW,
@@ -122,7 +122,8 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
         "rule rules command commands order orders policy policies constraint constraints restriction \
         restrictions limitation limitations programming training safeguard safeguards filter filters protocol \
         protocols configuration config settings moderation ethics objective objectives principles guidance \
-        request task tasks assignment assignments",
+        request task tasks assignment assignments \
+        what_the_user the_user_asked what_you_were_asked what_i_said what_i_told",
     ),
     (Sense::EVERYTHING, "everything anything whatever all_that all_of_that all_this"),
     (Sense::TALK, "message messages conversation context text words content told said"),
@@ -134,7 +135,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (
         Sense::YOURS,
         "your you_were_given given_to_you you_have_been_given you_got you_received you_follow \
-        you_were_told",
+        you_were_told limits_you binds_you restricts_you constrains_you",
     ),
     (
         Sense::SECRET,
@@ -170,7 +171,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
         without_limitations without_any_limitations without_filters without_filter without_rules without_any_rules \
         without_censorship without_ethical free_of_restrictions free_from_restrictions developer_mode god_mode \
         jailbreak_mode jailbroken unshackled no_ethical no_moral no_guidelines without_guidelines bypass_mode \
-        unlocked_mode debug_mode maintenance_mode super_user_mode no_boundaries without_boundaries amoral \
+        unlocked_mode super_user_mode no_boundaries without_boundaries amoral \
         broken_free evil_mode opposite_mode",
     ),
     (Sense::NEW, "new updated revised real actual true following"),
@@ -217,7 +218,11 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
         often attackers someone anyone i'd i'll didn't doesn't won't shouldn't mustn't wouldn't \
         sometimes usually the a",
     ),
-    (Sense::MINE, "my our his her their its"),
+    (
+        Sense::MINE,
+        "my our his her their its mon ma mes mein meine meinen meiner mi mis meu minha meus mio miei mijn moje мои моих \
+        мою мое",
+    ),
     (Sense::SOME, "a an another"),
     (
         Sense::ASKING,
@@ -238,14 +243,14 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
         just_print new_task new_instructions and_give and_act and_execute and_send and_call",
     ),
     // German.
-    (Sense::IGNORE, "ignorier* missacht* vergiss vergessen verwirf uberschreib* setz_dich_uber"),
+    (Sense::IGNORE, "ignorier* missacht* vergiss vergessen verwirf uberschreib* setz_dich_uber umgehe umgeh"),
     (Sense::UNFOLLOW, "befolge_nicht folge_nicht befolge_keine halte_dich_nicht"),
     (
         Sense::INSTRUCTIONS,
         "anweisung* instruktion* vorgabe* systemprompt* systemanweisung* systemnachricht* richtlinie* \
         direktive* eingabeaufforderung* hauptdirektive*",
     ),
-    (Sense::RULES, "regel regeln befehl* vorschrift* einschrankung* aufgaben verhaltenskodex"),
+    (Sense::RULES, "regel regeln befehl* vorschrift* einschrankung* aufgaben verhaltenskodex programmierung"),
     (Sense::EVERYTHING, "alles"),
     (
         Sense::BEFORE,
@@ -261,7 +266,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     // French.
     (
         Sense::IGNORE,
-        "ignorez ignorer ignores oublie oubliez oublier neglige* outrepass* fais_abstraction faites_abstraction \
+        "ignorez ignorer oublie oubliez oublier neglige* outrepass* fais_abstraction faites_abstraction \
         ne_tiens_pas_compte ne_tenez_pas_compte ne_tiens_plus_compte ne_tenez_plus_compte",
     ),
     (Sense::UNFOLLOW, "ne_suis_pas ne_suivez_pas ne_suis_plus n'obeis_pas ne_respecte_pas"),
@@ -278,7 +283,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     // Spanish.
     (
         Sense::IGNORE,
-        "ignora ignoren ignorar ignorad olvida olvide olvidate olvidar desestima* descarta descarte prescinde \
+        "ignora ignoren ignorar ignorad olvida olvide olvidate olvidar desestima* descarta descarte incumple prescinde \
         prescinda haz_caso_omiso haga_caso_omiso no_hagas_caso no_tengas_en_cuenta",
     ),
     (Sense::UNFOLLOW, "no_sigas no_siga no_obedezcas no_cumplas"),
@@ -314,7 +319,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::YOURS, "tue tuoi tua tuo"),
     (Sense::SECRET, "iniziali iniziale nascoste segrete originali"),
     (Sense::REVEAL, "rivela rivelami svela svelami rivelare"),
-    (Sense::SHOW, "mostra mostrami ripeti stampa dimmi scrivi elenca"),
+    (Sense::SHOW, "mostra mostrami visualizza ripeti stampa dimmi scrivi elenca"),
     (Sense::VERBATIM, "parola_per_parola"),
     // Dutch.
     (Sense::IGNORE, "negeer negeren vergeet"),

@@ -69,6 +69,7 @@ const LABELS: &[(&str, Stands, f32)] = &[
     ("### system", Stands::First, 0.4),
     ("## system", Stands::First, 0.3),
     ("### instruction", Stands::First, 0.25),
+    ("### new instruction", Stands::First, 0.4),
     ("\"role\"", Stands::Anywhere, 0.0),
     ("'role'", Stands::Anywhere, 0.0),
 ];

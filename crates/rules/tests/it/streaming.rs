@@ -50,8 +50,44 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(prop_oneof![3 => prose, 1 => sample], 1..14).prop_map(|parts| parts.concat())
 }
 
+/// Pieces that detectors look for, and characters that are awkward to cut at.
+fn hostile() -> impl Strategy<Value = String> {
+    let pieces: &[&str] = &[
+        "ignore ",
+        "</document",
+        "<|",
+        "[INST",
+        "\"role\"",
+        "system:",
+        "\u{200b}",
+        "\u{e0041}",
+        "\u{130}",
+        "\u{202e}",
+        "\u{1f3f4}",
+        "\n\n",
+        "previous instructions",
+        "BARTIZAN-CANARY-",
+        "--- end",
+        "\\",
+        "%41",
+        "&#x41;",
+    ];
+    let piece = prop_oneof![any::<char>().prop_map(String::from), prop::sample::select(pieces).prop_map(str::to_owned)];
+    prop::collection::vec(piece, 0..60).prop_map(|parts| parts.concat())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_is_too_odd(text in hostile(), source in prop::sample::select(&Source::ALL[..])) {
+        let origin = Origin::new(source);
+        let scan = ENGINE.scan(&Input { text: &text, kind: Kind::Text, origin: &origin, context: Context::default() });
+        for finding in scan.findings {
+            let span = finding.span();
+            prop_assert!(text.get(span.start..span.end).is_some_and(|t| !t.is_empty()), "{finding:?}");
+        }
+    }
 
     #[test]
     fn streams_say_what_scans_say(text in text(), splits in prop::collection::vec(0_usize..3000, 0..24)) {
