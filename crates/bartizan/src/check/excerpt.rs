@@ -14,10 +14,6 @@ const INSIDE: usize = 240;
 /// What is drawn.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Excerpt {
-    /// Line of the finding's first character, from 1.
-    pub(super) line: usize,
-    /// Column of the finding's first character in code points, from 1.
-    pub(super) column: usize,
     /// The text to draw.
     pub(super) source: String,
     /// Byte range of the finding in `source`.
@@ -33,7 +29,7 @@ impl Excerpt {
 
 /// The excerpt of `text` around `span`. `covered` are the places that must not be read, sorted.
 pub(super) fn excerpt(text: &str, span: Span, covered: &[Span]) -> Excerpt {
-    let start = text.floor_char_boundary(span.start);
+    let start = text.floor_char_boundary(span.start.min(text.len()));
     let end = text.ceil_char_boundary(span.end.max(start));
     let (head, rest) = text.split_at(start);
     let (inside, tail) = rest.split_at(end - start);
@@ -58,12 +54,7 @@ pub(super) fn excerpt(text: &str, span: Span, covered: &[Span]) -> Excerpt {
             out.source.push('…');
         }
     }
-    Excerpt {
-        line: head.bytes().filter(|b| *b == b'\n').count() + 1,
-        column: before.chars().count() + 1,
-        source: out.source,
-        mark,
-    }
+    Excerpt { source: out.source, mark }
 }
 
 struct Writer<'a> {
@@ -101,6 +92,7 @@ impl Writer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn drawn(text: &str, start: usize, end: usize, covered: &[Span]) -> (Excerpt, String) {
         let excerpt = excerpt(text, Span::new(start, end), covered);
@@ -111,7 +103,6 @@ mod tests {
     #[test]
     fn only_the_lines_of_the_finding_are_drawn() {
         let (excerpt, marked) = drawn("one\r\ntwo three\r\nfour", 9, 14, &[]);
-        assert_eq!((excerpt.line, excerpt.column), (2, 5));
         assert_eq!((excerpt.source.as_str(), marked.as_str()), ("two three", "three"));
     }
 
@@ -119,7 +110,7 @@ mod tests {
     fn long_lines_and_long_findings_are_cut() {
         let text = format!("{}MARK{}", "a".repeat(1000), "b".repeat(1000));
         let (excerpt, marked) = drawn(&text, 1000, 1004, &[]);
-        assert_eq!((excerpt.column, marked.as_str()), (1001, "MARK"));
+        assert_eq!(marked, "MARK");
         assert_eq!(excerpt.source, format!("…{}MARK{}…", "a".repeat(60), "b".repeat(60)));
         let (excerpt, marked) = drawn(&text, 0, 2004, &[]);
         assert_eq!(marked, format!("{}…", "a".repeat(240)));
@@ -137,5 +128,22 @@ mod tests {
     fn covered_places_cannot_be_read() {
         let (excerpt, _) = drawn("key=sécret, rest", 12, 16, &[Span::new(4, 11)]);
         assert_eq!(excerpt.source, "key=******, rest");
+    }
+
+    proptest! {
+        #[test]
+        fn any_place_of_any_text_can_be_drawn(
+            text in "(\\PC|[\n\r\t\u{0}\u{1b}\u{202e}]){0,400}",
+            start in 0..500_usize,
+            length in 0..500_usize,
+            covered in proptest::collection::vec((0..500_usize, 0..50_usize), 0..3),
+        ) {
+            let covered: Vec<Span> = covered.into_iter().map(|(at, length)| Span::new(at, at + length)).collect();
+            let excerpt = excerpt(&text, Span::new(start, start + length), &covered);
+            prop_assert!(excerpt.source.get(excerpt.mark.clone()).is_some());
+            prop_assert!(excerpt.drawn_column() >= 1);
+            prop_assert!(!excerpt.source.chars().any(is_unseen));
+            prop_assert!(excerpt.source.chars().count() <= 10 * (2 * AROUND + INSIDE));
+        }
     }
 }

@@ -10,6 +10,7 @@ use bartizan_core::{Coverage, CoverageStatus, Family, Finding, Location, Rule, R
 use bartizan_guard::Decision;
 
 use super::excerpt::{Excerpt, excerpt};
+use super::position::Cursor;
 use crate::terminal::{self, Style};
 
 /// Most findings that are drawn; all of them count, and the other formats list all.
@@ -26,7 +27,9 @@ pub(super) fn draw(
     let name = terminal::line(name);
     let renderer = terminal::output();
     let secrets = Secrets::of(decision);
+    let mut cursor = Cursor::new();
     for (finding, text) in decision.findings.iter().zip(&decision.texts).take(MOST) {
+        let (position, _) = cursor.span(text, finding.span());
         let excerpt = excerpt(text, finding.span(), &secrets.covered(text, finding.span()));
         let summary = rules.get(&finding.rule).map_or("", |rule| rule.summary.as_ref());
         let notes = notes(finding);
@@ -35,10 +38,10 @@ pub(super) fn draw(
             Location::Json { pointer, .. } => format!("{name}#{}", terminal::line(pointer)),
             _ => name.clone(),
         };
-        let drawn = renderer.render(&[group(finding, summary, &path, &excerpt, &notes, &help)]);
+        let drawn = renderer.render(&[group(finding, summary, &path, position.line, &excerpt, &notes, &help)]);
         // The renderer counts columns in what it draws, which is a part of the line, with escapes.
-        let place = |column: usize| format!("{path}:{}:{column}", excerpt.line);
-        let drawn = drawn.replacen(&place(excerpt.drawn_column()), &place(excerpt.column), 1);
+        let place = |column: usize| format!("{path}:{}:{column}", position.line);
+        let drawn = drawn.replacen(&place(excerpt.drawn_column()), &place(position.column), 1);
         writeln!(out, "{drawn}\n")?;
     }
     if let Some(more) = decision.findings.len().checked_sub(MOST).filter(|more| *more > 0) {
@@ -51,6 +54,7 @@ fn group<'a>(
     finding: &Finding,
     summary: &'a str,
     path: &'a str,
+    line: usize,
     excerpt: &'a Excerpt,
     notes: &'a str,
     help: &'a str,
@@ -61,7 +65,7 @@ fn group<'a>(
         .element(
             Snippet::source(excerpt.source.as_str())
                 .path(path)
-                .line_start(excerpt.line)
+                .line_start(line)
                 .fold(false)
                 .annotation(AnnotationKind::Primary.span(excerpt.mark.clone()).label(label(finding))),
         )
@@ -194,7 +198,7 @@ fn read(coverage: &Coverage, bytes: usize) -> String {
         .iter()
         .map(|part| match part.kind {
             CoverageStatus::Structural => format!("{} bytes of {} are not text", part.bytes, part.reason),
-            _ => format!("{} bytes were not read ({})", part.bytes, part.reason),
+            _ => format!("{} bytes were not examined in full ({})", part.bytes, part.reason),
         })
         .collect();
     format!("not everything was examined: {}", parts.join(", "))

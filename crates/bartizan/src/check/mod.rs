@@ -3,6 +3,7 @@
 mod excerpt;
 mod human;
 mod jsonl;
+mod position;
 mod sarif;
 
 use std::collections::BTreeMap;

@@ -1,14 +1,20 @@
 //! SARIF 2.1.0 (OASIS, 2020), for code scanning and editors.
 
-use bartizan_core::finding::FindingRecord;
 use bartizan_core::{CoverageStatus, Finding, Location, Rule, Severity};
 use bartizan_guard::Decision;
 use serde_json::{Value, json};
 
+use super::position::{Cursor, Position};
+
 /// One log with one run. Columns count code points.
 pub(super) fn log(name: &str, decision: &Decision, rules: &[&Rule]) -> Value {
-    let results: Vec<Value> =
-        decision.findings.iter().zip(&decision.texts).map(|(f, text)| result(name, f, text, rules)).collect();
+    let mut cursor = Cursor::new();
+    let results: Vec<Value> = decision
+        .findings
+        .iter()
+        .zip(&decision.texts)
+        .map(|(finding, text)| result(name, finding, cursor.span(text, finding.span()), rules))
+        .collect();
     let unread: Vec<Value> = decision
         .coverage
         .parts
@@ -53,17 +59,16 @@ fn descriptor(rule: &Rule) -> Value {
     })
 }
 
-fn result(name: &str, finding: &Finding, text: &str, rules: &[&Rule]) -> Value {
+fn result(name: &str, finding: &Finding, (start, end): (Position, Position), rules: &[&Rule]) -> Value {
     let rule = rules.iter().position(|rule| rule.id == finding.rule);
     let summary = rule.and_then(|at| rules.get(at)).map_or("", |rule| rule.summary.as_ref());
-    let record = FindingRecord::new(finding, text);
     let mut location = json!({ "physicalLocation": { "artifactLocation": { "uri": name } } });
     match &finding.at {
         // The text is inside a JSON string: its lines and columns are not those of the file.
         Location::Json { pointer, .. } => {
             location["logicalLocations"] = json!([{ "fullyQualifiedName": pointer, "kind": "value" }]);
         }
-        _ => location["physicalLocation"]["region"] = region(text, finding, &record),
+        _ => location["physicalLocation"]["region"] = region(start, end),
     }
     let mut result = json!({
         "ruleId": finding.rule,
@@ -74,8 +79,8 @@ fn result(name: &str, finding: &Finding, text: &str, rules: &[&Rule]) -> Value {
             "severity": finding.severity,
             "confidence": finding.confidence,
             "type": finding.entity,
-            "start": record.start,
-            "end": record.end,
+            "start": start.code_points,
+            "end": end.code_points,
         },
     });
     if let Some(rule) = rule {
@@ -84,24 +89,15 @@ fn result(name: &str, finding: &Finding, text: &str, rules: &[&Rule]) -> Value {
     result
 }
 
-fn region(text: &str, finding: &Finding, record: &FindingRecord) -> Value {
-    let (start_line, start_column) = position(text, finding.span().start);
-    let (end_line, end_column) = position(text, finding.span().end);
+fn region(start: Position, end: Position) -> Value {
     json!({
-        "startLine": start_line,
-        "startColumn": start_column,
-        "endLine": end_line,
-        "endColumn": end_column,
-        "charOffset": record.start,
-        "charLength": record.end - record.start,
+        "startLine": start.line,
+        "startColumn": start.column,
+        "endLine": end.line,
+        "endColumn": end.column,
+        "charOffset": start.code_points,
+        "charLength": end.code_points - start.code_points,
     })
-}
-
-/// Line and column, from 1, of a byte offset.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    (before.bytes().filter(|b| *b == b'\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
 const fn level(severity: Severity) -> &'static str {

@@ -158,7 +158,7 @@ fn clean_is_said_only_of_what_was_read_whole() {
         [exit 0]
         ");
     assert_snapshot!(place.run(&["check", "--config", "small.toml"], "What is the capital of Peru?"), @"
-        deny: nothing found; not everything was examined: 20 bytes were not read (too-long)
+        deny: nothing found; not everything was examined: 20 bytes were not examined in full (too-long)
         [exit 3]
         ");
 }
