@@ -198,7 +198,7 @@ fn ends_frame(phrase: &str) -> bool {
 /// True where the tag that is closed here was opened in the same text: then it is markup of that text.
 fn opened_before(text: &ViewText<'_>, at: usize, name: &str) -> bool {
     let before = text.text.as_bytes().get(at.saturating_sub(OPENING)..at).unwrap_or_default();
-    before.windows(name.len() + 1).any(|w| {
-        matches!(w.first(), Some(b'<' | b'[')) && w.get(1..).is_some_and(|w| w.eq_ignore_ascii_case(name.as_bytes()))
+    memchr::memchr2_iter(b'<', b'[', before).any(|open| {
+        before.get(open + 1..open + 1 + name.len()).is_some_and(|w| w.eq_ignore_ascii_case(name.as_bytes()))
     })
 }

@@ -1,6 +1,7 @@
 //! Tests over all built-in detectors, through the real engine.
 
 mod disguise;
+mod leak;
 mod ordinary;
 mod packs;
 mod pages;
