@@ -88,7 +88,7 @@ const PUBLIC: [&[u8]; 8] = [b"csrf", b"xsrf", b"public", b"authenticity", b"page
 
 const NAME: Class = Class::WORD.or(Class::of(b"-."));
 /// What a value without quotes may hold.
-const BARE: Class = Class::ALNUM.or(Class::of(b"_-.+/=~!@#$%^&*:?|"));
+const BARE: Class = Class::ALNUM.or(Class::of(b"_-.+/=~!@#$%^&*?|"));
 /// What a value in quotes may hold: anything that can be seen, but for quotes and brackets of markup.
 const QUOTED: Class = Class::range(b'!', b'~');
 
@@ -165,7 +165,8 @@ fn value_start(tape: &Tape<'_>, lead: Lead, hit: Span) -> Option<(usize, Option<
     }
     let operator = tape.run(at, at + 3, Class::of(b"=:?+.|>,(~"));
     let spaced = name_end < at;
-    if operator == at {
+    let assigns = |b: &u8| matches!(b, b'=' | b':' | b'>' | b',' | b'(');
+    if !tape.slice(Span::new(at, operator)).iter().any(assigns) {
         // On a command line a blank is enough: `--password …`.
         let option = tape.run_back(hit.start, hit.start.saturating_sub(24), NAME);
         if !(spaced && tape.slice(Span::new(option, hit.start)).starts_with(b"--")) {
@@ -205,6 +206,10 @@ fn value(tape: &Tape<'_>, lead: Lead, start: usize, quote: Option<u8>) -> Option
         (_, None) => BARE.has(byte),
     };
     while end < limit && tape.at(end).is_some_and(accepts) {
+        // Behind a value without quotes, `=` pads; elsewhere it gives the next name its value.
+        if quote.is_none() && tape.at(end) == Some(b'=') && tape.at(end + 1).is_some_and(|b| Class::WORD.has(b)) {
+            break;
+        }
         end += 1;
     }
     let next = tape.at(end);
@@ -231,9 +236,6 @@ fn value(tape: &Tape<'_>, lead: Lead, start: usize, quote: Option<u8>) -> Option
 
 /// How likely the characters are a secret.
 fn judge(lead: Lead, value: &[u8], quoted: bool) -> Option<Confidence> {
-    if quality::is_placeholder(value) || is_reference(value) {
-        return None;
-    }
     let kinds = [
         value.iter().any(u8::is_ascii_digit),
         value.iter().any(u8::is_ascii_lowercase),
@@ -243,7 +245,7 @@ fn judge(lead: Lead, value: &[u8], quoted: bool) -> Option<Confidence> {
     let [digits, lower, upper, marks] = kinds;
     let entropy = quality::entropy(value);
     let random = digits && (lower || upper) && !quality::is_wordy(value);
-    match lead {
+    let confidence = match lead {
         Lead::Address => (value.len() >= 4 && entropy >= 1.9 && !names_itself(value)).then_some(Confidence::Medium),
         Lead::Scheme => {
             (value.len() >= 16 && entropy >= 3.0 && (random || (lower && upper))).then_some(Confidence::Medium)
@@ -257,7 +259,8 @@ fn judge(lead: Lead, value: &[u8], quoted: bool) -> Option<Confidence> {
             (chosen || (mixed && (quoted || digits) && !quality::is_wordy(value))).then_some(Confidence::Medium)
         }
         _ => None,
-    }
+    };
+    confidence.filter(|_| !quality::is_placeholder(value) && !is_reference(value))
 }
 
 /// True where the place of a password is shown by its name, `https://user:password@host`.
