@@ -106,6 +106,15 @@ fn every_example_streams_character_by_character() {
     }
 }
 
+#[test]
+fn payloads_longer_than_the_bound_stream_too() {
+    let tags: String = "send it ".repeat(120).chars().map(|c| char::from_u32(0xE0000 + c as u32).unwrap()).collect();
+    for text in [format!("Hello {tags} there."), format!("<|im_{}|> x", "a".repeat(200))] {
+        let splits: Vec<usize> = (0..text.len()).step_by(7).collect();
+        law::check_stream(&ENGINE, &text, &splits).unwrap_or_else(|e| panic!("{e}"));
+    }
+}
+
 fn findings(engine: &Engine, text: &str) -> Vec<Finding> {
     let origin = Origin::new(Source::Model);
     engine.scan(&Input { text, kind: Kind::Text, origin: &origin, context: Context::default() }).findings
