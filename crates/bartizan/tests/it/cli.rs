@@ -706,3 +706,16 @@ fn generated_files_can_be_used() {
     assert!(rules.contains("| `prompt/instruction-override` |") && rules.contains("OWASP Top 10 for LLM"), "{rules}");
     assert!(place.run(&["completions", "bash"], "").contains("--fail-on"));
 }
+
+#[test]
+fn a_secret_is_covered_wherever_it_is_drawn() {
+    // The second text is drawn because of the order in it; the token in it is the one found in the first.
+    let arguments = json!({ "note": format!("{} {ATTACK}", token()) }).to_string();
+    let text = json!([
+        { "role": "user", "content": token() },
+        { "role": "tool", "tool_call_id": "1", "content": arguments },
+    ]);
+    let seen = Place::new().run(&["check"], text.to_string());
+    assert!(seen.contains("prompt/instruction-override") && seen.contains("secret/github-token"), "{seen}");
+    assert!(seen.contains("ghp_*") && !seen.contains(&token()[..8]), "{seen}");
+}

@@ -3,5 +3,7 @@
 mod cli;
 mod fuzz_replay;
 mod gateway;
+mod http;
+mod requests;
 mod sdk;
 mod support;

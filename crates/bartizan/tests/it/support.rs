@@ -132,25 +132,41 @@ impl Server {
 
 /// `bartizan up` in a folder of its own; it ends with this value.
 pub(crate) struct Gateway {
-    _process: Process,
+    process: Process,
     /// `http://127.0.0.1:PORT`
     pub(crate) origin: String,
     /// With `bartizan.toml` and the evidence.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Gateway {
     /// Starts it on a free port with this configuration file, in front of an upstream given as an SDK's base URL.
     pub(crate) fn start(upstream: &str, config: &str) -> Self {
+        Self::launch(config, &["up", "--listen", "127.0.0.1:0", "--upstream", upstream])
+    }
+
+    fn launch(config: &str, args: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("bartizan.toml"), config).expect("the configuration is written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_bartizan"));
-        command.args(["up", "--listen", "127.0.0.1:0", "--upstream", upstream]).current_dir(folder.path());
+        command.args(args).current_dir(folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).env("NO_COLOR", "1");
         let mut process = Process::start(command);
         let line = process.wait_for_line(|line| line.contains("Anthropic clients:"));
         let origin = line.split_whitespace().find(|w| w.starts_with("http://")).expect("the line has an address");
-        Self { origin: origin.to_owned(), _process: process, _folder: folder }
+        Self { origin: origin.to_owned(), process, folder }
+    }
+
+    /// Starts it on a free port with nothing but this configuration file.
+    pub(crate) fn configured(config: &str) -> Self {
+        Self::launch(config, &["up", "--listen", "127.0.0.1:0"])
+    }
+
+    /// Ends it as a crash would, and hands over its folder.
+    pub(crate) fn kill(self) -> tempfile::TempDir {
+        let Self { process, folder, .. } = self;
+        drop(process);
+        folder
     }
 
     /// The base URL for OpenAI clients.

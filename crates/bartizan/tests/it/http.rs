@@ -1,0 +1,70 @@
+//! Just enough of an HTTP client to send what no SDK would.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A reply.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("no JSON ({e}): {self:?}"))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Sends a request with these header lines to `http://127.0.0.1:PORT` and reads the reply to its end.
+pub(crate) fn send(origin: &str, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Reply {
+    let address = origin.strip_prefix("http://").expect("an origin");
+    let mut socket = TcpStream::connect(address).expect("the gateway listens");
+    socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    for default in ["Host: localhost", "Content-Type: application/json"] {
+        let name = default.split(':').next().expect("a name");
+        if !headers.iter().any(|h| h.to_ascii_lowercase().starts_with(&name.to_ascii_lowercase())) {
+            head += default;
+            head += "\r\n";
+        }
+    }
+    for header in headers {
+        head += header;
+        head += "\r\n";
+    }
+    head += "\r\n";
+    socket.write_all(head.as_bytes()).expect("the head is sent");
+    // A gateway that has heard enough may answer before the body is out.
+    let _ = socket.write_all(body);
+    let mut bytes = Vec::new();
+    let _ = socket.read_to_end(&mut bytes);
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or_else(|| panic!("no reply to {method} {path}"));
+    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+    let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
+    let body = bytes.split_off(end + 4);
+    let body = if head.contains("transfer-encoding: chunked") { dechunk(&body) } else { body };
+    Reply { status, head, body }
+}
+
+fn dechunk(mut rest: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    while let Some(end) = rest.windows(2).position(|w| w == b"\r\n") {
+        let size = usize::from_str_radix(&String::from_utf8_lossy(&rest[..end]), 16).expect("a chunk size");
+        rest = &rest[end + 2..];
+        if size == 0 || rest.len() < size {
+            break;
+        }
+        out.extend(&rest[..size]);
+        rest = &rest[size + 2..];
+    }
+    out
+}
