@@ -1,8 +1,8 @@
 //! The canonicaliser: a text in all forms in which its words can be read, each with its way back.
 //!
 //! `Raw`, `Clean`, `Folded` and `Skeleton` are made from one another in this order; a form that equals an earlier
-//! one is not stored again. Encodings are looked for in the clean text, and in the last form where that put
-//! letters together; what they decode to goes through the same forms and is searched again.
+//! one is not stored again. Encodings are looked for in the clean text, and in the last form where that
+//! differs; what they decode to goes through the same forms and is searched again.
 
 mod ascii;
 mod chars;
@@ -74,7 +74,8 @@ pub(crate) fn build<'a>(text: &'a str, limits: &Limits, coverage: &mut Coverage)
 /// Let `cut` be `tail.len() - live(tail)`. Whatever is appended, if it does not begin with a character that
 /// combines with the one before it:
 /// * `Clean`, `Folded` and `Skeleton` read the same for everything before `cut`.
-/// * Every run or piece that is decoded and ends before `cut` is decoded the same.
+/// * The same runs and pieces that end before `cut` are decoded. A chain of pieces at the end is held as a whole,
+///   because characters that it decodes to may combine.
 ///
 /// * A finding in decoded text that covers a decoded piece and is at most 512 bytes long (256 for an escaped line
 ///   end) stays: excerpts only grow.
@@ -106,17 +107,18 @@ struct Forms {
     clean: Option<Mapped>,
     folded: Option<Mapped>,
     skeleton: Option<Mapped>,
-    /// Letters were put together, freed of marks or replaced by what they look like: encodings may have come to
-    /// light.
-    revealed: bool,
+    /// The map of the last form to the clean text. Where letters were put together or replaced, encodings may have
+    /// come to light.
+    changes: Option<OffsetMap>,
 }
 
 /// The canonical forms of `text`; all maps lead to it.
 fn forms(text: &str, budget: &mut Budget) -> Forms {
     if text.is_ascii() {
         let clean = ascii::has_control(text.as_bytes()).then(|| clean::clean(text, 0).0).flatten();
-        let folded = fold::spelled(clean.as_ref().map_or(text, |c| &c.text)).map(|m| over(m, clean.as_ref()));
-        return Forms { revealed: folded.is_some(), clean, folded, skeleton: None };
+        let folded = fold::spelled(clean.as_ref().map_or(text, |c| &c.text));
+        let changes = folded.as_ref().map(|f| f.map.clone());
+        return Forms { changes, folded: folded.map(|m| over(m, clean.as_ref())), clean, skeleton: None };
     }
     let (clean, kept) = clean::clean(text, budget.left);
     budget.refused = budget.refused.saturating_add(kept);
@@ -127,7 +129,6 @@ fn forms(text: &str, budget: &mut Budget) -> Forms {
     // Marks may stand between the letters of a spelled-out word, or be what keeps them apart.
     let bare = fold::characters(base);
     let spelled = fold::spelled(bare.as_ref().map_or(base, |b| &b.text));
-    let revealed = spelled.is_some();
     let folded = match (bare, spelled) {
         (bare, Some(words)) => Some(over(words, bare.as_ref())),
         (bare, None) => bare,
@@ -135,7 +136,6 @@ fn forms(text: &str, budget: &mut Budget) -> Forms {
     // The same on the way to the skeleton, but for the case of letters: a capital looks like another letter.
     let unmarked = fold::without_marks(base);
     let words = fold::spelled(unmarked.as_ref().map_or(base, |u| &u.text)).map(|w| over(w, unmarked.as_ref()));
-    let marked = unmarked.is_some();
     let words = words.or(unmarked);
     let skeleton = skeleton::skeleton(words.as_ref().map_or(base, |w| &w.text)).map(|look| {
         let look = over(look, words.as_ref());
@@ -145,7 +145,7 @@ fn forms(text: &str, budget: &mut Budget) -> Forms {
         }
     });
     Forms {
-        revealed: revealed || skeleton.is_some() || marked,
+        changes: skeleton.as_ref().or(folded.as_ref()).map(|last| last.map.clone()),
         folded: folded.map(|m| over(m, clean.as_ref())),
         skeleton: skeleton.map(|m| over(m, clean.as_ref())),
         clean,
@@ -201,8 +201,8 @@ impl Builder<'_> {
             }
         }
         self.jobs.push_back(Job::Search { text: cleaned, local: None, depth: 1 });
-        if forms.revealed && last != cleaned {
-            self.jobs.push_back(Job::Search { text: last, local: None, depth: 1 });
+        if forms.changes.is_some() && last != cleaned {
+            self.jobs.push_back(Job::Search { text: last, local: forms.changes, depth: 1 });
         }
     }
 
@@ -255,15 +255,15 @@ impl Builder<'_> {
             if index == 0 {
                 cleaned = new.then_some((at, map));
             } else {
-                last = new.then_some((at, map));
+                last = new.then_some(at);
             }
         }
         let depth = depth.saturating_add(1);
         if let Some((text, local)) = cleaned {
             self.jobs.push_back(Job::Search { text, local, depth });
         }
-        if let Some((text, local)) = last.filter(|_| forms.revealed) {
-            self.jobs.push_back(Job::Search { text, local, depth });
+        if let Some(text) = last {
+            self.jobs.push_back(Job::Search { text, local: forms.changes, depth });
         }
     }
 

@@ -193,14 +193,15 @@ fn before(view: &ViewText<'_>, cut: usize) -> String {
     kept.map(|(_, c)| c).collect()
 }
 
-/// What was decoded from runs and pieces that lie before `cut`: every stretch that is not a copy. Those of ASCII
-/// only: an excerpt also copies canonical characters from around a piece, and a later piece widens it.
-fn decoded(text: &str, views: &[ViewText<'_>], cut: usize) -> std::collections::BTreeSet<(usize, usize, String)> {
+/// Which runs and pieces before `cut` were decoded. Those of ASCII only: an excerpt also copies canonical characters
+/// from around a piece, and a later piece widens it. Places rather than texts: payloads of one layer are joined, and
+/// letters at a border may be spelled out together with those of the next.
+fn decoded(text: &str, views: &[ViewText<'_>], cut: usize) -> std::collections::BTreeSet<(usize, usize)> {
     let mut found = std::collections::BTreeSet::new();
     for view in views.iter().filter(|v| v.depth == 1) {
         let whole = |s: &&bartizan_core::Segment| !s.exact && s.raw.end < cut && !s.raw.is_empty();
         for segment in view.map.segments().iter().filter(whole).filter(|s| s.raw.of(text).is_ascii()) {
-            found.insert((segment.raw.start, segment.raw.end, segment.view.of(&view.text).to_owned()));
+            found.insert((segment.raw.start, segment.raw.end));
         }
     }
     found

@@ -15,6 +15,9 @@ const WORD: usize = 64;
 /// Longest piece: a surrogate pair with doubled backslashes, or a reference with leading zeros.
 const PIECE: usize = 32;
 
+/// Bytes between two pieces that still belong together.
+const CHAIN: usize = 4;
+
 /// One encoded character.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
@@ -76,27 +79,33 @@ pub(crate) fn inline(text: &str, fresh: Fresh<'_>, budget: &mut Budget) -> Optio
     rewrite.excerpt()
 }
 
-/// Where the piece starts that `tail` ends in the middle of, or that may form another with what follows.
+/// Where the pieces start that `tail` ends in or directly after: what they decode to may combine with what follows.
 pub(crate) fn unfinished(tail: &str) -> Option<usize> {
-    let from = tail.floor_char_boundary(tail.len().saturating_sub(PIECE));
-    let last = tail.get(from..)?;
-    let mut start = None;
-    for at in memchr3_iter(b'%', b'&', b'\\', last.as_bytes()) {
-        let rest = last.get(at + 1..)?;
-        let open = match last.as_bytes().get(at) {
-            // The bytes of one character, and those before them.
-            Some(b'%') => {
-                rest.len() < 12 && rest.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b'%' | b'u' | b'U'))
-            }
-            Some(b'&') => rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'#'),
-            _ => rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'\\' | b'{' | b'+')),
-        };
-        if open {
-            start = Some(from + at);
-            break;
+    let mut chain: Option<Span> = None;
+    for at in memchr3_iter(b'%', b'&', b'\\', tail.as_bytes()) {
+        if chain.is_some_and(|c| at < c.end) {
+            continue;
         }
+        let end = match piece(tail, at) {
+            Some(piece) => piece.span.end,
+            None if tail.len() - at <= PIECE && opens(tail.as_bytes(), at) => tail.len(),
+            None => continue,
+        };
+        let start = chain.filter(|c| at <= c.end + CHAIN).map_or(at, |c| c.start);
+        chain = Some(Span::new(start, end));
     }
-    start
+    chain.filter(|c| tail.len() <= c.end + CHAIN).map(|c| c.start)
+}
+
+/// True where the text from the sign at `at` on may be the beginning of a piece.
+fn opens(bytes: &[u8], at: usize) -> bool {
+    let Some((sign, rest)) = bytes.get(at..).and_then(<[u8]>::split_first) else { return false };
+    match sign {
+        // The bytes of one character.
+        b'%' => rest.len() < 12 && rest.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b'%' | b'u' | b'U')),
+        b'&' => rest.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'#'),
+        _ => rest.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'\\' | b'{')),
+    }
 }
 
 /// What an excerpt takes along with a piece, widened to white space where there is some near. As text is appended
