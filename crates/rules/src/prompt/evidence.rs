@@ -7,8 +7,8 @@ use super::words::{Mark, Reading};
 
 /// From this weight on a finding is made at all.
 const LOW: f32 = 0.5;
-const MEDIUM: f32 = 0.65;
-const HIGH: f32 = 0.8;
+const MEDIUM: f32 = 0.6;
+const HIGH: f32 = 0.7;
 
 /// The confidence that a weight stands for, or none.
 pub(super) fn confidence(weight: f32) -> Option<Confidence> {
