@@ -33,12 +33,12 @@ fn show(name: &str, bytes: usize, nanos: f64) {
 }
 
 /// A chat of about 4 KiB: a system text, turns of a few sentences, a tool call with its result.
-fn chat() -> String {
+fn chat(turns: usize, sentences: usize) -> String {
     let mut out = String::from(
         r#"{"model":"gpt-x","stream":true,"temperature":0.7,"messages":[{"role":"system","content":"You are a helpful assistant.\nAnswer briefly."}"#,
     );
-    for turn in 0..9 {
-        let words = "The quick brown fox jumps over the lazy dog while it rains. ".repeat(3);
+    for turn in 0..turns {
+        let words = "The quick brown fox jumps over the lazy dog while it rains. ".repeat(sentences);
         write!(
             out,
             r#",{{"role":"user","content":"{words}Turn {turn}?"}},{{"role":"assistant","content":"{words}\nYes."}}"#
@@ -52,11 +52,17 @@ fn chat() -> String {
 
 fn main() {
     let limits = Limits::default();
-    let body = chat();
+    let few = chat(2, 14).into_bytes();
+    show(
+        "request of 7 messages, visited",
+        few.len(),
+        time(40, || drop(black_box(request(Protocol::OpenaiChat, black_box(few.clone()), &limits)))),
+    );
+    let body = chat(9, 3);
     show("scan", body.len(), time(40, || drop(black_box(Doc::parse(black_box(body.as_bytes()), &limits)))));
     let bytes = body.clone().into_bytes();
     show(
-        "request, visited (with a copy of the body)",
+        "request of 21 messages, visited",
         body.len(),
         time(40, || drop(black_box(request(Protocol::OpenaiChat, black_box(bytes.clone()), &limits)))),
     );

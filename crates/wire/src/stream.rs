@@ -70,7 +70,8 @@ pub struct Delta {
 pub struct Chunk {
     /// Pieces of channels, in order.
     pub deltas: Vec<Delta>,
-    /// Every other readable leaf, to be examined as it stands.
+    /// Every other readable leaf, to be examined as it stands. The event's name has the pointer `#event`; comments,
+    /// ids and unknown fields have `#comment`.
     pub texts: Vec<Text>,
     /// Parts that cannot be read.
     pub opaque: Vec<Opaque>,
