@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
 
+use aho_corasick::AhoCorasick;
 use annotate_snippets::{AnnotationKind, Group, Level, Snippet};
 use bartizan_core::{Coverage, CoverageStatus, Family, Finding, Location, Rule, RuleId, Severity, Span, Verdict, View};
 use bartizan_guard::Decision;
@@ -106,14 +107,14 @@ struct Secrets<'a> {
     /// By text; one conversation has many.
     places: Vec<(&'a Arc<str>, Span)>,
     /// The same secret may stand elsewhere, in a text that another finding is in.
-    values: Vec<&'a str>,
+    values: Option<AhoCorasick>,
 }
 
 impl<'a> Secrets<'a> {
     /// Shorter values are ordinary words elsewhere.
     const SHORTEST: usize = 6;
-    /// How far around a finding values are looked for, in bytes; more than an excerpt shows.
-    const NEAR: usize = 2048;
+    /// How far around a finding values are looked for, in bytes: more than an excerpt shows of a line and a finding.
+    const NEAR: usize = 1024;
 
     fn of(decision: &'a Decision) -> Self {
         let places: Vec<_> = decision
@@ -127,6 +128,8 @@ impl<'a> Secrets<'a> {
         values.retain(|value| value.len() >= Self::SHORTEST);
         values.sort_unstable();
         values.dedup();
+        // Where they are too many for an automaton, everything is covered.
+        let values = AhoCorasick::new(values).ok();
         Self { places, values }
     }
 
@@ -135,11 +138,16 @@ impl<'a> Secrets<'a> {
         let start = text.floor_char_boundary(around.start.saturating_sub(Self::NEAR));
         let end = text.ceil_char_boundary(around.end.min(around.start + Self::NEAR).saturating_add(Self::NEAR));
         let near = Span::new(start, end);
+        // Long texts are only compared where they are not one.
+        let same = |of: &Arc<str>| Arc::ptr_eq(of, text) || of == text;
         let mut covered: Vec<Span> =
-            self.places.iter().filter(|(of, span)| of == &text && span.overlaps(near)).map(|(_, span)| *span).collect();
-        for value in &self.values {
-            let same = near.of(text).match_indices(value).map(|(at, _)| start + at);
-            covered.extend(same.map(|at| Span::new(at, at + value.len())));
+            self.places.iter().filter(|(of, span)| span.overlaps(near) && same(of)).map(|(_, span)| *span).collect();
+        match &self.values {
+            Some(values) => {
+                let same = values.find_overlapping_iter(near.of(text));
+                covered.extend(same.map(|found| Span::new(start + found.start(), start + found.end())));
+            }
+            None => return vec![near],
         }
         covered.iter_mut().for_each(|span| *span = hidden(text, *span));
         covered
