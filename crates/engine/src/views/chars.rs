@@ -161,10 +161,10 @@ fn compute(c: char) -> Props {
     }
     // Regional indicators stand for letters although they are symbols.
     let indicator = matches!(c, '\u{1f1e6}'..='\u{1f1ff}');
-    if c.is_alphabetic() || indicator {
+    if (c.is_alphabetic() || indicator) && !drops(c) {
         flags |= LETTER;
     }
-    if c.is_alphanumeric() || indicator || (is_combining_mark(c) && !drops(c)) {
+    if (c.is_alphanumeric() || indicator || is_combining_mark(c)) && !drops(c) {
         flags |= WORD;
     }
     if c.is_whitespace() || (c.is_ascii() && !c.is_ascii_alphanumeric()) || typographic(c) || spaceless(script) {
@@ -260,6 +260,10 @@ fn bare(c: char, mut emit: impl FnMut(char)) {
 fn compute_fold(c: char, out: &mut String) {
     if c.is_ascii() {
         out.push(c);
+        return;
+    }
+    // The iota subscript is a mark whose upper case is a letter.
+    if drops(c) {
         return;
     }
     // Upper before lower: the final sigma, the dotless i and the sharp s then meet their plain forms.

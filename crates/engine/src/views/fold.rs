@@ -75,6 +75,9 @@ pub(super) fn unfinished(tail: &str) -> Option<usize> {
     let mut next_is_word = false;
     let mut back = tail.char_indices().rev().peekable();
     while let Some((at, c)) = back.next() {
+        if chars::drops(c) {
+            continue;
+        }
         let kind = props(c);
         if !kind.word() {
             gap += c.len_utf8();

@@ -81,7 +81,7 @@ pub(crate) fn build<'a>(text: &'a str, limits: &Limits, coverage: &mut Coverage)
 ///   end) stays: excerpts only grow.
 ///
 /// A run of an encoding is not told from a word before it has twelve characters, pairs of digits before there are
-/// two of them: a payload may start so many bytes before `cut`. A run longer than 1024 bytes is held in part.
+/// three of them: a payload may start so many bytes before `cut`. A run longer than 1024 bytes is held in part.
 pub(crate) fn live(tail: &str) -> usize {
     let from = tail.ceil_char_boundary(tail.len().saturating_sub(TAIL));
     let tail = tail.get(from..).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use bartizan_core::Span;
 
-use super::readable::{promising, readable};
+use super::readable::{SHORT, promising, readable};
 use super::{Budget, Fresh, Payloads};
 use crate::views::ascii;
 use crate::views::rewrite::Mapped;
@@ -17,8 +17,10 @@ const DIGITS: usize = 20;
 const PAIRS: usize = 8;
 /// Longest run whose parts are looked at when it makes no sense as a whole.
 const PATH: usize = 1024;
-/// Encoded bytes that decide whether decoding the rest is worth it. A multiple of what each alphabet groups.
+/// Encoded bytes that show whether a run is in one case.
 const PROBE: usize = 48;
+/// Decoded bytes that decide whether decoding the rest is worth it.
+const START: usize = 32;
 
 /// The payloads of all runs in `text`.
 pub(crate) fn blobs(text: &str, fresh: Fresh<'_>, budget: &mut Budget) -> Option<Mapped> {
@@ -56,32 +58,33 @@ pub(crate) fn unfinished(tail: &str) -> Option<usize> {
         }
         (start, first) = (top, Some(top));
     }
-    // Separate pairs of digits.
+    // Separate pairs of digits; only the last may be incomplete.
     let mut rest = tail;
     let mut pairs = 0;
-    while let Some((at, _)) = last_pair(rest) {
+    while let Some((at, digits)) = last_pair(rest, pairs == 0) {
         rest = rest.get(..at)?;
-        pairs += 1;
-        if pairs >= 2 {
+        pairs += usize::from(digits > 0);
+        if pairs > 2 {
             first = Some(first.map_or(at, |f| f.min(at)));
         }
-        let blanks = rest.bytes().rev().take_while(|b| !b.is_ascii_alphanumeric()).count();
-        if blanks == 0 || blanks > 3 {
-            break;
-        }
-        rest = rest.get(..rest.len() - blanks)?;
     }
     first
 }
 
-/// The pair of digits, or the beginning of one, that ends `text`.
-fn last_pair(text: &str) -> Option<(usize, usize)> {
-    let trimmed = text.trim_end_matches(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric());
-    if text.len() - trimmed.len() > 3 {
+/// Where the pair of digits that ends `text` starts, and how many digits it has; separators may follow it.
+fn last_pair(text: &str, open: bool) -> Option<(usize, usize)> {
+    let end = text.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len();
+    if text.len() - end > 3 || (!open && end == text.len()) {
         return None;
     }
-    let digits = trimmed.bytes().rev().take_while(|b| b.is_ascii_hexdigit() || *b | 0x20 == b'x').count();
-    (1..=4).contains(&digits).then(|| (trimmed.len() - digits, trimmed.len()))
+    let word = text.bytes().take(end).rev().take_while(u8::is_ascii_alphanumeric).count();
+    let start = end - word;
+    let digits = match text.as_bytes().get(start..end)? {
+        [b'0', b'x' | b'X', digits @ ..] => digits,
+        digits => digits,
+    };
+    let complete = digits.len() == 2 || (open && digits.len() < 2 && word > 0);
+    (complete && digits.iter().all(u8::is_ascii_hexdigit)).then_some((start, digits.len()))
 }
 
 const fn is_run(b: u8) -> bool {
@@ -252,26 +255,45 @@ fn mixed(run: &str) -> bool {
 
 /// Decodes digits of `BITS` bits each, most significant first, and asks whether the bytes are text.
 fn bits<const BITS: u32>(run: &str, digit: impl Fn(u8) -> Option<u32>) -> Option<String> {
-    let bytes = |run: &str| -> Option<Vec<u8>> {
-        let mut out = Vec::with_capacity(run.len() * BITS as usize / 8);
-        let (mut value, mut held) = (0_u32, 0);
-        for b in run.bytes() {
-            value = (value << BITS) | digit(b)?;
-            held += BITS;
-            if held >= 8 {
-                held -= 8;
-                out.push((value >> held) as u8);
-                value &= (1 << held) - 1;
-            }
+    let size = run.len() * BITS as usize / 8;
+    let mut out = Vec::new();
+    let (mut value, mut held, mut bad) = (0_u32, 0, 0);
+    // Most of what is no text shows at once. Nothing is stored for it.
+    let mut start = [0_u8; START];
+    let mut filled = 0;
+    for b in run.bytes() {
+        value = (value << BITS) | digit(b)?;
+        held += BITS;
+        if held < 8 {
+            continue;
         }
-        Some(out)
-    };
-    if let Some(start) = run.get(..PROBE)
-        && !promising(&bytes(start)?)
-    {
-        return None;
+        held -= 8;
+        let byte = (value >> held) as u8;
+        value &= (1 << held) - 1;
+        if let Some(slot) = start.get_mut(filled) {
+            *slot = byte;
+            filled += 1;
+            bad += usize::from(is_bad(byte));
+            if bad > if size < SHORT { 0 } else { 2 } {
+                return None;
+            }
+            continue;
+        }
+        if out.is_empty() {
+            if !promising(&start) {
+                return None;
+            }
+            out.reserve(size);
+            out.extend_from_slice(&start);
+        }
+        out.push(byte);
     }
-    readable(&bytes(run)?)
+    readable(if out.is_empty() { start.get(..filled)? } else { &out })
+}
+
+/// Bytes that text does not have: control characters, and what UTF-8 never uses.
+const fn is_bad(byte: u8) -> bool {
+    (byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || matches!(byte, 0x7f | 0xc0 | 0xc1 | 0xf5..)
 }
 
 /// Separate pairs of hexadecimal digits: `69 67 6e`, `69:67:6e`, `0x69, 0x67, 0x6e`.

@@ -1,9 +1,9 @@
 //! Telling text from other bytes.
 
-use crate::views::chars::props;
+use crate::views::chars::{drops, props};
 
 /// Payloads shorter than this have to be words and nothing else: random bytes pass for short texts now and then.
-const SHORT: usize = 24;
+pub(super) const SHORT: usize = 24;
 
 /// The text that `bytes` are, if they are one: valid UTF-8 without control characters, mostly letters, digits and
 /// blanks. In a longer payload one byte in twenty may be broken, or a single one would hide the rest.
@@ -22,7 +22,7 @@ pub(super) fn readable(bytes: &[u8]) -> Option<String> {
             if matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..) {
                 bad += 1;
             }
-            good += usize::from(kind.word() || kind.removed() || kind.tail() || c.is_whitespace());
+            good += usize::from(kind.word() || drops(c) || kind.removed() || kind.tail() || c.is_whitespace());
             text.push(c);
         }
         // Hopeless data is given up early.
