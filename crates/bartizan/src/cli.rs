@@ -92,7 +92,7 @@ pub(crate) struct ConfigArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
-    /// Model server, as an SDK's base URL: https://api.openai.com/v1
+    /// Model server, as an SDK's base URL: https://api.openai.com/v1. Stands in for all configured ones
     #[arg(long, value_name = "URL")]
     pub(crate) upstream: Option<String>,
     /// Address to listen on [default: 127.0.0.1:8700]

@@ -20,7 +20,8 @@
 //!
 //! # One writer
 //! A chain with two writers would fork, so a store that is open for writing holds a lock on `FILE.lock`. Readers
-//! ([`SqliteStore::open_read_only`]) need none.
+//! ([`SqliteStore::open_read_only`]) need none. Where the lock does not hold, as on some network file systems, the
+//! positions are still unique in the database: of two writers one gets an error, and the chain does not fork.
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, reason = "a store owns files")]
 

@@ -356,7 +356,9 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// The lock is a file of its own: SQLite's locks on the database are for its own use and let writers alternate.
 fn lock(path: &Path) -> Result<File, OpenError> {
     let failed = |source| OpenError::Lock { path: path.to_owned(), source };
-    let file = File::options().create(true).truncate(false).write(true).open(beside(path, ".lock")).map_err(failed)?;
+    // One file has one lock, by whatever link it was named.
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let file = File::options().create(true).truncate(false).write(true).open(beside(&real, ".lock")).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),

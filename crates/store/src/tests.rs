@@ -275,6 +275,13 @@ fn only_one_may_write_and_anybody_may_read() {
         let store = SqliteStore::open(&path).await.unwrap();
         let second = SqliteStore::open(&path).await;
         assert!(matches!(second, Err(OpenError::InUse { .. })), "{second:?}");
+        #[cfg(unix)]
+        {
+            let link = folder.path().join("link.db");
+            std::os::unix::fs::symlink(&path, &link).unwrap();
+            let second = SqliteStore::open(&link).await;
+            assert!(matches!(second, Err(OpenError::InUse { .. })), "{second:?}");
+        }
         fill(&store, 0, 2).await;
 
         let reader = SqliteStore::open_read_only(&path).await.unwrap();
@@ -285,6 +292,27 @@ fn only_one_may_write_and_anybody_may_read() {
         store.close().await;
         let again = SqliteStore::open(&path).await.unwrap();
         assert_eq!(again.verify().await.unwrap(), 2);
+    });
+}
+
+#[test]
+fn two_writers_without_a_lock_make_one_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("evidence.db");
+    runtime().block_on(async {
+        let one = SqliteStore::open(&path).await.unwrap();
+        // Taking the lock file away is what a file system without locks amounts to.
+        std::fs::remove_file(folder.path().join("evidence.db.lock")).unwrap();
+        let two = SqliteStore::open(&path).await.unwrap();
+        fill(&one, 0, 2).await;
+        let stale = two.append(event("refused")).await;
+        assert!(matches!(stale, Err(StoreError::Failed(_))), "{stale:?}");
+        // It has looked again where the chain ends.
+        fill(&two, 2, 2).await;
+        assert!(one.append(event("refused")).await.is_err());
+        fill(&one, 4, 1).await;
+        assert_eq!(one.verify().await.unwrap(), 5);
+        assert!(one.recent(9).await.unwrap().iter().all(|e| e.id != "refused"));
     });
 }
 
