@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use bartizan_core::report::Flags;
 use bartizan_core::{
-    Coverage, Detector, Direction, Edit, EngineId, Exchange, Finding, Kind, Limits, Mode, Origin, Protocol, Rule, Scores, Source,
-    Text, Verdict,
+    Coverage, Detector, Direction, Edit, EngineId, Exchange, Finding, Kind, Limits, Mode, Origin, Protocol, Rule,
+    Scores, Source, Text, Verdict,
 };
 use bartizan_engine::{Engine, EngineError};
 use bartizan_policy::{Assessment, OpaqueTable, Outcome, Table, apply, decide};

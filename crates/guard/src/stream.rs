@@ -136,11 +136,13 @@ impl ReplyStream {
         self.output(out)
     }
 
-    /// The upstream failed: the caller gets a wire-correct ending.
+    /// The upstream failed: the caller gets the text that is still held and a wire-correct ending.
     pub fn fail(&mut self, message: &'static str) -> Output {
         let mut out = Permitted::nothing();
         if !self.ended {
-            self.stop(Stopped::Broken(message), &mut out);
+            let open: Vec<Channel> = self.texts.keys().cloned().collect();
+            let stopped = self.close(&open, &mut out).err().unwrap_or(Stopped::Broken(message));
+            self.stop(stopped, &mut out);
         }
         self.output(out)
     }
@@ -169,6 +171,7 @@ impl ReplyStream {
             match self.reader.event(event) {
                 Ok(chunk) => {
                     if let Err(stopped) = self.chunk(chunk, out) {
+                        self.reader.withhold();
                         self.stop(stopped, out);
                     }
                 }
@@ -210,6 +213,9 @@ impl ReplyStream {
         }
         self.close(&chunk.closes, out)?;
         let (indexes, texts): (Vec<usize>, Vec<Permitted<String>>) = passed.into_iter().unzip();
+        if withheld(&chunk, &texts) {
+            return Ok(());
+        }
         out.append(leaves.and(Permitted::all(texts)).encode(|(leaves, texts)| {
             let mut deltas: Vec<(usize, String)> = Vec::with_capacity(indexes.len());
             for (index, text) in indexes.into_iter().zip(texts) {
@@ -431,6 +437,16 @@ impl ReplyStream {
         };
         out.append(Permitted::nothing().encode(|_| bytes));
     }
+}
+
+/// True where an event would say nothing any more: all of its text is held back, and it begins and ends nothing.
+fn withheld(chunk: &Chunk, passed: &[Permitted<String>]) -> bool {
+    !chunk.deltas.is_empty()
+        && chunk.deltas.iter().any(|delta| !delta.text.is_empty())
+        && passed.iter().all(|text| text.get().is_empty())
+        && chunk.opens.is_empty()
+        && chunk.closes.is_empty()
+        && !chunk.terminal
 }
 
 const fn is_call(channel: &Channel) -> bool {

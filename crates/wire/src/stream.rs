@@ -193,6 +193,19 @@ enum Reader {
     Generic(Generic),
 }
 
+/// What the events have begun and ended so far, for an ending that fits.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    /// Choices seen, and whether they are finished.
+    choices: BTreeMap<u32, bool>,
+    /// Blocks that were started and not stopped.
+    blocks: BTreeSet<u32>,
+    next_block: u32,
+    started: bool,
+    stopping: bool,
+    done: bool,
+}
+
 /// Reads the events of one streamed reply.
 #[derive(Debug)]
 pub struct StreamReader {
@@ -205,14 +218,9 @@ pub struct StreamReader {
     paths: BTreeMap<Channel, String>,
     /// Members of the last chunk that every chunk of the stream repeats.
     envelope: String,
-    /// Choices seen, and whether they are finished.
-    choices: BTreeMap<u32, bool>,
-    /// Blocks that were started and not stopped.
-    blocks: BTreeSet<u32>,
-    next_block: u32,
-    started: bool,
-    stopping: bool,
-    done: bool,
+    said: Said,
+    /// As it was before the last event.
+    said_before: Said,
     altered: BTreeSet<Channel>,
 }
 
@@ -233,12 +241,8 @@ impl StreamReader {
             open: Vec::new(),
             paths: BTreeMap::new(),
             envelope: String::new(),
-            choices: BTreeMap::new(),
-            blocks: BTreeSet::new(),
-            next_block: 0,
-            started: false,
-            stopping: false,
-            done: false,
+            said: Said::default(),
+            said_before: Said::default(),
             altered: BTreeSet::new(),
         }
     }
@@ -264,11 +268,17 @@ impl StreamReader {
         }
     }
 
+    /// Says that the last event was not passed on: an ending then closes what that event would have closed.
+    pub fn withhold(&mut self) {
+        self.said.clone_from(&self.said_before);
+    }
+
     /// Reads the next event.
     ///
     /// # Errors
     /// Data that is not JSON, of a shape in which it is not clear what is said, or larger than the limits.
     pub fn event(&mut self, event: &SseEvent) -> Result<Chunk, WireError> {
+        self.said_before.clone_from(&self.said);
         let mut chunk = Chunk { event: event.clone(), ..Chunk::default() };
         if !event.rest.is_empty() {
             chunk.texts.push(bare(&event.rest, "#comment"));
@@ -280,7 +290,7 @@ impl StreamReader {
         if self.protocol == Protocol::OpenaiChat && data.trim() == "[DONE]" {
             self.close(&mut chunk, |_| true);
             chunk.terminal = true;
-            self.done = true;
+            self.said.done = true;
             return Ok(chunk);
         }
         let doc = match Doc::parse(data.as_bytes(), &self.limits) {
@@ -334,7 +344,7 @@ impl StreamReader {
         self.open_channels(chunk)?;
         chunk.model_error = doc.get(0, "error").is_some_and(|e| doc.kind(e) != Some(NodeKind::Null));
         let Some(choices) = doc.get(0, "choices") else { return Ok(()) };
-        self.started = true;
+        self.said.started = true;
         self.keep_envelope(doc);
         for (position, choice) in doc.children(choices).enumerate() {
             let index = number(doc, choice, "index").unwrap_or_else(|| u32::try_from(position).unwrap_or(u32::MAX));
@@ -343,11 +353,11 @@ impl StreamReader {
             {
                 chunk.echoes.push((index, logprobs.literal()));
             }
-            if self.choices.len() >= MAX_CHANNELS {
+            if self.said.choices.len() >= MAX_CHANNELS {
                 return Err(WireError::Stream("too many choices"));
             }
             let finished = doc.get(choice, "finish_reason").is_some_and(|f| doc.kind(f) != Some(NodeKind::Null));
-            *self.choices.entry(index).or_default() |= finished;
+            *self.said.choices.entry(index).or_default() |= finished;
             if finished {
                 self.close(chunk, |c| c.choice == index);
             }
@@ -378,11 +388,11 @@ impl StreamReader {
         let index = number(doc, 0, "index").unwrap_or(0);
         let kind = doc.get_str(0, "type").unwrap_or_default();
         if kind == "content_block_start" {
-            if self.blocks.len() >= MAX_CHANNELS {
+            if self.said.blocks.len() >= MAX_CHANNELS {
                 return Err(WireError::Stream("too many content blocks"));
             }
-            self.blocks.insert(index);
-            self.next_block = self.next_block.max(index.saturating_add(1));
+            self.said.blocks.insert(index);
+            self.said.next_block = self.said.next_block.max(index.saturating_add(1));
             if let Reader::Anthropic(dialect) = &self.reader
                 && let Some(part) = dialect.block(index)
             {
@@ -401,16 +411,16 @@ impl StreamReader {
             chunk.void_signatures.extend(signature.filter(|s| s.kind == NodeKind::String).map(|s| s.literal()));
         }
         match kind.as_ref() {
-            "message_start" => self.started = true,
+            "message_start" => self.said.started = true,
             "content_block_stop" => {
-                self.blocks.remove(&index);
+                self.said.blocks.remove(&index);
                 self.close(chunk, |c| c.block == index);
             }
-            "message_delta" => self.stopping = true,
+            "message_delta" => self.said.stopping = true,
             "message_stop" => {
                 self.close(chunk, |_| true);
                 chunk.terminal = true;
-                self.done = true;
+                self.said.done = true;
             }
             _ => {}
         }
@@ -494,7 +504,7 @@ impl StreamReader {
     /// Marks the stream as ended; true where it was before.
     fn end(&mut self) -> bool {
         self.open.clear();
-        std::mem::replace(&mut self.done, true)
+        std::mem::replace(&mut self.said.done, true)
     }
 
     fn openai_refusal(&mut self, message: &str, event_id: &str) -> Vec<u8> {
@@ -509,13 +519,13 @@ impl StreamReader {
                 encode(&self.model)
             );
         }
-        if self.choices.is_empty() {
-            self.choices.insert(0, false);
+        if self.said.choices.is_empty() {
+            self.said.choices.insert(0, false);
         }
-        let role = if self.started { "" } else { r#""role":"assistant","content":null,"# };
+        let role = if self.said.started { "" } else { r#""role":"assistant","content":null,"# };
         let refusal = format!("{{{role}\"refusal\":{}}}", encode(message));
         let tail = format!(",\"event_id\":{}", encode(event_id));
-        for (choice, _) in self.choices.iter().filter(|(_, finished)| !**finished) {
+        for (choice, _) in self.said.choices.iter().filter(|(_, finished)| !**finished) {
             self.openai_chunk(*choice, &refusal, "null", "", &mut out);
             self.openai_chunk(*choice, "{}", "\"content_filter\"", &tail, &mut out);
         }
@@ -528,7 +538,7 @@ impl StreamReader {
         if self.end() {
             return out;
         }
-        if !self.started {
+        if !self.said.started {
             let start = format!(
                 r#"{{"type":"message_start","message":{{"id":{},"type":"message","role":"assistant","model":{},"content":[],"stop_reason":null,"stop_sequence":null,"usage":{{"input_tokens":0,"output_tokens":0}}}}}}"#,
                 encode(&format!("msg_{event_id}")),
@@ -536,11 +546,11 @@ impl StreamReader {
             );
             write_event("message_start", &start, &mut out);
         }
-        for block in std::mem::take(&mut self.blocks) {
+        for block in std::mem::take(&mut self.said.blocks) {
             write_event("content_block_stop", &format!(r#"{{"type":"content_block_stop","index":{block}}}"#), &mut out);
         }
-        if !self.stopping {
-            let index = self.next_block;
+        if !self.said.stopping {
+            let index = self.said.next_block;
             let text = encode(message);
             let id = encode(event_id);
             for (name, data) in [

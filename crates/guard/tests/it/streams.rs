@@ -101,6 +101,49 @@ fn a_canary_never_leaves_and_the_ending_is_correct() {
     assert!(!text.contains("CANARY") && out.contains("event: error"), "{out}");
 }
 
+#[test]
+fn a_cut_at_the_last_event_still_ends_properly() {
+    // The canary is complete only when the channel closes: at the finishing event, or at `[DONE]` without one.
+    let canary = "BARTIZAN-CANARY-00112233445566778899";
+    let finished = openai(&["It is ", canary]);
+    let unfinished = event(&json!({"content": canary}), &Value::Null) + "data: [DONE]\n\n";
+    let blocks = anthropic(&["It is ", canary]);
+    for (protocol, bytes) in
+        [(Protocol::OpenaiChat, finished), (Protocol::OpenaiChat, unfinished), (Protocol::AnthropicMessages, blocks)]
+    {
+        let guard = guard(Mode::Enforce);
+        let mut stream = guard.reply_stream(protocol, ReplyContext::default(), "event-1", true);
+        let mut out = stream.push(bytes.as_bytes()).permitted.into_inner();
+        out.extend(stream.finish().permitted.into_inner());
+        let out = String::from_utf8(out).unwrap();
+        assert!(!out.contains("CANARY"), "{out}");
+        assert_eq!(stream.noted().action, Action::Cut);
+        match protocol {
+            Protocol::AnthropicMessages => {
+                let count = |kind: &str| data(&out).iter().filter(|e| e["type"] == kind).count();
+                assert_eq!(count("content_block_start"), count("content_block_stop"), "{out}");
+                assert_eq!(count("message_stop"), 1, "{out}");
+                assert!(out.contains("\"stop_reason\":\"refusal\""), "{out}");
+            }
+            _ => {
+                assert!(out.contains("\"finish_reason\":\"content_filter\""), "{out}");
+                assert!(!out.contains("\"finish_reason\":\"stop\"") && out.ends_with("data: [DONE]\n\n"), "{out}");
+            }
+        }
+    }
+}
+
+#[test]
+fn text_before_a_failure_of_the_upstream_is_not_lost() {
+    let guard = guard(Mode::Enforce);
+    let mut stream = guard.reply_stream(Protocol::OpenaiChat, ReplyContext::default(), "e", false);
+    let mut out = stream.push(event(&json!({"content": "half a wor"}), &Value::Null).as_bytes()).permitted.into_inner();
+    out.extend(stream.fail("the upstream broke off").permitted.into_inner());
+    let out = String::from_utf8(out).unwrap();
+    assert_eq!(text(Protocol::OpenaiChat, &out), "half a wor");
+    assert!(out.contains("the upstream broke off"), "{out}");
+}
+
 fn call_events(arguments: &[&str]) -> String {
     let mut out = event(
         &json!({"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": {"name": "send", "arguments": ""}}]}),
