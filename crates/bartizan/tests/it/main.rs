@@ -1,6 +1,7 @@
 //! The program as a whole, from outside.
 
 mod cli;
+mod conformance;
 mod fuzz_replay;
 mod gateway;
 mod http;

@@ -1,0 +1,222 @@
+//! One set of cases through every surface, with equal verdicts. See `conformance/README.md`.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::http::send;
+use crate::support::Gateway;
+
+struct Case {
+    name: String,
+    origin: String,
+    text: String,
+    verdict: String,
+}
+
+fn cases() -> Vec<Case> {
+    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_else(|| panic!("`{key}`")).to_owned();
+    include_str!("../../../../conformance/cases.jsonl")
+        .lines()
+        .map(|line| {
+            let case: Value = serde_json::from_str(line).expect("JSON lines");
+            Case {
+                name: text(&case, "name"),
+                origin: text(&case, "origin"),
+                text: text(&case, "text"),
+                verdict: text(&case, "verdict"),
+            }
+        })
+        .collect()
+}
+
+/// `bartizan check --jsonl`: a verdict a line.
+fn checked(lines: &[Value]) -> Vec<String> {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bartizan"))
+        .args(["check", "--jsonl"])
+        .current_dir(std::env::temp_dir())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    let text: String = lines.iter().map(|l| format!("{l}\n")).collect();
+    let writer = std::thread::spawn(move || input.write_all(text.as_bytes()).expect("it reads"));
+    let out = BufReader::new(child.stdout.take().expect("a pipe"));
+    let verdicts = out
+        .lines()
+        .map(|line| {
+            let answer: Value = serde_json::from_str(&line.expect("a line")).expect("JSON lines");
+            answer["verdict"].as_str().expect("a verdict").to_owned()
+        })
+        .collect();
+    writer.join().expect("all is written");
+    assert!(child.wait().expect("it ends").success());
+    verdicts
+}
+
+/// The conversation in which the text stands where its origin says.
+fn openai(case: &Case) -> Vec<Value> {
+    let ask = json!({"role": "user", "content": "Go on."});
+    let call = json!({"role": "assistant", "content": null, "tool_calls": [
+        {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}]});
+    match case.origin.as_str() {
+        "system" => vec![json!({"role": "system", "content": case.text}), ask],
+        "tool" => vec![ask, call, json!({"role": "tool", "tool_call_id": "c1", "content": case.text})],
+        "model" => vec![ask.clone(), json!({"role": "assistant", "content": case.text}), ask],
+        _ => vec![json!({"role": "user", "content": case.text})],
+    }
+}
+
+fn anthropic(case: &Case) -> Value {
+    let ask = json!({"role": "user", "content": "Go on."});
+    let call = json!({"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "look", "input": {}}]});
+    let messages = match case.origin.as_str() {
+        "system" => json!([ask]),
+        "tool" => {
+            json!([ask, call, {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": case.text}]}])
+        }
+        _ => json!([{"role": "user", "content": case.text}]),
+    };
+    let mut body = json!({"model": "m", "max_tokens": 5, "messages": messages});
+    if case.origin == "system" {
+        body["system"] = json!(case.text);
+    }
+    body
+}
+
+/// An upstream that remembers what it got and answers what it is told.
+struct Upstream {
+    origin: String,
+    seen: Arc<Mutex<Vec<u8>>>,
+    answer: Arc<Mutex<(&'static str, String)>>,
+}
+
+impl Upstream {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let origin = format!("http://{}", listener.local_addr().expect("an address"));
+        let seen: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let answer = Arc::new(Mutex::new(("application/json", String::new())));
+        let (remember, say) = (Arc::clone(&seen), Arc::clone(&answer));
+        std::thread::spawn(move || {
+            for socket in listener.incoming().map_while(Result::ok) {
+                let mut reader = BufReader::new(socket);
+                let mut length = 0;
+                let mut line = String::new();
+                while reader.read_line(&mut line).is_ok_and(|n| n > 2) {
+                    if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                        length = value.trim().parse().expect("a length");
+                    }
+                    line.clear();
+                }
+                let mut body = vec![0; length];
+                if reader.read_exact(&mut body).is_err() {
+                    continue;
+                }
+                *remember.lock().expect("no panic") = body;
+                let (kind, text) = say.lock().expect("no panic").clone();
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    text.len()
+                );
+                let _ = reader.get_mut().write_all((head + &text).as_bytes());
+            }
+        });
+        Self { origin, seen, answer }
+    }
+
+    fn say(&self, kind: &'static str, text: String) {
+        *self.answer.lock().expect("no panic") = (kind, text);
+    }
+}
+
+/// What a gateway did with a request, as a verdict.
+fn request_verdict(gateway: &Gateway, upstream: &Upstream, path: &str, body: &Value) -> &'static str {
+    let headers: &[&str] = if path == "/v1/messages" { &["anthropic-version: 2023-06-01"] } else { &[] };
+    let body = body.to_string();
+    let reply = send(&gateway.origin, "POST", path, headers, body.as_bytes());
+    match reply.status {
+        400 => "deny",
+        200 if *upstream.seen.lock().expect("no panic") == body.as_bytes() => "allow",
+        200 => "redact",
+        _ => panic!("{reply:?}"),
+    }
+}
+
+#[test]
+fn every_surface_gives_the_same_verdict() {
+    let cases = cases();
+    let bare: Vec<Value> = cases.iter().map(|c| json!({"id": c.name, "text": c.text, "origin": c.origin})).collect();
+    let turns: Vec<Value> = cases.iter().map(|c| json!({"id": c.name, "messages": openai(c)})).collect();
+    for (surface, verdicts) in [("check", checked(&bare)), ("check messages", checked(&turns))] {
+        assert_eq!(verdicts.len(), cases.len());
+        for (case, verdict) in cases.iter().zip(verdicts) {
+            assert_eq!(verdict, case.verdict, "{} through {surface}", case.name);
+        }
+    }
+
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream.origin, "");
+    let harmless = json!({"role": "assistant", "content": "ok"});
+    for case in &cases {
+        upstream.say(
+            "application/json",
+            json!({"id": "i", "model": "m", "choices": [{"index": 0, "message": harmless, "finish_reason": "stop"}]})
+                .to_string(),
+        );
+        let body = json!({"model": "m", "messages": openai(case)});
+        let verdict = request_verdict(&gateway, &upstream, "/v1/chat/completions", &body);
+        assert_eq!(verdict, case.verdict, "{} in an OpenAI request", case.name);
+        if case.origin == "model" {
+            replies(case, &gateway, &upstream);
+            continue;
+        }
+        upstream.say("application/json", json!({"id": "i", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "ok"}], "stop_reason": "end_turn", "usage": {}}).to_string());
+        let verdict = request_verdict(&gateway, &upstream, "/v1/messages", &anthropic(case));
+        assert_eq!(verdict, case.verdict, "{} in an Anthropic request", case.name);
+    }
+}
+
+fn replies(case: &Case, gateway: &Gateway, upstream: &Upstream) {
+    let ask = json!({"model": "m", "messages": [{"role": "user", "content": "Go on."}]}).to_string();
+    let message = json!({"role": "assistant", "content": case.text});
+    let whole =
+        json!({"id": "i", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]});
+    upstream.say("application/json", whole.to_string());
+    let reply = send(&gateway.origin, "POST", "/v1/chat/completions", &[], ask.as_bytes());
+    let verdict = match reply.status {
+        400 => "deny",
+        _ if reply.body == whole.to_string().as_bytes() => "allow",
+        _ => "redact",
+    };
+    assert_eq!(verdict, case.verdict, "{} in an OpenAI reply", case.name);
+
+    let event = |delta: Value, finish: Value| {
+        let chunk = json!({"id": "i", "object": "chat.completion.chunk", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
+        format!("data: {chunk}\n\n")
+    };
+    let letters: Vec<char> = case.text.chars().collect();
+    let mut stream: String =
+        letters.chunks(2).map(|c| event(json!({"content": c.iter().collect::<String>()}), Value::Null)).collect();
+    stream += &event(json!({}), json!("stop"));
+    upstream.say("text/event-stream", stream + "data: [DONE]\n\n");
+    let streamed = ask.replace("{\"messages\"", "{\"stream\":true,\"messages\"");
+    let reply = send(&gateway.origin, "POST", "/v1/chat/completions", &[], streamed.as_bytes()).text();
+    let said: String = reply
+        .lines()
+        .filter_map(|l| serde_json::from_str::<Value>(l.strip_prefix("data: ")?).ok())
+        .filter_map(|c| c["choices"][0]["delta"]["content"].as_str().map(str::to_owned))
+        .collect();
+    let verdict = if reply.contains("content_policy_violation") {
+        "deny"
+    } else if said == case.text {
+        "allow"
+    } else {
+        "redact"
+    };
+    assert_eq!(verdict, case.verdict, "{} in an OpenAI stream: {said:?}", case.name);
+}
