@@ -76,6 +76,14 @@ impl Writer {
         let sync = self.wal.clone().map(|wal| tokio::spawn(wal.keep_synced()));
         let mut group = Vec::with_capacity(GROUP);
         while self.jobs.recv_many(&mut group, GROUP).await > 0 {
+            // Whoever is ready to run may be about to record something too: one commit for all costs little more
+            // than one for the first.
+            tokio::task::yield_now().await;
+            while group.len() < GROUP
+                && let Ok(job) = self.jobs.try_recv()
+            {
+                group.push(job);
+            }
             self.commit(&mut group).await;
         }
         if let Some(sync) = sync {

@@ -9,6 +9,7 @@ use bartizan_core::{
 
 use super::evidence::{NoisyOr, REACH, confidence, distance, mood};
 use super::lexicon::Sense;
+use super::object::{self, Object};
 use super::words::{Mark, Reading, WORD_VIEWS, Words, anchors, read_around_anchors};
 use crate::{RulesError, Settings};
 
@@ -97,22 +98,15 @@ fn weigh(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
 /// "Ignore all previous instructions": a verb, what it is about, and whose or which.
 fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     let sentence = reading.sentence(head.start, head.end, REACH);
-    let ahead = Span::new(head.end, sentence.end);
-    let behind = Span::new(sentence.start, head.start);
-    let object = Sense::INSTRUCTIONS | Sense::RULES | Sense::EVERYTHING | Sense::TALK;
     // Verbs stand last in several languages; English verbs that do are passive.
     let verb_last = head.sense.has(Sense::VOID) || !stands_before_object(reading, head);
-    let forward = reading.senses(ahead);
-    let side = if !head.sense.has(Sense::VOID) && forward.has(object) {
-        ahead
-    } else if verb_last && reading.senses(behind).has(object) {
-        behind
-    } else if !head.sense.has(Sense::VOID) && forward.has(Sense::BEFORE) {
-        ahead
-    } else {
-        return None;
+    let forward = if head.sense.has(Sense::VOID) { None } else { object::ahead(reading, head, sentence.end) };
+    let Object { found, extent, doubt } = match forward {
+        Some(object) => object,
+        None if verb_last => object::behind(reading, head, sentence.start)?,
+        None => return None,
     };
-    let found = reading.senses(side);
+    let dropped = !head.sense.has(Sense::IGNORE | Sense::VOID | Sense::UNFOLLOW);
     let verb = if head.sense.has(Sense::IGNORE | Sense::VOID) {
         0.3
     } else if head.sense.has(Sense::UNFOLLOW) {
@@ -120,12 +114,13 @@ fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     } else {
         0.1
     };
-    let strong = found.has(Sense::INSTRUCTIONS);
     let about = match found {
         f if f.has(Sense::INSTRUCTIONS) => 0.35,
         f if f.has(Sense::RULES) => 0.2,
-        f if f.has(Sense::EVERYTHING) => 0.15,
-        f if f.has(Sense::TALK) => 0.12,
+        f if f.has(Sense::EVERYTHING | Sense::CONTEXT) => 0.15,
+        // People take back what they asked and said themselves.
+        f if f.has(Sense::TASK) => 0.05,
+        f if f.has(Sense::TALK) => 0.02,
         _ => 0.05,
     };
     let mut scope = 0.0;
@@ -134,20 +129,23 @@ fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
             scope += weight;
         }
     }
+    let own = Sense::YOURS | Sense::SECRET;
     let foreign = found.has(Sense::MINE) && !found.has(Sense::YOURS);
-    let mut weight = verb + about + f32::min(scope, 0.4) + mood(reading, head) - distance(reading, head);
+    let mut weight = verb + about + f32::min(scope, 0.4) + mood(reading, head) - doubt - distance(reading, head);
     if foreign {
         weight -= 0.25;
     }
-    if !strong && !found.has(Sense::BEFORE | Sense::YOURS | Sense::SECRET) {
+    if !found.has(Sense::BEFORE | own) {
         weight -= 0.1;
+    }
+    // Rows, filters and settings are removed every day.
+    if dropped && !found.has(Sense::INSTRUCTIONS | own) && !found.has(Sense::EVERYTHING) {
+        weight -= 0.15;
     }
     let after = reading.senses(Span::new(head.end, head.end + 2 * REACH));
     if after.has(Sense::INSTEAD) {
         weight += 0.1;
     }
-    let wanted = object | Sense::BEFORE;
-    let extent = reading.within(side).filter(|m| m.sense.has(wanted)).fold(Span::new(head.start, head.end), join);
     Some((weight, extent))
 }
 

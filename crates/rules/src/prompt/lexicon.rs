@@ -7,7 +7,7 @@ use std::ops::BitOr;
 
 /// A set of meanings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sense(u32);
+pub(super) struct Sense(u64);
 
 impl Sense {
     pub(super) const NONE: Self = Self(0);
@@ -73,6 +73,22 @@ impl Sense {
     pub(super) const ABOUT: Self = Self(1 << 29);
     /// What is wanted in place of the instructions.
     pub(super) const INSTEAD: Self = Self(1 << 30);
+    /// What the model was asked to do.
+    pub(super) const TASK: Self = Self(1 << 31);
+    /// The person whom the model works for.
+    pub(super) const USER: Self = Self(1 << 32);
+    /// Words about words: what follows is mentioned, not meant.
+    pub(super) const MENTION: Self = Self(1 << 33);
+    /// Second person and a duty.
+    pub(super) const OBLIGE: Self = Self(1 << 34);
+    /// Puts something before, or in the place of, the task at hand.
+    pub(super) const DETOUR: Self = Self(1 << 35);
+    /// What only an agent has at hand: tools, the conversation, credentials.
+    pub(super) const ASSET: Self = Self(1 << 36);
+    /// What a model works in.
+    pub(super) const CONTEXT: Self = Self(1 << 38);
+    /// Without anybody noticing.
+    pub(super) const STEALTH: Self = Self(1 << 37);
 
     /// True where the sets share a meaning.
     pub(super) const fn has(self, other: Self) -> bool {
@@ -121,12 +137,57 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
         Sense::RULES,
         "rule rules command commands order orders policy policies constraint constraints restriction \
         restrictions limitation limitations programming training safeguard safeguards filter filters protocol \
-        protocols configuration config settings moderation ethics objective objectives principles guidance \
-        request task tasks assignment assignments \
-        what_the_user the_user_asked what_you_were_asked what_i_said what_i_told",
+        protocols configuration config settings moderation ethics objective objectives principles guidance",
     ),
+    (
+        Sense::TASK,
+        "request requests task tasks assignment assignments question questions query what_the_user the_user_asked \
+        what_the_human what_you_were_asked what_i_asked what_i_said what_i_told user_asked_for job",
+    ),
+    (
+        Sense::USER,
+        "the_user the_users user's users' the_human your_user your_users the_end_user what_the_user user_asked \
+        the_operator",
+    ),
+    (
+        Sense::MENTION,
+        "translate translation means meaning phrase sentence sentences wording titled title regex grep classify \
+        paraphrase rewrite proofread spelling called what_does definition_of log_line uberset* traduis traduisez \
+        traduce traduzca traduza traduci vertaal przetlumacz переведи* cevir terjemahkan 翻译 翻譯 翻訳 번역*",
+    ),
+    (
+        Sense::OBLIGE,
+        "you_must you_should you_shall you_have_to you_need_to you_are_required_to you_are_to you_will_now \
+        you_are_instructed_to task_is_to job_is_to goal_is_to du_musst du_sollst sie_mussen tu_dois vous_devez debes \
+        tienes_que debe_usted voce_deve deves devi deve_lei je_moet musisz ты_должен вы_должны yapmalısın \
+        你必须 你需要 你应该 必須 あなたは 당신은",
+    ),
+    (
+        Sense::DETOUR,
+        "before_you_can before_answering before_you_answer before_responding before_you_respond before_you_reply \
+        before_replying before_you_continue before_continuing before_completing before_doing_anything \
+        before_you_do_anything before_solving before_you_solve instead_of_answering \
+        instead_of_responding instead_of_summarizing instead_of_summarising instead_of_replying \
+        rather_than_answering instead_of_the_summary do_the_following_first do_this_first carry_out_first \
+        the_task_that_i_gave task_i_gave_you after_you_do_that after_doing_that after_that_you_can \
+        continue_as_normal continue_as_usual continue_with_the_task proceed_as_normal continue_normally \
+        before_proceeding then_resume resume_the_task bevor_du_antwortest statt_zu_antworten \
+        avant_de_repondre au_lieu_de_repondre antes_de_responder en_lugar_de_responder \
+        em_vez_de_responder prima_di_rispondere invece_di_rispondere voordat_je_antwoordt zanim_odpowiesz \
+        прежде_чем_ответить вместо_ответа 回答之前 在回答之前 而不是回答 回答する前に 답변하기_전에",
+    ),
+    (
+        Sense::ASSET,
+        "tool tools function_call api_call this_conversation the_conversation conversation_history chat_history \
+        this_chat credential credentials api_key api_keys password passwords secrets environment_variables access_token \
+        customer_list personal_data private_data user_data the_user's user's_data inbox contacts exfiltrate \
+        system_prompt bank_account iban wallet the_file_with werkzeug outil herramienta ferramenta strumento \
+        инструмент 工具 ツール 도구",
+    ),
+    (Sense::STEALTH, "secretly covertly quietly without_asking without_confirmation without_permission"),
     (Sense::EVERYTHING, "everything anything whatever all_that all_of_that all_this"),
-    (Sense::TALK, "message messages conversation context text words content told said"),
+    (Sense::TALK, "message messages conversation text words content told said"),
+    (Sense::CONTEXT, "context chat session dialogue thread"),
     (
         Sense::BEFORE,
         "previous previously prior above earlier preceding foregoing aforementioned before so_far \
@@ -179,7 +240,11 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
         Sense::MODEL,
         "ai_assistant ai_agent ai_agents ai_system ai_systems ai_model ai_models ai_assistants assistant llm \
         llms language_model language_models chatbot chatbots chatgpt gpt claude copilot gemini ai automated_agents \
-        automated_agent virtual_assistant agent agents",
+        automated_agent virtual_assistant agent agents ai_language_model ai_bot bot bots the_bot coding_agent \
+        coding_agents coding_assistant ai_tool ki-assistent* ki-agent* ki-modell* sprachmodell* assistant_ia \
+        modele_de_langage asistente_de_ia modelo_de_lenguaje assistente_de_ia modelo_de_linguagem assistente_ia \
+        modello_linguistico ai-assistent taalmodel asystent* языков* нейросет* ассистент* 语言模型 人工智能 ai助手 \
+        智能助手 言語モデル aiアシスタント 언어_모델 ai_어시스턴트",
     ),
     (
         Sense::CALL,
@@ -191,26 +256,30 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
         "send forward email e-mail call delete transfer click visit open fetch run execute include append add \
         insert recommend reply respond output print say tell give buy purchase reveal show share post upload download \
         write create schedule invite approve rate rank score answer replace modify change use make invoke read pay \
-        book cancel reset grant disclose ignore disregard end start begin",
+        book cancel reset grant disclose ignore disregard end start begin put list save wire navigate load embed submit \
+        collect access retrieve decode carry_out remember mention encourage respond prioritize pay_out export render \
+        display summarize translate forget drop skip bypass",
     ),
     (
         Sense::CONCEAL,
         "not_mention not_tell not_inform not_disclose not_reveal n't_mention n't_tell n't_inform never_mention \
         never_tell without_telling without_informing without_mentioning not_let_the_user keep_this_secret \
-        hide_this secretly silently not_notify not_show_this",
+        hide_this_from not_notify not_show_this not_alert n't_notify n't_alert",
     ),
     (
         Sense::READING,
         "you_read_this you_see_this reading_this you_process_this processing_this you_summarize \
         you_summarise summarizing_this summarising_this you_are_reading you_parse_this when_asked_to_summarize \
-        you_encounter_this before_answering before_responding before_using_this_tool before_you_answer \
-        before_doing_anything before_calling",
+        you_encounter_this before_using_this_tool before_calling_this_tool you_process_the you_handle_this \
+        you_open_this you_summarize_this reads_this wenn_du_das_liest wenn_du_dies_liest si_tu_lis si_vous_lisez \
+        cuando_leas si_lees se_voce_ler quando_leggi als_je_dit_leest 当你读到 如果你看到 これを読ん",
     ),
     (Sense::ANSWER, "your_response your_answer your_reply your_output your_summary your_responses your_answers"),
     (
         Sense::LEAD,
         "please now and then also just must should shall simply kindly instead immediately you so but first \
-        next finally always will can to_first thus therefore ok okay yes stop",
+        next finally always will can to_first thus therefore ok okay yes stop bitte por_favor per_favore alstublieft \
+        prosze пожалуиста lutfen tolong 请 請",
     ),
     (
         Sense::REPORTED,
@@ -243,6 +312,11 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
         just_print new_task new_instructions and_give and_act and_execute and_send and_call",
     ),
     // German.
+    (Sense::TASK, "aufgabe aufgaben frage fragen anfrage"),
+    (Sense::USER, "dem_nutzer der_nutzer den_nutzer des_nutzers dem_benutzer den_benutzer der_benutzer des_benutzers"),
+    (Sense::ANSWER, "deiner_antwort deine_antwort ihrer_antwort ihre_antwort"),
+    (Sense::CONCEAL, "erwahne_nicht erwahne_dies_nicht sage_nichts verschweige sag_dem_nutzer_nicht"),
+    (Sense::ACTION, "sende schicke leite uberweise losche rufe offne antworte fuge fuhre verwende"),
     (Sense::IGNORE, "ignorier* missacht* vergiss vergessen verwirf uberschreib* setz_dich_uber umgehe umgeh"),
     (Sense::UNFOLLOW, "befolge_nicht folge_nicht befolge_keine halte_dich_nicht"),
     (
@@ -250,7 +324,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
         "anweisung* instruktion* vorgabe* systemprompt* systemanweisung* systemnachricht* richtlinie* \
         direktive* eingabeaufforderung* hauptdirektive*",
     ),
-    (Sense::RULES, "regel regeln befehl* vorschrift* einschrankung* aufgaben verhaltenskodex programmierung"),
+    (Sense::RULES, "regel regeln befehl* vorschrift* einschrankung* verhaltenskodex programmierung"),
     (Sense::EVERYTHING, "alles"),
     (
         Sense::BEFORE,
@@ -264,6 +338,11 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SHOW, "zeig zeige gib nenne nenn wiederhol* drucke schreib* sage teile"),
     (Sense::VERBATIM, "wortwortlich wortlich wort_fur_wort"),
     // French.
+    (Sense::TASK, "tache taches question demande"),
+    (Sense::USER, "l'utilisateur a_l'utilisateur l'utilisatrice"),
+    (Sense::ANSWER, "ta_reponse votre_reponse"),
+    (Sense::CONCEAL, "ne_mentionne_pas ne_mentionnez_pas ne_dis_rien ne_dites_rien"),
+    (Sense::ACTION, "envoie envoyez transfere transferez supprime supprimez appelle appelez ouvre ouvrez ajoute ajoutez reponds repondez"),
     (
         Sense::IGNORE,
         "ignorez ignorer oublie oubliez oublier neglige* outrepass* fais_abstraction faites_abstraction \
@@ -281,6 +360,11 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SHOW, "affiche affichez montre montrez repete repetez donne donnez imprime ecris dis-moi dites-moi"),
     (Sense::VERBATIM, "mot_pour_mot mot_a_mot"),
     // Spanish.
+    (Sense::TASK, "tarea tareas pregunta preguntas solicitud"),
+    (Sense::USER, "el_usuario al_usuario del_usuario"),
+    (Sense::ANSWER, "tu_respuesta su_respuesta"),
+    (Sense::CONCEAL, "no_menciones no_mencione no_digas no_le_digas"),
+    (Sense::ACTION, "envia envie reenvia reenvie transfiere transfiera elimina elimine borra llama llame abre abra anade agrega responde responda"),
     (
         Sense::IGNORE,
         "ignora ignoren ignorar ignorad olvida olvide olvidate olvidar desestima* descarta descarte incumple prescinde \
@@ -298,6 +382,11 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SHOW, "muestra muestrame muestre repite repita imprime dime escribe ensename"),
     (Sense::VERBATIM, "palabra_por_palabra textualmente literalmente"),
     // Portuguese.
+    (Sense::TASK, "tarefa tarefas pergunta solicitacao"),
+    (Sense::USER, "o_usuario ao_usuario do_usuario o_utilizador ao_utilizador"),
+    (Sense::ANSWER, "sua_resposta tua_resposta"),
+    (Sense::CONCEAL, "nao_mencione nao_diga nao_conte"),
+    (Sense::ACTION, "encaminhe transfira exclua apague chame adicione acrescente"),
     (Sense::IGNORE, "esqueca esquece esquecer desconsidere desconsidera desconsiderar descarta"),
     (Sense::UNFOLLOW, "nao_siga nao_obedeca nao_cumpra"),
     (Sense::INSTRUCTIONS, "instrucao instrucoes diretriz diretrizes orientacoes diretiva diretivas"),
@@ -309,6 +398,11 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SHOW, "mostre mostra exiba exibe diga escreva imprima"),
     (Sense::VERBATIM, "palavra_por_palavra"),
     // Italian.
+    (Sense::TASK, "compito compiti domanda richiesta"),
+    (Sense::USER, "l'utente all'utente dell'utente"),
+    (Sense::ANSWER, "tua_risposta sua_risposta"),
+    (Sense::CONCEAL, "non_menzionare non_dire"),
+    (Sense::ACTION, "invia inviate inoltra trasferisci cancella chiama apri aggiungi rispondi"),
     (Sense::IGNORE, "ignorare dimentica dimenticare dimenticati trascura scarta non_considerare non_tenere_conto"),
     (Sense::UNFOLLOW, "non_seguire non_rispettare non_obbedire"),
     (Sense::INSTRUCTIONS, "istruzione istruzioni direttiva direttive indicazioni"),
@@ -322,10 +416,15 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SHOW, "mostra mostrami visualizza ripeti stampa dimmi scrivi elenca"),
     (Sense::VERBATIM, "parola_per_parola"),
     // Dutch.
+    (Sense::USER, "de_gebruiker"),
+    (Sense::ANSWER, "je_antwoord uw_antwoord"),
+    (Sense::CONCEAL, "vermeld_niet vertel_niet"),
+    (Sense::ACTION, "stuur verstuur verwijder roep voeg antwoord"),
     (Sense::IGNORE, "negeer negeren vergeet"),
     (Sense::UNFOLLOW, "volg_niet"),
     (Sense::INSTRUCTIONS, "instructie instructies aanwijzing* richtlijn*"),
-    (Sense::RULES, "regels opdrachten"),
+    (Sense::RULES, "regels"),
+    (Sense::TASK, "opdracht opdrachten vraag"),
     (Sense::BEFORE, "vorige eerdere voorgaande bovenstaande voorafgaande"),
     (Sense::ALL, "alle"),
     (Sense::YOURS, "jouw uw"),
@@ -341,6 +440,9 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::REVEAL, "dezvaluie dezvalui"),
     (Sense::SHOW, "arata afiseaza repeta"),
     // Polish.
+    (Sense::TASK, "zadanie zadania pytanie"),
+    (Sense::USER, "uzytkownik*"),
+    (Sense::ACTION, "wyslij przeslij usun wywolaj otworz dodaj odpowiedz"),
     (Sense::IGNORE, "ignoruj zignoruj ignorujcie zapomnij"),
     (Sense::INSTRUCTIONS, "instrukcj* polecen* wytyczn*"),
     (Sense::RULES, "zasady zasad reguly"),
@@ -351,6 +453,11 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::REVEAL, "ujawnij zdradz"),
     (Sense::SHOW, "pokaz wyswietl powtorz podaj"),
     // Russian and Ukrainian.
+    (Sense::TASK, "задани* вопрос* запрос*"),
+    (Sense::USER, "пользовател*"),
+    (Sense::ANSWER, "своем_ответе твоем_ответе вашем_ответе"),
+    (Sense::CONCEAL, "не_говори* не_сообща* не_упомина*"),
+    (Sense::ACTION, "отправь* перешли* удали* вызови* открои* добавь* ответь*"),
     (Sense::IGNORE, "игнориру* проигнориру* забудь* отбрось* ігнору* проігнору*"),
     (Sense::UNFOLLOW, "не_следу* не_выполня*"),
     (Sense::INSTRUCTIONS, "инструкци* указани* промпт* директив* інструкці* вказівк*"),
@@ -364,6 +471,8 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SHOW, "покажи* выведи* повтори* напиши* скажи*"),
     (Sense::VERBATIM, "дословно слово_в_слово"),
     // Turkish.
+    (Sense::USER, "kullanıcı*"),
+    (Sense::ACTION, "gonder* ilet sil ekle"),
     (Sense::IGNORE, "gormezden yok_say* unut dikkate_alma"),
     (Sense::INSTRUCTIONS, "talimat* yonerge*"),
     (Sense::RULES, "komut* kural*"),
@@ -408,6 +517,11 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SECRET, "सिस्टम"),
     (Sense::SHOW, "दिखाओ दिखाएं बताओ बताएं दोहराओ"),
     // Chinese.
+    (Sense::TASK, "任务 任務 问题 請求 请求"),
+    (Sense::USER, "用户 用戶"),
+    (Sense::ANSWER, "你的回答 你的回复 您的回答"),
+    (Sense::CONCEAL, "不要告诉 不要提及 不要提到"),
+    (Sense::ACTION, "发送 转发 调用 删除 转账 打开 執行 执行"),
     (Sense::IGNORE, "忽略 无视 無視 忘记 忘記 忘掉 抛开 不理会"),
     (Sense::UNFOLLOW, "不要遵守 不要遵循 不再遵守 停止遵守 不必遵守"),
     (Sense::INSTRUCTIONS, "指令 指示 提示词 提示詞 系统提示 提示语"),
@@ -422,6 +536,10 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SHOW, "显示 顯示 输出 輸出 打印 重复 告诉 复述 说出"),
     (Sense::VERBATIM, "逐字 原样 一字不差"),
     // Japanese.
+    (Sense::TASK, "質問 タスク 依頼"),
+    (Sense::USER, "ユーザー"),
+    (Sense::CONCEAL, "伝えないで 言わないで"),
+    (Sense::ACTION, "送信し 転送し 削除し 呼び出し 開いて 実行し"),
     (Sense::IGNORE, "無視し 無視せよ 無視する 忘れて 忘れろ"),
     (Sense::UNFOLLOW, "従わない 従うな"),
     (Sense::INSTRUCTIONS, "指示 プロンプト"),
@@ -433,6 +551,9 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::REVEAL, "開示 明かし"),
     (Sense::SHOW, "表示し 出力し 教えて 繰り返し 見せて"),
     // Korean.
+    (Sense::TASK, "질문* 작업* 요청*"),
+    (Sense::USER, "사용자*"),
+    (Sense::ACTION, "보내* 전송하* 전송해* 삭제하* 삭제해* 호출하* 호출해* 실행하* 실행해*"),
     (Sense::IGNORE, "무시하* 무시해* 잊어* 잊으*"),
     (Sense::INSTRUCTIONS, "지시* 지침* 프롬프트*"),
     (Sense::RULES, "명령* 규칙*"),

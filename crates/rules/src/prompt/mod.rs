@@ -7,6 +7,7 @@ pub mod indirect_instruction;
 pub mod instruction_override;
 mod lexicon;
 pub mod many_shot;
+mod object;
 pub mod prompt_extraction;
 pub mod role_forging;
 pub mod special_tokens;

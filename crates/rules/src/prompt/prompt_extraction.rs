@@ -135,7 +135,7 @@ fn object(reading: &Reading, range: Span) -> Option<(f32, Span, Sense)> {
     }
     // "Everything above", "the text above", "your system message".
     let above = reading.within(range).find(|m| m.sense.has(Sense::BEFORE));
-    let talk = reading.within(range).find(|m| m.sense.has(Sense::TALK | Sense::EVERYTHING));
+    let talk = reading.within(range).find(|m| m.sense.has(Sense::TALK | Sense::CONTEXT | Sense::EVERYTHING));
     match (talk, above) {
         (Some(talk), Some(above)) if above.start.abs_diff(talk.start) < 24 => {
             let about = if found.has(Sense::VERBATIM) { 0.3 } else { 0.2 };

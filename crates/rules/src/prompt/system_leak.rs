@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use bartizan_core::{
     Confidence, Cost, Detector, Hold, Limits, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Source, Span,
@@ -16,6 +17,8 @@ const SHINGLE: usize = 6;
 const WORDS: usize = 12;
 /// Repeated letters and digits from which it is a leak.
 const LETTERS: usize = 80;
+/// Bytes below which no text repeats enough: twelve words of one letter, or as many letters of three bytes.
+const SHORTEST: usize = 2 * WORDS - 1;
 /// Repeated words from which there is no doubt.
 const CERTAIN: usize = 24;
 
@@ -34,8 +37,26 @@ static RULES: [Rule; 1] = [Rule {
     since: Cow::Borrowed("0.1.0"),
 }];
 
+/// Shingles are mixed already; hashing them again would cost more than all the rest.
+#[derive(Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, b| mix(hash ^ u64::from(*b)));
+    }
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+type Shingles = HashSet<u64, BuildHasherDefault<Mixed>>;
+
 struct SystemLeak {
-    protected: HashSet<u64>,
+    protected: Shingles,
 }
 
 /// Builds the detector.
@@ -43,7 +64,7 @@ struct SystemLeak {
 /// # Errors
 /// None.
 pub fn make(settings: &Settings) -> Result<Box<dyn Detector>, RulesError> {
-    let mut protected = HashSet::new();
+    let mut protected = Shingles::default();
     for text in &settings.protected_prompt {
         add_shingles(text, &mut protected);
     }
@@ -69,10 +90,12 @@ impl Detector for SystemLeak {
 
     fn inspect(&self, subject: &Subject<'_>, _: &Limits, out: &mut Sink<'_>) {
         let [rule] = &RULES;
-        if subject.origin.source != Source::Model {
+        if subject.origin.source != Source::Model || subject.text.len() < SHORTEST {
             return;
         }
-        let mut known = HashSet::new();
+        let mut known = Shingles::default();
+        // A word with its blank is some six bytes.
+        known.reserve(subject.context.system.iter().map(|s| s.len() / 6).sum());
         for system in subject.context.system {
             add_shingles(system, &mut known);
         }
@@ -133,32 +156,39 @@ impl Run {
     }
 }
 
-/// The last words read.
+/// The last words read, in a ring.
 #[derive(Debug, Default)]
 struct Window {
-    last: std::collections::VecDeque<Word>,
+    last: [Word; SHINGLE],
+    read: usize,
 }
 
 impl Window {
+    /// The last words, oldest first.
+    fn words(&self) -> impl Iterator<Item = &Word> {
+        let (newer, older) = self.last.split_at(self.read % SHINGLE);
+        older.iter().chain(newer)
+    }
+
     /// Takes a word; answers with the shingle that it completes.
     fn push(&mut self, word: Word) -> Option<u64> {
-        if self.last.len() == SHINGLE {
-            self.last.pop_front();
+        if let Some(place) = self.last.get_mut(self.read % SHINGLE) {
+            *place = word;
         }
-        self.last.push_back(word);
-        (self.last.len() == SHINGLE).then(|| self.last.iter().fold(0, |hash: u64, w| mix(hash.rotate_left(9) ^ w.hash)))
+        self.read += 1;
+        (self.read >= SHINGLE).then(|| mix(self.words().fold(0, |hash: u64, w| hash.rotate_left(9) ^ w.hash)))
     }
 
     /// The words of the last shingle as the start of a run.
     fn run(&self) -> Run {
-        let start = self.last.front().map_or(0, |w| w.span.start);
+        let start = self.words().next().map_or(0, |w| w.span.start);
         let mut run = Run { open: true, span: Span::new(start, start), ..Run::default() };
-        self.last.iter().for_each(|w| run.add(*w));
+        self.words().for_each(|w| run.add(*w));
         run
     }
 }
 
-fn add_shingles(text: &str, to: &mut HashSet<u64>) {
+fn add_shingles(text: &str, to: &mut Shingles) {
     let mut window = Window::default();
     to.extend(words(text).filter_map(|word| window.push(word)));
 }
@@ -178,25 +208,48 @@ fn alone(c: char) -> bool {
 
 /// Runs of letters and digits, without regard to case.
 fn words(text: &str) -> impl Iterator<Item = Word> {
-    let mut chars = text.char_indices().peekable();
+    let mut at = 0;
     std::iter::from_fn(move || {
-        let (start, first) = chars.by_ref().find(|(_, c)| c.is_alphanumeric())?;
-        let hash = |hash: u64, c: char| {
-            c.to_lowercase().fold(hash, |hash, c| (hash ^ u64::from(u32::from(c))).wrapping_mul(0x0100_0000_01B3))
+        let (start, first) = loop {
+            let c = char_at(text, at)?;
+            let start = at;
+            at += c.len_utf8();
+            if c.is_alphanumeric() {
+                break (start, c);
+            }
         };
         let mut word = Word {
-            hash: hash(0xCBF2_9CE4_8422_2325, first),
-            span: Span::new(start, start + first.len_utf8()),
+            hash: fold(0xCBF2_9CE4_8422_2325, first),
+            span: Span::new(start, at),
             letters: 1,
             halves: if alone(first) { 1 } else { 2 },
         };
         while !alone(first)
-            && let Some((at, c)) = chars.next_if(|(_, c)| c.is_alphanumeric() && !alone(*c))
+            && let Some(c) = char_at(text, at)
+            && c.is_alphanumeric()
+            && !alone(c)
         {
-            word.hash = hash(word.hash, c);
-            word.span.end = at + c.len_utf8();
+            word.hash = fold(word.hash, c);
+            at += c.len_utf8();
             word.letters += 1;
         }
+        word.span.end = at;
+        // The last letters have not been spread over the whole hash yet.
+        word.hash = mix(word.hash);
         Some(word)
     })
+}
+
+/// The character at a border of characters.
+fn char_at(text: &str, at: usize) -> Option<char> {
+    match text.as_bytes().get(at)? {
+        byte if byte.is_ascii() => Some(char::from(*byte)),
+        _ => text.get(at..)?.chars().next(),
+    }
+}
+
+/// Takes a letter into a hash without its case.
+fn fold(hash: u64, c: char) -> u64 {
+    let step = |hash: u64, c: char| (hash ^ u64::from(u32::from(c))).wrapping_mul(0x0100_0000_01B3);
+    if c.is_ascii() { step(hash, c.to_ascii_lowercase()) } else { c.to_lowercase().fold(hash, step) }
 }

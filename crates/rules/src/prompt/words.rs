@@ -55,7 +55,7 @@ pub(super) struct Reading {
 }
 
 /// Chinese, Japanese and Thai put no blanks between words; Arabic writes some words together with the next.
-fn joined(c: char) -> bool {
+pub(super) fn joined(c: char) -> bool {
     matches!(c as u32, 0x0E00..=0x0EFF | 0x3040..=0x30FF | 0x3400..=0x9FFF | 0x0600..=0x06FF)
 }
 
@@ -94,6 +94,12 @@ impl Words {
             if (entry.open_start || !before.is_some_and(char::is_alphanumeric))
                 && (entry.open_end || !after.is_some_and(char::is_alphanumeric))
             {
+                // A name of a host, a file or a variable says nothing about what the text talks about.
+                let names = |c: Option<char>| c.is_some_and(|c| matches!(c, '.' | '@' | '/' | '_' | '-'));
+                let inner = names(before) || (names(after) && !ends_word(&reading.text, found.end()));
+                if inner && entry.sense.has(Sense::ABOUT | Sense::USER) {
+                    continue;
+                }
                 reading.marks.push(Mark { sense: entry.sense, start: found.start(), end: found.end() });
             }
         }
@@ -123,9 +129,13 @@ impl Reading {
         let mut blanks = 0;
         while let Some((at, c)) = chars.next() {
             let before = text.len();
-            if c.is_whitespace() {
+            // A backslash at the border of a line goes on with it, in YAML and in shells.
+            let layout = |c: char, next: Option<char>| {
+                c.is_whitespace() || (c == '\\' && next.is_none_or(char::is_whitespace))
+            };
+            if layout(c, chars.peek().map(|(_, next)| *next)) {
                 let mut lines = usize::from(c == '\n');
-                while let Some((_, next)) = chars.next_if(|(_, next)| next.is_whitespace()) {
+                while let Some((_, next)) = chars.next_if(|(_, next)| next.is_whitespace() || *next == '\\') {
                     lines += usize::from(next == '\n');
                 }
                 let paragraph = lines > 1 && blanks > 0;
@@ -182,6 +192,29 @@ impl Reading {
         self.within(near).filter(touches).fold(Sense::NONE, |all, m| all | m.sense)
     }
 
+    /// The words in a range: runs of letters, digits and apostrophes, with their extents.
+    pub(super) fn words(&self, range: Span) -> impl Iterator<Item = Span> {
+        let text = range.of(&self.text);
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let rest = text.get(at..)?;
+            let from = at + rest.find(char::is_alphanumeric)?;
+            let word = text.get(from..)?;
+            let letter = |c: char| c.is_alphanumeric() || matches!(c, '\'' | '_' | '-');
+            let len = word.find(|c| !letter(c)).unwrap_or(word.len());
+            at = from + len;
+            Some(Span::new(range.start + from, range.start + at))
+        })
+    }
+
+    /// True where a mark covers the beginning of a word.
+    pub(super) fn known(&self, word: Span) -> bool {
+        let before = Span::new(word.start.saturating_sub(40), word.end);
+        let first = self.marks.partition_point(|m| m.start < before.start);
+        let near = self.marks.iter().skip(first).take_while(|m| m.start <= word.start);
+        near.filter(|m| m.end > word.start).any(|m| m.start <= word.start)
+    }
+
     /// True where a clause starts at this place: nothing, punctuation or a paragraph border before it.
     pub(super) fn starts_clause(&self, at: usize) -> bool {
         let before = self.text.get(..at).unwrap_or_default().trim_end_matches(' ');
@@ -191,6 +224,12 @@ impl Reading {
 
 fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
+}
+
+/// True where nothing of a word follows: a stop at the end of a sentence is no part of a name.
+fn ends_word(text: &str, at: usize) -> bool {
+    let mut chars = text.get(at..).unwrap_or_default().chars().skip(1);
+    !chars.next().is_some_and(char::is_alphanumeric)
 }
 
 fn stop(c: char) -> bool {
