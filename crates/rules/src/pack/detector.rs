@@ -39,7 +39,7 @@ struct Matcher {
 #[derive(Debug)]
 struct Pattern {
     regex: Regex,
-    literals: Vec<Vec<u8>>,
+    literals: Vec<memmem::Finder<'static>>,
     longest: usize,
 }
 
@@ -123,7 +123,8 @@ impl Pack {
             let shape = Shape::parse(text.get_ref()).map_err(|reason| bad(text, reason))?;
             let target = Target::Shape { row: index, shape: shapes.len() };
             match &shape.start {
-                Start::Literal(literal) | Start::Middle(literal) => self.anchor(literal, target),
+                Start::Literal(literal) => self.anchor(literal.needle(), target),
+                Start::Middle(literal) => self.anchor(literal, target),
                 Start::Context if row.context.is_empty() => {
                     return Err(bad(
                         text,
@@ -185,7 +186,7 @@ impl Pack {
         for literal in &row.literals {
             self.anchor(literal.as_bytes(), Target::Regex { row: index });
         }
-        let literals = row.literals.iter().map(|l| l.as_bytes().to_vec()).collect();
+        let literals = row.literals.iter().map(|l| memmem::Finder::new(l).into_owned()).collect();
         Ok(Pattern { regex, literals, longest: row.max_length })
     }
 
@@ -213,7 +214,12 @@ impl Pack {
                     && let Some(fit) = pattern.fit(tape, hit.start, matcher.bounded)
                     && let Some(lowered) = matcher.accept(tape, &fit)
                 {
-                    found(Token::new(&fit, row, pattern.literals.iter().map(Vec::len).max().unwrap_or(0), lowered));
+                    found(Token::new(
+                        &fit,
+                        row,
+                        pattern.literals.iter().map(|l| l.needle().len()).max().unwrap_or(0),
+                        lowered,
+                    ));
                 }
             }
             Target::Shape { row, shape } => {
@@ -248,7 +254,7 @@ impl Token {
 impl Pattern {
     /// Runs the regex on a window that begins at `start`.
     fn fit(&self, tape: &Tape<'_>, start: usize, bounded: bool) -> Option<Fit> {
-        if !self.literals.iter().any(|l| tape.starts(start, l)) || (bounded && !word_starts(tape, start)) {
+        if !self.literals.iter().any(|l| tape.starts(start, l.needle())) || (bounded && !word_starts(tape, start)) {
             return None;
         }
         // One byte more than a match may cover, for what a pattern says about its end.
@@ -276,9 +282,9 @@ impl Pattern {
         self.literals
             .iter()
             .filter_map(|literal| {
-                let whole = memmem::find(window, literal).map(|at| from + at);
+                let whole = literal.find(window).map(|at| from + at);
                 let whole = whole.filter(|start| start + self.longest + 1 > tape.len());
-                whole.or_else(|| partial(bytes, literal))
+                whole.or_else(|| partial(bytes, literal.needle()))
             })
             .min()
     }
@@ -330,8 +336,8 @@ fn open_from(matcher: &Matcher, shape: &Shape, tape: &Tape<'_>, tail: &[u8], fro
     match &shape.start {
         Start::Literal(literal) => {
             let window = tail.get(from..)?;
-            let whole = memmem::find_iter(window, literal).map(|at| from + at).find(open);
-            whole.or_else(|| partial(tail, literal).filter(|at| *at >= from).filter(open))
+            let whole = literal.find_iter(window).map(|at| from + at).find(open);
+            whole.or_else(|| partial(tail, literal.needle()).filter(|at| *at >= from).filter(open))
         }
         Start::Middle(_) | Start::Context => {
             let from = from.max(tail.len().saturating_sub(shape.longest + 1));

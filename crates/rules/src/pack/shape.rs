@@ -1,6 +1,7 @@
 //! The notation of shapes and examples: literal text with `{class:length}` in it.
 
 use bartizan_core::Span;
+use memchr::memmem;
 
 use crate::tape::{Class, Tape};
 
@@ -129,10 +130,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<Piece>, String> {
 }
 
 /// Where matching of a shape starts from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum Start {
-    /// The shape begins with this literal.
-    Literal(Vec<u8>),
+    /// The shape begins with this literal. The searcher is built once: streams ask for it with every piece.
+    Literal(memmem::Finder<'static>),
     /// The shape begins with a run, and this literal follows it.
     Middle(Vec<u8>),
     /// The shape has no literal long enough; context words lead to it.
@@ -178,7 +179,9 @@ impl Shape {
         }
         let long = |literal: &&Vec<u8>| literal.len() >= 3 && literal.is_ascii();
         let start = match pieces.as_slice() {
-            [Piece::Literal(literal), ..] if long(&literal) => Start::Literal(literal.clone()),
+            [Piece::Literal(literal), ..] if long(&literal) => {
+                Start::Literal(memmem::Finder::new(literal).into_owned())
+            }
             [Piece::Run { .. }, Piece::Literal(literal), ..] if long(&literal) => Start::Middle(literal.clone()),
             _ => Start::Context,
         };
