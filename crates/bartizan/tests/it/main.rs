@@ -1,4 +1,5 @@
 //! The program as a whole, from outside.
+#![allow(clippy::disallowed_methods, reason = "tests own processes, sockets and files")]
 
 mod cli;
 mod conformance;

@@ -4,7 +4,6 @@
 //! that needs one asks first and returns if it is not there; under `CI=true` that is a failure unless the component is
 //! listed in `tests/components/optional.txt`.
 #![allow(clippy::print_stderr, reason = "says why a test was skipped and what a helper process wrote")]
-#![allow(clippy::disallowed_methods, reason = "starts processes and waits for them")]
 
 use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};

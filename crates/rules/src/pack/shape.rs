@@ -133,7 +133,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Piece>, String> {
 #[derive(Clone, Debug)]
 pub(super) enum Start {
     /// The shape begins with this literal. The searcher is built once: streams ask for it with every piece.
-    Literal(memmem::Finder<'static>),
+    Literal(Box<memmem::Finder<'static>>),
     /// The shape begins with a run, and this literal follows it.
     Middle(Vec<u8>),
     /// The shape has no literal long enough; context words lead to it.
@@ -180,7 +180,7 @@ impl Shape {
         let long = |literal: &&Vec<u8>| literal.len() >= 3 && literal.is_ascii();
         let start = match pieces.as_slice() {
             [Piece::Literal(literal), ..] if long(&literal) => {
-                Start::Literal(memmem::Finder::new(literal).into_owned())
+                Start::Literal(Box::new(memmem::Finder::new(literal).into_owned()))
             }
             [Piece::Run { .. }, Piece::Literal(literal), ..] if long(&literal) => Start::Middle(literal.clone()),
             _ => Start::Context,
