@@ -215,6 +215,19 @@ impl<'a> Sink<'a> {
         });
     }
 
+    /// Passes on a finding that was made elsewhere, within the same limit.
+    pub fn pass(&mut self, finding: Finding) {
+        if self.left > 0 {
+            self.left -= 1;
+            self.findings.push(finding);
+        }
+    }
+
+    /// Passes on what was said about coverage elsewhere.
+    pub fn uncovered(&mut self, part: Part) {
+        self.coverage.add(part);
+    }
+
     /// True once no more findings are taken: a detector may stop.
     #[must_use]
     pub const fn is_full(&self) -> bool {

@@ -21,6 +21,7 @@ use bartizan_core::{Detector, Rule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod disabled;
 pub mod egress;
 mod html;
 pub mod limits;
@@ -45,6 +46,9 @@ pub struct Settings {
     /// Texts that must not be repeated by a model although they are not in the exchange, such as the prompt of
     /// another assistant. The system text of the exchange itself is always protected.
     pub protected_prompt: Vec<String>,
+    /// Rules that are not wanted: ids, or whole families as `pii/*`. They cost nothing. To go on seeing findings
+    /// and only let them pass, write a policy row instead.
+    pub disabled: Vec<String>,
 }
 
 /// Why the detectors could not be built.
@@ -75,7 +79,8 @@ pub enum RulesError {
 /// # Errors
 /// A setting that cannot be used.
 pub fn detectors(settings: &Settings) -> Result<Vec<Box<dyn Detector>>, RulesError> {
-    registry::DETECTORS.iter().map(|make| make(settings)).collect()
+    let all = registry::DETECTORS.iter().map(|make| make(settings)).collect::<Result<_, _>>()?;
+    disabled::without(all, &settings.disabled)
 }
 
 /// All built-in rules, sorted by id.

@@ -87,16 +87,19 @@ fn show(rows: &[Row], records: u64) -> anyhow::Result<()> {
     let color = terminal::colored_stdout();
     writeln!(out, "The assistant of this tour is a program that obeys whatever it reads: the worst case, on purpose.")?;
     writeln!(out, "Each conversation is held twice: directly, and through the gateway with its default settings.\n")?;
-    writeln!(out, "  {:<58} {:<22} {:<22} why", "conversation", "without", "with the guard")?;
+    writeln!(out, "  {:<58}{:<20}with the guard", "conversation", "without")?;
     for (title, attacks) in [("attacks", true), ("everyday use", false)] {
         writeln!(out, "{}", terminal::paint(title, Style::Heading, color))?;
         for row in rows.iter().filter(|r| r.scenario.attack == attacks) {
-            let cell = |answer: &Answer| {
+            let cell = |answer: &Answer, width: usize| {
                 let style = if answer.harmed { Style::Bad } else { Style::Good };
-                terminal::paint(&format!("{:<22}", answer.summary), style, color)
+                terminal::paint(&format!("{:<width$}", answer.summary), style, color)
             };
-            let rules = if row.rules.is_empty() { "-".to_owned() } else { row.rules.join(", ") };
-            writeln!(out, "  {:<58} {} {} {rules}", row.scenario.title, cell(&row.direct), cell(&row.behind))?;
+            let title = row.scenario.title;
+            writeln!(out, "  {title:<58}{}{}", cell(&row.direct, 20), cell(&row.behind, 0))?;
+            if !row.rules.is_empty() {
+                writeln!(out, "      {}", row.rules.join(", "))?;
+            }
         }
     }
     let count =

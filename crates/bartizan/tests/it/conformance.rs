@@ -1,13 +1,12 @@
 //! One set of cases through every surface, with equal verdicts. See `conformance/README.md`.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::http::send;
+use crate::http::{reply, send, serve};
 use crate::support::Gateway;
 
 struct Case {
@@ -97,34 +96,13 @@ struct Upstream {
 
 impl Upstream {
     fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let origin = format!("http://{}", listener.local_addr().expect("an address"));
         let seen: Arc<Mutex<Vec<u8>>> = Arc::default();
         let answer = Arc::new(Mutex::new(("application/json", String::new())));
-        let (remember, say) = (Arc::clone(&seen), Arc::clone(&answer));
-        std::thread::spawn(move || {
-            for socket in listener.incoming().map_while(Result::ok) {
-                let mut reader = BufReader::new(socket);
-                let mut length = 0;
-                let mut line = String::new();
-                while reader.read_line(&mut line).is_ok_and(|n| n > 2) {
-                    if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                        length = value.trim().parse().expect("a length");
-                    }
-                    line.clear();
-                }
-                let mut body = vec![0; length];
-                if reader.read_exact(&mut body).is_err() {
-                    continue;
-                }
-                *remember.lock().expect("no panic") = body;
-                let (kind, text) = say.lock().expect("no panic").clone();
-                let head = format!(
-                    "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                    text.len()
-                );
-                let _ = reader.get_mut().write_all((head + &text).as_bytes());
-            }
+        let (remember, told) = (Arc::clone(&seen), Arc::clone(&answer));
+        let origin = serve(move |body, socket| {
+            *remember.lock().expect("no panic") = body;
+            let (kind, text) = told.lock().expect("no panic").clone();
+            reply(socket, kind, &text);
         });
         Self { origin, seen, answer }
     }

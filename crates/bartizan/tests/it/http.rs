@@ -1,7 +1,8 @@
-//! Just enough of an HTTP client to send what no SDK would.
+//! Just enough HTTP to send what no SDK would, and to answer as no sane server would.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -67,4 +68,42 @@ fn dechunk(mut rest: &[u8]) -> Vec<u8> {
         rest = &rest[size + 2..];
     }
     out
+}
+
+/// Serves on a free port of this machine until the test ends: each request's body and its socket go to `handle`.
+/// Answers with the origin.
+pub(crate) fn serve(handle: impl Fn(Vec<u8>, &mut TcpStream) + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let origin = format!("http://{}", listener.local_addr().expect("an address"));
+    let handle = Arc::new(handle);
+    std::thread::spawn(move || {
+        for socket in listener.incoming().map_while(Result::ok) {
+            let handle = Arc::clone(&handle);
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(socket);
+                let mut length = 0;
+                let mut line = String::new();
+                while reader.read_line(&mut line).is_ok_and(|n| n > 2) {
+                    if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                        length = value.trim().parse().expect("a length");
+                    }
+                    line.clear();
+                }
+                let mut body = vec![0; length];
+                if reader.read_exact(&mut body).is_ok() {
+                    handle(body, reader.get_mut());
+                }
+            });
+        }
+    });
+    origin
+}
+
+/// Sends a whole reply with status 200.
+pub(crate) fn reply(socket: &mut TcpStream, kind: &str, text: &str) {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        text.len()
+    );
+    let _ = socket.write_all((head + text).as_bytes());
 }

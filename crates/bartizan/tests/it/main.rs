@@ -3,6 +3,7 @@
 
 mod cli;
 mod conformance;
+mod faults;
 mod fuzz_replay;
 mod gateway;
 mod http;

@@ -161,6 +161,18 @@ impl Gateway {
         Self::launch(config, &["up", "--listen", "127.0.0.1:0"])
     }
 
+    /// Asks it to stop, as an operator would, without waiting for it.
+    pub(crate) fn terminate(&self) {
+        let pid = self.process.child.id().to_string();
+        let done = Command::new("kill").args(["-TERM", &pid]).status().expect("`kill` runs");
+        assert!(done.success());
+    }
+
+    /// Waits for its end; answers with the exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.process.child.wait().expect("it can be waited for").code()
+    }
+
     /// Ends it as a crash would, and hands over its folder.
     pub(crate) fn kill(self) -> tempfile::TempDir {
         let Self { process, folder, .. } = self;

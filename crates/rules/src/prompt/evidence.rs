@@ -1,6 +1,6 @@
 //! Weighing evidence: how a sum of weights becomes a confidence and a score.
 
-use bartizan_core::{Confidence, Scores};
+use bartizan_core::{Confidence, Scores, Span};
 
 use super::lexicon::Sense;
 use super::words::{Mark, Reading};
@@ -85,7 +85,13 @@ pub(super) fn mood(reading: &Reading, head: &Mark) -> f32 {
     } else {
         let before = reading.text.get(..at).unwrap_or_default();
         // "wants you to ignore" commands, "tries to ignore" reports.
-        if before.ends_with(" to ") && !before.ends_with(" you to ") { -0.1 } else { 0.0 }
+        if before.ends_with(" you to ") {
+            0.1
+        } else if before.ends_with(" to ") {
+            -0.1
+        } else {
+            0.0
+        }
     }
 }
 
@@ -93,20 +99,27 @@ pub(super) fn mood(reading: &Reading, head: &Mark) -> f32 {
 pub(super) fn distance(reading: &Reading, head: &Mark) -> f32 {
     let sentence = reading.sentence(head.start, head.end, REACH);
     let mut away = 0.0;
-    if reading.senses(bartizan_core::Span::new(sentence.start, head.start)).has(Sense::ASKING) {
+    if reading.senses(Span::new(sentence.start, head.start)).has(Sense::ASKING) {
         away += 0.25;
     }
-    let around = bartizan_core::Span::new(head.start.saturating_sub(TOPIC), head.end + TOPIC);
+    let around = Span::new(head.start.saturating_sub(TOPIC), head.end + TOPIC);
     let topics = reading.within(around).filter(|m| m.sense.has(Sense::ABOUT)).take(3).count();
     away += [0.0, 0.15, 0.25, 0.3].get(topics).copied().unwrap_or(0.3);
     let quoted = reading.text.get(..head.start).is_some_and(|t| t.ends_with(['"', '\u{201C}', '\u{AB}', '\u{300C}']));
     if quoted && topics > 0 {
         away += 0.1;
     }
-    if quoted && closes_quote(reading, head.end) && reading.senses(wide(&sentence)).has(Sense::MENTION) {
-        away += 0.35;
+    if opens_quote(reading, &sentence, head.start) && closes_quote(reading, head.end) && reading.senses(wide(&sentence)).has(Sense::MENTION) {
+        away += 0.45;
     }
     away
+}
+
+/// True where a quotation mark stands before a place, two words between them at most.
+fn opens_quote(reading: &Reading, sentence: &Span, at: usize) -> bool {
+    let before = Span::new(sentence.start.min(at), at).of(&reading.text);
+    let opening = ['"', '\u{201C}', '\u{201E}', '\u{AB}', '\u{300C}'];
+    before.rfind(opening).is_some_and(|open| before.get(open..).is_some_and(|t| t.split(' ').count() <= 3))
 }
 
 /// A sentence and a little of what is next to it, where the word that mentions a quotation stands.
@@ -179,7 +192,7 @@ const ORDER: usize = 160;
 
 /// What stands after a label or delimiter adds, if it is an order and not content.
 pub(super) fn follow_up(reading: &Reading, at: usize) -> f32 {
-    let range = bartizan_core::Span::new(at, at + ORDER);
+    let range = Span::new(at, at + ORDER);
     let found = reading.senses(range);
     let mut weight: f32 = 0.0;
     if found.has(Sense::IGNORE | Sense::UNFOLLOW | Sense::UNBOUND)

@@ -7,7 +7,7 @@ use bartizan_core::{
     Source, Span, Subject, Views,
 };
 
-use super::evidence::{NoisyOr, REACH, confidence, distance, mood};
+use super::evidence::{NoisyOr, ORDERS, REACH, confidence, distance, mood, order, placement};
 use super::lexicon::Sense;
 use super::words::{Mark, Reading, WORD_VIEWS, Words, anchors, read_around_anchors};
 use crate::{RulesError, Settings};
@@ -28,6 +28,9 @@ static RULES: [Rule; 1] = [Rule {
     since: Cow::Borrowed("0.1.0"),
 }];
 
+/// Bytes to each side of an address in which an order is looked for.
+const AROUND: usize = 160;
+
 struct IndirectInstruction {
     words: Words,
     anchors: Vec<Cow<'static, str>>,
@@ -38,7 +41,8 @@ struct IndirectInstruction {
 /// # Errors
 /// The lexicon does not compile.
 pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
-    let heads = Sense::MODEL | Sense::CONCEAL | Sense::READING | Sense::ANSWER;
+    let heads =
+        Sense::MODEL | Sense::CONCEAL | Sense::READING | Sense::ANSWER | Sense::DETOUR | Sense::USER | Sense::OBLIGE;
     let literals =
         anchors(heads, &["attention ai", "dear ai", "to ai", "hey ai", "an ai,", "an ai ", "ai:", "todo(ai"]);
     Ok(Box::new(IndirectInstruction { words: Words::new("prompt/indirect-instruction")?, anchors: literals }))
@@ -95,47 +99,98 @@ impl Detector for IndirectInstruction {
     }
 }
 
-/// The weight of an address to the model and of the order after it, and the extent of both.
+/// What one stretch of a text says to whoever reads it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Evidence {
+    /// A model is spoken to, or the reading of this text.
+    address: f32,
+    /// The user's request is dismissed or put off, or something is to be kept from the user.
+    dismissal: f32,
+    /// Something is to be done.
+    order: f32,
+    /// Signs that weigh only beside others.
+    more: f32,
+}
+
+impl Evidence {
+    /// One sign alone is everyday writing; it takes two kinds.
+    fn weight(self) -> Option<f32> {
+        let kinds = [self.address, self.dismissal, self.order].iter().filter(|w| **w > 0.0).count();
+        (kinds >= 2 || self.dismissal >= 0.4).then_some(self.address + self.dismissal + self.order + self.more)
+    }
+}
+
+/// The weight of an address or a dismissal and of the order near it, and the extent of both.
 fn weigh(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
-    let address = if head.sense.has(Sense::CONCEAL) {
-        0.4
+    let mut evidence = Evidence::default();
+    if head.sense.has(Sense::CONCEAL) {
+        evidence.dismissal = 0.4;
+    } else if head.sense.has(Sense::DETOUR) {
+        evidence.dismissal = 0.35;
     } else if head.sense.has(Sense::READING) {
-        0.3
+        evidence.address = 0.3;
     } else if head.sense.has(Sense::ANSWER) {
-        0.2
+        evidence.address = 0.2;
+    } else if head.sense.has(Sense::USER) {
+        evidence.dismissal = dismissed(reading, head)?;
+    } else if head.sense.has(Sense::OBLIGE) {
+        evidence.address = 0.15;
     } else if head.sense.has(Sense::MODEL) {
-        spoken_to(reading, head)?
+        evidence.address = spoken_to(reading, head)?;
     } else {
         return None;
-    };
-    let near = Span::new(head.start.saturating_sub(2 * REACH), head.end + 2 * REACH);
-    let order = reading
-        .within(near)
-        .filter(|m| m.sense.has(Sense::ACTION) && !overlaps(m, head))
-        .map(|m| (m, mood(reading, m)))
-        .find(|(_, mood)| *mood > 0.0)?
-        .0;
-    let mut weight = address + 0.25 - distance(reading, head).min(0.3);
-    let all = reading.within(near).filter(|m| !overlaps(m, head)).fold(Sense::NONE, |all, m| all | m.sense);
+    }
+    let near = Span::new(head.start.saturating_sub(AROUND), head.end + AROUND);
+    let verbs = reading.within(near).filter(|m| m.sense.has(Sense::ACTION | Sense::SHOW) && !overlaps(m, head));
+    let mut extent = Span::new(head.start, head.end);
+    let orders = verbs.filter(|m| mood(reading, m) > 0.0).take(ORDERS);
+    let best = orders.map(|m| (order(reading, m), m)).max_by(|a, b| a.0.total_cmp(&b.0));
+    if let Some((weight, verb)) = best {
+        evidence.order = weight;
+        extent = Span::new(extent.start.min(verb.start), extent.end.max(verb.end));
+    }
+    let others = reading.within(near).filter(|m| !overlaps(m, head)).fold(Sense::NONE, |all, m| all | m.sense);
     for (sense, more) in [
         (Sense::CONCEAL, 0.25),
         (Sense::READING, 0.2),
-        (Sense::IGNORE, 0.15),
-        (Sense::CALL, 0.05),
-        (Sense::UNFOLLOW, 0.15),
+        (Sense::IGNORE, 0.1),
+        (Sense::UNFOLLOW, 0.1),
+        (Sense::DETOUR, 0.2),
+        (Sense::STEALTH, 0.15),
+        (Sense::OBLIGE, 0.1),
         (Sense::ANSWER, 0.1),
+        (Sense::CALL, 0.05),
     ] {
-        if all.has(sense) {
-            weight += more;
+        if others.has(sense) && !head.sense.has(sense) {
+            evidence.more += more;
         }
     }
-    if head.sense.has(Sense::CONCEAL | Sense::READING | Sense::ANSWER) && all.has(Sense::MODEL) {
-        weight += 0.15;
+    if evidence.dismissal > 0.0 && others.has(Sense::MODEL) {
+        evidence.more += 0.1;
     }
-    if in_comment(reading, head) {
-        weight += 0.1;
+    evidence.more += placement(reading, head.start);
+    let weight = evidence.weight()? - distance(reading, head).min(0.3);
+    Some((weight, extent))
+}
+
+/// "Ignore what the user asked": the user stands in an order to disregard.
+fn dismissed(reading: &Reading, user: &Mark) -> Option<f32> {
+    let sentence = reading.sentence(user.start, user.end, REACH);
+    let behind = Span::new(sentence.start, user.start);
+    let verbs = Sense::IGNORE | Sense::DROP | Sense::UNFOLLOW;
+    let verb = reading.within(behind).filter(|m| m.sense.has(verbs)).last()?;
+    if mood(reading, verb) <= 0.0 {
+        return None;
     }
-    Some((weight, Span::new(head.start.min(order.start), head.end.max(order.end))))
+    // "Skip the user" is an entry of a list, "skip the user's question" is not.
+    let ahead = Span::new(user.start, sentence.end.min(user.end + 32));
+    let asked = reading.senses(ahead).has(Sense::TASK | Sense::INSTRUCTIONS);
+    match (asked, verb.sense.has(Sense::IGNORE | Sense::UNFOLLOW)) {
+        (true, true) => Some(0.45),
+        (true, false) => Some(0.35),
+        (false, true) => Some(0.2),
+        (false, false) => None,
+    }
 }
 
 fn overlaps(a: &Mark, b: &Mark) -> bool {
@@ -145,24 +200,27 @@ fn overlaps(a: &Mark, b: &Mark) -> bool {
 /// How plainly a name of a model is an address: called for, or set off by punctuation.
 fn spoken_to(reading: &Reading, head: &Mark) -> Option<f32> {
     let behind = reading.text.get(head.end..).unwrap_or_default();
+    let before = reading.text.get(..head.start).unwrap_or_default();
     let called = reading.within(Span::new(head.start.saturating_sub(32), head.start)).any(|m| m.sense.has(Sense::CALL));
-    let set_off =
-        behind.starts_with([':', ',', '!', ')']) || behind.starts_with(" -") || behind.starts_with(" \u{2014}");
+    // "You, the AI", "if you are an AI".
+    let article = |t: &'static str| before.strip_suffix(t);
+    let bare = [" the ", " an ", " a ", " "].iter().find_map(|a| article(a)).unwrap_or(before);
+    let you = bare.ends_with("you,") || bare.ends_with(" you are") || bare.ends_with("you're");
+    let set_off = behind.starts_with([':', ',', '!', ')']) || behind.starts_with(" -") || behind.starts_with(" \u{2014}");
+    let noted = called && (behind.starts_with(" (") || behind.starts_with('.'));
+    let meant = bare.ends_with(" for") || bare.ends_with("(for") || bare.ends_with(" to");
     let reads = behind.starts_with(" reading") || behind.starts_with(" processing") || behind.starts_with(" that read");
     let must = ["must", "should", "shall"].iter().any(|m| behind.trim_start().starts_with(m));
     let starts = reading.starts_clause(head.start);
-    match (called, set_off || reads, starts, must) {
-        (true, true, _, _) => Some(0.5),
-        (_, true, true, _) => Some(0.4),
-        (true, _, _, true) => Some(0.4),
-        (_, _, true, true) => Some(0.3),
-        (true, false, _, false) => Some(0.25),
-        _ => None,
+    if called && (set_off || reads) {
+        Some(0.5)
+    } else if you || (set_off && starts) || noted || (called && must) || reads {
+        Some(0.4)
+    } else if (starts && must) || (meant && behind.starts_with(':')) || (meant && behind.starts_with("):")) {
+        Some(0.3)
+    } else if called && !must {
+        Some(0.25)
+    } else {
+        None
     }
-}
-
-/// True inside an HTML comment, where a reader of the page does not look.
-fn in_comment(reading: &Reading, head: &Mark) -> bool {
-    let before = reading.text.get(..head.start).unwrap_or_default();
-    before.rfind("<!--").is_some_and(|open| before.rfind("-->").is_none_or(|close| close < open))
 }

@@ -119,7 +119,7 @@ fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
         f if f.has(Sense::RULES) => 0.2,
         f if f.has(Sense::EVERYTHING | Sense::CONTEXT) => 0.15,
         // People take back what they asked and said themselves.
-        f if f.has(Sense::TASK) => 0.05,
+        f if f.has(Sense::TASK) => if f.has(Sense::USER) { 0.3 } else { 0.05 },
         f if f.has(Sense::TALK) => 0.02,
         _ => 0.05,
     };
@@ -135,7 +135,8 @@ fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     if foreign {
         weight -= 0.25;
     }
-    if !found.has(Sense::BEFORE | own) {
+    let said = found.has(Sense::INSTRUCTIONS) && found.has(Sense::ALL);
+    if !found.has(Sense::BEFORE | own) && !said {
         weight -= 0.1;
     }
     // Rows, filters and settings are removed every day.

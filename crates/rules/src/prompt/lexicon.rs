@@ -131,7 +131,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (
         Sense::INSTRUCTIONS,
         "instruction instructions directive directives prompt prompts guideline guidelines \
-        guardrail guardrails preprompt systemprompt pre-prompt instruct directions",
+        guardrail guardrails system_message system_messages developer_message preprompt systemprompt pre-prompt instruct directions",
     ),
     (
         Sense::RULES,
@@ -186,8 +186,8 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     ),
     (Sense::STEALTH, "secretly covertly quietly without_asking without_confirmation without_permission"),
     (Sense::EVERYTHING, "everything anything whatever all_that all_of_that all_this"),
-    (Sense::TALK, "message messages conversation text words content told said"),
-    (Sense::CONTEXT, "context chat session dialogue thread"),
+    (Sense::TALK, "message messages conversation text words content told said responses outputs"),
+    (Sense::CONTEXT, "context chat session dialogue thread input inputs"),
     (
         Sense::BEFORE,
         "previous previously prior above earlier preceding foregoing aforementioned before so_far \
@@ -201,9 +201,9 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (
         Sense::SECRET,
         "system developer developers hidden secret initial original initialization confidential internal \
-        core starting first underlying root operator safety ethical pre-programmed",
+        core starting first underlying root operator safety ethical pre-programmed built-in",
     ),
-    (Sense::ALL, "all any every each entire"),
+    (Sense::ALL, "all any every each entire other further subsequent"),
     (
         Sense::REVEAL,
         "reveal revealing disclose divulge leak expose dump recite regurgitate uncover unveil \
@@ -243,7 +243,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
         automated_agent virtual_assistant agent agents ai_language_model ai_bot bot bots the_bot coding_agent \
         coding_agents coding_assistant ai_tool ki-assistent* ki-agent* ki-modell* sprachmodell* assistant_ia \
         modele_de_langage asistente_de_ia modelo_de_lenguaje assistente_de_ia modelo_de_linguagem assistente_ia \
-        modello_linguistico ai-assistent taalmodel asystent* языков* нейросет* ассистент* 语言模型 人工智能 ai助手 \
+        modello_linguistico ai-assistent taalmodel asystent* языков* неиросет* ассистент* 语言模型 人工智能 ai助手 \
         智能助手 言語モデル aiアシスタント 언어_모델 ai_어시스턴트",
     ),
     (

@@ -52,6 +52,12 @@ pub(super) fn ahead(reading: &Reading, verb: &Mark, end: usize) -> Option<Object
     let nouns = Sense::INSTRUCTIONS | Sense::RULES | Sense::EVERYTHING | Sense::TALK | Sense::TASK | Sense::CONTEXT;
     let first = reading.within(range).find(|m| m.sense.has(nouns));
     let Some(mut noun) = first else { return bare_before(reading, range) };
+    // "Ignore the above and follow this prompt": the noun is in another clause.
+    if clause_end(reading, verb.end, end) < noun.start
+        && let Some(above) = bare_before(reading, Span::new(verb.end, noun.start))
+    {
+        return Some(above);
+    }
     // "All the rules and instructions", "everything in the instructions": the strongest of what is joined.
     let joined_nouns = reading.within(Span::new(noun.start, (noun.end + 48).min(end)));
     if let Some(strong) = joined_nouns.filter(|m| m.sense.has(Sense::INSTRUCTIONS)).find(|m| {
@@ -68,14 +74,16 @@ pub(super) fn ahead(reading: &Reading, verb: &Mark, end: usize) -> Option<Object
         _ => 0.35,
     };
     let tail = Span::new(noun.end, clause_end(reading, noun.end, end));
-    let mut found = reading.senses(Span::new(verb.end, tail.end));
-    if belongs_elsewhere(reading, tail) && !found.has(Sense::YOURS | Sense::SECRET) {
+    let phrase = reading.senses(Span::new(verb.end, noun.end)) | noun.sense;
+    let all = phrase | reading.senses(tail);
+    let own = phrase.has(Sense::YOURS | Sense::SECRET) || all.has(Sense::YOURS);
+    let elsewhere = !own && belongs_elsewhere(reading, tail);
+    if elsewhere {
         doubt += 0.45;
-    }
-    if compound(reading, noun, end) && !found.has(Sense::YOURS | Sense::SECRET) {
+    } else if !own && compound(reading, noun, end) {
         doubt += 0.2;
     }
-    found = found | noun.sense;
+    let found = if elsewhere { phrase } else { all };
     let wanted = nouns | Sense::BEFORE;
     let extent = reading
         .within(Span::new(verb.end, tail.end))
@@ -107,7 +115,10 @@ fn bare_before(reading: &Reading, range: Span) -> Option<Object> {
     if unknown(reading, Span::new(range.start, before.start)).0 > 0 {
         return None;
     }
-    let behind = reading.text.get(before.end..range.end).unwrap_or_default();
+    // Endings of the languages that have them.
+    let ending = reading.text.get(before.end..range.end).unwrap_or_default();
+    let letters = ending.find(|c: char| !c.is_alphanumeric() || joined(c)).unwrap_or(ending.len());
+    let behind = ending.get(letters..).unwrap_or_default();
     let next = behind.trim_start_matches(' ');
     let adjacent = next.len() < behind.len() || behind.chars().next().is_some_and(joined);
     let word: &str = next.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
@@ -157,16 +168,21 @@ fn belongs_elsewhere(reading: &Reading, tail: Span) -> bool {
         return false;
     }
     let mut determined = false;
+    let mut this = false;
     for word in words.take(5) {
         let text = word.of(&reading.text);
         if DETERMINERS.contains(&text) {
             determined = true;
+            this = text == "this";
         } else if !PLACES.contains(&text) && !EMPTY.contains(&text) {
             let senses = reading.senses(word);
-            if senses.has(Sense::BEFORE | Sense::ALL) && !senses.has(Sense::TALK) {
+            let qualifies = Sense::BEFORE | Sense::ALL | Sense::SECRET | Sense::NEW;
+            if senses.has(qualifies) && !senses.has(Sense::TALK | Sense::INSTRUCTIONS) {
                 continue;
             }
-            return determined && !reading.known(word);
+            // "Everything before this line" is about the line itself.
+            let here = this && matches!(text, "line" | "point" | "sentence" | "moment" | "paragraph");
+            return determined && !here && !reading.known(word);
         }
     }
     false

@@ -5,4 +5,5 @@ mod leak;
 mod ordinary;
 mod packs;
 mod pages;
+mod requests;
 mod streaming;
