@@ -3,6 +3,7 @@
 
 mod cli;
 mod conformance;
+mod demo;
 mod faults;
 mod fuzz_replay;
 mod gateway;
