@@ -46,8 +46,20 @@ const TOPIC: usize = 200;
 
 /// Words that may stand between a subject and its verb without changing the mood.
 const ADVERBS: [&str; 14] = [
-    "just", "simply", "also", "now", "immediately", "instead", "always", "then", "first", "finally", "kindly",
-    "therefore", "next", "thus",
+    "just",
+    "simply",
+    "also",
+    "now",
+    "immediately",
+    "instead",
+    "always",
+    "then",
+    "first",
+    "finally",
+    "kindly",
+    "therefore",
+    "next",
+    "thus",
 ];
 /// Verbs that make a command of "you" and a report of everybody else.
 const MODALS: [&str; 5] = ["must", "should", "shall", "will", "can"];
@@ -109,7 +121,10 @@ pub(super) fn distance(reading: &Reading, head: &Mark) -> f32 {
     if quoted && topics > 0 {
         away += 0.1;
     }
-    if opens_quote(reading, &sentence, head.start) && closes_quote(reading, head.end) && reading.senses(wide(&sentence)).has(Sense::MENTION) {
+    if opens_quote(reading, &sentence, head.start)
+        && closes_quote(reading, head.end)
+        && reading.senses(wide(&sentence)).has(Sense::MENTION)
+    {
         away += 0.45;
     }
     away
@@ -180,8 +195,15 @@ pub(super) fn placement(reading: &Reading, at: usize) -> f32 {
 
 /// Ways of HTML to show nothing.
 const HIDDEN: [&str; 9] = [
-    "display:none", "display: none", "visibility:hidden", "visibility: hidden", "font-size:0", "font-size: 0",
-    "opacity:0", "opacity: 0", "color:white",
+    "display:none",
+    "display: none",
+    "visibility:hidden",
+    "visibility: hidden",
+    "font-size:0",
+    "font-size: 0",
+    "opacity:0",
+    "opacity: 0",
+    "color:white",
 ];
 
 /// Most orders of one stretch that are weighed.

@@ -124,7 +124,7 @@ impl Evidence {
 fn weigh(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     let mut evidence = Evidence::default();
     if head.sense.has(Sense::CONCEAL) {
-        evidence.dismissal = 0.4;
+        evidence.dismissal = concealed(reading, head)?;
     } else if head.sense.has(Sense::DETOUR) {
         evidence.dismissal = 0.35;
     } else if head.sense.has(Sense::READING) {
@@ -134,7 +134,8 @@ fn weigh(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     } else if head.sense.has(Sense::USER) {
         evidence.dismissal = dismissed(reading, head)?;
     } else if head.sense.has(Sense::OBLIGE) {
-        evidence.address = 0.15;
+        // Manuals say "you must" as well, but not where nobody reads it.
+        evidence.address = (placement(reading, head.start) > 0.0).then_some(0.15)?;
     } else if head.sense.has(Sense::MODEL) {
         evidence.address = spoken_to(reading, head)?;
     } else {
@@ -173,6 +174,19 @@ fn weigh(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     Some((weight, extent))
 }
 
+/// "Do not tell the user": a command, and no report of somebody's silence.
+fn concealed(reading: &Reading, head: &Mark) -> Option<f32> {
+    let text = Span::new(head.start, head.end).of(&reading.text);
+    if !text.starts_with("not ") && !text.starts_with("n't ") {
+        return Some(0.4);
+    }
+    let before = reading.text.get(..head.start).unwrap_or_default().trim_end_matches(' ');
+    let verb = ["do", "must", "should", "shall"].iter().find_map(|v| before.strip_suffix(v))?;
+    let at = Mark { sense: Sense::NONE, start: verb.len(), end: head.end };
+    let subject = verb.trim_end_matches(' ');
+    (mood(reading, &at) > 0.0 || subject.ends_with("you")).then_some(0.4)
+}
+
 /// "Ignore what the user asked": the user stands in an order to disregard.
 fn dismissed(reading: &Reading, user: &Mark) -> Option<f32> {
     let sentence = reading.sentence(user.start, user.end, REACH);
@@ -206,19 +220,23 @@ fn spoken_to(reading: &Reading, head: &Mark) -> Option<f32> {
     let article = |t: &'static str| before.strip_suffix(t);
     let bare = [" the ", " an ", " a ", " "].iter().find_map(|a| article(a)).unwrap_or(before);
     let you = bare.ends_with("you,") || bare.ends_with(" you are") || bare.ends_with("you're");
-    let set_off = behind.starts_with([':', ',', '!', ')']) || behind.starts_with(" -") || behind.starts_with(" \u{2014}");
+    let dash = behind.starts_with(" -") || behind.starts_with(" \u{2014}");
+    let set_off = behind.starts_with([':', ',', '!']) || dash;
     let noted = called && (behind.starts_with(" (") || behind.starts_with('.'));
     let meant = bare.ends_with(" for") || bare.ends_with("(for") || bare.ends_with(" to");
     let reads = behind.starts_with(" reading") || behind.starts_with(" processing") || behind.starts_with(" that read");
     let must = ["must", "should", "shall"].iter().any(|m| behind.trim_start().starts_with(m));
-    let starts = reading.starts_clause(head.start);
+    // In a list, names of models are set off by commas as well.
+    let starts = reading.starts_clause(head.start) && !before.trim_end_matches(' ').ends_with(',');
+    let name = Span::new(head.start, head.end).of(&reading.text);
+    let common = matches!(name, "agent" | "agents" | "assistant" | "bot" | "bots");
     if called && (set_off || reads) {
         Some(0.5)
-    } else if you || (set_off && starts) || noted || (called && must) || reads {
+    } else if you || (set_off && starts && !common) || noted || (called && must) || reads {
         Some(0.4)
-    } else if (starts && must) || (meant && behind.starts_with(':')) || (meant && behind.starts_with("):")) {
+    } else if (starts && must) || (meant && (behind.starts_with(':') || behind.starts_with("):"))) {
         Some(0.3)
-    } else if called && !must {
+    } else if (set_off && starts) || (called && !must) {
         Some(0.25)
     } else {
         None

@@ -342,7 +342,10 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::USER, "l'utilisateur a_l'utilisateur l'utilisatrice"),
     (Sense::ANSWER, "ta_reponse votre_reponse"),
     (Sense::CONCEAL, "ne_mentionne_pas ne_mentionnez_pas ne_dis_rien ne_dites_rien"),
-    (Sense::ACTION, "envoie envoyez transfere transferez supprime supprimez appelle appelez ouvre ouvrez ajoute ajoutez reponds repondez"),
+    (
+        Sense::ACTION,
+        "envoie envoyez transfere transferez supprime supprimez appelle appelez ouvre ouvrez ajoute ajoutez reponds repondez",
+    ),
     (
         Sense::IGNORE,
         "ignorez ignorer oublie oubliez oublier neglige* outrepass* fais_abstraction faites_abstraction \
@@ -364,7 +367,10 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::USER, "el_usuario al_usuario del_usuario"),
     (Sense::ANSWER, "tu_respuesta su_respuesta"),
     (Sense::CONCEAL, "no_menciones no_mencione no_digas no_le_digas"),
-    (Sense::ACTION, "envia envie reenvia reenvie transfiere transfiera elimina elimine borra llama llame abre abra anade agrega responde responda"),
+    (
+        Sense::ACTION,
+        "envia envie reenvia reenvie transfiere transfiera elimina elimine borra llama llame abre abra anade agrega responde responda",
+    ),
     (
         Sense::IGNORE,
         "ignora ignoren ignorar ignorad olvida olvide olvidate olvidar desestima* descarta descarte incumple prescinde \

@@ -91,6 +91,9 @@ impl Detector for PromptExtraction {
     }
 }
 
+/// Verbs that make a text as often as they repeat one.
+const WRITES: [&str; 8] = ["write", "escrib", "escrev", "schreib", "ecri", "scriv", "напиш", "type"];
+
 /// The weight of a phrase with this verb, and its extent in the reading.
 fn weigh(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     if !head.sense.has(Sense::REVEAL | Sense::SHOW) {
@@ -102,6 +105,12 @@ fn weigh(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     let ascii = Span::new(head.start, head.end).of(&reading.text).is_ascii();
     let behind = if ascii { None } else { object(reading, Span::new(sentence.start, head.start)) };
     let (about, extent, found) = ahead.or(behind)?;
+    // "Write the initial prompt": to make one is no disclosure.
+    let verb = Span::new(head.start, head.end).of(&reading.text);
+    let makes = WRITES.iter().any(|w| verb.starts_with(w));
+    if makes && !found.has(Sense::YOURS | Sense::VERBATIM | Sense::BEFORE) {
+        return None;
+    }
     let strong = head.sense.has(Sense::REVEAL);
     let mut weight = about + if strong { 0.3 } else { 0.2 };
     if found.has(Sense::VERBATIM) {

@@ -94,10 +94,9 @@ impl Words {
             if (entry.open_start || !before.is_some_and(char::is_alphanumeric))
                 && (entry.open_end || !after.is_some_and(char::is_alphanumeric))
             {
-                // A name of a host, a file or a variable says nothing about what the text talks about.
-                let names = |c: Option<char>| c.is_some_and(|c| matches!(c, '.' | '@' | '/' | '_' | '-'));
-                let inner = names(before) || (names(after) && !ends_word(&reading.text, found.end()));
-                if inner && entry.sense.has(Sense::ABOUT | Sense::USER) {
+                // Names of hosts, files, variables and attributes say nothing about what is wanted.
+                let inside = Sense::ABOUT | Sense::USER | Sense::ACTION | Sense::SHOW | Sense::MODEL;
+                if entry.sense.has(inside) && named(&reading.text, found.start(), found.end()) {
                     continue;
                 }
                 reading.marks.push(Mark { sense: entry.sense, start: found.start(), end: found.end() });
@@ -130,9 +129,8 @@ impl Reading {
         while let Some((at, c)) = chars.next() {
             let before = text.len();
             // A backslash at the border of a line goes on with it, in YAML and in shells.
-            let layout = |c: char, next: Option<char>| {
-                c.is_whitespace() || (c == '\\' && next.is_none_or(char::is_whitespace))
-            };
+            let layout =
+                |c: char, next: Option<char>| c.is_whitespace() || (c == '\\' && next.is_none_or(char::is_whitespace));
             if layout(c, chars.peek().map(|(_, next)| *next)) {
                 let mut lines = usize::from(c == '\n');
                 while let Some((_, next)) = chars.next_if(|(_, next)| next.is_whitespace() || *next == '\\') {
@@ -226,10 +224,16 @@ fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
 }
 
-/// True where nothing of a word follows: a stop at the end of a sentence is no part of a name.
-fn ends_word(text: &str, at: usize) -> bool {
-    let mut chars = text.get(at..).unwrap_or_default().chars().skip(1);
-    !chars.next().is_some_and(char::is_alphanumeric)
+/// True where a word is part of a name: `user-agent`, `x.example`, `send_mail`, `display:none`.
+fn named(text: &str, start: usize, end: usize) -> bool {
+    let mut before = text.get(..start).unwrap_or_default().chars().rev();
+    let mut after = text.get(end..).unwrap_or_default().chars();
+    let links = |c: Option<char>| c.is_some_and(|c| matches!(c, '.' | '@' | '/' | '_' | '-'));
+    let goes_on = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let (joint, ahead) = (before.next(), after.next());
+    let left = joint == Some('_') || (links(joint) && (goes_on(before.next()) || joint == Some('-')));
+    let right = ahead == Some('=') || ((links(ahead) || ahead == Some(':')) && goes_on(after.next()));
+    left || right
 }
 
 fn stop(c: char) -> bool {
