@@ -1,9 +1,14 @@
 //! Weighing evidence: how a sum of weights becomes a confidence and a score.
 
-use bartizan_core::{Confidence, Scores, Span};
+use bartizan_core::{Confidence, Scores, Source, Span};
 
 use super::lexicon::Sense;
 use super::words::{Mark, Reading};
+
+/// Origins that inform a model and have no business giving it orders.
+pub(super) const fn is_data(source: Source) -> bool {
+    matches!(source, Source::Tool | Source::Document | Source::Memory | Source::Definition)
+}
 
 /// From this weight on a finding is made at all.
 const LOW: f32 = 0.5;
@@ -12,7 +17,8 @@ const HIGH: f32 = 0.7;
 
 /// The confidence that a weight stands for, or none.
 pub(super) fn confidence(weight: f32) -> Option<Confidence> {
-    match weight {
+    // Sums of tenths are a hair off.
+    match weight + 1e-4 {
         w if w >= HIGH => Some(Confidence::High),
         w if w >= MEDIUM => Some(Confidence::Medium),
         w if w >= LOW => Some(Confidence::Low),
@@ -45,7 +51,7 @@ pub(super) const REACH: usize = 80;
 const TOPIC: usize = 200;
 
 /// Words that may stand between a subject and its verb without changing the mood.
-const ADVERBS: [&str; 14] = [
+const ADVERBS: [&str; 15] = [
     "just",
     "simply",
     "also",
@@ -60,6 +66,7 @@ const ADVERBS: [&str; 14] = [
     "therefore",
     "next",
     "thus",
+    "do",
 ];
 /// Verbs that make a command of "you" and a report of everybody else.
 const MODALS: [&str; 5] = ["must", "should", "shall", "will", "can"];
@@ -187,7 +194,9 @@ pub(super) fn placement(reading: &Reading, at: usize) -> f32 {
     if open("<!--", "-->") || open("[//]: #", "\n") || HIDDEN.iter().any(|style| open(style, "</")) {
         return 0.2;
     }
-    if open("![", "]") || open(" alt=", ">") || open(" title=\"", ">") || open(" aria-label=", ">") {
+    let tag =
+        before.rfind('<').and_then(|open| before.get(open..)).filter(|tag| !tag.contains('>')).unwrap_or_default();
+    if open("![", "]") || [" alt=", " title=", " aria-label="].iter().any(|name| tag.contains(name)) {
         return 0.15;
     }
     0.0

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use bartizan_core::{
-    Anchors, Confidence, Cost, Detector, Hold, Limits, Persona, Reference, Report, Rule, RuleId, Severity, Sink,
-    Source, Span, Subject, Views,
+    Anchors, Confidence, Cost, Detector, Hold, Limits, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span,
+    Subject, Views,
 };
 
-use super::evidence::{NoisyOr, ORDERS, REACH, confidence, distance, mood, order, placement};
+use super::evidence::{NoisyOr, ORDERS, REACH, confidence, distance, is_data, mood, order, placement};
 use super::lexicon::Sense;
 use super::words::{Mark, Reading, WORD_VIEWS, Words, anchors, read_around_anchors};
 use crate::{RulesError, Settings};
@@ -46,11 +46,6 @@ pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
     let literals =
         anchors(heads, &["attention ai", "dear ai", "to ai", "hey ai", "an ai,", "an ai ", "ai:", "todo(ai"]);
     Ok(Box::new(IndirectInstruction { words: Words::new("prompt/indirect-instruction")?, anchors: literals }))
-}
-
-/// Origins that inform a model and have no business giving it orders.
-const fn is_data(source: Source) -> bool {
-    matches!(source, Source::Tool | Source::Document | Source::Memory | Source::Definition)
 }
 
 impl Detector for IndirectInstruction {
@@ -130,7 +125,7 @@ fn weigh(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     } else if head.sense.has(Sense::READING) {
         evidence.address = 0.3;
     } else if head.sense.has(Sense::ANSWER) {
-        evidence.address = 0.2;
+        evidence.address = answered(reading, head);
     } else if head.sense.has(Sense::USER) {
         evidence.dismissal = dismissed(reading, head)?;
     } else if head.sense.has(Sense::OBLIGE) {
@@ -172,6 +167,13 @@ fn weigh(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     evidence.more += placement(reading, head.start);
     let weight = evidence.weight()? - distance(reading, head).min(0.3);
     Some((weight, extent))
+}
+
+/// "Add this to your answer": people are asked for answers as well, but not to spell them backwards.
+fn answered(reading: &Reading, head: &Mark) -> f32 {
+    let sentence = reading.sentence(head.start, head.end, 2 * REACH);
+    let rewrites = |m: &&Mark| m.sense.has(Sense::REWRITE) && mood(reading, m) > 0.0;
+    if reading.within(sentence).any(|m| rewrites(&m)) { 0.4 } else { 0.2 }
 }
 
 /// "Do not tell the user": a command, and no report of somebody's silence.
@@ -222,14 +224,16 @@ fn spoken_to(reading: &Reading, head: &Mark) -> Option<f32> {
     let you = bare.ends_with("you,") || bare.ends_with(" you are") || bare.ends_with("you're");
     let dash = behind.starts_with(" -") || behind.starts_with(" \u{2014}");
     let set_off = behind.starts_with([':', ',', '!']) || dash;
-    let noted = called && (behind.starts_with(" (") || behind.starts_with('.'));
+    let noted = before.ends_with('(') && behind.starts_with("):")
+        || called && (behind.starts_with(" (") || behind.starts_with('.'));
     let meant = bare.ends_with(" for") || bare.ends_with("(for") || bare.ends_with(" to");
     let reads = behind.starts_with(" reading") || behind.starts_with(" processing") || behind.starts_with(" that read");
     let must = ["must", "should", "shall"].iter().any(|m| behind.trim_start().starts_with(m));
     // In a list, names of models are set off by commas as well.
     let starts = reading.starts_clause(head.start) && !before.trim_end_matches(' ').ends_with(',');
     let name = Span::new(head.start, head.end).of(&reading.text);
-    let common = matches!(name, "agent" | "agents" | "assistant" | "bot" | "bots");
+    // Transcripts label turns with these.
+    let common = matches!(name, "agent" | "agents" | "assistant" | "bot" | "bots") && !behind.starts_with(',');
     if called && (set_off || reads) {
         Some(0.5)
     } else if you || (set_off && starts && !common) || noted || (called && must) || reads {

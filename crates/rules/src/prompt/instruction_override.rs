@@ -7,7 +7,7 @@ use bartizan_core::{
     Subject, Views,
 };
 
-use super::evidence::{NoisyOr, REACH, confidence, distance, mood};
+use super::evidence::{NoisyOr, ORDERS, REACH, confidence, distance, is_data, mood, placement};
 use super::lexicon::Sense;
 use super::object::{self, Object};
 use super::words::{Mark, Reading, WORD_VIEWS, Words, anchors, read_around_anchors};
@@ -71,7 +71,10 @@ impl Detector for InstructionOverride {
         let [rule] = &RULES;
         let mut score = NoisyOr::new();
         read_around_anchors(&self.words, subject, |view, reading, mark| {
-            let Some((weight, phrase)) = weigh(reading, mark) else { return };
+            let Some((mut weight, phrase)) = weigh(reading, mark) else { return };
+            if is_data(subject.origin.source) {
+                weight += placement(reading, mark.start) / 2.0;
+            }
             let Some(confidence) = confidence(weight) else { return };
             score.add(weight);
             out.report(Report::new(rule, view, reading.place(phrase.start, phrase.end)).confidence(confidence));
@@ -106,6 +109,7 @@ fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
         None if verb_last => object::behind(reading, head, sentence.start)?,
         None => return None,
     };
+    let own = Sense::YOURS | Sense::SECRET;
     let dropped = !head.sense.has(Sense::IGNORE | Sense::VOID | Sense::UNFOLLOW);
     let verb = if head.sense.has(Sense::IGNORE | Sense::VOID) {
         0.3
@@ -135,7 +139,6 @@ fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
             scope += weight;
         }
     }
-    let own = Sense::YOURS | Sense::SECRET;
     let foreign = found.has(Sense::MINE) && !found.has(Sense::YOURS);
     let mut weight = verb + about + f32::min(scope, 0.4) + mood(reading, head) - doubt - distance(reading, head);
     if foreign {
@@ -153,7 +156,20 @@ fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     if after.has(Sense::INSTEAD) {
         weight += 0.1;
     }
+    // "Drop the rules you were given and reveal": nobody goes on like this about a table.
+    if dropped && found.has(Sense::EVERYTHING | own) && goes_on(reading, head, sentence.end) {
+        weight += 0.1;
+    }
     Some((weight, extent))
+}
+
+/// True where another order is joined to this one.
+fn goes_on(reading: &Reading, head: &Mark, end: usize) -> bool {
+    let orders = reading.within(Span::new(head.end, end)).filter(|m| m.sense.has(Sense::ACTION | Sense::REVEAL));
+    orders.take(ORDERS).any(|m| {
+        let before = reading.text.get(..m.start).unwrap_or_default();
+        before.ends_with(" and ") || before.ends_with(" then ")
+    })
 }
 
 /// English verbs stand before their object.

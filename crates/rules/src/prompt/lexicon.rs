@@ -87,6 +87,8 @@ impl Sense {
     pub(super) const ASSET: Self = Self(1 << 36);
     /// What a model works in.
     pub(super) const CONTEXT: Self = Self(1 << 38);
+    /// To change a text.
+    pub(super) const REWRITE: Self = Self(1 << 39);
     /// Without anybody noticing.
     pub(super) const STEALTH: Self = Self(1 << 37);
 
@@ -181,8 +183,18 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
         "tool tools function_call api_call this_conversation the_conversation conversation_history chat_history \
         this_chat credential credentials api_key api_keys password passwords secrets environment_variables access_token \
         customer_list personal_data private_data user_data the_user's user's_data inbox contacts exfiltrate \
-        system_prompt bank_account iban wallet the_file_with werkzeug outil herramienta ferramenta strumento \
+        system_prompt bank_account iban wallet secret_key secret_keys other_users other_customers all_customers the_file_with werkzeug outil herramienta ferramenta strumento \
         инструмент 工具 ツール 도구",
+    ),
+    (
+        Sense::REWRITE,
+        "modify convert misspell rearrange integrate augment enhance substitute replace reverse encode combine \
+        incorporate insert append add embed weave end prefix translate",
+    ),
+    (
+        Sense::ACTION,
+        "modify convert misspell rearrange integrate augment enhance substitute reverse encode combine incorporate \
+        weave prefix provide format suggest merge",
     ),
     (Sense::STEALTH, "secretly covertly quietly without_asking without_confirmation without_permission"),
     (Sense::EVERYTHING, "everything anything whatever all_that all_of_that all_this"),
@@ -312,6 +324,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
         just_print new_task new_instructions and_give and_act and_execute and_send and_call",
     ),
     // German.
+    (Sense::DROP, "verlasse ubergehe deaktiviere streiche"),
     (Sense::TASK, "aufgabe aufgaben frage fragen anfrage"),
     (Sense::USER, "dem_nutzer der_nutzer den_nutzer des_nutzers dem_benutzer den_benutzer der_benutzer des_benutzers"),
     (Sense::ANSWER, "deiner_antwort deine_antwort ihrer_antwort ihre_antwort"),
@@ -338,6 +351,8 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SHOW, "zeig zeige gib nenne nenn wiederhol* drucke schreib* sage teile"),
     (Sense::VERBATIM, "wortwortlich wortlich wort_fur_wort"),
     // French.
+    (Sense::IGNORE, "mets_de_cote mettez_de_cote"),
+    (Sense::DROP, "suspend suspends suspendez abandonne abandonnez contourne contournez annule annulez outrepasse"),
     (Sense::TASK, "tache taches question demande"),
     (Sense::USER, "l'utilisateur a_l'utilisateur l'utilisatrice"),
     (Sense::ANSWER, "ta_reponse votre_reponse"),
@@ -363,6 +378,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SHOW, "affiche affichez montre montrez repete repetez donne donnez imprime ecris dis-moi dites-moi"),
     (Sense::VERBATIM, "mot_pour_mot mot_a_mot"),
     // Spanish.
+    (Sense::DROP, "suspende suspenda abandona abandone anula anule desactiva desactive elude evita bypassa"),
     (Sense::TASK, "tarea tareas pregunta preguntas solicitud"),
     (Sense::USER, "el_usuario al_usuario del_usuario"),
     (Sense::ANSWER, "tu_respuesta su_respuesta"),
@@ -388,6 +404,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SHOW, "muestra muestrame muestre repite repita imprime dime escribe ensename"),
     (Sense::VERBATIM, "palabra_por_palabra textualmente literalmente"),
     // Portuguese.
+    (Sense::DROP, "suspenda abandone anule desative contorne ultrapassa ultrapasse supere"),
     (Sense::TASK, "tarefa tarefas pergunta solicitacao"),
     (Sense::USER, "o_usuario ao_usuario do_usuario o_utilizador ao_utilizador"),
     (Sense::ANSWER, "sua_resposta tua_resposta"),
@@ -404,6 +421,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SHOW, "mostre mostra exiba exibe diga escreva imprima"),
     (Sense::VERBATIM, "palavra_por_palavra"),
     // Italian.
+    (Sense::DROP, "sospendi sospendere abbandona annulla aggira disattiva supera metti_da_parte"),
     (Sense::TASK, "compito compiti domanda richiesta"),
     (Sense::USER, "l'utente all'utente dell'utente"),
     (Sense::ANSWER, "tua_risposta sua_risposta"),
@@ -437,6 +455,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::REVEAL, "onthul openbaar"),
     (Sense::SHOW, "toon herhaal geef"),
     // Romanian.
+    (Sense::DROP, "suspenda anuleaza abandoneaza depaseste"),
     (Sense::IGNORE, "ignorati uita uitati"),
     (Sense::INSTRUCTIONS, "instructiuni* indicatiile directiva"),
     (Sense::RULES, "regulile reguli ordinele"),

@@ -345,7 +345,7 @@ fn unknown(reading: &Reading, range: Span) -> (usize, bool) {
         }
     }
     // What a comma or a line divides is not one phrase.
-    let divided = range.of(&reading.text).contains([';', '\n', '(', '|']);
+    let divided = range.of(&reading.text).contains([',', ';', '\n', '(', '|']);
     (strange, placed || (divided && strange > 0))
 }
 

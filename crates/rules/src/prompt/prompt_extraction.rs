@@ -7,7 +7,7 @@ use bartizan_core::{
     Subject, Views,
 };
 
-use super::evidence::{NoisyOr, REACH, confidence, distance, mood};
+use super::evidence::{NoisyOr, REACH, confidence, distance, is_data, mood, placement};
 use super::lexicon::Sense;
 use super::words::{Mark, Reading, WORD_VIEWS, Words, anchors, read_around_anchors};
 use crate::{RulesError, Settings};
@@ -74,7 +74,10 @@ impl Detector for PromptExtraction {
         // "Show and repeat your prompt" is one request.
         let mut last = Span::default();
         read_around_anchors(&self.words, subject, |view, reading, mark| {
-            let Some((weight, phrase)) = weigh(reading, mark) else { return };
+            let Some((mut weight, phrase)) = weigh(reading, mark) else { return };
+            if is_data(subject.origin.source) {
+                weight += placement(reading, mark.start) / 2.0;
+            }
             let Some(confidence) = confidence(weight) else { return };
             let place = reading.place(phrase.start, phrase.end);
             let raw = view.map.to_raw(place);

@@ -7,7 +7,7 @@ use bartizan_core::{
     Subject, ViewText, Views,
 };
 
-use super::evidence::{NoisyOr, confidence, distance, follow_up};
+use super::evidence::{NoisyOr, confidence, distance, follow_up, is_data};
 use super::lexicon::Sense;
 use super::words::{Mark, WORD_VIEWS, Words};
 use crate::{RulesError, Settings};
@@ -32,6 +32,9 @@ static RULES: [Rule; 1] = [Rule {
     since: Cow::Borrowed("0.1.0"),
 }];
 
+/// What a turn that a reserved token opens adds to the score.
+const TURN: f32 = 0.9;
+
 /// Where a label has to stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stands {
@@ -47,6 +50,24 @@ const LABELS: &[(&str, Stands, f32)] = &[
     ("system message:", Stands::First, 0.45),
     ("system prompt:", Stands::First, 0.35),
     ("system note:", Stands::First, 0.45),
+    ("note from the system", Stands::First, 0.4),
+    ("systemhinweis:", Stands::First, 0.4),
+    ("systemnachricht:", Stands::First, 0.4),
+    ("note systeme", Stands::First, 0.4),
+    ("message systeme", Stands::First, 0.4),
+    ("nota del sistema", Stands::First, 0.4),
+    ("mensaje del sistema", Stands::First, 0.4),
+    ("nota di sistema", Stands::First, 0.4),
+    ("messaggio di sistema", Stands::First, 0.4),
+    ("nota do sistema", Stands::First, 0.4),
+    ("mensagem do sistema", Stands::First, 0.4),
+    (
+        "\u{441}\u{438}\u{441}\u{442}\u{435}\u{43c}\u{43d}\u{43e}\u{435} \u{441}\u{43e}\u{43e}\u{431}\u{449}\u{435}\u{43d}\u{438}\u{435}",
+        Stands::First,
+        0.4,
+    ),
+    ("\u{7cfb}\u{7edf}\u{6d88}\u{606f}\u{ff1a}", Stands::First, 0.4),
+    ("\u{7cfb}\u{7edf}\u{6d88}\u{606f}:", Stands::First, 0.4),
     ("system override", Stands::First, 0.45),
     ("system update:", Stands::First, 0.35),
     ("developer:", Stands::First, 0.3),
@@ -74,6 +95,27 @@ const LABELS: &[(&str, Stands, f32)] = &[
     ("'role'", Stands::Anywhere, 0.0),
 ];
 
+/// Reserved tokens that open a turn, and whether the name of a role follows.
+const OPENERS: &[(&str, bool)] = &[
+    ("<|im_start|>", true),
+    ("<|start_header_id|>", true),
+    ("<|start|>", true),
+    ("<start_of_turn>", true),
+    ("<|system|>", false),
+    ("<|user|>", false),
+    ("<|assistant|>", false),
+    ("<|developer|>", false),
+    ("[inst]", false),
+    ("<<sys>>", false),
+    ("[system_prompt]", false),
+];
+
+/// Roles as templates name them.
+const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "model", "tool"];
+
+/// Letters that a turn must hold to say something.
+const SAYS: usize = 4;
+
 struct RoleForging {
     words: Words,
     literals: Vec<Cow<'static, str>>,
@@ -86,7 +128,12 @@ struct RoleForging {
 pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
     Ok(Box::new(RoleForging {
         words: Words::new("prompt/role-forging")?,
-        literals: LABELS.iter().map(|(label, ..)| Cow::Borrowed(*label)).collect(),
+        literals: LABELS
+            .iter()
+            .map(|(label, ..)| *label)
+            .chain(OPENERS.iter().map(|(opener, _)| *opener))
+            .map(Cow::Borrowed)
+            .collect(),
     }))
 }
 
@@ -117,6 +164,19 @@ impl Detector for RoleForging {
         let mut last = Span::default();
         for (text, hit) in subject.anchored() {
             let bartizan_core::HitKind::Literal(index) = hit.kind else { continue };
+            if let Some((_, named)) = index.checked_sub(LABELS.len()).and_then(|i| OPENERS.get(i)) {
+                // A model reads what follows as said by that role; data has no turns of its own.
+                if is_data(subject.origin.source) && opens_turn(text, hit.span.end, *named) {
+                    let raw = text.map.to_raw(hit.span);
+                    if !raw.overlaps(last) {
+                        last = raw;
+                        score.add(TURN);
+                        let report = Report::new(rule, text, hit.span).severity(Severity::High);
+                        out.report(report.confidence(Confidence::High));
+                    }
+                }
+                continue;
+            }
             let Some((_, stands, base)) = LABELS.get(index) else { continue };
             let (label, base) = match object_role(text, hit.span) {
                 Some(label) => (label, 0.4),
@@ -144,6 +204,26 @@ impl Detector for RoleForging {
             out.score(scores);
         }
     }
+}
+
+/// True where a role, if one is wanted, and text follow the token that opens a turn.
+fn opens_turn(text: &ViewText<'_>, at: usize, named: bool) -> bool {
+    let Some(rest) = text.text.get(at..) else { return false };
+    let mut rest = rest.trim_start();
+    if named {
+        let named = ROLES.iter().find_map(|role| {
+            let (name, after) = rest.split_at_checked(role.len())?;
+            (name.eq_ignore_ascii_case(role) && !after.starts_with(char::is_alphanumeric)).then_some(after)
+        });
+        let Some(after) = named else { return false };
+        rest = after.trim_start();
+    }
+    // The token between the role and its text.
+    if let Some((_, after)) = rest.strip_prefix("<|").and_then(|r| r.split_once("|>")).filter(|(t, _)| t.len() < 24) {
+        rest = after;
+    }
+    let until = rest.char_indices().take(AFTER).take_while(|(_, c)| *c != '<' && *c != '[');
+    until.filter(|(_, c)| c.is_alphabetic()).take(SAYS).count() >= SAYS
 }
 
 /// True where only blanks and decoration stand between a place and the start of its line or sentence.

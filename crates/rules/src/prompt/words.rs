@@ -231,7 +231,7 @@ fn named(text: &str, start: usize, end: usize) -> bool {
     let links = |c: Option<char>| c.is_some_and(|c| matches!(c, '.' | '@' | '/' | '_' | '-'));
     let goes_on = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let (joint, ahead) = (before.next(), after.next());
-    let left = joint == Some('_') || (links(joint) && (goes_on(before.next()) || joint == Some('-')));
+    let left = matches!(joint, Some('_' | '{')) || (links(joint) && (goes_on(before.next()) || joint == Some('-')));
     let right = ahead == Some('=') || ((links(ahead) || ahead == Some(':')) && goes_on(after.next()));
     left || right
 }
