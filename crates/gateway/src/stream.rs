@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use bartizan_guard::{Meta, ReplyStream};
-use bartizan_policy::Permitted;
+use bartizan_guard::{Meta, Released, ReplyStream};
 use bytes::Bytes;
 use futures_util::Stream;
 use http::Response;
@@ -74,7 +73,7 @@ async fn run(shared: Arc<Shared>, asked: Asked, mut body: Incoming, upstream_us:
             }
         };
         shared.metrics.held(stream.held());
-        if !send(&sender, output.permitted, idle).await {
+        if !send(&sender, output.released, idle).await {
             caller_left = true;
             break;
         }
@@ -89,7 +88,7 @@ async fn run(shared: Arc<Shared>, asked: Asked, mut body: Incoming, upstream_us:
     if let Some(last) = last
         && recorded
     {
-        send(&sender, last.permitted, idle).await;
+        send(&sender, last.released, idle).await;
     }
     drop(asked.in_flight);
 }
@@ -113,8 +112,8 @@ async fn record(shared: &Shared, asked: &Asked, stream: &ReplyStream, upstream_u
     recorded
 }
 
-async fn send(sender: &mpsc::Sender<Bytes>, permitted: Permitted<Vec<u8>>, idle: Duration) -> bool {
-    let bytes = permitted.into_inner();
+async fn send(sender: &mpsc::Sender<Bytes>, released: Released, idle: Duration) -> bool {
+    let bytes = released.into_inner();
     if bytes.is_empty() {
         return true;
     }

@@ -20,11 +20,7 @@ pub(crate) fn assess(engine: &Engine, exchange: &Exchange, system: &[&str]) -> A
         note_scores(&mut scores, text.origin.source, scan.scores);
         match leaves.get(&index) {
             None => out.findings.extend(scan.findings.into_iter().map(|f| located(index, text, f))),
-            Some(inside) => {
-                for finding in scan.findings {
-                    attribute_to_leaves(exchange, index, inside, finding, &mut out.findings);
-                }
-            }
+            Some(inside) => attribute_to_leaves(exchange, index, inside, scan.findings, &mut out.findings),
         }
     }
     for message in &exchange.messages {
@@ -33,10 +29,21 @@ pub(crate) fn assess(engine: &Engine, exchange: &Exchange, system: &[&str]) -> A
         }
     }
     out.findings.sort_by_key(|f| (f.text, f.finding.span(), f.finding.rule.clone()));
-    out.findings
-        .dedup_by(|b, a| a.text == b.text && a.finding.rule == b.finding.rule && a.finding.span() == b.finding.span());
+    out.findings.dedup_by(|later, first| same_place(first, later));
     out.scores = scores.into_iter().collect();
     out
+}
+
+/// What was seen in a document and again in its leaf is one finding, as bad and as sure as the worse of the two.
+fn same_place(first: &mut TextFinding, later: &TextFinding) -> bool {
+    let (a, b) = (first.finding.span(), later.finding.span());
+    let same =
+        first.text == later.text && first.finding.rule == later.finding.rule && a.start <= b.start && b.end <= a.end;
+    if same {
+        first.finding.severity = first.finding.severity.max(later.finding.severity);
+        first.finding.confidence = first.finding.confidence.max(later.finding.confidence);
+    }
+    same
 }
 
 fn note_scores(all: &mut BTreeMap<Source, Scores>, source: Source, scores: Scores) {
@@ -66,44 +73,41 @@ fn same_source(exchange: &Exchange, a: usize, b: usize) -> bool {
     }
 }
 
-/// A finding in a string that is itself JSON belongs to the leaves that it covers: only there can it be changed
-/// without breaking the document. A finding that covers no leaf stays where it is.
+/// More leaves than a finding of one value covers. What goes on over more, such as a repetition, is about the document.
+const MOST_LEAVES: usize = 16;
+
+/// Brings the findings in a string that is itself JSON to the leaves that they cover: only there can they be changed
+/// without breaking the document. A finding that covers no leaf, or many, stays where it is. `leaves` are in the order
+/// of the document.
 fn attribute_to_leaves(
     exchange: &Exchange,
     container: usize,
     leaves: &[usize],
-    finding: Finding,
+    findings: Vec<Finding>,
     out: &mut Vec<TextFinding>,
 ) {
-    let span = finding.span();
-    let covered = |keys: bool| {
-        leaves
-            .iter()
-            .filter_map(move |&leaf| {
-                let text = exchange.texts.get(leaf)?;
-                ((text.kind == Kind::Key) == keys).then_some(())?;
-                Some((leaf, text, inside_literal(text, span)?))
-            })
-            .collect::<Vec<_>>()
-    };
-    // A value with its key, such as a password: the value is the finding, and a key cannot be changed.
-    let mut places = covered(false);
-    if places.is_empty() {
-        places = covered(true);
-    }
-    if places.is_empty() {
-        if let Some(text) = exchange.texts.get(container) {
-            out.push(located(container, text, finding));
+    let leaf = |at: &usize| exchange.texts.get(*at);
+    for finding in findings {
+        let span = finding.span();
+        let first = leaves.partition_point(|at| leaf(at).is_some_and(|t| t.literal.end <= span.start));
+        let covered = leaves.iter().skip(first).take_while(|at| leaf(at).is_some_and(|t| t.literal.start < span.end));
+        let covered: Vec<(usize, &Text, Span)> = covered
+            .take(MOST_LEAVES + 1)
+            .filter_map(|at| Some((*at, leaf(at)?, inside_literal(leaf(at)?, span)?)))
+            .collect();
+        // A value with its key, such as a password: the value is the finding, and a key cannot be changed.
+        let values = covered.iter().any(|(_, text, _)| text.kind != Kind::Key);
+        let mut places = covered.iter().filter(|(_, text, _)| !values || text.kind != Kind::Key).peekable();
+        if covered.len() > MOST_LEAVES || places.peek().is_none() {
+            if let Some(text) = exchange.texts.get(container) {
+                out.push(located(container, text, finding));
+            }
+            continue;
         }
-        return;
-    }
-    for (leaf, text, span) in places {
-        let known =
-            out.iter().any(|f| f.text == leaf && f.finding.rule == finding.rule && f.finding.span().overlaps(span));
-        if !known {
+        for (at, text, span) in places {
             let mut part = finding.clone();
-            part.at = Location::Text { span };
-            out.push(located(leaf, text, part));
+            part.at = Location::Text { span: *span };
+            out.push(located(*at, text, part));
         }
     }
 }

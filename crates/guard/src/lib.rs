@@ -13,4 +13,4 @@ mod stream;
 pub use guard::{Checked, Decision, Guard, GuardError, Meta, Parsed, ReplyContext, Route};
 pub use record::{Noted, Recorder, Request};
 pub use settings::Settings;
-pub use stream::{Output, ReplyStream};
+pub use stream::{Output, Released, ReplyStream};

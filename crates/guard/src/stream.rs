@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use bartizan_core::{Action, Context, Finding, Limits, Mode, Part, Protocol, Reason, Source, Verdict};
-use bartizan_engine::{Engine, Input, Step, Stream};
-use bartizan_policy::{Cause, OpaqueRule, Outcome, Permitted, Piece, Refusal, Table, decide, release};
+use bartizan_core::{
+    Action, Direction, Edit, Exchange, Finding, Limits, Mode, Part, Protocol, Reason, Source, Text, Verdict,
+};
+use bartizan_engine::{Engine, Step, Stream};
+use bartizan_policy::{Cause, Outcome, Piece, Redaction, Refusal, Table, apply, decide, release};
 use bartizan_wire::{
     Channel, ChannelPart, Chunk, Delta, Ending, ErrorKind, SseDecoder, SseEvent, StreamReader, WireError,
 };
@@ -15,11 +17,29 @@ use crate::assess::assess;
 use crate::guard::ReplyContext;
 use crate::record::Noted;
 
+/// Bytes of a streamed reply that may be sent. Only this module makes them, out of what policy let pass.
+#[derive(Debug, Default)]
+pub struct Released(Vec<u8>);
+
+impl Released {
+    /// A look at them.
+    #[must_use]
+    pub fn get(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes, to be sent.
+    #[must_use]
+    pub fn into_inner(self) -> Vec<u8> {
+        self.0
+    }
+}
+
 /// What goes to the caller now.
 #[derive(Debug)]
 pub struct Output {
     /// Bytes for the caller; may be empty.
-    pub permitted: Permitted<Vec<u8>>,
+    pub released: Released,
     /// The stream ends here, whatever the upstream still sends.
     pub ended: bool,
 }
@@ -37,24 +57,31 @@ pub struct ReplyStream {
     texts: BTreeMap<Channel, Stream>,
     /// Arguments of tool calls that are not complete yet.
     calls: BTreeMap<Channel, String>,
-    /// Arguments that had to change, until their events go out.
-    changed_calls: BTreeMap<Channel, Option<Permitted<String>>>,
-    /// Events that carry parts of calls.
-    held_events: Vec<HeldEvent>,
+    /// Arguments that had to change, until their events go out; `None` once they are out.
+    changed_calls: BTreeMap<Channel, Option<String>>,
+    /// What waits for a call to be complete, in order: its events and everything behind them.
+    waiting: Vec<Waiting>,
+    /// Bytes of it.
+    waiting_bytes: usize,
     /// Leaves that repeat in every event are looked at once.
     seen: HashSet<u64>,
     noted: Noted,
     ended: bool,
 }
 
-/// An event that carries a part of a tool call and waits for the rest of it.
-struct HeldEvent {
-    /// The permit for what is not part of the call.
-    leaves: Permitted<Vec<(usize, String)>>,
-    /// Text that went out ahead.
-    blank: Vec<(usize, String)>,
-    chunk: Chunk,
+/// Something that goes out in its turn.
+enum Waiting {
+    /// An event, with what policy let pass of its texts.
+    Event { chunk: Box<Chunk>, deltas: Vec<(usize, String)>, leaves: Vec<(usize, String)> },
+    /// An event of our own: text that was held back.
+    Synthetic(Vec<u8>),
 }
+
+/// What an event costs besides its bytes.
+const EVENT_COST: usize = 512;
+
+/// How many times the bytes of its arguments the events of a call may take.
+const WAITING: usize = 4;
 
 /// Leaves that are remembered as seen; more are simply looked at again.
 const SEEN: usize = 4096;
@@ -88,7 +115,8 @@ impl ReplyStream {
             texts: BTreeMap::new(),
             calls: BTreeMap::new(),
             changed_calls: BTreeMap::new(),
-            held_events: Vec::new(),
+            waiting: Vec::new(),
+            waiting_bytes: 0,
             seen: HashSet::new(),
             noted: Noted::default(),
             ended: false,
@@ -98,9 +126,9 @@ impl ReplyStream {
     /// Takes bytes from the upstream.
     pub fn push(&mut self, bytes: &[u8]) -> Output {
         if self.ended {
-            return self.output(Permitted::nothing());
+            return self.output(Vec::new());
         }
-        let mut out = Permitted::nothing();
+        let mut out = Vec::new();
         let mut events = Vec::new();
         let read = self.sse.push(bytes, &mut events);
         self.events(&events, &mut out);
@@ -113,9 +141,9 @@ impl ReplyStream {
     /// The upstream has ended its stream: what is still held goes out. Call it once.
     pub fn finish(&mut self) -> Output {
         if self.ended {
-            return self.output(Permitted::nothing());
+            return self.output(Vec::new());
         }
-        let mut out = Permitted::nothing();
+        let mut out = Vec::new();
         match self.sse.finish() {
             Ok(event) => self.events(event.as_slice(), &mut out),
             Err(error) => self.broken(&error, &mut out),
@@ -123,12 +151,13 @@ impl ReplyStream {
         if !self.ended {
             let open: Vec<Channel> = self.texts.keys().cloned().collect();
             let stopped = self.close(&open, &mut out).err();
+            self.release_waiting(&mut out);
             if let Some(stopped) = stopped {
                 self.stop(stopped, &mut out);
             } else if !self.calls.is_empty() {
                 // Half a tool call was never checked, so it is never sent.
                 self.calls.clear();
-                self.held_events.clear();
+                self.waiting.clear();
                 self.stop(Stopped::Broken("the upstream broke off inside a tool call"), &mut out);
             }
             self.ended = true;
@@ -138,7 +167,7 @@ impl ReplyStream {
 
     /// The upstream failed: the caller gets the text that is still held and a wire-correct ending.
     pub fn fail(&mut self, message: &'static str) -> Output {
-        let mut out = Permitted::nothing();
+        let mut out = Vec::new();
         if !self.ended {
             let open: Vec<Channel> = self.texts.keys().cloned().collect();
             let stopped = self.close(&open, &mut out).err().unwrap_or(Stopped::Broken(message));
@@ -159,11 +188,11 @@ impl ReplyStream {
         self.noted.clone()
     }
 
-    fn output(&self, permitted: Permitted<Vec<u8>>) -> Output {
-        Output { permitted, ended: self.ended }
+    fn output(&self, bytes: Vec<u8>) -> Output {
+        Output { released: Released(bytes), ended: self.ended }
     }
 
-    fn events(&mut self, events: &[SseEvent], out: &mut Permitted<Vec<u8>>) {
+    fn events(&mut self, events: &[SseEvent], out: &mut Vec<u8>) {
         for event in events {
             if self.ended {
                 return;
@@ -180,53 +209,41 @@ impl ReplyStream {
         }
     }
 
-    fn chunk(&mut self, chunk: Chunk, out: &mut Permitted<Vec<u8>>) -> Result<(), Stopped> {
+    fn chunk(&mut self, chunk: Chunk, out: &mut Vec<u8>) -> Result<(), Stopped> {
         let leaves = self.leaves(&chunk)?;
-        let mut passed = Vec::with_capacity(chunk.deltas.len());
-        let mut calls = false;
+        let mut deltas: Vec<(usize, String)> = Vec::with_capacity(chunk.deltas.len());
         for (index, delta) in chunk.deltas.iter().enumerate() {
             if is_call(&delta.channel) {
-                calls = true;
                 self.hold_call(&delta.channel, &delta.text)?;
                 continue;
             }
             let step = self.flow(&delta.channel, delta).push(&delta.text);
-            passed.push((index, self.pass(step, &delta.channel)?));
-            if chunk.closes.contains(&delta.channel)
-                && let Some(mut stream) = self.texts.remove(&delta.channel)
-            {
-                passed.push((index, self.pass(stream.finish(), &delta.channel)?));
-            }
+            deltas.push((index, self.pass(step, &delta.channel)?));
         }
-        if calls && self.mode == Mode::Enforce {
-            // Text in the same event goes out ahead of the call.
-            let mut blank = Vec::new();
-            for (index, text) in passed {
-                if let Some(delta) = chunk.deltas.get(index) {
-                    self.synthesise(&delta.channel, text, out);
-                }
-                blank.push((index, String::new()));
+        for channel in &chunk.closes {
+            // What was held goes into the channel's last piece in this event, else into an event ahead of it.
+            let rest = self.finished(channel)?;
+            let last =
+                deltas.iter_mut().rev().find(|(i, _)| chunk.deltas.get(*i).is_some_and(|d| d.channel == *channel));
+            match last {
+                Some((_, text)) => text.push_str(&rest),
+                None => self.synthesise(channel, &rest, out)?,
             }
-            let closes = chunk.closes.clone();
-            self.held_events.push(HeldEvent { leaves, blank, chunk });
-            return self.close(&closes, out);
+            self.decide_call(channel)?;
         }
-        self.close(&chunk.closes, out)?;
-        let (indexes, texts): (Vec<usize>, Vec<Permitted<String>>) = passed.into_iter().unzip();
-        if withheld(&chunk, &texts) {
-            return Ok(());
+        if !withheld(&chunk, &deltas) {
+            self.send(Waiting::Event { chunk: Box::new(chunk), deltas, leaves }, out)?;
         }
-        out.append(leaves.and(Permitted::all(texts)).encode(|(leaves, texts)| {
-            let mut deltas: Vec<(usize, String)> = Vec::with_capacity(indexes.len());
-            for (index, text) in indexes.into_iter().zip(texts) {
-                match deltas.last_mut() {
-                    Some((last, joined)) if *last == index => joined.push_str(&text),
-                    _ => deltas.push((index, text)),
-                }
-            }
-            chunk.rewrite_all(&deltas, &leaves)
-        }));
+        self.release_waiting(out);
         Ok(())
+    }
+
+    /// The rest of a text that has come to its end.
+    fn finished(&mut self, channel: &Channel) -> Result<String, Stopped> {
+        match self.texts.remove(channel) {
+            Some(mut stream) => self.pass(stream.finish(), channel),
+            None => Ok(String::new()),
+        }
     }
 
     fn hold_call(&mut self, channel: &Channel, arguments: &str) -> Result<(), Stopped> {
@@ -235,18 +252,70 @@ impl ReplyStream {
         if held.len() <= self.engine.limits().max_held {
             return Ok(());
         }
-        self.noted.coverage.add(Part::partial(Reason::TooLong, held.len()));
+        let bytes = std::mem::take(held).len();
+        self.too_long(bytes)
+    }
+
+    /// More than may be held: it cannot be examined as a whole.
+    fn too_long(&mut self, bytes: usize) -> Result<(), Stopped> {
+        self.noted.coverage.add(Part::partial(Reason::TooLong, bytes));
+        self.noted.verdict = self.noted.verdict.max(Verdict::Deny);
         if self.mode == Mode::Monitor {
-            held.clear();
             return Ok(());
         }
         Err(Stopped::Refused(Refusal { verdict: Verdict::Deny, causes: vec![Cause::Coverage] }))
     }
 
-    fn synthesise(&mut self, channel: &Channel, text: Permitted<String>, out: &mut Permitted<Vec<u8>>) {
-        if !text.get().is_empty() {
-            let reader = &mut self.reader;
-            out.append(text.encode(|text| reader.synth(channel, &text)));
+    /// Held text as an event of its own.
+    fn synthesise(&mut self, channel: &Channel, text: &str, out: &mut Vec<u8>) -> Result<(), Stopped> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let bytes = self.reader.synth(channel, text);
+        self.send(Waiting::Synthetic(bytes), out)
+    }
+
+    /// Sends something in its turn: behind a call that is not complete yet, it waits.
+    fn send(&mut self, what: Waiting, out: &mut Vec<u8>) -> Result<(), Stopped> {
+        let waits = !self.calls.is_empty() || !self.waiting.is_empty();
+        if self.mode == Mode::Monitor || !waits {
+            self.write(what, out);
+            return Ok(());
+        }
+        self.waiting_bytes += EVENT_COST
+            + match &what {
+                Waiting::Event { chunk, .. } => chunk.raw().len(),
+                Waiting::Synthetic(bytes) => bytes.len(),
+            };
+        self.waiting.push(what);
+        if self.waiting_bytes <= self.engine.limits().max_held.saturating_mul(WAITING) {
+            return Ok(());
+        }
+        self.too_long(self.waiting_bytes)
+    }
+
+    fn release_waiting(&mut self, out: &mut Vec<u8>) {
+        if self.calls.is_empty() {
+            self.waiting_bytes = 0;
+            for what in std::mem::take(&mut self.waiting) {
+                self.write(what, out);
+            }
+            self.changed_calls.clear();
+        }
+    }
+
+    fn write(&mut self, what: Waiting, out: &mut Vec<u8>) {
+        match what {
+            Waiting::Synthetic(bytes) => out.extend(bytes),
+            Waiting::Event { chunk, mut deltas, leaves } => {
+                for (index, delta) in chunk.deltas.iter().enumerate() {
+                    // The first event of a changed call carries all of it, the others nothing.
+                    if let Some(new) = self.changed_calls.get_mut(&delta.channel) {
+                        deltas.push((index, new.take().unwrap_or_default()));
+                    }
+                }
+                out.extend(chunk.rewrite_all(&deltas, &leaves));
+            }
         }
     }
 
@@ -263,7 +332,7 @@ impl ReplyStream {
     }
 
     /// What a step lets out, masked.
-    fn pass(&mut self, step: Step, channel: &Channel) -> Result<Permitted<String>, Stopped> {
+    fn pass(&mut self, step: Step, channel: &Channel) -> Result<String, Stopped> {
         self.noted.coverage.merge(&step.coverage);
         self.noted.scores = self.noted.scores.max(step.scores);
         self.noted.count(&step.findings);
@@ -279,7 +348,7 @@ impl ReplyStream {
                     self.noted.action = Action::Mask;
                     self.reader.altered(channel);
                 }
-                permitted
+                permitted.into_inner()
             }
         };
         self.late(&step.late)?;
@@ -303,123 +372,90 @@ impl ReplyStream {
         Ok(())
     }
 
-    /// Leaves of an event that are no part of a growing text: the permit for its envelope, with the changes that it
-    /// needs.
-    fn leaves(&mut self, chunk: &Chunk) -> Result<Permitted<Vec<(usize, String)>>, Stopped> {
-        let mut changes = Vec::new();
-        for (index, text) in chunk.texts.iter().enumerate() {
-            let mut hasher = DefaultHasher::new();
-            (&text.pointer, &text.value).hash(&mut hasher);
-            let key = hasher.finish();
-            if self.seen.contains(&key) {
-                continue;
-            }
-            let source = text.origin.source;
-            let input = Input { text: &text.value, kind: text.kind, origin: &text.origin, context: Context::default() };
-            let scan = self.engine.scan(&input);
-            self.noted.count(&scan.findings);
-            self.noted.coverage.merge(&scan.coverage);
-            match release(text.value.clone(), 0, &scan.findings, source, &self.table, self.mode) {
-                Piece::Cut(refusal) => return Err(Stopped::Refused(refusal)),
-                Piece::Forward { verdict, masked, .. } if masked > 0 && !text.editable => {
-                    self.noted.verdict = self.noted.verdict.max(verdict);
-                    let causes = scan.findings.iter().map(|f| Cause::NotEditable(f.rule.clone())).collect();
-                    return Err(Stopped::Refused(Refusal { verdict: Verdict::Deny, causes }));
-                }
-                Piece::Forward { permitted, verdict, masked } => {
-                    self.noted.verdict = self.noted.verdict.max(verdict);
-                    if masked > 0 {
-                        self.noted.action = Action::Mask;
-                        changes.push(permitted.encode(|text| (index, text)));
-                    } else {
-                        if self.seen.len() >= SEEN {
-                            self.seen.clear();
-                        }
-                        self.seen.insert(key);
-                    }
-                }
-            }
+    /// Decides about the leaves of an event that are no part of a growing text; answers with the changes they need.
+    fn leaves(&mut self, chunk: &Chunk) -> Result<Vec<(usize, String)>, Stopped> {
+        let keys: Vec<u64> = chunk.texts.iter().map(key).collect();
+        if chunk.opaque.is_empty() && keys.iter().all(|key| self.seen.contains(key)) {
+            return Ok(Vec::new());
         }
-        for part in &chunk.opaque {
-            self.noted.coverage.add(Part::structural(part.kind.reason(), part.bytes));
-            let source = part.origin.source;
-            if self.mode == Mode::Enforce && self.table.opaque.rule(part.kind, source) != OpaqueRule::Allow {
-                let causes = vec![Cause::Opaque(part.kind, source)];
-                return Err(Stopped::Refused(Refusal { verdict: Verdict::Deny, causes }));
+        let exchange = Exchange {
+            direction: Direction::Reply,
+            texts: chunk.texts.clone(),
+            opaque: chunk.opaque.clone(),
+            ..Exchange::default()
+        };
+        let mut changes: Vec<(usize, String)> = Vec::new();
+        self.decide(exchange, |exchange, edits| {
+            changes = changed_leaves(exchange, edits)?;
+            Ok(exchange.clone())
+        })?;
+        if changes.is_empty() {
+            if self.seen.len() + keys.len() > SEEN {
+                self.seen.clear();
             }
+            self.seen.extend(keys);
+        } else {
+            self.noted.action = Action::Mask;
         }
-        Ok(Permitted::all(changes))
+        Ok(changes)
     }
 
-    /// Ends channels: held text goes out, complete tool calls are decided.
-    fn close(&mut self, channels: &[Channel], out: &mut Permitted<Vec<u8>>) -> Result<(), Stopped> {
-        let mut arguments = Vec::new();
+    /// Ends channels when the stream ends without saying so.
+    fn close(&mut self, channels: &[Channel], out: &mut Vec<u8>) -> Result<(), Stopped> {
         for channel in channels {
-            if let Some(mut stream) = self.texts.remove(channel) {
-                let text = self.pass(stream.finish(), channel)?;
-                self.synthesise(channel, text, out);
-            }
-            if let Some(call) = self.calls.remove(channel) {
-                arguments.push((channel.clone(), call));
-            }
+            let rest = self.finished(channel)?;
+            self.synthesise(channel, &rest, out)?;
         }
-        for (channel, call) in arguments {
-            if let Some(new) = self.call(&call)? {
-                self.changed_calls.insert(channel, Some(new));
-            }
-        }
-        if !self.calls.is_empty() {
-            return Ok(());
-        }
-        for HeldEvent { leaves, mut blank, chunk } in std::mem::take(&mut self.held_events) {
-            let mut new = Vec::new();
-            for (index, delta) in chunk.deltas.iter().enumerate() {
-                // The first event of a changed call carries all of it, the others nothing.
-                match self.changed_calls.get_mut(&delta.channel).map(Option::take) {
-                    Some(Some(text)) => new.push(text.encode(|text| (index, text))),
-                    Some(None) => blank.push((index, String::new())),
-                    None => {}
-                }
-            }
-            out.append(leaves.and(Permitted::all(new)).encode(|(leaves, new)| {
-                blank.extend(new);
-                chunk.rewrite_all(&blank, &leaves)
-            }));
-        }
-        self.changed_calls.clear();
         Ok(())
     }
 
-    /// Decides about the arguments of one complete tool call; answers new ones where they had to change.
-    fn call(&mut self, arguments: &str) -> Result<Option<Permitted<String>>, Stopped> {
+    /// Decides about a tool call that has come to its end.
+    fn decide_call(&mut self, channel: &Channel) -> Result<(), Stopped> {
+        let Some(arguments) = self.calls.remove(channel) else { return Ok(()) };
         let limits = self.engine.limits().clone();
-        let exchange = arguments_exchange(arguments, &limits);
+        let exchange = arguments_exchange(&arguments, &limits);
+        let decided = self.decide(exchange, |exchange, edits| {
+            crate::guard::rewrite(exchange, edits, &limits).map_err(|e| e.to_string())
+        })?;
+        if let Some(changed) = decided {
+            self.noted.action = Action::Mask;
+            self.changed_calls.insert(channel.clone(), Some(String::from_utf8_lossy(&changed.body).into_owned()));
+        }
+        Ok(())
+    }
+
+    /// Decides about whole texts inside the stream. Answers with the changed exchange, if it had to change.
+    fn decide(
+        &mut self,
+        exchange: Exchange,
+        rewrite: impl FnOnce(&Exchange, &[Edit]) -> Result<Exchange, String>,
+    ) -> Result<Option<Exchange>, Stopped> {
         let system: Vec<&str> = self.system.iter().map(String::as_str).collect();
         let mut assessment = assess(&self.engine, &exchange, &system);
-        let outcome = decide(exchange, &mut assessment, &self.table, None, self.mode, |exchange, edits| {
-            crate::guard::rewrite(exchange, edits, &limits)
-        });
+        let outcome = decide(exchange, &mut assessment, &self.table, None, self.mode, rewrite);
         self.noted.count(assessment.findings.iter().map(|f| &f.finding));
+        self.noted.scores = self.noted.scores.max(assessment.max_scores());
+        self.noted.suppressed += assessment.suppressed;
         self.noted.coverage.merge(&assessment.coverage);
         self.noted.verdict = self.noted.verdict.max(outcome.verdict());
         match outcome {
             Outcome::Refuse(refusal) | Outcome::Hold(refusal) => Err(Stopped::Refused(refusal)),
-            Outcome::Forward { masked: 0, .. } => Ok(None),
-            Outcome::Forward { permitted, .. } => {
-                self.noted.action = Action::Mask;
-                Ok(Some(permitted.encode(|exchange| String::from_utf8_lossy(&exchange.body).into_owned())))
+            Outcome::Forward { permitted, masked, stripped, failed_open, .. } => {
+                self.noted.failed_open |= failed_open;
+                Ok((masked + stripped > 0).then(|| permitted.into_inner()))
             }
         }
     }
 
-    fn broken(&mut self, error: &WireError, out: &mut Permitted<Vec<u8>>) {
+    fn broken(&mut self, error: &WireError, out: &mut Vec<u8>) {
         tracing::warn!(%error, "the upstream's stream cannot be read");
         self.noted.coverage.add(Part::partial(Reason::Malformed, 0));
         self.stop(Stopped::Broken("the upstream's reply cannot be read"), out);
     }
 
-    fn stop(&mut self, stopped: Stopped, out: &mut Permitted<Vec<u8>>) {
+    fn stop(&mut self, stopped: Stopped, out: &mut Vec<u8>) {
         self.ended = true;
+        self.waiting.clear();
         self.noted.action = Action::Cut;
         let event_id = self.event_id.as_str();
         let bytes = match &stopped {
@@ -435,18 +471,41 @@ impl ReplyStream {
             }
             Stopped::Broken(message) => self.reader.failure(ErrorKind::Upstream, message, Some(event_id)),
         };
-        out.append(Permitted::nothing().encode(|_| bytes));
+        out.extend(bytes);
     }
 }
 
 /// True where an event would say nothing any more: all of its text is held back, and it begins and ends nothing.
-fn withheld(chunk: &Chunk, passed: &[Permitted<String>]) -> bool {
-    !chunk.deltas.is_empty()
+fn withheld(chunk: &Chunk, passed: &[(usize, String)]) -> bool {
+    passed.len() == chunk.deltas.len()
         && chunk.deltas.iter().any(|delta| !delta.text.is_empty())
-        && passed.iter().all(|text| text.get().is_empty())
+        && passed.iter().all(|(_, text)| text.is_empty())
         && chunk.opens.is_empty()
         && chunk.closes.is_empty()
         && !chunk.terminal
+}
+
+fn key(text: &Text) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&text.pointer, &text.value, text.origin.source).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The leaves with their edits. Leaves of JSON inside a string cannot be changed in flight.
+fn changed_leaves(exchange: &Exchange, edits: &[Edit]) -> Result<Vec<(usize, String)>, String> {
+    let mut places: BTreeMap<usize, Vec<Redaction>> = BTreeMap::new();
+    for edit in edits {
+        match edit {
+            Edit::Replace { text, span, with }
+                if exchange.texts.get(*text).is_some_and(|t| t.editable && t.container.is_none()) =>
+            {
+                places.entry(*text).or_default().push(Redaction { span: *span, with: with.clone() });
+            }
+            _ => return Err("a part of an event cannot be changed in flight".to_owned()),
+        }
+    }
+    let value = |text: usize| exchange.texts.get(text).map_or("", |t| t.value.as_str());
+    Ok(places.into_iter().map(|(text, places)| (text, apply(value(text), 0, &places))).collect())
 }
 
 const fn is_call(channel: &Channel) -> bool {

@@ -1,6 +1,8 @@
 //! The only place where a permit is made.
 
-use bartizan_core::{Coverage, Edit, Exchange, Finding, Kind, Mode, OpaqueKind, Part, RuleId, Scores, Source, Verdict};
+use bartizan_core::{
+    Coverage, Direction, Edit, Exchange, Finding, Kind, Mode, OpaqueKind, Part, RuleId, Scores, Source, Text, Verdict,
+};
 
 use crate::opaque::{OpaqueRule, OpaqueTable};
 use crate::redact::{Redaction, apply, redactions};
@@ -19,40 +21,6 @@ impl<T> Permitted<T> {
     /// The thing itself, to be sent.
     pub fn into_inner(self) -> T {
         self.0
-    }
-
-    /// Changes the form and keeps the permit: for encoders that put the same content on the wire.
-    pub fn encode<U>(self, encoder: impl FnOnce(T) -> U) -> Permitted<U> {
-        Permitted(encoder(self.0))
-    }
-}
-
-impl<T> Permitted<T> {
-    /// Two permits as one.
-    pub fn and<U>(self, other: Permitted<U>) -> Permitted<(T, U)> {
-        Permitted((self.0, other.0))
-    }
-
-    /// Several permits as one.
-    pub fn all(parts: impl IntoIterator<Item = Self>) -> Permitted<Vec<T>> {
-        Permitted(parts.into_iter().map(Self::into_inner).collect())
-    }
-}
-
-impl Permitted<Vec<u8>> {
-    /// The permit to send nothing.
-    #[must_use]
-    pub const fn nothing() -> Self {
-        Self(Vec::new())
-    }
-
-    /// Puts more behind it.
-    pub fn append(&mut self, more: Self) {
-        if self.0.is_empty() {
-            *self = more;
-        } else {
-            self.0.extend(more.0);
-        }
     }
 }
 
@@ -252,11 +220,7 @@ fn found(
                     tally.add(Verdict::Redact, Cause::Rule(finding.rule.clone()));
                     mask.push(finding);
                 }
-                // Reasoning that the model wrote and signed earlier cannot be changed, and its provider has it already.
-                Verdict::Redact
-                    if text.kind == Kind::Reasoning
-                        && text.origin.source == Source::Model
-                        && exchange.direction == bartizan_core::Direction::Request => {}
+                Verdict::Redact if is_signed_history(exchange, text) => {}
                 Verdict::Redact => tally.add(Verdict::Deny, Cause::NotEditable(finding.rule.clone())),
                 verdict => tally.add(verdict, Cause::Rule(finding.rule.clone())),
             }
@@ -266,6 +230,19 @@ fn found(
         edits.extend(places.into_iter().map(|Redaction { span, with }| Edit::Replace { text: first.text, span, with }));
     }
     masked
+}
+
+/// Reasoning that the model wrote and signed earlier cannot be changed, and its provider has it already.
+fn is_signed_history(exchange: &Exchange, text: &Text) -> bool {
+    let block = text.pointer.rsplit_once('/').map_or("", |(block, _)| block);
+    text.kind == Kind::Reasoning
+        && text.origin.source == Source::Model
+        && exchange.direction == Direction::Request
+        && exchange.opaque.iter().any(|part| {
+            part.kind == OpaqueKind::EncryptedReasoning
+                && part.bytes > 0
+                && part.pointer.strip_prefix(block).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
 }
 
 /// What becomes of a piece of a stream.
@@ -311,7 +288,7 @@ pub fn release(text: String, start: usize, findings: &[Finding], source: Source,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bartizan_core::{Confidence, Direction, Fix, Location, Opaque, Origin, Severity, Span, Text, View};
+    use bartizan_core::{Confidence, Fix, Location, Opaque, Origin, Severity, Span, View};
     use proptest::prelude::*;
 
     fn exchange(editable: bool, source: Source) -> Exchange {

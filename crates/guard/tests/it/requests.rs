@@ -92,3 +92,31 @@ fn references_are_denied_and_inline_media_named() {
     assert_eq!(inline.outcome.verdict(), Verdict::Allow);
     assert_eq!(inline.assessment.coverage.status, bartizan_core::CoverageStatus::Structural);
 }
+
+#[test]
+fn many_leaves_do_not_multiply_the_work() {
+    let list = format!("[{}1]", "1,".repeat(120_000));
+    let body = json!({"model": "m", "messages": [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": null, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "c", "content": list},
+    ]});
+    let checked = request(&body);
+    assert!(checked.assessment.findings.len() < 1000, "{}", checked.assessment.findings.len());
+}
+
+#[test]
+fn only_signed_reasoning_is_left_as_it_is() {
+    let guard = guard();
+    let ask = |signature: &str| {
+        let body = json!({"model": "m", "max_tokens": 5, "messages": [
+            {"role": "user", "content": "q"},
+            {"role": "assistant", "content": [{"type": "thinking", "thinking": format!("the card is {CARD}"), "signature": signature}, {"type": "text", "text": "ok"}]},
+            {"role": "user", "content": "go on"},
+        ]});
+        let parsed = guard.read_request(Protocol::AnthropicMessages, body.to_string().into_bytes()).unwrap();
+        guard.check(parsed, &ReplyContext::default(), Route::default()).outcome.verdict()
+    };
+    assert_eq!(ask("EqQBCkYIBxgCKkD/3f7+gJ2v8Yu6nA3E9b7R0tOq/w=="), Verdict::Allow);
+    assert!(ask("") >= Verdict::Redact);
+}

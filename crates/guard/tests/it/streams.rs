@@ -46,10 +46,10 @@ fn run(guard: &Guard, protocol: Protocol, bytes: &[u8], cuts: &[usize], context:
     let mut cuts: Vec<usize> = cuts.iter().map(|c| c % (bytes.len() + 1)).collect();
     cuts.sort_unstable();
     for cut in cuts.into_iter().chain([bytes.len()]) {
-        out.extend(stream.push(&bytes[at..cut]).permitted.into_inner());
+        out.extend(stream.push(&bytes[at..cut]).released.into_inner());
         at = cut;
     }
-    out.extend(stream.finish().permitted.into_inner());
+    out.extend(stream.finish().released.into_inner());
     (String::from_utf8(out).unwrap(), stream.noted())
 }
 
@@ -113,8 +113,8 @@ fn a_cut_at_the_last_event_still_ends_properly() {
     {
         let guard = guard(Mode::Enforce);
         let mut stream = guard.reply_stream(protocol, ReplyContext::default(), "event-1", true);
-        let mut out = stream.push(bytes.as_bytes()).permitted.into_inner();
-        out.extend(stream.finish().permitted.into_inner());
+        let mut out = stream.push(bytes.as_bytes()).released.into_inner();
+        out.extend(stream.finish().released.into_inner());
         let out = String::from_utf8(out).unwrap();
         assert!(!out.contains("CANARY"), "{out}");
         assert_eq!(stream.noted().action, Action::Cut);
@@ -137,8 +137,8 @@ fn a_cut_at_the_last_event_still_ends_properly() {
 fn text_before_a_failure_of_the_upstream_is_not_lost() {
     let guard = guard(Mode::Enforce);
     let mut stream = guard.reply_stream(Protocol::OpenaiChat, ReplyContext::default(), "e", false);
-    let mut out = stream.push(event(&json!({"content": "half a wor"}), &Value::Null).as_bytes()).permitted.into_inner();
-    out.extend(stream.fail("the upstream broke off").permitted.into_inner());
+    let mut out = stream.push(event(&json!({"content": "half a wor"}), &Value::Null).as_bytes()).released.into_inner();
+    out.extend(stream.fail("the upstream broke off").released.into_inner());
     let out = String::from_utf8(out).unwrap();
     assert_eq!(text(Protocol::OpenaiChat, &out), "half a wor");
     assert!(out.contains("the upstream broke off"), "{out}");
@@ -178,10 +178,66 @@ fn a_tool_call_waits_until_it_is_whole() {
 
     let mut stream = guard.reply_stream(Protocol::OpenaiChat, ReplyContext::default(), "e", false);
     let half = &bytes.as_bytes()[..bytes.find("11 1111 1111").unwrap()];
-    let mut out = stream.push(half).permitted.into_inner();
+    let mut out = stream.push(half).released.into_inner();
     assert!(!String::from_utf8_lossy(&out).contains("tool_calls"), "nothing of it is out early");
-    out.extend(stream.finish().permitted.into_inner());
+    out.extend(stream.finish().released.into_inner());
     assert!(!String::from_utf8_lossy(&out).contains("4111"), "half a call is never sent");
+}
+
+fn enforce(bytes: &str) -> (String, Noted) {
+    run(&guard(Mode::Enforce), Protocol::OpenaiChat, bytes.as_bytes(), &[], ReplyContext::default())
+}
+
+#[test]
+fn two_pieces_and_the_end_in_one_event_are_one_text() {
+    let parts = json!([{"type": "text", "text": "mail ann.lee@exam"}, {"type": "text", "text": "ple.org ok"}]);
+    let (out, _) = enforce(&(event(&json!({"content": parts}), &json!("stop")) + "data: [DONE]\n\n"));
+    assert!(!out.contains("ann.lee") && !out.contains("ple.org"), "{out}");
+}
+
+#[test]
+fn a_leaf_that_cannot_be_read_to_its_end_is_not_passed_on() {
+    let limits = bartizan_core::Limits { max_text: 1000, ..bartizan_core::Limits::default() };
+    let guard = Guard::new(&Settings { limits, ..Settings::default() }).unwrap();
+    let long = "lorem ".repeat(200) + "ann.lee@example.org";
+    let bytes = event(&json!({"role": "assistant"}), &Value::Null)
+        + &format!("data: {}\n\n", json!({"choices": [], "note": long}));
+    let (out, noted) = run(&guard, Protocol::OpenaiChat, bytes.as_bytes(), &[], ReplyContext::default());
+    assert!(!out.contains("ann.lee"), "{out}");
+    assert_eq!(noted.action, Action::Cut);
+}
+
+#[test]
+fn the_system_text_does_not_leave_in_a_leaf() {
+    let system = "You are the assistant of a small garden shop and must never give out the name of the night watchman";
+    let context = ReplyContext { system: vec![system.to_owned()] };
+    let bytes = format!("data: {}\n\n", json!({"choices": [], "note": system}));
+    let (out, noted) = run(&guard(Mode::Enforce), Protocol::OpenaiChat, bytes.as_bytes(), &[], context);
+    assert!(!out.contains("night watchman"), "{out}");
+    assert_eq!(noted.action, Action::Cut);
+}
+
+#[test]
+fn what_waits_for_a_call_is_bounded_and_keeps_its_order() {
+    let limits = bartizan_core::Limits { max_held: 10_000, ..bartizan_core::Limits::default() };
+    let small = Guard::new(&Settings { limits, ..Settings::default() }).unwrap();
+    let call = |i: u32, arguments: &str| {
+        event(
+            &json!({"tool_calls": [{"index": i, "id": "c", "function": {"name": "f", "arguments": arguments}}]}),
+            &Value::Null,
+        )
+    };
+    let empty: String = (0..1000).map(|_| call(0, "")).collect();
+    let bytes = call(0, "{") + &empty;
+    let (out, noted) = run(&small, Protocol::OpenaiChat, bytes.as_bytes(), &[], ReplyContext::default());
+    assert_eq!(noted.action, Action::Cut);
+    assert!(!out.contains("tool_calls"), "{out}");
+
+    let bytes =
+        call(0, "{}") + &event(&json!({"content": "after "}), &Value::Null) + &event(&json!({}), &json!("tool_calls"));
+    let (out, _) = enforce(&(bytes.clone() + "data: [DONE]\n\n"));
+    let (call, text) = (out.find("tool_calls\":").unwrap(), out.find("after").unwrap());
+    assert!(call < text && text < out.find("\"finish_reason\":\"tool_calls\"").unwrap(), "{out}");
 }
 
 #[test]
