@@ -45,7 +45,9 @@ pub(crate) enum Payload {
     None,
     /// Words: a search, a title, or a sentence that is sent away.
     Words,
-    /// Characters that look like an encoding or a key, or a place to put data.
+    /// Characters that look random and no longer than ids are: a hash, a UUID, a share link.
+    Token,
+    /// Text in an encoding, more random characters than an id has, or a place to put data.
     Opaque,
 }
 
@@ -68,6 +70,16 @@ const OPAQUE: usize = 16;
 const OPAQUE_ENTROPY: f32 = 3.0;
 /// Longest number that is an id or a time.
 const NUMBER: usize = 13;
+/// Longest id: a SHA-256 in hexadecimal digits.
+const TOKEN: usize = 64;
+/// Longest value of a parameter that trackers of clicks are known for.
+const TRACKER: usize = 160;
+/// Random characters that one address may carry as ids together.
+const TOKENS: usize = 192;
+/// Bytes from which decoded characters count as text.
+const DECODED: usize = 12;
+/// Bytes of text in a row that random bytes do not have.
+const STRETCH: usize = 18;
 /// As [`OPAQUE`], for parts of a path and labels of a host, which look random more often.
 const LONG: usize = 24;
 
@@ -209,30 +221,134 @@ fn is_slot(text: &str) -> bool {
     inside('{', '}') || inside('[', ']') || inside('<', '>')
 }
 
+/// Parameters that advertisers and mail senders add to links.
+const TRACKERS: &[&str] = &[
+    "gclid",
+    "dclid",
+    "gbraid",
+    "wbraid",
+    "fbclid",
+    "msclkid",
+    "twclid",
+    "ttclid",
+    "yclid",
+    "igshid",
+    "igsh",
+    "mc_cid",
+    "mc_eid",
+    "_hsenc",
+    "_hsmi",
+    "mkt_tok",
+    "srsltid",
+    "epik",
+    "li_fat_id",
+    "scid",
+    "ref",
+    "ref_src",
+    "_ga",
+    "_gl",
+];
+
+fn is_tracker(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("utm_") || TRACKERS.contains(&name.as_str())
+}
+
+/// What a part of an address carries that has at least `least` random characters: an id of at most `most`, or data.
+fn random(text: &str, least: usize, most: usize) -> Payload {
+    if !is_opaque(text, least) {
+        return Payload::None;
+    }
+    let runs = || text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '_' | '/')));
+    if runs().any(|run| run.len() > most || hides_text(run)) { Payload::Opaque } else { Payload::Token }
+}
+
+/// True where characters are text in base64, base32 or hexadecimal digits, wherever in them it starts.
+fn hides_text(run: &str) -> bool {
+    let bytes = run.as_bytes();
+    (0..4).any(|skip| {
+        let rest = bytes.get(skip..).unwrap_or_default();
+        (5..=6).any(|bits| is_text(&decode(rest, bits))) || (skip < 2 && is_text(&decode(rest, 4)))
+    })
+}
+
+/// Characters of `bits` bits each as bytes, up to the first that is none.
+fn decode(characters: &[u8], bits: u32) -> Vec<u8> {
+    let mut out = Vec::with_capacity(characters.len());
+    let (mut held, mut count) = (0_u32, 0);
+    for c in characters {
+        let value = match (bits, c) {
+            (4, b'0'..=b'9') => c - b'0',
+            (4, b'a'..=b'f') => c - b'a' + 10,
+            (4, b'A'..=b'F') => c - b'A' + 10,
+            (5 | 6, b'A'..=b'Z') => c - b'A',
+            (5, b'a'..=b'z') => c - b'a',
+            (5, b'2'..=b'7') => c - b'2' + 26,
+            (6, b'a'..=b'z') => c - b'a' + 26,
+            (6, b'0'..=b'9') => c - b'0' + 52,
+            (6, b'+' | b'-') => 62,
+            (6, b'/' | b'_') => 63,
+            _ => break,
+        };
+        held = held << bits | u32::from(value);
+        count += bits;
+        if count >= 8 {
+            count -= 8;
+            out.extend(u8::try_from(held >> count & 0xFF));
+            held &= (1 << count) - 1;
+        }
+    }
+    out
+}
+
+/// True for letters and what stands between them; in the middle of random bytes, too.
+fn is_text(bytes: &[u8]) -> bool {
+    let plain = |b: &u8| b.is_ascii_graphic() || b.is_ascii_whitespace();
+    let lettered = |bytes: &[u8]| bytes.iter().filter(|b| b.is_ascii_alphanumeric()).count() * 2 >= bytes.len();
+    if bytes.windows(STRETCH).any(|w| w.iter().all(plain) && lettered(w)) {
+        return true;
+    }
+    let whole = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        // The end may be cut.
+        Err(e) if e.valid_up_to() + 4 > bytes.len() => {
+            bytes.get(..e.valid_up_to()).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    let letters = whole.chars().filter(|c| c.is_alphanumeric()).count();
+    let shown = !whole.chars().any(|c| c.is_control() && !c.is_whitespace());
+    whole.len() >= DECODED && shown && letters * 3 >= whole.chars().count() * 2
+}
+
 fn payload(host: &str, place: &str) -> Payload {
     let (before, fragment) = place.split_once('#').unwrap_or((place, ""));
     let (path, query) = before.split_once('?').unwrap_or((before, ""));
     let mut worst = Payload::None;
+    let mut tokens = 0;
     for pair in query.split(['&', ';']).chain([fragment]) {
-        let raw = pair.split_once('=').map_or(pair, |(_, value)| value);
+        let (name, raw) = pair.split_once('=').unwrap_or(("", pair));
         let value = percent(raw).replace('+', " ");
-        let found = if is_slot(&value) || is_opaque(&value, OPAQUE) {
-            Payload::Opaque
-        } else if bits(&value) >= WORDS {
-            Payload::Words
-        } else {
-            Payload::None
+        let most = if is_tracker(name) { TRACKER } else { TOKEN };
+        let found = match random(&value, OPAQUE, most) {
+            _ if is_slot(&value) => Payload::Opaque,
+            Payload::None if bits(&value) >= WORDS => Payload::Words,
+            // A text with words for the query, read with its plus signs.
+            found => found.max(if hides_text(raw) && value.contains(' ') { Payload::Opaque } else { Payload::None }),
         };
+        tokens += if found == Payload::Token && most == TOKEN { value.len() } else { 0 };
         worst = worst.max(found);
     }
-    let names = host.split('.').rev().skip(1);
     let parts = path.split(['/', '\\']).map(|part| part.rsplit_once('.').map_or(part, |(stem, _)| stem)).map(percent);
-    if parts.into_iter().any(|p| is_slot(&p) || is_opaque(&p, LONG)) || names.into_iter().any(|n| is_opaque(n, LONG)) {
-        worst = Payload::Opaque;
+    for part in parts {
+        let found = if is_slot(&part) { Payload::Opaque } else { random(&part, LONG, TOKEN) };
+        tokens += if found == Payload::Token { part.len() } else { 0 };
+        worst = worst.max(found);
     }
     // Many short labels carry as much as one long one.
     let labels: String = host.split('.').rev().skip(2).collect();
-    if is_opaque(&labels, 2 * OPAQUE) {
+    let mut names = host.split('.').rev().skip(1);
+    if tokens > TOKENS || names.any(|n| is_opaque(n, LONG)) || is_opaque(&labels, 2 * OPAQUE) {
         worst = Payload::Opaque;
     }
     worst
@@ -293,13 +409,52 @@ mod tests {
             ("https://e.example/images/2023/11/summer-holiday-pictures.png?w=200&h=100", Payload::None),
             ("https://e.example/p?q=the+client+is+moving+to+lisbon", Payload::Words),
             ("https://e.example/p?q=aGVsbG8gd29ybGQgdGhpcw", Payload::Opaque),
-            ("https://e.example/p#k9Zt3LmX0vRb7Nw24TcYp", Payload::Opaque),
-            ("https://e.example/k9Zt3LmX0vRb7Nw24TcYp1Ks8QqW/p.png", Payload::Opaque),
+            ("https://e.example/p#k9Zt3LmX0vRb7Nw24TcYp", Payload::Token),
+            ("https://e.example/k9Zt3LmX0vRb7Nw24TcYp1Ks8QqW/p.png", Payload::Token),
+            // Hashes, ids and trackers.
+            ("https://e.example/o/r/commit/3f786850e387550fdab836ed7e6dc881de23001b", Payload::Token),
+            (
+                "https://e.example/o/r/compare/3f786850e387550fdab836ed7e6dc881de23001b...89e6c98d92887913cadf06b2adb97f26cde4849b",
+                Payload::Token,
+            ),
+            (
+                "https://e.example/b@sha256/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                Payload::Token,
+            ),
+            ("https://e.example/i/123e4567-e89b-12d3-a456-426614174000?page=2", Payload::None),
+            ("https://e.example/questions/11227809/why-is-processing-a-sorted-array-faster", Payload::None),
+            (
+                "https://e.example/a?utm_source=news&fbclid=IwAR0kq3Zt3LmX0vRb7Nw24TcYp1Ks8QqWxN5bGhT2eVfJ9uLrD4sAaPoCiMzYg",
+                Payload::Token,
+            ),
+            // Text in hexadecimal digits, base32 and base64, with something before it, too.
+            ("https://e.example/i/74686520636c69656e74206d6f76657320746f206c6973626f6e", Payload::Opaque),
+            ("https://e.example/i/ORUGKIDDNRUWK3TUEBWW65TFOMQHI3ZANRUXGYTPNY", Payload::Opaque),
+            ("https://e.example/i/xdGhlIGNsaWVudCBtb3ZlcyB0byBsaXNib24", Payload::Opaque),
+            ("https://e.example/p?s=eyJjdXN0b21lciI6IkFubmEifQx9k2Zt", Payload::Opaque),
+            ("https://e.example/a?fbclid=dGhlIGNsaWVudCBtb3ZlcyB0byBsaXNib24", Payload::Opaque),
             ("https://k9zt3lmx0vrb7nw24tcyp1ks8qqw.e.example/p.png", Payload::Opaque),
             ("https://a8z3kq0v.7nw24tcy.p1ks8qqw.q0v7nw24.e.example/p.png", Payload::Opaque),
             ("https://e.example/p?data={{secret}}", Payload::Opaque),
         ] {
             assert_eq!(of(text), Target::Away(payload), "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_are_never_taken_for_text() {
+        let mut state = 1_u64;
+        let mut next = move |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        let base62: Vec<char> = ('0'..='9').chain('a'..='z').chain('A'..='Z').collect();
+        for round in 0..20_000 {
+            let (alphabet, length) = [(16, 40), (16, 64), (62, 22), (62, 32), (36, 26)][round % 5];
+            let id: String = (0..length).map(|_| base62[next(alphabet)]).collect();
+            for text in [format!("https://e.example/r/{id}/file.txt"), format!("https://e.example/r?id={id}#{id}")] {
+                assert!(of(&text) < Target::Away(Payload::Opaque), "{text}");
+            }
         }
     }
 }

@@ -78,15 +78,15 @@ const fn weigh(used: Use, target: Target) -> Option<(Severity, Confidence)> {
     Some(match (target, used) {
         (Target::Home, _) => return None,
         (Target::Active, _) => (Severity::High, High),
-        (Target::Away(Payload::Opaque), Use::Fetched) => (Severity::High, High),
+        (Target::Away(Payload::Opaque | Payload::Token), Use::Fetched) => (Severity::High, High),
         (Target::Away(Payload::Words), Use::Fetched) => (Severity::High, Medium),
         (Target::Away(Payload::None), Use::Fetched) => (Severity::Medium, High),
         // Whether it is fetched is said where it is used.
         (Target::Away(Payload::Opaque), Use::Definition) => (Severity::High, Medium),
-        (Target::Away(Payload::Words), Use::Definition) => (Severity::Medium, Medium),
+        (Target::Away(Payload::Token | Payload::Words), Use::Definition) => (Severity::Medium, Medium),
         (Target::Away(Payload::Opaque), Use::Link | Use::Bare) => (Severity::Medium, Medium),
-        // Searches and titles are words in addresses, too.
-        (Target::Away(Payload::Words), Use::Link | Use::Bare) => (Severity::Medium, Low),
+        // Searches and titles are words in addresses, too, and commits and documents have ids.
+        (Target::Away(Payload::Words | Payload::Token), Use::Link | Use::Bare) => (Severity::Medium, Low),
         (Target::Away(Payload::None), _) => (Severity::Info, High),
     })
 }
