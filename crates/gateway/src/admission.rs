@@ -85,7 +85,8 @@ impl Admission {
             Some(authority) => authority,
             None => headers.get(HOST).and_then(|h| h.to_str().ok()).ok_or(Rejection::Host)?,
         };
-        // Behind keys, and with no names configured, any name will do: a page cannot know a key.
+        // Behind keys, and with no names configured, any name will do: a page cannot know a key. What needs no key
+        // is only for callers on this machine.
         let any = self.needs_key() && self.hosts.is_empty();
         if !any && !self.is_ours(host) {
             return Err(Rejection::Host);

@@ -2,16 +2,20 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
-use bartizan_core::{Action, Event, Exchange, Protocol, Timings};
+use bartizan_core::{Action, Event, Exchange, Mode, Protocol, Source, Timings, Verdict};
 use bartizan_guard::{Checked, Meta, Noted, Parsed, ReplyContext, Request as Record, Route};
 use bartizan_policy::{Cause, Outcome, Permitted};
 use bartizan_wire::{ErrorKind, error_body, refusal_body, refusal_stream};
 use futures_util::FutureExt;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{
+    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
+};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
@@ -25,7 +29,7 @@ use crate::stream;
 use crate::upstream::UpstreamError;
 
 /// Bodies up to this size are checked on the async worker: the check takes less time than a thread switch costs.
-const INLINE: usize = 128 << 10;
+const INLINE: usize = 32 << 10;
 
 /// Header with the id of the record about a decision.
 const EVENT_HEADER: HeaderName = HeaderName::from_static("x-bartizan-event");
@@ -156,7 +160,7 @@ async fn converse(shared: &Arc<Shared>, protocol: Protocol, request: Request<Bod
     let (admitted, in_flight) = admit(shared, &request)?;
     let (parts, body) = request.into_parts();
     check_head(&parts.headers)?;
-    let query = plain_query(parts.uri.query())?;
+    let path = check_rest(shared, &parts)?;
     let body = request_body(shared, body).await?;
 
     let parsed = read_request(shared, protocol, body).await?;
@@ -172,7 +176,6 @@ async fn converse(shared: &Arc<Shared>, protocol: Protocol, request: Request<Bod
         append(shared, settled.event).await?;
         return Ok(blocked(shared, protocol, &settled.meta, settled.meta.stream, &record.request_event));
     };
-    let path = format!("{}{query}", parts.uri.path());
     let send = shared.upstreams.send(target, Method::POST, &path, &parts.headers, admitted.pass_credentials, permitted);
     // The record is durable before the caller sees anything of the reply.
     let (recorded, reply) = tokio::join!(append(shared, settled.event), send);
@@ -183,8 +186,8 @@ async fn converse(shared: &Arc<Shared>, protocol: Protocol, request: Request<Bod
 
 async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>) -> Result<Response<Body>, Failure> {
     let (admitted, in_flight) = admit(shared, &request)?;
-    let query = plain_query(request.uri().query())?;
-    plain_path(request.uri().path())?;
+    let (parts, _) = request.into_parts();
+    let path = check_rest(shared, &parts)?;
     let target = shared.upstreams.route(protocol, "").map_err(|e| Failure::upstream(&e))?;
     let route = shared.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
     let record = Record::start(&admitted.client, &route);
@@ -193,12 +196,8 @@ async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>)
     let Some(permitted) = settled.permitted else {
         return Err(Failure::new(ErrorKind::Internal, "empty", "internal error"));
     };
-    let path = format!("{}{query}", request.uri().path());
-    let send =
-        shared.upstreams.send(target, Method::GET, &path, request.headers(), admitted.pass_credentials, permitted);
-    let (recorded, reply) = tokio::join!(append(shared, settled.event), send);
-    recorded?;
-    let reply = reply.map_err(|e| Failure::upstream(&e))?;
+    let send = shared.upstreams.send(target, Method::GET, &path, &parts.headers, admitted.pass_credentials, permitted);
+    let reply = recorded(shared, settled.event, send).await?;
     let asked = Asked {
         protocol: Protocol::Json,
         record,
@@ -211,11 +210,11 @@ async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>)
 }
 
 fn check_head(headers: &HeaderMap) -> Result<(), Failure> {
-    if headers.get(CONTENT_ENCODING).is_some_and(|v| !v.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if is_encoded(headers) {
         let message = "compressed request bodies are not read; send the body without `content-encoding`";
         return Err(unsupported("encoding", message));
     }
-    let json = headers.get(CONTENT_TYPE).is_none_or(|v| {
+    let json = headers.get_all(CONTENT_TYPE).iter().all(|v| {
         let essence = v.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
         essence.eq_ignore_ascii_case("application/json")
     });
@@ -225,28 +224,52 @@ fn check_head(headers: &HeaderMap) -> Result<(), Failure> {
     Ok(())
 }
 
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.get_all(CONTENT_ENCODING).iter().any(|v| !v.as_bytes().eq_ignore_ascii_case(b"identity"))
+        || headers.get_all(TRANSFER_ENCODING).iter().any(|v| !v.as_bytes().eq_ignore_ascii_case(b"chunked"))
+}
+
 fn unsupported(label: &'static str, message: &str) -> Failure {
     Failure::new(ErrorKind::InvalidRequest, label, message).status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
 
-/// A query string is text that nobody examines, so only short and plain ones pass.
-fn plain_query(query: Option<&str>) -> Result<String, Failure> {
-    let Some(query) = query.filter(|q| !q.is_empty()) else { return Ok(String::new()) };
-    let plain = query.len() <= 128 && query.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-=&.".contains(&b));
-    if plain {
-        Ok(format!("?{query}"))
-    } else {
-        Err(Failure::new(ErrorKind::InvalidRequest, "query", "this query string is not passed on"))
+/// What goes on besides the body: path, query and headers. They are short and plain, and the guard reads them; what it
+/// would change or refuse is refused, since there is no place for a placeholder.
+fn check_rest(shared: &Shared, parts: &Parts) -> Result<String, Failure> {
+    let refuse = |label, what: &str| {
+        Failure::new(ErrorKind::InvalidRequest, label, format!("{what} is not passed on: it is too long or not plain"))
+    };
+    let path = parts.uri.path();
+    if path.len() > 256 || path.contains("..") || !path.bytes().all(|b| is_plain(b) && b != b' ') {
+        return Err(refuse("path", "this path"));
     }
+    let query = parts.uri.query().unwrap_or_default();
+    if query.len() > 256 || !query.bytes().all(|b| is_plain(b) && b != b' ') {
+        return Err(refuse("query", "this query string"));
+    }
+    let mut text = format!("{path}\n{query}");
+    for name in shared.upstreams.passed_headers().chain([&ACCEPT]) {
+        for value in parts.headers.get_all(name) {
+            if value.len() > 256 || !value.as_bytes().iter().all(|b| is_plain(*b)) {
+                return Err(refuse("header", &format!("the header `{name}`")));
+            }
+            text.push('\n');
+            text.push_str(value.to_str().unwrap_or_default());
+        }
+    }
+    if shared.guard.mode() == Mode::Enforce
+        && shared.guard.check_text(&text, Source::Parameter).verdict > Verdict::Allow
+    {
+        let message = "the path, query string or a header holds what the policy does not let pass";
+        return Err(Failure::new(ErrorKind::Blocked, "header", message));
+    }
+    let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+    Ok(format!("{path}{query}"))
 }
 
-fn plain_path(path: &str) -> Result<(), Failure> {
-    let plain = path.len() <= 256 && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:@".contains(&b));
-    if plain && !path.contains("..") {
-        Ok(())
-    } else {
-        Err(Failure::new(ErrorKind::InvalidRequest, "path", "this path is not passed on"))
-    }
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':' | b'@' | b'=' | b'&' | b',' | b';' | b'+' | b'*' | b' ')
 }
 
 async fn request_body(shared: &Shared, body: Body) -> Result<Vec<u8>, Failure> {
@@ -352,10 +375,30 @@ pub(crate) async fn append(shared: &Shared, event: Event) -> Result<(), Failure>
     if event.failed_open {
         shared.metrics.failed_open();
     }
-    shared.recorder.append(event).await.map_err(|error| {
+    let recorded = shared.recorder.append(event).await;
+    shared.recording.store(recorded.is_ok(), Ordering::Relaxed);
+    recorded.map_err(|error| {
         tracing::error!(%error, "cannot record a decision");
         Failure::new(ErrorKind::Unavailable, "store", "the decision cannot be recorded; try again later")
     })
+}
+
+/// Sends a request whose decision is on record before the caller sees anything of the reply. Both happen at the same
+/// time; after the store has failed once, nothing is sent before its record is written.
+async fn recorded(
+    shared: &Shared,
+    event: Event,
+    send: impl Future<Output = Result<Response<Incoming>, UpstreamError>>,
+) -> Result<Response<Incoming>, Failure> {
+    let reply = if shared.recording.load(Ordering::Relaxed) {
+        let (recorded, reply) = tokio::join!(append(shared, event), send);
+        recorded?;
+        reply
+    } else {
+        append(shared, event).await?;
+        send.await
+    };
+    reply.map_err(|e| Failure::upstream(&e))
 }
 
 fn blocked(shared: &Shared, protocol: Protocol, meta: &Meta, stream: bool, event: &str) -> Response<Body> {
@@ -383,13 +426,15 @@ fn event_header(response: &mut Response<Body>, event: &str) {
     }
 }
 
-/// Reply headers that mean something to a caller. A header is text that nobody examines, so nothing else passes.
+/// Reply headers that mean something to a caller, where they are short and plain. A header is text that nobody
+/// examines, so nothing else passes.
 fn reply_headers(from: &HeaderMap, to: &mut HeaderMap) {
     const NAMES: &[&str] = &["request-id", "x-request-id", "retry-after", "openai-processing-ms", "openai-version"];
     const PREFIXES: &[&str] = &["x-ratelimit-", "anthropic-ratelimit-"];
     for (name, value) in from {
         let text = name.as_str();
-        if NAMES.contains(&text) || PREFIXES.iter().any(|p| text.starts_with(p)) {
+        let known = NAMES.contains(&text) || PREFIXES.iter().any(|p| text.starts_with(p));
+        if known && value.len() <= 128 && value.as_bytes().iter().all(|b| is_plain(*b)) {
             to.append(name.clone(), value.clone());
         }
     }
@@ -408,7 +453,7 @@ pub(crate) struct Asked {
 async fn answer(shared: &Arc<Shared>, asked: Asked, reply: Response<Incoming>) -> Result<Response<Body>, Failure> {
     let upstream_us = u64::try_from(asked.record.started().elapsed().as_micros()).unwrap_or(u64::MAX);
     let (head, body) = reply.into_parts();
-    if head.headers.get(CONTENT_ENCODING).is_some_and(|v| !v.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if is_encoded(&head.headers) {
         return Err(Failure::new(ErrorKind::Upstream, "encoding", "the upstream sent a compressed reply"));
     }
     let essence = head

@@ -4,13 +4,14 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use bartizan_core::EventStore;
 use bartizan_guard::{Guard, Recorder};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
@@ -40,6 +41,10 @@ pub enum GatewayError {
     #[error(transparent)]
     Store(#[from] bartizan_core::StoreError),
 }
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) std::net::IpAddr);
 
 /// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +107,7 @@ impl Gateway {
             upstreams,
             metrics: Arc::clone(&metrics),
             in_flight: Arc::new(Semaphore::new(settings.max_in_flight.clamp(1, Semaphore::MAX_PERMITS))),
+            recording: AtomicBool::new(true),
             settings: settings.clone(),
         });
         Ok(Self { listener, router: router(shared), settings, metrics })
@@ -124,30 +130,37 @@ impl Gateway {
     /// Serves until `stop` is ready, then finishes what is in flight, at most for the drain time.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Stop {
         let timeouts = self.settings.timeouts;
-        let mut http = auto::Builder::new(TokioExecutor::new());
-        http.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(timeouts.header_ms));
-        http.http2().timer(TokioTimer::new());
+        // HTTP/1 only: its header time-out covers a connection from its first byte, also one that never sends any.
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(timeouts.header_ms));
+        let connections = Arc::new(Semaphore::new(self.settings.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         let graceful = GracefulShutdown::new();
         let mut stop = pin!(stop);
         loop {
-            let accepted = tokio::select! {
+            let accept = async {
+                // With no place left, callers wait in the system's queue.
+                let place = Arc::clone(&connections).acquire_owned().await;
+                (place, self.listener.accept().await)
+            };
+            let (place, accepted) = tokio::select! {
                 biased;
                 () = &mut stop => break,
-                accepted = self.listener.accept() => accepted,
+                accepted = accept => accepted,
             };
-            let Ok((socket, _)) = accepted else {
+            let Ok((socket, peer)) = accepted else {
                 // Out of file descriptors, most likely: wait for some to come back instead of spinning.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
             let _ = socket.set_nodelay(true);
-            let service = TowerToHyperService::new(self.router.clone());
-            let connection = http.serve_connection_with_upgrades(TokioIo::new(socket), service).into_owned();
+            let router = self.router.clone().layer(Extension(Peer(peer.ip())));
+            let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "connection ended");
                 }
+                drop(place);
             });
         }
         drop(self.listener);

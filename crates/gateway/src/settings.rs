@@ -175,6 +175,8 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// Most requests in flight; more are answered 503.
     pub max_in_flight: usize,
+    /// Most open connections; more wait until one is closed.
+    pub max_connections: usize,
     /// Bounds in time.
     pub timeouts: Timeouts,
     /// Where decisions are recorded.
@@ -192,6 +194,7 @@ impl Default for Settings {
             client: Vec::new(),
             hosts: Vec::new(),
             max_in_flight: 512,
+            max_connections: 2048,
             timeouts: Timeouts::default(),
             store: Store::default(),
             pass_headers: Vec::new(),

@@ -1,6 +1,7 @@
 //! Every route of the gateway, and what a request goes through on it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::extract::State;
@@ -14,6 +15,7 @@ use tokio::sync::Semaphore;
 use crate::admission::Admission;
 use crate::metrics::Metrics;
 use crate::proxy;
+use crate::server::Peer;
 use crate::settings::Settings;
 use crate::upstream::Upstreams;
 
@@ -25,6 +27,8 @@ pub struct Shared {
     pub(crate) upstreams: Upstreams,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) in_flight: Arc<Semaphore>,
+    /// False after a record could not be written, until one can.
+    pub(crate) recording: AtomicBool,
     pub(crate) settings: Settings,
 }
 
@@ -57,8 +61,10 @@ async fn metrics(
     request: http::Request<axum::body::Body>,
 ) -> Response<axum::body::Body> {
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
-    if shared.admission.check_origin(request.headers(), authority).is_err() {
-        return plain(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", "unknown host or origin\n".to_owned());
+    let local = request.extensions().get::<Peer>().is_some_and(|peer| peer.0.is_loopback());
+    // Counts by rule tell an attacker which rule an attempt met, so callers from elsewhere do not get them.
+    if !local || shared.admission.check_origin(request.headers(), authority).is_err() {
+        return plain(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", "only for this machine\n".to_owned());
     }
     plain(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", shared.metrics.encode())
 }

@@ -66,8 +66,7 @@ pub struct Upstreams {
     first_byte: Duration,
 }
 
-/// Request headers that mean something to a provider. Nothing else is passed on: a header is text that nobody
-/// examines.
+/// Request headers that mean something to a provider. Nothing else is passed on.
 const PASSED: &[&str] = &[
     "anthropic-version",
     "anthropic-beta",
@@ -126,6 +125,11 @@ impl Upstreams {
                     && (models.is_empty() || model.is_empty() || models.iter().any(|m| model_fits(m, model)))
             })
             .ok_or(UpstreamError::NoRoute)
+    }
+
+    /// Headers of a caller that are passed on.
+    pub(crate) fn passed_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.pass_headers.iter()
     }
 
     pub(crate) fn settings(&self, index: usize) -> Option<&Upstream> {

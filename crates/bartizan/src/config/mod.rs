@@ -29,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) pass_headers: Vec<String>,
     /// Most requests in flight; more are answered 503.
     pub(crate) max_in_flight: usize,
+    /// Most open connections; more wait until one is closed.
+    pub(crate) max_connections: usize,
     /// Model servers; the first that fits a request gets it.
     pub(crate) upstream: Vec<Upstream>,
     /// Callers. Without any, only callers on this machine are served.
@@ -58,6 +60,7 @@ impl Default for Config {
             hosts: gateway.hosts,
             pass_headers: gateway.pass_headers,
             max_in_flight: gateway.max_in_flight,
+            max_connections: gateway.max_connections,
             upstream: gateway.upstream,
             client: gateway.client,
             store: gateway.store,
@@ -91,6 +94,7 @@ impl Config {
             client: self.client.clone(),
             hosts: self.hosts.clone(),
             max_in_flight: self.max_in_flight,
+            max_connections: self.max_connections,
             timeouts: self.timeouts,
             store: self.store.clone(),
             pass_headers: self.pass_headers.clone(),

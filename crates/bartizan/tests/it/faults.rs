@@ -11,7 +11,7 @@ use crate::http::{reply, send, serve};
 use crate::support::Gateway;
 
 const CHAT: &str = "/v1/chat/completions";
-const QUICK: &str = "[timeouts]\nbody_ms = 400\nfirst_byte_ms = 400\nidle_ms = 400\ndrain_ms = 5000\n";
+const QUICK: &str = "[timeouts]\nheader_ms = 400\nbody_ms = 400\nfirst_byte_ms = 400\nidle_ms = 400\ndrain_ms = 5000\n";
 const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
 
 fn ask(stream: bool) -> Vec<u8> {
@@ -103,6 +103,21 @@ fn a_slow_body_does_not_hold_a_place() {
     let mut head = [0; 12];
     socket.read_exact(&mut head).expect("an answer");
     assert_eq!(&head, b"HTTP/1.1 408");
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_closed() {
+    let gateway = Gateway::start("http://127.0.0.1:9", QUICK);
+    let address = gateway.origin.strip_prefix("http://").expect("an origin").to_owned();
+    for start in ["", "PRI * HT", "POST /v1/messages HTTP/1.1\r\nHost: local"] {
+        let mut socket = TcpStream::connect(&address).expect("it listens");
+        socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        socket.write_all(start.as_bytes()).expect("sent");
+        let mut rest = Vec::new();
+        let begun = Instant::now();
+        let _ = socket.read_to_end(&mut rest);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{start:?} stays open");
+    }
 }
 
 #[test]
