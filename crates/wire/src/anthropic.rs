@@ -73,8 +73,8 @@ pub(crate) struct Anthropic {
     mode: Mode,
     /// Tool (and its server) by call id.
     origins: HashMap<String, Origin>,
-    /// What the open and closed blocks of a stream are.
-    blocks: BTreeMap<u32, ChannelPart>,
+    /// What the open and closed blocks of a stream grow; `None` for those that come whole.
+    blocks: BTreeMap<u32, Option<ChannelPart>>,
     index: u32,
 }
 
@@ -83,9 +83,9 @@ impl Anthropic {
         Self { mode, origins: HashMap::new(), blocks: BTreeMap::new(), index: 0 }
     }
 
-    /// What the block with this index of a stream carries.
+    /// What grows in the block with this index of a stream.
     pub(crate) fn block(&self, index: u32) -> Option<&ChannelPart> {
-        self.blocks.get(&index)
+        self.blocks.get(&index).and_then(Option::as_ref)
     }
 
     fn root_field(&self, key: &str, here: Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
@@ -186,20 +186,25 @@ impl Anthropic {
     fn begin_block(&mut self, entry: &Entry<'_, '_>) -> Result<(), WireError> {
         let name = || Arc::from(entry.str("name").unwrap_or_default().as_ref());
         let part = match entry.str("type").as_deref() {
-            Some("thinking" | "redacted_thinking") => ChannelPart::Reasoning,
-            Some("tool_use" | "server_tool_use" | "mcp_tool_use") => ChannelPart::ToolArguments { name: name() },
-            _ => ChannelPart::Text,
+            Some("thinking" | "redacted_thinking") => Some(ChannelPart::Reasoning),
+            Some("tool_use" | "server_tool_use" | "mcp_tool_use") => Some(ChannelPart::ToolArguments { name: name() }),
+            Some("image" | "document" | "search_result" | "container_upload" | "tool_reference") => None,
+            Some(kind) if kind.ends_with("tool_result") => None,
+            _ => Some(ChannelPart::Text),
         };
         if self.blocks.len() >= MAX_BLOCKS {
             return Err(WireError::Stream("too many content blocks"));
         }
-        self.blocks.insert(self.index, part);
+        // A second start with another name would split one call into two channels.
+        if self.blocks.insert(self.index, part).is_some() {
+            return Err(WireError::Stream("a content block that begins twice"));
+        }
         Ok(())
     }
 
     fn delta_field(&self, key: &str, here: Here, entry: &Entry<'_, '_>, build: &mut Build) -> Here {
         let free = here.to(State::Free);
-        let known = self.blocks.get(&self.index);
+        let known = self.block(self.index);
         match key {
             "text" | "content" => self.piece(free.prose(), ChannelPart::Text, entry, build),
             "thinking" => self.piece(free.kind(Kind::Reasoning), ChannelPart::Reasoning, entry, build),
@@ -224,6 +229,21 @@ impl Anthropic {
         }
         let channel = build.channel(Channel { choice: 0, block: self.index, part });
         Here { channel: Some(channel), nested: false, editable: true, ..place }
+    }
+
+    /// The same for what a block of a stream begins with. Blocks in a block, and those that come from elsewhere, come
+    /// whole.
+    fn first_piece(
+        &self,
+        block: Block,
+        place: Here,
+        part: ChannelPart,
+        entry: &Entry<'_, '_>,
+        build: &mut Build,
+    ) -> Here {
+        let grows = matches!(block, Block::Text | Block::Thinking | Block::Compaction | Block::Unknown);
+        let own = entry.pointer.strip_prefix("/content_block/").is_some_and(|key| !key.contains('/'));
+        if grows && own { self.piece(place, part, entry, build) } else { place }
     }
 
     fn message(&self, here: Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
@@ -317,9 +337,11 @@ impl Anthropic {
             ("cache_control" | "caller", _) => here.to(State::Names).name(),
             ("text", _) => {
                 entry.need(&[NodeKind::String], "a string")?;
-                self.piece(free.prose(), ChannelPart::Text, entry, build)
+                self.first_piece(block, free.prose(), ChannelPart::Text, entry, build)
             }
-            ("thinking", _) => self.piece(free.kind(Kind::Reasoning), ChannelPart::Reasoning, entry, build),
+            ("thinking", _) => {
+                self.first_piece(block, free.kind(Kind::Reasoning), ChannelPart::Reasoning, entry, build)
+            }
             ("signature" | "encrypted_content" | "encrypted_stdout", _) | ("data", Block::RedactedThinking) => {
                 free.blob(OpaqueKind::EncryptedReasoning)
             }
@@ -328,6 +350,9 @@ impl Anthropic {
                 NodeKind::String => free.prose(),
                 _ => here.to(State::Result),
             },
+            ("content", Block::Compaction) if entry.kind() == NodeKind::String => {
+                self.first_piece(block, free.prose(), ChannelPart::Text, entry, build)
+            }
             ("content", _) => {
                 entry.need(
                     &[NodeKind::String, NodeKind::Array, NodeKind::Object, NodeKind::Null],
@@ -424,7 +449,7 @@ impl Dialect for Anthropic {
             return Err(entry.bad_member("messages", "a list of messages"));
         }
         if self.mode == Mode::Stream {
-            self.index = entry.number("index").unwrap_or(0);
+            self.index = entry.index("index")?.unwrap_or(0);
         }
         Ok(Here::new(State::Root, origin))
     }

@@ -215,6 +215,13 @@ impl OpenAi {
         })
     }
 
+    /// Index of an element of a stream's list, as it says itself, or else its position. In whole bodies nothing hangs
+    /// on it.
+    fn index(&self, entry: &Entry<'_, '_>) -> Result<u32, WireError> {
+        let stated = if self.mode == Mode::Stream { entry.index("index")? } else { None };
+        Ok(stated.unwrap_or_else(|| position(entry)))
+    }
+
     /// Marks a string as a piece of a channel where a stream is read.
     fn piece(&self, place: Here, part: ChannelPart, block: u32, entry: &Entry<'_, '_>, build: &mut Build) -> Here {
         if self.mode != Mode::Stream || entry.kind() != NodeKind::String {
@@ -257,7 +264,10 @@ impl OpenAi {
 
     fn call(&mut self, here: Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
         entry.need(&[NodeKind::Object], "a tool call (an object)")?;
-        let block = entry.number("index").unwrap_or_else(|| position(entry));
+        let block = self.index(entry)?;
+        if block == FUNCTION_CALL {
+            return Err(entry.bad_member("index", "smaller"));
+        }
         let (body, field) = match (entry.doc.get(entry.node, "function"), entry.doc.get(entry.node, "custom")) {
             (Some(function), None) => (function, "arguments"),
             (None, Some(custom)) => (custom, "input"),
@@ -339,7 +349,7 @@ impl OpenAi {
 
     fn choice(&mut self, here: Here, entry: &Entry<'_, '_>) -> Result<Here, WireError> {
         entry.need(&[NodeKind::Object], "a choice (an object)")?;
-        self.choice = entry.number("index").unwrap_or_else(|| position(entry));
+        self.choice = self.index(entry)?;
         Ok(here.to(State::Choice))
     }
 
@@ -424,7 +434,7 @@ impl Dialect for OpenAi {
             State::Choices => self.choice(here, entry)?,
             State::Choice => self.choice_field(key, here, entry, build)?,
             State::ReasoningDetails => {
-                self.block = entry.number("index").unwrap_or_else(|| position(entry)).saturating_add(2);
+                self.block = self.index(entry)?.saturating_add(2);
                 here.to(State::ReasoningDetail).part()
             }
             State::ReasoningDetail => match key {

@@ -222,6 +222,8 @@ pub struct StreamReader {
     /// As it was before the last event.
     said_before: Said,
     altered: BTreeSet<Channel>,
+    /// Nothing more can be said: the reply was ended, or its upstream failed.
+    ended: bool,
 }
 
 impl StreamReader {
@@ -244,6 +246,7 @@ impl StreamReader {
             said: Said::default(),
             said_before: Said::default(),
             altered: BTreeSet::new(),
+            ended: false,
         }
     }
 
@@ -276,7 +279,8 @@ impl StreamReader {
     /// Reads the next event.
     ///
     /// # Errors
-    /// Data that is not JSON, of a shape in which it is not clear what is said, or larger than the limits.
+    /// Data that is not JSON, of a shape in which it is not clear what is said, or larger than the limits; text for a
+    /// choice or block that is closed, or for a block that was never opened.
     pub fn event(&mut self, event: &SseEvent) -> Result<Chunk, WireError> {
         self.said_before.clone_from(&self.said);
         let mut chunk = Chunk { event: event.clone(), ..Chunk::default() };
@@ -291,6 +295,7 @@ impl StreamReader {
             self.close(&mut chunk, |_| true);
             chunk.terminal = true;
             self.said.done = true;
+            self.ended = true;
             return Ok(chunk);
         }
         let doc = match Doc::parse(data.as_bytes(), &self.limits) {
@@ -340,14 +345,44 @@ impl StreamReader {
         self.open.retain(|c| !ends(c));
     }
 
+    /// Refuses text for what is closed, and forgets pieces without text: a channel never opens again.
+    fn refuse_late(chunk: &mut Chunk, is_open: impl Fn(&Delta) -> bool) -> Result<(), WireError> {
+        if chunk.deltas.iter().any(|delta| !delta.text.is_empty() && !is_open(delta)) {
+            return Err(WireError::Stream("text for a part that is not open"));
+        }
+        chunk.deltas.retain(is_open);
+        Ok(())
+    }
+
+    /// Positions of the choices in this event that were finished, by an earlier event or earlier in this one.
+    fn finished(&self, doc: &Doc<'_>) -> BTreeSet<usize> {
+        let mut late = BTreeSet::new();
+        let mut finished = BTreeSet::new();
+        let choices = doc.get(0, "choices").into_iter().flat_map(|choices| doc.children(choices));
+        for (position, choice) in choices.enumerate() {
+            let index = choice_index(doc, choice, position);
+            if self.ended || finished.contains(&index) || self.said.choices.get(&index) == Some(&true) {
+                late.insert(position);
+            }
+            if is_finish(doc, choice) {
+                finished.insert(index);
+            }
+        }
+        late
+    }
+
     fn openai(&mut self, doc: &Doc<'_>, chunk: &mut Chunk) -> Result<(), WireError> {
+        let late = self.finished(doc);
+        if !late.is_empty() {
+            Self::refuse_late(chunk, |delta| position(&delta.pointer).is_none_or(|at| !late.contains(&at)))?;
+        }
         self.open_channels(chunk)?;
         chunk.model_error = doc.get(0, "error").is_some_and(|e| doc.kind(e) != Some(NodeKind::Null));
         let Some(choices) = doc.get(0, "choices") else { return Ok(()) };
         self.said.started = true;
         self.keep_envelope(doc);
         for (position, choice) in doc.children(choices).enumerate() {
-            let index = number(doc, choice, "index").unwrap_or_else(|| u32::try_from(position).unwrap_or(u32::MAX));
+            let index = choice_index(doc, choice, position);
             if let Some(logprobs) = doc.get(choice, "logprobs").and_then(|l| doc.node(l))
                 && logprobs.kind != NodeKind::Null
             {
@@ -356,7 +391,7 @@ impl StreamReader {
             if self.said.choices.len() >= MAX_CHANNELS {
                 return Err(WireError::Stream("too many choices"));
             }
-            let finished = doc.get(choice, "finish_reason").is_some_and(|f| doc.kind(f) != Some(NodeKind::Null));
+            let finished = is_finish(doc, choice);
             *self.said.choices.entry(index).or_default() |= finished;
             if finished {
                 self.close(chunk, |c| c.choice == index);
@@ -388,6 +423,9 @@ impl StreamReader {
         let index = number(doc, 0, "index").unwrap_or(0);
         let kind = doc.get_str(0, "type").unwrap_or_default();
         if kind == "content_block_start" {
+            if self.ended || doc.get(0, "content_block").is_none() {
+                return Err(WireError::Stream("a content block that cannot begin"));
+            }
             if self.said.blocks.len() >= MAX_CHANNELS {
                 return Err(WireError::Stream("too many content blocks"));
             }
@@ -397,12 +435,16 @@ impl StreamReader {
                 && let Some(part) = dialect.block(index)
             {
                 let channel = Channel { choice: 0, block: index, part: part.clone() };
+                if doc.get(0, "content_block").and_then(|b| doc.get_str(b, "type")).as_deref() == Some("compaction") {
+                    self.paths.insert(channel.clone(), "content".to_owned());
+                }
                 if !self.open.contains(&channel) {
                     self.open.push(channel.clone());
                     chunk.opens.push(channel);
                 }
             }
         }
+        Self::refuse_late(chunk, |delta| !self.ended && self.said.blocks.contains(&delta.channel.block))?;
         self.open_channels(chunk)?;
         let reasoning = Channel { choice: 0, block: index, part: ChannelPart::Reasoning };
         if self.altered.contains(&reasoning) {
@@ -421,11 +463,13 @@ impl StreamReader {
                 self.close(chunk, |_| true);
                 chunk.terminal = true;
                 self.said.done = true;
+                self.ended = true;
             }
             _ => {}
         }
         if kind == "error" || event.name == "error" {
             chunk.model_error = true;
+            self.ended = true;
             self.close(chunk, |_| true);
         }
         Ok(())
@@ -635,6 +679,21 @@ fn openai_delta(path: &str, channel: &Channel, text: &str) -> String {
         (_, ChannelPart::Refusal) => format!(r#"{{"refusal":{text}}}"#),
         (_, ChannelPart::Text) => format!(r#"{{"content":{text}}}"#),
     }
+}
+
+/// Index of the choice that stands at `position` in its list.
+fn choice_index(doc: &Doc<'_>, choice: usize, position: usize) -> u32 {
+    number(doc, choice, "index").unwrap_or_else(|| u32::try_from(position).unwrap_or(u32::MAX))
+}
+
+/// True where a choice says that it is finished. Some servers write an empty reason in every chunk.
+fn is_finish(doc: &Doc<'_>, choice: usize) -> bool {
+    doc.get_str(choice, "finish_reason").is_some_and(|reason| !reason.is_empty())
+}
+
+/// Position of the choice in which a pointer of an event ends.
+fn position(pointer: &str) -> Option<usize> {
+    pointer.strip_prefix("/choices/")?.split('/').next()?.parse().ok()
 }
 
 fn number(doc: &Doc<'_>, object: usize, key: &str) -> Option<u32> {

@@ -179,10 +179,16 @@ impl Entry<'_, '_> {
         self.doc.get_str(self.parent, key)
     }
 
-    /// A small unsigned number member of this value.
-    pub(crate) fn number(&self, key: &str) -> Option<u32> {
-        let at = self.doc.get(self.node, key).filter(|v| self.doc.kind(*v) == Some(NodeKind::Number))?;
-        self.doc.literal(at).parse().ok()
+    /// The index in a member of this value; `None` where it is absent or `null`. Clients differ in what they make of
+    /// `1.0` or `"1"`, so it would not be clear which text a piece belongs to.
+    pub(crate) fn index(&self, key: &str) -> Result<Option<u32>, WireError> {
+        let Some(at) = self.doc.get(self.node, key) else { return Ok(None) };
+        let index = match self.doc.kind(at) {
+            Some(NodeKind::Null) => return Ok(None),
+            Some(NodeKind::Number) => self.doc.literal(at).parse().ok(),
+            _ => None,
+        };
+        index.map(Some).ok_or_else(|| self.bad_member(key, "an integer from 0 to 4294967295"))
     }
 }
 

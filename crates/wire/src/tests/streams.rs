@@ -221,9 +221,14 @@ fn held_text_goes_out_in_the_shape_of_its_channel() {
         let mut reader = StreamReader::new(protocol, &limits());
         let chunks = read(&mut reader, &bytes);
         let mut expected = joined(&chunks);
-        let mut all = bytes.clone();
-        for (channel, text) in &mut expected {
-            all.extend(reader.synth(channel, " +\"held\""));
+        let mut all = Vec::new();
+        for chunk in &chunks {
+            for channel in &chunk.closes {
+                all.extend(reader.synth(channel, " +\"held\""));
+            }
+            all.extend(chunk.raw());
+        }
+        for (_, text) in &mut expected {
             text.push_str(" +\"held\"");
         }
         let mut again = StreamReader::new(protocol, &limits());
@@ -357,6 +362,93 @@ fn a_late_name_does_not_split_a_call() {
     assert_eq!(joined(&chunks), [(channel(0, 0, arguments("a")), "xy".to_owned())]);
 }
 
+/// Reads one event whose data is this.
+fn event(reader: &mut StreamReader, data: &Value) -> Result<Chunk, WireError> {
+    reader.event(&SseEvent { data: Some(data.to_string()), ..SseEvent::default() })
+}
+
+#[test]
+fn a_closed_choice_never_opens_again() {
+    let finished = |delta: Value, finish: &str| {
+        let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+        event(&mut reader, &chat_chunk(&json!({"content": "ab"}), Some(finish))).unwrap();
+        event(&mut reader, &chat_chunk(&delta, None))
+    };
+    let call = |arguments: &str| json!({"tool_calls": [{"index": 0, "function": {"arguments": arguments}}]});
+    // An empty reason is none.
+    assert_eq!(finished(json!({"content": "c"}), "").unwrap().deltas.len(), 1);
+    for delta in [json!({"content": "c"}), json!({"refusal": "c"}), call("{")] {
+        assert!(matches!(finished(delta, "stop"), Err(WireError::Stream(_))));
+    }
+    for delta in [json!({"content": ""}), call(""), json!({})] {
+        let chunk = finished(delta, "stop").unwrap();
+        assert!(chunk.deltas.is_empty() && chunk.opens.is_empty());
+    }
+    // The same within one event, and after the end of the reply.
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    let twice = json!({"choices": [
+        {"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}, {"index": 0, "delta": {"content": "b"}}]});
+    assert!(matches!(event(&mut reader, &twice), Err(WireError::Stream(_))));
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    read(&mut reader, b"data: [DONE]\n\n");
+    assert!(matches!(event(&mut reader, &chat_chunk(&json!({"content": "c"}), None)), Err(WireError::Stream(_))));
+}
+
+#[test]
+fn a_block_opens_once() {
+    let start = |name: &str| json!({"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "t", "name": name, "input": {}}});
+    let delta = |index: u32, text: &str| json!({"type": "content_block_delta", "index": index, "delta": {"type": "input_json_delta", "partial_json": text}});
+    let stop = json!({"type": "content_block_stop", "index": 0});
+    let after = |events: &[Value], last: &Value| {
+        let mut reader = StreamReader::new(Protocol::AnthropicMessages, &limits());
+        for data in events {
+            event(&mut reader, data).unwrap();
+        }
+        event(&mut reader, last)
+    };
+    assert_eq!(after(&[start("a")], &delta(0, "{")).unwrap().deltas[0].channel, channel(0, 0, arguments("a")));
+    // Never begun, ended, begun again, and begun again by an event of another type.
+    let hidden = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": ""},
+        "content_block": {"type": "tool_use", "id": "t", "name": "b", "input": {}}});
+    for (events, last) in [
+        (vec![], delta(0, "{")),
+        (vec![start("a")], delta(1, "{")),
+        (vec![start("a"), stop.clone()], delta(0, "{")),
+        (vec![start("a")], start("b")),
+        (vec![start("a"), stop.clone()], start("a")),
+        (vec![start("a")], hidden),
+        (vec![start("a"), json!({"type": "error", "error": {"message": "m"}})], delta(0, "{")),
+        (vec![json!({"type": "message_stop"})], start("a")),
+    ] {
+        assert!(matches!(after(&events, &last), Err(WireError::Stream(_))), "{last}");
+    }
+    let empty = after(&[start("a"), stop], &delta(0, "")).unwrap();
+    assert!(empty.deltas.is_empty() && empty.opens.is_empty());
+}
+
+#[test]
+fn an_index_is_a_number_that_all_read_alike() {
+    let choice = |index: &Value| json!({"choices": [{"index": index, "delta": {"content": "x"}}]});
+    let call =
+        |index: &Value| chat_chunk(&json!({"tool_calls": [{"index": index, "function": {"arguments": "x"}}]}), None);
+    let details = |index: &Value| chat_chunk(&json!({"reasoning_details": [{"index": index, "text": "x"}]}), None);
+    let block = |index: &Value| json!({"type": "content_block_start", "index": index, "content_block": {"type": "text", "text": "x"}});
+    let read = |protocol, data: &Value| event(&mut StreamReader::new(protocol, &limits()), data);
+    for shape in [&choice as &dyn Fn(&Value) -> Value, &call, &details] {
+        for good in [json!(0), json!(7), Value::Null] {
+            assert_eq!(read(Protocol::OpenaiChat, &shape(&good)).unwrap().deltas.len(), 1);
+        }
+        for bad in [json!(1.0), json!("1"), json!(-1), json!(4_294_967_296_u64), json!([0]), json!(true)] {
+            let result = read(Protocol::OpenaiChat, &shape(&bad));
+            assert!(matches!(result, Err(WireError::Shape { .. })), "{bad}: {result:?}");
+            let result = read(Protocol::AnthropicMessages, &block(&bad));
+            assert!(matches!(result, Err(WireError::Shape { .. })), "{bad}: {result:?}");
+        }
+    }
+    // The index of `function_call`'s channel.
+    assert!(read(Protocol::OpenaiChat, &call(&json!(u32::MAX))).is_err());
+}
+
 #[test]
 fn channels_are_bounded() {
     let mut reader = StreamReader::new(Protocol::OpenaiChat, &Limits::default());
@@ -378,6 +470,10 @@ proptest! {
         let mut bytes = Vec::new();
         crate::sse::write_event("x", &serde_json::to_string_pretty(&data).unwrap(), &mut bytes);
         let mut reader = StreamReader::new(protocol, &limits());
+        if anthropic {
+            let start = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
+            read(&mut reader, &stream(protocol, &[start]));
+        }
         let chunks = read(&mut reader, &bytes);
         prop_assert_eq!(&chunks[0].deltas[0].text, &text);
         let again = read(&mut reader, &chunks[0].rewrite(&[(0, with.clone())]));
