@@ -187,7 +187,7 @@ fn has_identifier(text: &str) -> bool {
 
 /// How much a place that people do not look at adds to what stands there: comments, hidden elements, attributes.
 pub(super) fn placement(reading: &Reading, at: usize) -> f32 {
-    let before = reading.text.get(..at).unwrap_or_default();
+    let before = reading.before(at, HIDDEN_BY);
     let open = |start: &str, end: &str| {
         before.rfind(start).is_some_and(|open| before.get(open..).is_some_and(|inside| !inside.contains(end)))
     };
@@ -201,6 +201,9 @@ pub(super) fn placement(reading: &Reading, at: usize) -> f32 {
     }
     0.0
 }
+
+/// Bytes before a place in which it is hidden.
+const HIDDEN_BY: usize = 256;
 
 /// Ways of HTML to show nothing.
 const HIDDEN: [&str; 9] = [

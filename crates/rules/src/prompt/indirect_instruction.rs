@@ -41,10 +41,11 @@ struct IndirectInstruction {
 /// # Errors
 /// The lexicon does not compile.
 pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
-    let heads =
-        Sense::MODEL | Sense::CONCEAL | Sense::READING | Sense::ANSWER | Sense::DETOUR | Sense::USER | Sense::OBLIGE;
-    let literals =
-        anchors(heads, &["attention ai", "dear ai", "to ai", "hey ai", "an ai,", "an ai ", "ai:", "todo(ai"]);
+    let heads = Sense::MODEL | Sense::CONCEAL | Sense::READING | Sense::ANSWER | Sense::DETOUR | Sense::USER;
+    let literals = anchors(
+        heads,
+        &["attention ai", "dear ai", "to ai", "hey ai", "an ai,", "an ai ", "ai:", "todo(ai", "you must"],
+    );
     Ok(Box::new(IndirectInstruction { words: Words::new("prompt/indirect-instruction")?, anchors: literals }))
 }
 
@@ -176,6 +177,10 @@ fn answered(reading: &Reading, head: &Mark) -> f32 {
     if reading.within(sentence).any(|m| rewrites(&m)) { 0.4 } else { 0.2 }
 }
 
+/// What a text that hides its own deed forbids to speak of, or to.
+const SILENT_ABOUT: [&str; 12] =
+    ["this", "it", "that", "anything", "anyone", "anybody", "them", "him", "her", "these", "you", "about"];
+
 /// "Do not tell the user": a command, and no report of somebody's silence.
 fn concealed(reading: &Reading, head: &Mark) -> Option<f32> {
     let text = Span::new(head.start, head.end).of(&reading.text);
@@ -186,7 +191,14 @@ fn concealed(reading: &Reading, head: &Mark) -> Option<f32> {
     let verb = ["do", "must", "should", "shall"].iter().find_map(|v| before.strip_suffix(v))?;
     let at = Mark { sense: Sense::NONE, start: verb.len(), end: head.end };
     let subject = verb.trim_end_matches(' ');
-    (mood(reading, &at) > 0.0 || subject.ends_with("you")).then_some(0.4)
+    if mood(reading, &at) <= 0.0 && !subject.ends_with("you") {
+        return None;
+    }
+    // From whom, or that it happened at all; prices and names are kept back every day.
+    let behind = Span::new(head.end, head.end + 24);
+    let from_user = reading.senses(behind).has(Sense::USER) || text.contains("user");
+    let deed = reading.words(behind).take(2).any(|w| SILENT_ABOUT.contains(&w.of(&reading.text)));
+    Some(if from_user || deed { 0.4 } else { 0.15 })
 }
 
 /// "Ignore what the user asked": the user stands in an order to disregard.

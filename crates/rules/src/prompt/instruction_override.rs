@@ -123,13 +123,8 @@ fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
         f if f.has(Sense::RULES) => 0.2,
         f if f.has(Sense::EVERYTHING | Sense::CONTEXT) => 0.15,
         // People take back what they asked and said themselves.
-        f if f.has(Sense::TASK) => {
-            if f.has(Sense::USER) {
-                0.3
-            } else {
-                0.05
-            }
-        }
+        f if f.has(Sense::TASK) && f.has(Sense::USER) => 0.3,
+        f if f.has(Sense::TASK) => 0.05,
         f if f.has(Sense::TALK) => 0.02,
         _ => 0.05,
     };

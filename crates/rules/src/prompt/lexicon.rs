@@ -252,8 +252,8 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
         Sense::MODEL,
         "ai_assistant ai_agent ai_agents ai_system ai_systems ai_model ai_models ai_assistants assistant llm \
         llms language_model language_models chatbot chatbots chatgpt gpt claude copilot gemini ai automated_agents \
-        automated_agent virtual_assistant agent agents ai_language_model ai_bot bot bots the_bot coding_agent \
-        coding_agents coding_assistant ai_tool ki-assistent* ki-agent* ki-modell* sprachmodell* assistant_ia \
+        automated_agent virtual_assistant agent agents ai_language_model ai_bot ai_bots the_bot coding_agent \
+        coding_agents coding_assistant ai_coding_agent ai_coding_agents ai_coding_assistant ai_coding_assistants ai_tool ki-assistent* ki-agent* ki-modell* sprachmodell* assistant_ia \
         modele_de_langage asistente_de_ia modelo_de_lenguaje assistente_de_ia modelo_de_linguagem assistente_ia \
         modello_linguistico ai-assistent taalmodel asystent* языков* неиросет* ассистент* 语言模型 人工智能 ai助手 \
         智能助手 言語モデル aiアシスタント 언어_모델 ai_어시스턴트",

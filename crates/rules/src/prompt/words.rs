@@ -169,6 +169,11 @@ impl Reading {
         Span::new(from + last_stop(before), end + first_stop(after))
     }
 
+    /// At most so many bytes before a place.
+    pub(super) fn before(&self, at: usize, reach: usize) -> &str {
+        Span::new(floor(&self.text, at.saturating_sub(reach)), at).of(&self.text)
+    }
+
     /// Marks that lie wholly in a range.
     pub(super) fn within(&self, range: Span) -> impl Iterator<Item = &Mark> {
         let first = self.marks.partition_point(|m| m.start < range.start);
@@ -192,7 +197,7 @@ impl Reading {
 
     /// The words in a range: runs of letters, digits and apostrophes, with their extents.
     pub(super) fn words(&self, range: Span) -> impl Iterator<Item = Span> {
-        let text = range.of(&self.text);
+        let text = Span::new(range.start, floor(&self.text, range.end)).of(&self.text);
         let mut at = 0;
         std::iter::from_fn(move || {
             let rest = text.get(at..)?;
