@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bartizan_core::{Context, Exchange, Finding, Kind, Location, Scores, Source, Span, Text};
+use bartizan_core::{Context, Exchange, Family, Finding, Kind, Location, Part, Reason, Scores, Source, Span, Text};
 use bartizan_engine::{Engine, Input};
 use bartizan_policy::{Assessment, TextFinding};
 
@@ -157,6 +157,12 @@ fn assess_joined(
         if covered.len() < 2 {
             continue;
         }
+        // A finding over many parts is about the message; only one that could be masked has to be in all of them.
+        let about_size = finding.rule.family() == Family::Limits;
+        if covered.len() > MOST_LEAVES && !about_size {
+            out.coverage.add(Part::partial(Reason::TooManyFindings, span.len()));
+        }
+        let covered = covered.into_iter().take(if about_size { 1 } else { MOST_LEAVES });
         for (index, text, part) in covered {
             let clipped = Span::new(span.start.max(part.start) - part.start, span.end.min(part.end) - part.start);
             let mut piece = finding.clone();
