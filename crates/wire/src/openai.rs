@@ -445,6 +445,12 @@ impl Dialect for OpenAi {
                 "type" | "id" | "format" => here.to(State::Free).name(),
                 _ => here.to(State::Free),
             },
+            // What says which element of a stream it is does not grow.
+            State::Free
+                if self.mode == Mode::Stream && matches!(key, "type" | "index" | "id" | "format" | "object") =>
+            {
+                here.to(State::Free).name()
+            }
             State::Names | State::Free | State::Logprobs => here.to(here.state),
         })
     }

@@ -14,7 +14,7 @@ use crate::json::{Doc, NodeKind, encode};
 use crate::openai::{FUNCTION_CALL, Mode, OpenAi};
 use crate::splice::{Patch, merge, splice};
 use crate::sse::{SseEvent, field, lines, write_event};
-use crate::visit::{Build, visit};
+use crate::visit::{Build, is_name, visit};
 
 /// Most channels and choices of one stream.
 const MAX_CHANNELS: usize = 4096;
@@ -46,6 +46,12 @@ pub enum ChannelPart {
     ToolArguments {
         /// Tool name, as it was when the call began; empty where it was not known.
         name: Arc<str>,
+    },
+    /// A string of a choice's delta that has no channel of its own: a field that this version does not know, or one
+    /// that usually comes whole.
+    Field {
+        /// JSON Pointer to it in the delta.
+        pointer: Arc<str>,
     },
 }
 
@@ -84,10 +90,21 @@ pub struct Chunk {
     /// True where the upstream reports an error.
     pub model_error: bool,
     event: SseEvent,
-    /// By choice, what repeats its text and must not outlive a change.
-    echoes: Vec<(u32, Span)>,
-    /// Signature of a text that was changed.
-    void_signatures: Vec<Span>,
+    /// What repeats the text of a choice and must not outlive a change.
+    echoes: Vec<Echo>,
+    /// Strings that go empty whatever is changed: the signature or the sound of a text that was changed before.
+    void: Vec<Span>,
+}
+
+/// What repeats the text of a choice in other words.
+#[derive(Clone, Debug)]
+struct Echo {
+    choice: u32,
+    /// The channel that it repeats; all of the choice where there is none.
+    part: Option<ChannelPart>,
+    literal: Span,
+    /// What stands there once the text is changed.
+    with: &'static str,
 }
 
 impl Chunk {
@@ -98,8 +115,8 @@ impl Chunk {
     }
 
     /// The event with other texts in some of its deltas. Without a change these are the bytes as they came. The log
-    /// probabilities of a choice whose text changes become `null`, since they repeat the text. Unknown indexes are
-    /// ignored.
+    /// probabilities of a choice whose text changes become `null`, since they repeat the text, and the sound of a
+    /// transcript that changes becomes empty. Unknown indexes are ignored.
     #[must_use]
     pub fn rewrite(&self, deltas: &[(usize, String)]) -> Vec<u8> {
         self.rewrite_all(deltas, &[])
@@ -116,7 +133,7 @@ impl Chunk {
                 && delta.text != *text
             {
                 patches.push((delta.literal, Cow::Owned(encode(text))));
-                changed.insert(delta.channel.choice);
+                changed.insert(&delta.channel);
             }
         }
         for (index, value) in texts {
@@ -128,9 +145,11 @@ impl Chunk {
                 patches.push((text.literal, Cow::Owned(encode(value))));
             }
         }
-        let echoes = self.echoes.iter().filter(|(choice, _)| changed.contains(choice));
-        patches.extend(echoes.map(|(_, span)| (*span, Cow::Borrowed("null"))));
-        patches.extend(self.void_signatures.iter().map(|span| (*span, Cow::Borrowed("\"\""))));
+        let echoes = self.echoes.iter().filter(|echo| {
+            changed.iter().any(|c| c.choice == echo.choice && echo.part.as_ref().is_none_or(|part| *part == c.part))
+        });
+        patches.extend(echoes.map(|echo| (echo.literal, Cow::Borrowed(echo.with))));
+        patches.extend(self.void.iter().map(|span| (*span, Cow::Borrowed("\"\""))));
         match (&self.event.data, std::str::from_utf8(&self.event.raw)) {
             (Some(data), Ok(raw)) if !patches.is_empty() => with_data(raw, &splice(data, &merge(patches))),
             _ => self.event.raw.clone(),
@@ -216,6 +235,8 @@ pub struct StreamReader {
     open: Vec<Channel>,
     /// Where in a delta the text of a channel stands.
     paths: BTreeMap<Channel, String>,
+    /// What stands around the text of an unknown field's channel in a delta, before and behind.
+    shapes: BTreeMap<Channel, (String, String)>,
     /// Members of the last chunk that every chunk of the stream repeats.
     envelope: String,
     said: Said,
@@ -242,6 +263,7 @@ impl StreamReader {
             model: String::new(),
             open: Vec::new(),
             paths: BTreeMap::new(),
+            shapes: BTreeMap::new(),
             envelope: String::new(),
             said: Said::default(),
             said_before: Said::default(),
@@ -264,7 +286,7 @@ impl StreamReader {
     }
 
     /// Says that the text of a channel was changed on its way. A signature over it that is still to come is then
-    /// emptied: it would vouch for words that nobody signed.
+    /// emptied: it would vouch for words that nobody signed. So is the sound of a transcript.
     pub fn altered(&mut self, channel: &Channel) {
         if self.altered.len() < MAX_CHANNELS {
             self.altered.insert(channel.clone());
@@ -315,7 +337,8 @@ impl StreamReader {
         if !build.model.is_empty() {
             self.model = std::mem::take(&mut build.model);
         }
-        take_pieces(&mut chunk, build);
+        let choices = self.choices(&doc);
+        take_pieces(&mut chunk, build, &choices)?;
         match self.protocol {
             Protocol::OpenaiChat => self.openai(&doc, &mut chunk)?,
             Protocol::AnthropicMessages => self.anthropic(&doc, event, &mut chunk)?,
@@ -338,6 +361,13 @@ impl StreamReader {
             }
         }
         Ok(())
+    }
+
+    /// Indexes of the choices of an event, by position.
+    fn choices(&self, doc: &Doc<'_>) -> Vec<u32> {
+        let list = doc.get(0, "choices").filter(|_| self.protocol == Protocol::OpenaiChat);
+        let choices = list.into_iter().flat_map(|list| doc.children(list)).enumerate();
+        choices.map(|(position, choice)| choice_index(doc, choice, position)).collect()
     }
 
     fn close(&mut self, chunk: &mut Chunk, ends: impl Fn(&Channel) -> bool) {
@@ -377,6 +407,14 @@ impl StreamReader {
             Self::refuse_late(chunk, |delta| position(&delta.pointer).is_none_or(|at| !late.contains(&at)))?;
         }
         self.open_channels(chunk)?;
+        for delta in &chunk.deltas {
+            if let ChannelPart::Field { pointer } = &delta.channel.part
+                && !self.shapes.contains_key(&delta.channel)
+                && let Some(holder) = holder(doc, &delta.pointer)
+            {
+                self.shapes.insert(delta.channel.clone(), shape(doc, holder, pointer, &chunk.deltas));
+            }
+        }
         chunk.model_error = doc.get(0, "error").is_some_and(|e| doc.kind(e) != Some(NodeKind::Null));
         let Some(choices) = doc.get(0, "choices") else { return Ok(()) };
         self.said.started = true;
@@ -386,8 +424,10 @@ impl StreamReader {
             if let Some(logprobs) = doc.get(choice, "logprobs").and_then(|l| doc.node(l))
                 && logprobs.kind != NodeKind::Null
             {
-                chunk.echoes.push((index, logprobs.literal()));
+                let literal = logprobs.literal();
+                chunk.echoes.push(Echo { choice: index, part: None, literal, with: "null" });
             }
+            self.sound(doc, choice, index, chunk);
             if self.said.choices.len() >= MAX_CHANNELS {
                 return Err(WireError::Stream("too many choices"));
             }
@@ -398,6 +438,25 @@ impl StreamReader {
             }
         }
         Ok(())
+    }
+
+    /// The sound of a transcript says what the transcript says.
+    fn sound(&self, doc: &Doc<'_>, choice: usize, index: u32, chunk: &mut Chunk) {
+        let transcript = Channel { choice: index, block: 0, part: ChannelPart::Transcript };
+        let altered = self.altered.contains(&transcript);
+        for holder in ["delta", "message"] {
+            let audio = doc.get(choice, holder).and_then(|h| doc.get(h, "audio"));
+            let Some(data) = audio.and_then(|a| doc.get(a, "data")).and_then(|d| doc.node(d)) else { continue };
+            if data.kind != NodeKind::String {
+                continue;
+            }
+            if altered {
+                chunk.void.push(data.literal());
+            } else {
+                let part = Some(ChannelPart::Transcript);
+                chunk.echoes.push(Echo { choice: index, part, literal: data.literal(), with: "\"\"" });
+            }
+        }
     }
 
     fn keep_envelope(&mut self, doc: &Doc<'_>) {
@@ -450,7 +509,7 @@ impl StreamReader {
         if self.altered.contains(&reasoning) {
             let holder = doc.get(0, "delta").or_else(|| doc.get(0, "content_block"));
             let signature = holder.and_then(|h| doc.get(h, "signature")).and_then(|s| doc.node(s));
-            chunk.void_signatures.extend(signature.filter(|s| s.kind == NodeKind::String).map(|s| s.literal()));
+            chunk.void.extend(signature.filter(|s| s.kind == NodeKind::String).map(|s| s.literal()));
         }
         match kind.as_ref() {
             "message_start" => self.said.started = true,
@@ -475,7 +534,9 @@ impl StreamReader {
         Ok(())
     }
 
-    /// An event with another piece of a channel, in the shape of those that came: for text that was held back.
+    /// An event with another piece of a channel, in the shape of those that came: for text that was held back. A field
+    /// without a channel of its own goes out at its path with the `type`, `index` and `id` beside it; of a list on that
+    /// path there is only the element that leads to it. For such a field that did not come yet there is no event.
     #[must_use]
     pub fn synth(&self, channel: &Channel, text: &str) -> Vec<u8> {
         let mut out = Vec::new();
@@ -484,8 +545,12 @@ impl StreamReader {
         }
         match self.protocol {
             Protocol::OpenaiChat => {
-                let path = self.paths.get(channel).map_or("", String::as_str);
-                self.openai_chunk(channel.choice, &openai_delta(path, channel, text), "null", "", &mut out);
+                let delta = match (&channel.part, self.shapes.get(channel)) {
+                    (ChannelPart::Field { .. }, None) => return out,
+                    (_, Some((before, behind))) => format!("{before}{}{behind}", encode(text)),
+                    _ => openai_delta(self.paths.get(channel).map_or("", String::as_str), channel, text),
+                };
+                self.openai_chunk(channel.choice, &delta, "null", "", &mut out);
             }
             Protocol::AnthropicMessages => {
                 let (kind, key) = match (&channel.part, self.paths.get(channel).map(String::as_str)) {
@@ -626,16 +691,18 @@ impl StreamReader {
     }
 }
 
-/// Moves what was collected into the chunk: pieces of channels apart from the rest.
-fn take_pieces(chunk: &mut Chunk, build: Build) {
+/// Moves what was collected into the chunk: pieces of channels apart from the rest. `choices` are the indexes of the
+/// choices, by position.
+fn take_pieces(chunk: &mut Chunk, build: Build, choices: &[u32]) -> Result<(), WireError> {
     let Build { texts, opaque, channels, pieces, .. } = build;
     let mut pieces = pieces.into_iter().peekable();
     let mut moved = BTreeMap::new();
     // A piece is never a container, but the texts behind it move up.
     for (index, text) in texts.into_iter().enumerate() {
-        match pieces.next_if(|(at, _)| *at == index).and_then(|(_, channel)| channels.get(channel)) {
+        let known = pieces.next_if(|(at, _)| *at == index).and_then(|(_, channel)| channels.get(channel));
+        match known.cloned().map_or_else(|| field_channel(&text, choices), |channel| Ok(Some(channel)))? {
             Some(channel) => chunk.deltas.push(Delta {
-                channel: channel.clone(),
+                channel,
                 text: text.value,
                 origin: text.origin,
                 kind: text.kind,
@@ -650,6 +717,80 @@ fn take_pieces(chunk: &mut Chunk, build: Build) {
         }
     }
     chunk.opaque = opaque;
+    Ok(())
+}
+
+/// The channel of a string in a choice's delta that has none of its own. Arguments that come as an object come whole,
+/// and what cannot change does not grow.
+fn field_channel(text: &Text, choices: &[u32]) -> Result<Option<Channel>, WireError> {
+    const LONGEST_POINTER: usize = 512;
+    let prose = matches!(text.kind, Kind::Text | Kind::Reasoning | Kind::Refusal);
+    if !prose || !text.editable || text.container.is_some() || text.value.is_empty() {
+        return Ok(None);
+    }
+    let Some(choice) = position(&text.pointer).and_then(|at| choices.get(at)) else { return Ok(None) };
+    let Some((_, path)) = in_delta(&text.pointer) else { return Ok(None) };
+    if path.len() > LONGEST_POINTER {
+        return Err(WireError::Stream("a field whose path is too long"));
+    }
+    Ok(Some(Channel { choice: *choice, block: 0, part: ChannelPart::Field { pointer: Arc::from(path) } }))
+}
+
+/// Splits a pointer into that of the delta, or of the message in its place, and the rest.
+fn in_delta(pointer: &str) -> Option<(&str, &str)> {
+    let choice = pointer.strip_prefix("/choices/")?;
+    let (_, member) = choice.split_once('/')?;
+    let (key, _) = member.split_once('/')?;
+    if !matches!(key, "delta" | "message") {
+        return None;
+    }
+    let at = pointer.len() - member.len() + key.len();
+    pointer.split_at_checked(at)
+}
+
+/// The node of the delta in which a pointer ends.
+fn holder(doc: &Doc<'_>, pointer: &str) -> Option<usize> {
+    let (holder, _) = in_delta(pointer)?;
+    let choice = doc.children(doc.get(0, "choices")?).nth(position(pointer)?)?;
+    doc.get(choice, holder.rsplit('/').next()?)
+}
+
+/// What stands before and behind the string at a pointer in a delta, with what says what kind of element it is in
+/// and is no piece of text itself.
+fn shape(doc: &Doc<'_>, holder: usize, pointer: &str, pieces: &[Delta]) -> (String, String) {
+    const BESIDE: [&str; 3] = ["type", "index", "id"];
+    const LONGEST: usize = 2048;
+    let (mut before, mut behind) = (String::new(), Vec::new());
+    let mut node = Some(holder);
+    for token in pointer.split('/').skip(1) {
+        if node.and_then(|n| doc.kind(n)) == Some(NodeKind::Array) {
+            before.push('[');
+            behind.push(']');
+            node = node.zip(token.parse().ok()).and_then(|(n, at): (usize, usize)| doc.children(n).nth(at));
+            continue;
+        }
+        let key = token.replace("~1", "/").replace("~0", "~");
+        before.push('{');
+        behind.push('}');
+        for beside in BESIDE.iter().filter(|b| **b != key) {
+            let Some(value) = node.and_then(|n| doc.get(n, beside)) else { continue };
+            let named = match doc.kind(value) {
+                Some(NodeKind::String) => {
+                    let literal = doc.node(value).map(|n| n.literal());
+                    is_name(&doc.value(value), false) && pieces.iter().all(|p| Some(p.literal) != literal)
+                }
+                Some(NodeKind::Number) => doc.literal(value).len() <= 20,
+                _ => false,
+            };
+            if named && before.len() < LONGEST {
+                before.push_str(&format!("\"{beside}\":{},", doc.literal(value)));
+            }
+        }
+        before.push_str(&encode(&key));
+        before.push(':');
+        node = node.and_then(|n| doc.get(n, &key));
+    }
+    (before, behind.into_iter().rev().collect())
 }
 
 /// The delta object of a chunk for a channel whose texts came at `path`.
@@ -677,7 +818,7 @@ fn openai_delta(path: &str, channel: &Channel, text: &str) -> String {
         ("reasoning", _) => format!(r#"{{"reasoning":{text}}}"#),
         (_, ChannelPart::Reasoning) => format!(r#"{{"reasoning_content":{text}}}"#),
         (_, ChannelPart::Refusal) => format!(r#"{{"refusal":{text}}}"#),
-        (_, ChannelPart::Text) => format!(r#"{{"content":{text}}}"#),
+        (_, ChannelPart::Text | ChannelPart::Field { .. }) => format!(r#"{{"content":{text}}}"#),
     }
 }
 

@@ -590,7 +590,7 @@ fn origin_of(origin: u32, pointer: &str, site: &Site, build: &Build) -> Origin {
 }
 
 /// True where a string can be taken for a name, an id or an enumerated value.
-fn is_name(value: &str, token: bool) -> bool {
+pub(crate) fn is_name(value: &str, token: bool) -> bool {
     value.len() <= LONGEST_NAME
         && (token || value.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:/@#+=~".contains(&b)))
 }

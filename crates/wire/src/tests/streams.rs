@@ -362,9 +362,125 @@ fn a_late_name_does_not_split_a_call() {
     assert_eq!(joined(&chunks), [(channel(0, 0, arguments("a")), "xy".to_owned())]);
 }
 
+#[test]
+fn unknown_fields_of_a_delta_grow_in_channels_of_their_own() {
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    let block = |text: &str| json!({"thinking_blocks": [{"type": "thinking", "index": 0, "thinking": text, "cited": {"a/b~c": text}}], "foo": text});
+    let first = event(&mut reader, &chat_chunk(&block("half of a se"), None)).unwrap();
+    let second = event(&mut reader, &chat_chunk(&block("cret"), None)).unwrap();
+    let field = |pointer: &str| channel(0, 0, ChannelPart::Field { pointer: pointer.into() });
+    let pointers = ["/foo", "/thinking_blocks/0/cited/a~1b~0c", "/thinking_blocks/0/thinking"];
+    assert_eq!(
+        joined(&[first.clone(), second.clone()]),
+        pointers.map(|pointer| (field(pointer), "half of a secret".to_owned()))
+    );
+    assert_eq!((first.opens.len(), second.opens.len()), (3, 0));
+    for (pointer, shape) in pointers.into_iter().zip([
+        r#""delta":{"foo":"T"}"#,
+        r#""delta":{"thinking_blocks":[{"type":"thinking","index":0,"cited":{"a/b~c":"T"}}]}"#,
+        r#""delta":{"thinking_blocks":[{"type":"thinking","index":0,"thinking":"T"}]}"#,
+    ]) {
+        let bytes = reader.synth(&field(pointer), "T");
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        assert!(text.contains(shape), "{text}");
+        assert_eq!(joined(&read(&mut reader, &bytes)), [(field(pointer), "T".to_owned())]);
+    }
+    let changed = second.rewrite(&[(0, "[R]".to_owned())]);
+    assert!(std::str::from_utf8(&changed).unwrap().contains(r#""foo":"[R]""#));
+    let end = event(&mut reader, &chat_chunk(&json!({}), Some("stop"))).unwrap();
+    assert_eq!(end.closes.len(), 3);
+    // What stands beside a text is repeated only where it is no text itself.
+    let part = json!({"content": [{"type": "text", "id": "sk-live", "text": "x", "foo": "y"}]});
+    let chunk = event(&mut StreamReader::new(Protocol::OpenaiChat, &limits()), &chat_chunk(&part, None)).unwrap();
+    assert!(chunk.deltas.iter().any(|d| d.text == "sk-live"));
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    event(&mut reader, &chat_chunk(&part, None)).unwrap();
+    let out = String::from_utf8(reader.synth(&field("/content/0/foo"), "T")).unwrap();
+    assert!(out.contains(r#"{"content":[{"type":"text","foo":"T"}]}"#), "{out}");
+    // Each choice has its own; what is whole or a name, and the log probabilities, are leaves as before.
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    let chunk = event(&mut reader, &json!({"choices": [
+        {"index": 3, "delta": {"role": "assistant", "foo": "x y", "tool_calls": [{"index": 0, "function": {"name": "n", "arguments": {"a": "b c"}}}]},
+         "logprobs": {"content": [{"token": "x y"}]}},
+        {"index": 1, "delta": {"foo": "z", "annotations": [{"type": "url_citation", "url_citation": {"title": "long words"}}]}}
+    ]}))
+    .unwrap();
+    let channels: Vec<_> = chunk.deltas.iter().map(|d| (d.channel.choice, d.text.as_str(), d.origin.source)).collect();
+    use bartizan_core::Source::{Document, Model};
+    assert_eq!(channels, [(3, "x y", Model), (1, "long words", Document), (1, "z", Model)]);
+    for leaf in ["assistant", "b c", "url_citation", "n"] {
+        assert!(chunk.texts.iter().any(|t| t.value == leaf && t.kind != bartizan_core::Kind::Key), "{leaf}");
+    }
+    let long = json!({"k".repeat(600): "words"});
+    assert!(matches!(event(&mut reader, &chat_chunk(&long, None)), Err(WireError::Stream(_))));
+    assert!(reader.synth(&field("/never"), "T").is_empty());
+}
+
+#[test]
+fn results_in_a_stream_come_whole() {
+    for (block, words, source) in [
+        (
+            json!({"type": "mcp_tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "found words"}]}),
+            "found words",
+            "tool",
+        ),
+        (json!({"type": "mcp_tool_result", "tool_use_id": "t", "content": "found words"}), "found words", "tool"),
+        (
+            json!({"type": "code_execution_tool_result", "content": {"type": "code_execution_result", "stdout": "printed words"}}),
+            "printed words",
+            "tool",
+        ),
+        (
+            json!({"type": "search_result", "content": [{"type": "text", "text": "found words"}]}),
+            "found words",
+            "document",
+        ),
+    ] {
+        let mut reader = StreamReader::new(Protocol::AnthropicMessages, &limits());
+        let data = json!({"type": "content_block_start", "index": 0, "content_block": block});
+        let chunk = event(&mut reader, &data).unwrap();
+        assert!(chunk.deltas.is_empty() && chunk.opens.is_empty() && reader.open().is_empty(), "{data}");
+        let text = chunk.texts.iter().find(|t| t.value == words).unwrap();
+        assert_eq!(text.origin.source.to_string(), source);
+    }
+    let mut reader = StreamReader::new(Protocol::AnthropicMessages, &limits());
+    let start = json!({"type": "message_start", "message": {"role": "assistant", "content": [{"type": "text", "text": "early words"}]}});
+    let chunk = event(&mut reader, &start).unwrap();
+    assert!(chunk.deltas.is_empty() && chunk.texts.iter().any(|t| t.value == "early words"));
+    // A summary grows from its start, and goes out as one.
+    let start =
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "compaction", "content": "sum"}});
+    let chunk = event(&mut reader, &start).unwrap();
+    assert_eq!(chunk.deltas[0].channel, channel(0, 0, ChannelPart::Text));
+    let out = String::from_utf8(reader.synth(&chunk.deltas[0].channel, "med")).unwrap();
+    assert!(out.contains(r#"{"type":"compaction_delta","content":"med"}"#), "{out}");
+}
+
+#[test]
+fn the_sound_of_a_changed_transcript_is_not_passed_on() {
+    let said = |text: &str| chat_chunk(&json!({"audio": {"id": "a", "data": BLOB, "transcript": text}}), None);
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    let data = |bytes: &[u8]| events(bytes)[0].1["choices"][0]["delta"]["audio"]["data"].clone();
+    let mut bytes = Vec::new();
+    crate::sse::write_event("", &said("the canary").to_string(), &mut bytes);
+    let chunk = read(&mut reader, &bytes).remove(0);
+    assert_eq!(data(&chunk.rewrite(&[])), BLOB);
+    assert_eq!(data(&chunk.rewrite(&[(0, "the [R]".to_owned())])), "");
+    reader.altered(&chunk.deltas[0].channel);
+    let chunk = read(&mut reader, &bytes).remove(0);
+    assert_eq!(data(&chunk.rewrite(&[])), "");
+    // Another choice, and other text of the same choice, have nothing to do with it.
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    reader.altered(&channel(1, 0, ChannelPart::Transcript));
+    reader.altered(&channel(0, 0, ChannelPart::Text));
+    assert_eq!(data(&read(&mut reader, &bytes)[0].rewrite(&[])), BLOB);
+}
+
 /// Reads one event whose data is this.
 fn event(reader: &mut StreamReader, data: &Value) -> Result<Chunk, WireError> {
-    reader.event(&SseEvent { data: Some(data.to_string()), ..SseEvent::default() })
+    let mut bytes = Vec::new();
+    crate::sse::write_event("", &data.to_string(), &mut bytes);
+    reader.event(&decode(&bytes)[0])
 }
 
 #[test]
