@@ -11,8 +11,8 @@ use crate::problem::Problem;
 use crate::{DONE, FOUND, config};
 
 const NOTE: &str = "\
-A chain cannot show by itself that records were cut off its end. Note the last record in another place,
-and give it next time: bartizan report verify --expect SEQ:HASH";
+The chain has no key: who can write the file can cut records off its end or write all of it anew. Note the last
+record in another place, and give it next time: bartizan report verify --expect SEQ:HASH";
 
 /// `bartizan report verify`.
 pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<u8> {
