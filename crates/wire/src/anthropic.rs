@@ -458,6 +458,101 @@ impl Dialect for Anthropic {
         matches!(state, State::Free | State::Definition | State::Names)
     }
 
+    fn defined(&self, state: State) -> &'static [&'static str] {
+        match state {
+            State::Root if self.mode == Mode::Request => &[
+                "model",
+                "messages",
+                "system",
+                "stream",
+                "tools",
+                "tool_choice",
+                "max_tokens",
+                "metadata",
+                "stop_sequences",
+                "thinking",
+                "output_config",
+                "output_format",
+                "mcp_servers",
+                "container",
+                "context_management",
+                "betas",
+            ],
+            // Of a reply, and of the events of one.
+            State::Root => &[
+                "id",
+                "type",
+                "role",
+                "model",
+                "content",
+                "stop_reason",
+                "stop_sequence",
+                "usage",
+                "error",
+                "container",
+                "message",
+                "index",
+                "content_block",
+                "delta",
+            ],
+            State::Message => &["role", "content"],
+            State::Block(_) => &[
+                "type",
+                "id",
+                "tool_use_id",
+                "name",
+                "server_name",
+                "text",
+                "thinking",
+                "signature",
+                "data",
+                "source",
+                "content",
+                "input",
+                "citations",
+                "file_id",
+                "title",
+                "context",
+                "is_error",
+                "encrypted_content",
+                "encrypted_stdout",
+                "cache_control",
+            ],
+            State::Source(_) => &["type", "media_type", "data", "url", "file_id", "content"],
+            State::Tool => &["type", "name", "description", "input_schema", "cache_control"],
+            State::Server => &["type", "url", "name", "authorization_token", "tool_configuration"],
+            State::Container => &["id", "skills"],
+            State::Delta => {
+                &["type", "text", "content", "thinking", "partial_json", "signature", "encrypted_content", "citation"]
+            }
+            State::MessageDelta => &["stop_reason", "stop_sequence", "container"],
+            State::Result => &[
+                "type",
+                "content",
+                "source",
+                "text",
+                "stdout",
+                "stderr",
+                "title",
+                "url",
+                "file_id",
+                "error_code",
+                "encrypted_content",
+                "encrypted_stdout",
+            ],
+            State::Citations => &["enabled"],
+            State::Citation => &["type", "cited_text", "encrypted_index", "file_id", "title", "url", "document_title"],
+            State::Messages
+            | State::Blocks
+            | State::Tools
+            | State::Servers
+            | State::Skills
+            | State::Definition
+            | State::Names
+            | State::Free => &[],
+        }
+    }
+
     fn enter(&mut self, parent: &Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
         let here = *parent;
         let key = match entry.step {

@@ -25,8 +25,9 @@ pub enum WireError {
         /// What it must be.
         expected: &'static str,
     },
-    /// A key that comes twice: parsers differ in which one they take, so nobody knows what would be forwarded.
-    #[error("`{pointer}` is given more than once")]
+    /// A key that comes twice, or in another case than the protocol's: parsers differ in which one they take, so nobody
+    /// knows what would be forwarded.
+    #[error("`{pointer}` is given more than once or in another case")]
     Ambiguous {
         /// JSON Pointer to the second occurrence.
         pointer: String,
@@ -67,12 +68,44 @@ impl WireError {
     }
 }
 
-/// A pointer as an error shows it: the root by name, and never longer than a line.
+/// A pointer as an error shows it: the root by name, and of keys, which the client chose and which may hold anything,
+/// no more than their plain characters up to a length. Errors reach logs.
 pub(crate) fn shown(pointer: &str) -> String {
-    const LONGEST: usize = 200;
-    match pointer.char_indices().nth(LONGEST) {
-        _ if pointer.is_empty() => "/".to_owned(),
-        Some((cut, _)) => format!("{}…", pointer.get(..cut).unwrap_or_default()),
-        None => pointer.to_owned(),
+    const LONGEST: usize = 32;
+    if pointer.is_empty() {
+        return "/".to_owned();
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-/~#".contains(c);
+    let mut out = String::with_capacity(LONGEST);
+    for (at, c) in pointer.chars().enumerate() {
+        match (plain(c), out.ends_with('…')) {
+            _ if at == LONGEST => {
+                out.push('…');
+                break;
+            }
+            (true, _) => out.push(c),
+            (false, true) => {}
+            (false, false) => out.push('…'),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_of_a_key_is_shown() {
+        assert_eq!(shown(""), "/");
+        assert_eq!(shown("/messages/0/content#key"), "/messages/0/content#key");
+        assert_eq!(shown(&format!("/{}", "k".repeat(40))), format!("/{}…", "k".repeat(31)));
+        assert_eq!(shown("/metadata/my pass word: x\n/\u{1b}[1m/é"), "/metadata/my…pass…word…x…/…1m/…");
+        let limits = bartizan_core::Limits::default();
+        let secret = "k".repeat(16) + &"s".repeat(60);
+        let body = format!(r#"{{"messages":[],"{secret}":1,"{secret}":2}}"#);
+        let error = crate::request(bartizan_core::Protocol::OpenaiChat, body.into_bytes(), &limits).unwrap_err();
+        let pointer = format!("/{}{}…", "k".repeat(16), "s".repeat(15));
+        assert_eq!(error, WireError::Ambiguous { pointer });
     }
 }

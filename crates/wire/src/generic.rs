@@ -24,6 +24,10 @@ impl Dialect for Generic {
         true
     }
 
+    fn defined(&self, (): ()) -> &'static [&'static str] {
+        &[]
+    }
+
     fn enter(&mut self, parent: &Place<()>, _: &Entry<'_, '_>, _: &mut Build) -> Result<Place<()>, WireError> {
         Ok(*parent)
     }

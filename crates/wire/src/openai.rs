@@ -391,6 +391,90 @@ impl Dialect for OpenAi {
         matches!(state, State::Free | State::Definition | State::Names | State::Logprobs)
     }
 
+    fn defined(&self, state: State) -> &'static [&'static str] {
+        match state {
+            State::Root if matches!(self.mode, Mode::Reply | Mode::Stream) => &[
+                "id",
+                "object",
+                "created",
+                "model",
+                "choices",
+                "usage",
+                "error",
+                "service_tier",
+                "system_fingerprint",
+                "prompt_logprobs",
+            ],
+            State::Root => &[
+                "model",
+                "messages",
+                "stream",
+                "stream_options",
+                "tools",
+                "tool_choice",
+                "functions",
+                "function_call",
+                "response_format",
+                "web_search_options",
+                "prompt",
+                "previous_response_id",
+                "conversation",
+                "file_ids",
+                "prediction",
+                "audio",
+                "modalities",
+                "metadata",
+                "stop",
+                "user",
+                "n",
+                "logprobs",
+                "max_tokens",
+                "max_completion_tokens",
+                "parallel_tool_calls",
+                "reasoning_effort",
+                "store",
+                "moderation",
+            ],
+            State::Message => &[
+                "role",
+                "content",
+                "name",
+                "tool_call_id",
+                "refusal",
+                "reasoning",
+                "reasoning_content",
+                "reasoning_details",
+                "tool_calls",
+                "function_call",
+                "audio",
+                "annotations",
+            ],
+            State::Part => &["type", "text", "refusal", "image_url", "input_audio", "file", "thinking"],
+            State::Media(_) => &["url", "file_url", "data", "file_data", "file_id", "filename", "detail", "format"],
+            State::Call | State::Function => {
+                &["id", "type", "index", "function", "custom", "name", "arguments", "input"]
+            }
+            State::Tool | State::ToolBody => {
+                &["type", "function", "custom", "name", "description", "parameters", "strict", "format"]
+            }
+            State::Voice => &["voice", "format"],
+            State::Prediction => &["type", "content"],
+            State::Choice => &["index", "message", "delta", "text", "finish_reason", "logprobs", "prompt_logprobs"],
+            State::Audio => &["id", "data", "transcript", "expires_at"],
+            State::ReasoningDetail => &["type", "index", "id", "format", "text", "summary", "data", "signature"],
+            State::Messages
+            | State::Content
+            | State::Calls
+            | State::Tools
+            | State::Choices
+            | State::ReasoningDetails
+            | State::Definition
+            | State::Names
+            | State::Free
+            | State::Logprobs => &[],
+        }
+    }
+
     fn enter(&mut self, parent: &Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
         let here = *parent;
         let key = match entry.step {

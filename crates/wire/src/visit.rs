@@ -203,6 +203,10 @@ pub(crate) trait Dialect {
     /// True where the keys of an object are the application's own, false where the protocol defines them.
     fn is_free(&self, state: Self::State) -> bool;
 
+    /// The keys that the protocol defines for an object, in lower case: those by which it is decided what is said and
+    /// by whom.
+    fn defined(&self, state: Self::State) -> &'static [&'static str];
+
     /// What a value is that stands in `parent`.
     fn enter(
         &mut self,
@@ -386,7 +390,7 @@ fn walk<D: Dialect>(
             NodeKind::Array | NodeKind::Object => {
                 let object = found.kind == NodeKind::Object;
                 if object && site.container.is_none() {
-                    refuse_repeated_keys(doc, value, dialect.is_free(place.state), pointer)?;
+                    refuse_ambiguous_keys(doc, value, dialect, place.state, pointer)?;
                 }
                 let frame =
                     Frame { place, node: value, end: found.next(), pointer: pointer.len(), index: 0, object, element };
@@ -540,6 +544,10 @@ impl Dialect for Inherit {
         true
     }
 
+    fn defined(&self, (): ()) -> &'static [&'static str] {
+        &[]
+    }
+
     fn enter(&mut self, parent: &Place<()>, _: &Entry<'_, '_>, _: &mut Build) -> Result<Place<()>, WireError> {
         Ok(parent.to(()))
     }
@@ -596,21 +604,38 @@ pub(crate) fn is_name(value: &str, token: bool) -> bool {
 }
 
 /// A key that comes twice is refused: parsers differ in which of the two they take. Where the protocol defines the
-/// keys, those that differ only in the case of ASCII letters count as the same, because some widely used decoders
-/// match keys without regard to it.
-fn refuse_repeated_keys(doc: &Doc<'_>, object: usize, free: bool, pointer: &str) -> Result<(), WireError> {
+/// keys, those that differ only in case count as the same, and one that is a defined key in another case is refused
+/// even where it stands alone: some widely used decoders match keys without regard to case.
+fn refuse_ambiguous_keys<D: Dialect>(
+    doc: &Doc<'_>,
+    object: usize,
+    dialect: &D,
+    state: D::State,
+    pointer: &str,
+) -> Result<(), WireError> {
     const FEW: usize = 12;
+    let free = dialect.is_free(state);
     let ambiguous = |key: usize| {
         let mut path = pointer.to_owned();
         push_key(&mut path, &doc.value(key));
         Err(WireError::Ambiguous { pointer: shown(&path) })
     };
+    let plain = doc.children(object).all(|key| !folds(&doc.value(key)));
+    if !free && !plain {
+        for key in doc.children(object) {
+            let value = doc.value(key);
+            if folds(&value) && dialect.defined(state).contains(&folded(&value).as_str()) {
+                return ambiguous(key);
+            }
+        }
+    }
+    let same_case = free || plain;
     if doc.children(object).nth(FEW).is_none() {
         for (at, key) in doc.children(object).enumerate() {
             let value = doc.value(key);
             let same = |other: usize| {
                 let other = doc.value(other);
-                if free { other == value } else { other.eq_ignore_ascii_case(&value) }
+                other == value || (!same_case && folded(&other) == folded(&value))
             };
             if doc.children(object).take(at).any(same) {
                 return ambiguous(key);
@@ -621,11 +646,30 @@ fn refuse_repeated_keys(doc: &Doc<'_>, object: usize, free: bool, pointer: &str)
     let mut seen = HashSet::new();
     for key in doc.children(object) {
         let value = doc.value(key);
-        if !seen.insert(if free { value } else { Cow::Owned(value.to_ascii_lowercase()) }) {
+        if !seen.insert(if same_case { value } else { Cow::Owned(folded(&value)) }) {
             return ambiguous(key);
         }
     }
     Ok(())
+}
+
+/// Letters that are not ASCII but have an ASCII letter in their simple case folding (Unicode CaseFolding.txt, status
+/// C): long s and the Kelvin sign. Go's encoding/json matches keys by it.
+const fn ascii_fold(c: char) -> char {
+    match c {
+        '\u{17F}' => 's',
+        '\u{212A}' => 'k',
+        c => c.to_ascii_lowercase(),
+    }
+}
+
+/// True where folding changes the key.
+fn folds(key: &str) -> bool {
+    key.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii()) && key.chars().any(|c| ascii_fold(c) != c)
+}
+
+fn folded(key: &str) -> String {
+    key.chars().map(ascii_fold).collect()
 }
 
 /// Appends a reference token for a key (RFC 6901, section 3).

@@ -415,6 +415,34 @@ fn a_repeated_key_is_refused() {
     ] {
         assert_eq!(chat(body).unwrap_err(), WireError::Ambiguous { pointer: pointer.to_owned() });
     }
+    // Decoders that match keys without regard to case know more letters than ASCII has.
+    for body in [
+        r#"{"messages":[],"Messages":[]}"#,
+        r#"{"messages":[],"me\u017f\u017fages":[]}"#,
+        r#"{"messages":[{"role":"user","content":"a","Content":"b"}]}"#,
+        r#"{"messages":[{"Role":"user","role":"user"}]}"#,
+        r#"{"messages":[{"role":"user","Tool_Calls":[]}]}"#,
+        r#"{"messages":[{"role":"user","content":[{"type":"text","text":"x","TYPE":"file"}]}]}"#,
+        r#"{"messages":[],"\u017ftream":true}"#,
+        r#"{"messages":[],"x\u212a":1,"xk":2}"#,
+        r#"{"messages":[],"tools":[{"type":"function","function":{"name":"a"},"Function":{"name":"b"}}]}"#,
+    ] {
+        assert!(matches!(chat(body), Err(WireError::Ambiguous { .. })), "{body}");
+    }
+    for body in [
+        r#"{"messages":[{"role":"user","content":[{"type":"tool_result","tool_u\u017fe_id":"t"}]}]}"#,
+        r#"{"messages":[],"\u017fystem":"words"}"#,
+        r#"{"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","Data":"x"}}]}]}"#,
+    ] {
+        let result = crate::request(Protocol::AnthropicMessages, body.as_bytes().to_vec(), &limits());
+        assert!(matches!(result, Err(WireError::Ambiguous { .. })), "{body}");
+    }
+    for body in [r#"{"Choices":[]}"#, r#"{"choices":[{"Message":{"role":"assistant"}}]}"#] {
+        let result = crate::reply(Protocol::OpenaiChat, body.as_bytes().to_vec(), &limits());
+        assert!(matches!(result, Err(WireError::Ambiguous { .. })), "{body}");
+    }
+    // A key that the protocol does not define is one key in any case.
+    assert!(chat(r#"{"messages":[],"Vendor":1,"Message":2}"#).is_ok());
     // The application's own keys may differ in case alone.
     assert!(chat(r#"{"messages":[],"metadata":{"a":1,"A":2}}"#).is_ok());
     let many: String = (0..50).map(|i| format!("\"k{i}\":0,")).collect();
