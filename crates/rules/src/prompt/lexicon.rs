@@ -96,6 +96,11 @@ impl Sense {
     pub(super) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
+
+    /// The meanings of this set that are not in another.
+    pub(super) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
 }
 
 impl BitOr for Sense {
@@ -139,7 +144,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
         Sense::RULES,
         "rule rules command commands order orders policy policies constraint constraints restriction \
         restrictions limitation limitations programming training safeguard safeguards filter filters protocol \
-        protocols configuration config settings moderation ethics objective objectives principles guidance",
+        protocols parameters configuration config settings moderation ethics objective objectives principles guidance",
     ),
     (
         Sense::TASK,
@@ -199,7 +204,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::STEALTH, "secretly covertly quietly without_asking without_confirmation without_permission"),
     (Sense::EVERYTHING, "everything anything whatever all_that all_of_that all_this"),
     (Sense::TALK, "message messages conversation text words content told said responses outputs"),
-    (Sense::CONTEXT, "context chat session dialogue thread input inputs"),
+    (Sense::CONTEXT, "context chat session dialogue thread input inputs conversation_history chat_history"),
     (
         Sense::BEFORE,
         "previous previously prior above earlier preceding foregoing aforementioned before so_far \
@@ -324,6 +329,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
         just_print new_task new_instructions and_give and_act and_execute and_send and_call",
     ),
     // German.
+    (Sense::RULES, "protokolle richtschnur grundsatze parameter beschrankung*"),
     (Sense::DROP, "verlasse ubergehe deaktiviere streiche"),
     (Sense::TASK, "aufgabe aufgaben frage fragen anfrage"),
     (Sense::USER, "dem_nutzer der_nutzer den_nutzer des_nutzers dem_benutzer den_benutzer der_benutzer des_benutzers"),
@@ -351,6 +357,8 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SHOW, "zeig zeige gib nenne nenn wiederhol* drucke schreib* sage teile"),
     (Sense::VERBATIM, "wortwortlich wortlich wort_fur_wort"),
     // French.
+    (Sense::INSTRUCTIONS, "lignes_directrices"),
+    (Sense::RULES, "protocoles parametres principes programmation"),
     (Sense::IGNORE, "mets_de_cote mettez_de_cote"),
     (Sense::DROP, "suspend suspends suspendez abandonne abandonnez contourne contournez annule annulez outrepasse"),
     (Sense::TASK, "tache taches question demande"),
@@ -378,6 +386,8 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SHOW, "affiche affichez montre montrez repete repetez donne donnez imprime ecris dis-moi dites-moi"),
     (Sense::VERBATIM, "mot_pour_mot mot_a_mot"),
     // Spanish.
+    (Sense::INSTRUCTIONS, "pautas lineamientos"),
+    (Sense::RULES, "protocolos parametros principios programacion"),
     (Sense::DROP, "suspende suspenda abandona abandone anula anule desactiva desactive elude evita bypassa"),
     (Sense::TASK, "tarea tareas pregunta preguntas solicitud"),
     (Sense::USER, "el_usuario al_usuario del_usuario"),
@@ -404,6 +414,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SHOW, "muestra muestrame muestre repite repita imprime dime escribe ensename"),
     (Sense::VERBATIM, "palabra_por_palabra textualmente literalmente"),
     // Portuguese.
+    (Sense::RULES, "principios programacao"),
     (Sense::DROP, "suspenda abandone anule desative contorne ultrapassa ultrapasse supere"),
     (Sense::TASK, "tarefa tarefas pergunta solicitacao"),
     (Sense::USER, "o_usuario ao_usuario do_usuario o_utilizador ao_utilizador"),
@@ -421,6 +432,8 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::SHOW, "mostre mostra exiba exibe diga escreva imprima"),
     (Sense::VERBATIM, "palavra_por_palavra"),
     // Italian.
+    (Sense::INSTRUCTIONS, "linee_guida"),
+    (Sense::RULES, "protocolli parametri principi programmazione"),
     (Sense::DROP, "sospendi sospendere abbandona annulla aggira disattiva supera metti_da_parte"),
     (Sense::TASK, "compito compiti domanda richiesta"),
     (Sense::USER, "l'utente all'utente dell'utente"),
@@ -455,6 +468,7 @@ pub(super) const LEXICON: &[(Sense, &str)] = &[
     (Sense::REVEAL, "onthul openbaar"),
     (Sense::SHOW, "toon herhaal geef"),
     // Romanian.
+    (Sense::RULES, "protocoalele parametrii principiile"),
     (Sense::DROP, "suspenda anuleaza abandoneaza depaseste"),
     (Sense::IGNORE, "ignorati uita uitati"),
     (Sense::INSTRUCTIONS, "instructiuni* indicatiile directiva"),

@@ -96,10 +96,11 @@ impl Words {
             {
                 // Names of hosts, files, variables and attributes say nothing about what is wanted.
                 let inside = Sense::ABOUT | Sense::USER | Sense::ACTION | Sense::SHOW | Sense::MODEL;
-                if entry.sense.has(inside) && named(&reading.text, found.start(), found.end()) {
-                    continue;
+                let name = entry.sense.has(inside) && named(&reading.text, found.start(), found.end());
+                let sense = if name { entry.sense.without(inside) } else { entry.sense };
+                if sense != Sense::NONE {
+                    reading.marks.push(Mark { sense, start: found.start(), end: found.end() });
                 }
-                reading.marks.push(Mark { sense: entry.sense, start: found.start(), end: found.end() });
             }
         }
         reading.marks.sort_by_key(|m| (m.start, m.end));
