@@ -18,11 +18,12 @@ const REMOVED: &str = r#"{"type":"text","text":"[removed]"}"#;
 /// * Only the literals of edited texts change, and in them only the replaced ranges.
 /// * Replacements that overlap become one: the union of the ranges, with the text of the first.
 /// * A replacement in a text that holds a JSON document is carried out on the strings, keys and numbers of that
-///   document which it touches (a number becomes a string), so that the document stays one. Where it touches none,
-///   it is carried out on the text itself.
+///   document which it touches (a number becomes a string), so that the document stays one. Keys are changed only
+///   where it touches nothing but keys. Where it touches none of all these, it is carried out on the text itself.
 /// * [`Edit::Strip`] takes an element out of its list with its comma. A list of parts or blocks that would become
 ///   empty gets a text part `[removed]`; an OpenAI list of tools that would become empty goes as a whole.
-/// * Log probabilities of a choice whose message changes become `null`: they repeat its text.
+/// * Log probabilities of a choice whose message changes become `null`: they repeat its text. So do those of the prompt,
+///   and those of a reply without choices, where any text changes.
 ///
 /// # Errors
 /// Edits that name nothing, that change what is not editable, or that take out what is not in a list; and what
@@ -97,7 +98,7 @@ fn replacements<'a>(
         let value = exchange.texts.get(*container).map_or("", |t| t.value.as_str());
         let mut rest = Vec::new();
         for (span, with) in merge(own) {
-            let mut carried = false;
+            let mut touched = Vec::new();
             // Members are in document order and do not overlap.
             let first =
                 members.partition_point(|m| exchange.texts.get(*m).is_some_and(|t| t.literal.end <= span.start));
@@ -111,12 +112,17 @@ fn replacements<'a>(
                     value_range(literal, Span::new(from, span.end.min(text.literal.end) - text.literal.start))
                 };
                 if !range.is_empty() {
-                    carried = true;
-                    replaced.entry(*member).or_default().push((range, with.clone()));
+                    touched.push((*member, range, text.kind));
                 }
             }
-            if !carried {
+            if touched.is_empty() {
                 rest.push((span, with));
+                continue;
+            }
+            // Around a value that is replaced the names of the fields stay: the reader needs them.
+            let keys_alone = touched.iter().all(|(.., kind)| *kind == Kind::Key);
+            for (member, range, _) in touched.into_iter().filter(|(.., kind)| keys_alone || *kind != Kind::Key) {
+                replaced.entry(member).or_default().push((range, with.clone()));
             }
         }
         if !rest.is_empty() {
@@ -148,16 +154,37 @@ fn new_literal(text: &Text, literal: &str, patches: &[Patch<'_>]) -> String {
     splice_literal(literal, lone, &text.value, patches)
 }
 
-/// `null` for the log probabilities of every choice of a reply in which a patch falls.
+/// `null` for what repeats the tokens of a changed reply: the log probabilities of every choice in which a patch falls,
+/// and those that stand outside of the choices, and of the prompt anywhere, where there is any patch.
 fn void_logprobs(exchange: &Exchange, doc: &Doc<'_>, patches: &[Patch<'_>]) -> Vec<Patch<'static>> {
     let mut void = Vec::new();
-    let reply = exchange.protocol == Protocol::OpenaiChat && exchange.direction == Direction::Reply;
-    let Some(choices) = doc.get(0, "choices").filter(|_| reply) else { return void };
-    for choice in doc.children(choices) {
-        let Some(whole) = doc.node(choice).map(|n| n.literal()) else { continue };
-        let Some(logprobs) = doc.get(choice, "logprobs").and_then(|l| doc.node(l)) else { continue };
-        if logprobs.kind != NodeKind::Null && touched(whole, patches) {
-            void.push((logprobs.literal(), Cow::Borrowed("null")));
+    let tokens = matches!(exchange.protocol, Protocol::OpenaiChat | Protocol::Json);
+    if !tokens || exchange.direction != Direction::Reply || patches.is_empty() {
+        return void;
+    }
+    let list = doc.get(0, "choices").filter(|_| exchange.protocol == Protocol::OpenaiChat);
+    let choices: Vec<Span> = list
+        .into_iter()
+        .flat_map(|choices| doc.children(choices))
+        .filter_map(|choice| Some(doc.node(choice)?.literal()))
+        .collect();
+    for (index, node) in doc.nodes().iter().enumerate() {
+        if node.kind != NodeKind::Key {
+            continue;
+        }
+        let Some(value) = doc.node(index + 1).filter(|v| v.kind != NodeKind::Null) else { continue };
+        let literal = value.literal();
+        let repeats = match doc.value(index).as_ref() {
+            "prompt_logprobs" => true,
+            "logprobs" => {
+                let at = choices.partition_point(|choice| choice.end <= literal.start);
+                let own = choices.get(at).filter(|choice| choice.start <= literal.start);
+                own.is_none_or(|choice| touched(*choice, patches))
+            }
+            _ => false,
+        };
+        if repeats {
+            void.push((literal, Cow::Borrowed("null")));
         }
     }
     void

@@ -116,10 +116,24 @@ impl Chunk {
 
     /// The event with other texts in some of its deltas. Without a change these are the bytes as they came. The log
     /// probabilities of a choice whose text changes become `null`, since they repeat the text, and the sound of a
-    /// transcript that changes becomes empty. Unknown indexes are ignored.
+    /// transcript that changes becomes empty. Unknown indexes are ignored. An event that the stream's end cut off gets
+    /// its empty line: what is put behind it would become a part of it.
     #[must_use]
     pub fn rewrite(&self, deltas: &[(usize, String)]) -> Vec<u8> {
         self.rewrite_all(deltas, &[])
+    }
+
+    fn completed(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        if !self.event.complete && !bytes.is_empty() {
+            let end: &[u8] = match bytes.last() {
+                Some(b'\n') => b"\n",
+                // A line feed alone would be the other half of this line end.
+                Some(b'\r') => b"\r\n",
+                _ => b"\n\n",
+            };
+            bytes.extend_from_slice(end);
+        }
+        bytes
     }
 
     /// As [`Chunk::rewrite`], with other values for some of [`Chunk::texts`] too. Texts that are not editable, or
@@ -150,10 +164,10 @@ impl Chunk {
         });
         patches.extend(echoes.map(|echo| (echo.literal, Cow::Borrowed(echo.with))));
         patches.extend(self.void.iter().map(|span| (*span, Cow::Borrowed("\"\""))));
-        match (&self.event.data, std::str::from_utf8(&self.event.raw)) {
+        self.completed(match (&self.event.data, std::str::from_utf8(&self.event.raw)) {
             (Some(data), Ok(raw)) if !patches.is_empty() => with_data(raw, &splice(data, &merge(patches))),
             _ => self.event.raw.clone(),
-        }
+        })
     }
 }
 

@@ -63,10 +63,37 @@ fn an_edit_of_the_raw_text_and_of_its_leaf_agree() {
     let key = replace(&exchange, base, "sk-1\":", "[R]");
     let edited = rewrite(&exchange, &[number, key], &limits()).unwrap();
     assert_eq!(edited.texts[find(&edited, base)].value, r#"{"key":"is sk-1 here","n":"[CARD]","[R]":"a"}"#);
-    // A range over several leaves is replaced in each.
+    // A range over several values is replaced in each, and the keys on its way stay.
     let wide = replace(&exchange, base, "here\",\"n\":4111111111111111,\"sk", "[W]");
     let edited = rewrite(&exchange, &[wide], &limits()).unwrap();
-    assert_eq!(edited.texts[find(&edited, base)].value, r#"{"key":"is sk-1 [W]","[W]":"[W]","[W]-1":"a"}"#);
+    assert_eq!(edited.texts[find(&edited, base)].value, r#"{"key":"is sk-1 [W]","n":"[W]","sk-1":"a"}"#);
+}
+
+#[test]
+fn keys_around_a_replaced_value_stay() {
+    let mut inner = r#"{"password":"hunter two"}"#.to_owned();
+    for level in 0..4 {
+        inner = json!({ format!("level{level}"): inner }).to_string();
+    }
+    let exchange = chat(&json!({"messages": [{"role": "tool", "content": inner}]}));
+    let base = "/messages/0/content";
+    for (pointer, expected) in [
+        // All of the document, and all of one that stands deeper.
+        (base.to_owned(), "[R]"),
+        (format!("{base}/level3"), "[R]"),
+        (format!("{base}/level3/level2/level1"), "[R]"),
+    ] {
+        let text = find(&exchange, &pointer);
+        let span = Span::new(0, exchange.texts[text].value.len());
+        let edited = rewrite(&exchange, &[Edit::Replace { text, span, with: "[R]".to_owned() }], &limits()).unwrap();
+        let keys = |e: &Exchange| -> Vec<String> {
+            let keys = e.texts.iter().filter(|t| t.kind == bartizan_core::Kind::Key);
+            keys.map(|t| t.value.clone()).collect()
+        };
+        assert_eq!(keys(&edited), keys(&exchange), "{pointer}");
+        let deepest = find(&edited, &format!("{base}/level3/level2/level1"));
+        assert_eq!(edited.texts[deepest].value, expected, "{pointer}");
+    }
 }
 
 #[test]
@@ -151,6 +178,47 @@ fn log_probabilities_go_with_the_text_that_they_repeat() {
     let edited: Value = serde_json::from_slice(&rewrite(&exchange, &[edit], &limits()).unwrap().body).unwrap();
     assert_eq!(edited["choices"][0]["logprobs"], Value::Null);
     assert_eq!(edited["choices"][1], reply["choices"][1]);
+}
+
+#[test]
+fn what_repeats_tokens_outside_of_the_choices_goes_with_any_change() {
+    let tokens = json!({"content": [{"token": "canary"}]});
+    let errored = json!({"error": {"message": "the canary", "detail": {"logprobs": tokens}}, "logprobs": tokens, "prompt_logprobs": [tokens]});
+    let reply = json!({"prompt_logprobs": [tokens], "choices": [
+        {"index": 0, "message": {"role": "assistant", "content": "the canary"}, "logprobs": null},
+        {"index": 1, "message": {"role": "assistant", "content": "fine"}, "logprobs": tokens, "prompt_logprobs": [tokens]}
+    ]});
+    for (protocol, body, pointer, voided, kept) in [
+        (
+            Protocol::Json,
+            &errored,
+            "/error/message",
+            vec!["/error/detail/logprobs", "/logprobs", "/prompt_logprobs"],
+            vec![],
+        ),
+        (
+            Protocol::OpenaiChat,
+            &reply,
+            "/choices/0/message/content",
+            vec!["/prompt_logprobs", "/choices/1/prompt_logprobs"],
+            vec!["/choices/1/logprobs"],
+        ),
+    ] {
+        let exchange = crate::reply(protocol, body.to_string().into_bytes(), &limits()).unwrap();
+        let edit = replace(&exchange, pointer, "canary", "[R]");
+        let edited: Value = serde_json::from_slice(&rewrite(&exchange, &[edit], &limits()).unwrap().body).unwrap();
+        for pointer in voided {
+            assert_eq!(edited.pointer(pointer), Some(&Value::Null), "{pointer}");
+        }
+        for pointer in kept {
+            assert_eq!(edited.pointer(pointer), body.pointer(pointer), "{pointer}");
+        }
+        assert_eq!(rewrite(&exchange, &[], &limits()).unwrap().body, exchange.body);
+    }
+    // A request is the caller's own.
+    let exchange = chat(&json!({"messages": [{"role": "user", "content": "canary"}], "prompt_logprobs": 1}));
+    let edited = rewrite(&exchange, &[replace(&exchange, "/messages/0/content", "canary", "[R]")], &limits()).unwrap();
+    assert!(body(&edited).contains(r#""prompt_logprobs":1"#));
 }
 
 #[test]

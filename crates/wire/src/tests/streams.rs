@@ -334,6 +334,32 @@ fn a_refusal_as_a_whole_is_a_complete_stream() {
 }
 
 #[test]
+fn an_event_that_was_cut_off_is_ended() {
+    let data = chat_chunk(&json!({"content": "abc"}), None);
+    for end in ["", "\n", "\r", "\r\n"] {
+        let mut decoder = SseDecoder::new(&limits());
+        let mut events = Vec::new();
+        decoder.push(format!("data: {data}{end}").as_bytes(), &mut events).unwrap();
+        events.extend(decoder.finish().unwrap());
+        let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+        let chunk = reader.event(&events[0]).unwrap();
+        for edits in [vec![], vec![(0, "x".to_owned())]] {
+            let mut out = chunk.rewrite(&edits);
+            out.extend(reader.synth(&chunk.deltas[0].channel, "held"));
+            let texts: Vec<String> = decode(&out)
+                .into_iter()
+                .filter_map(|e| e.data)
+                .map(|d| {
+                    let value: Value = serde_json::from_str(&d).unwrap();
+                    value["choices"][0]["delta"]["content"].as_str().unwrap().to_owned()
+                })
+                .collect();
+            assert_eq!(texts, [if edits.is_empty() { "abc" } else { "x" }, "held"], "{end:?}");
+        }
+    }
+}
+
+#[test]
 fn errors_in_a_stream_are_seen() {
     for (protocol, bytes) in [
         (Protocol::OpenaiChat, "data: {\"error\":{\"message\":\"words\"}}\n\n"),
