@@ -26,6 +26,10 @@ pub(crate) struct Admitted {
     pub(crate) pass_credentials: bool,
 }
 
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) std::net::IpAddr);
+
 /// Decides who may ask.
 pub(crate) struct Admission {
     hosts: Vec<String>,

@@ -6,10 +6,13 @@
 
 mod admission;
 mod body;
+mod failure;
+mod head;
 mod metrics;
 mod proxy;
 mod server;
 mod settings;
+mod shared;
 mod stack;
 mod stream;
 mod upstream;

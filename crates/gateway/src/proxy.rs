@@ -7,24 +7,21 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
-use bartizan_core::{Action, Event, Exchange, Mode, Protocol, Source, Timings, Verdict};
+use bartizan_core::{Action, Event, Exchange, Protocol, Timings};
 use bartizan_guard::{Checked, Meta, Noted, Parsed, ReplyContext, Request as Record, Route};
 use bartizan_policy::{Cause, Outcome, Permitted};
 use bartizan_wire::{ErrorKind, error_body, refusal_body, refusal_stream};
 use futures_util::FutureExt;
-use http::header::{
-    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING,
-};
-use http::request::Parts;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::admission::{Admitted, Rejection};
 use crate::body::{BodyError, read};
-use crate::metrics::Metrics;
+use crate::failure::{Failure, json};
+use crate::head::{check_head, check_rest, is_encoded, reply_headers};
 use crate::settings::OnBlock;
-use crate::stack::Shared;
+use crate::shared::{Asked, InFlight, Shared, append};
 use crate::stream;
 use crate::upstream::UpstreamError;
 
@@ -33,55 +30,6 @@ const INLINE: usize = 32 << 10;
 
 /// Header with the id of the record about a decision.
 const EVENT_HEADER: HeaderName = HeaderName::from_static("x-bartizan-event");
-
-/// A request that is not forwarded, in the words of the protocol.
-pub(crate) struct Failure {
-    kind: ErrorKind,
-    message: String,
-    /// Another HTTP status than the kind's.
-    status: Option<StatusCode>,
-    /// Word for the error counter.
-    label: &'static str,
-}
-
-impl Failure {
-    pub(crate) fn new(kind: ErrorKind, label: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), status: None, label }
-    }
-
-    fn status(mut self, status: StatusCode) -> Self {
-        self.status = Some(status);
-        self
-    }
-
-    fn upstream(error: &UpstreamError) -> Self {
-        let (kind, label) = match error {
-            UpstreamError::NoRoute => (ErrorKind::NotFound, "no_route"),
-            UpstreamError::Unreachable(_) => (ErrorKind::Upstream, "upstream_unreachable"),
-            UpstreamError::Timeout => (ErrorKind::Timeout, "upstream_timeout"),
-            UpstreamError::Header => (ErrorKind::InvalidRequest, "header"),
-        };
-        Self::new(kind, label, error.to_string())
-    }
-
-    fn respond(self, protocol: Protocol, shared: &Shared) -> Response<Body> {
-        shared.metrics.error(self.label);
-        let retry = matches!(self.kind, ErrorKind::Unavailable);
-        let (status, body) = error_body(protocol, self.kind, &self.message, None);
-        let mut response = json(self.status.map_or(status, |s| s.as_u16()), body);
-        if retry {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        response
-    }
-}
-
-fn json(status: u16, body: Vec<u8>) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
 
 /// A conversation: a body goes to the model and a reply comes back.
 pub(crate) async fn exchange(
@@ -101,7 +49,7 @@ pub(crate) async fn look_up(State(shared): State<Arc<Shared>>, request: Request<
 pub(crate) async fn unknown_route(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
     let protocol = protocol_of(request.headers());
     let message = "this route is not served; served are /v1/chat/completions, /v1/messages and /v1/models";
-    Failure::new(ErrorKind::NotFound, "unknown_route", message).respond(protocol, &shared)
+    Failure::new(ErrorKind::NotFound, "unknown_route", message).respond(protocol, &shared.metrics)
 }
 
 pub(crate) async fn wrong_method(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
@@ -109,7 +57,7 @@ pub(crate) async fn wrong_method(State(shared): State<Arc<Shared>>, request: Req
     let message = format!("the method {} is not served here", request.method());
     Failure::new(ErrorKind::InvalidRequest, "wrong_method", message)
         .status(StatusCode::METHOD_NOT_ALLOWED)
-        .respond(protocol, &shared)
+        .respond(protocol, &shared.metrics)
 }
 
 /// Anthropic's clients always name a version; nobody else does.
@@ -125,8 +73,8 @@ async fn contained(
 ) -> Response<Body> {
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(response)) => response,
-        Ok(Err(failure)) => failure.respond(protocol, shared),
-        Err(_) => Failure::new(ErrorKind::Internal, "panic", "internal error").respond(protocol, shared),
+        Ok(Err(failure)) => failure.respond(protocol, &shared.metrics),
+        Err(_) => Failure::new(ErrorKind::Internal, "panic", "internal error").respond(protocol, &shared.metrics),
     }
 }
 
@@ -142,18 +90,6 @@ fn admit(shared: &Shared, request: &Request<Body>) -> Result<(Admitted, InFlight
         .map_err(|_| Failure::new(ErrorKind::Unavailable, "overload", "too many requests in flight; try again"))?;
     shared.metrics.in_flight.inc();
     Ok((admitted, InFlight { metrics: Arc::clone(&shared.metrics), _permit: permit }))
-}
-
-/// A place among the requests in flight. It is given back when the last byte of the reply is out.
-pub(crate) struct InFlight {
-    metrics: Arc<Metrics>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.metrics.in_flight.dec();
-    }
 }
 
 async fn converse(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>) -> Result<Response<Body>, Failure> {
@@ -207,69 +143,6 @@ async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>)
         in_flight,
     };
     answer(shared, asked, reply).await
-}
-
-fn check_head(headers: &HeaderMap) -> Result<(), Failure> {
-    if is_encoded(headers) {
-        let message = "compressed request bodies are not read; send the body without `content-encoding`";
-        return Err(unsupported("encoding", message));
-    }
-    let json = headers.get_all(CONTENT_TYPE).iter().all(|v| {
-        let essence = v.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case("application/json")
-    });
-    if !json {
-        return Err(unsupported("media_type", "the body must be `application/json`"));
-    }
-    Ok(())
-}
-
-fn is_encoded(headers: &HeaderMap) -> bool {
-    headers.get_all(CONTENT_ENCODING).iter().any(|v| !v.as_bytes().eq_ignore_ascii_case(b"identity"))
-        || headers.get_all(TRANSFER_ENCODING).iter().any(|v| !v.as_bytes().eq_ignore_ascii_case(b"chunked"))
-}
-
-fn unsupported(label: &'static str, message: &str) -> Failure {
-    Failure::new(ErrorKind::InvalidRequest, label, message).status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-}
-
-/// What goes on besides the body: path, query and headers. They are short and plain, and the guard reads them; what it
-/// would change or refuse is refused, since there is no place for a placeholder.
-fn check_rest(shared: &Shared, parts: &Parts) -> Result<String, Failure> {
-    let refuse = |label, what: &str| {
-        Failure::new(ErrorKind::InvalidRequest, label, format!("{what} is not passed on: it is too long or not plain"))
-    };
-    let path = parts.uri.path();
-    if path.len() > 256 || path.contains("..") || !path.bytes().all(|b| is_plain(b) && b != b' ') {
-        return Err(refuse("path", "this path"));
-    }
-    let query = parts.uri.query().unwrap_or_default();
-    if query.len() > 256 || !query.bytes().all(|b| is_plain(b) && b != b' ') {
-        return Err(refuse("query", "this query string"));
-    }
-    let mut text = format!("{path}\n{query}");
-    for name in shared.upstreams.passed_headers().chain([&ACCEPT]) {
-        for value in parts.headers.get_all(name) {
-            if value.len() > 256 || !value.as_bytes().iter().all(|b| is_plain(*b)) {
-                return Err(refuse("header", &format!("the header `{name}`")));
-            }
-            text.push('\n');
-            text.push_str(value.to_str().unwrap_or_default());
-        }
-    }
-    if shared.guard.mode() == Mode::Enforce
-        && shared.guard.check_text(&text, Source::Parameter).verdict > Verdict::Allow
-    {
-        let message = "the path, query string or a header holds what the policy does not let pass";
-        return Err(Failure::new(ErrorKind::Blocked, "header", message));
-    }
-    let query = if query.is_empty() { String::new() } else { format!("?{query}") };
-    Ok(format!("{path}{query}"))
-}
-
-const fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':' | b'@' | b'=' | b'&' | b',' | b';' | b'+' | b'*' | b' ')
 }
 
 async fn request_body(shared: &Shared, body: Body) -> Result<Vec<u8>, Failure> {
@@ -366,23 +239,6 @@ fn explain(causes: &[Cause]) {
     tracing::info!(?causes, "blocked");
 }
 
-/// Records a decision, durably, and counts it.
-pub(crate) async fn append(shared: &Shared, event: Event) -> Result<(), Failure> {
-    shared.metrics.decision(event.protocol, event.direction, event.verdict, event.action);
-    for (rule, count) in &event.rules {
-        shared.metrics.findings(rule, *count);
-    }
-    if event.failed_open {
-        shared.metrics.failed_open();
-    }
-    let recorded = shared.recorder.append(event).await;
-    shared.recording.store(recorded.is_ok(), Ordering::Relaxed);
-    recorded.map_err(|error| {
-        tracing::error!(%error, "cannot record a decision");
-        Failure::new(ErrorKind::Unavailable, "store", "the decision cannot be recorded; try again later")
-    })
-}
-
 /// Sends a request whose decision is on record before the caller sees anything of the reply. Both happen at the same
 /// time; after the store has failed once, nothing is sent before its record is written.
 async fn recorded(
@@ -424,30 +280,6 @@ fn event_header(response: &mut Response<Body>, event: &str) {
     if let Ok(value) = HeaderValue::from_str(event) {
         response.headers_mut().insert(EVENT_HEADER, value);
     }
-}
-
-/// Reply headers that mean something to a caller, where they are short and plain. A header is text that nobody
-/// examines, so nothing else passes.
-fn reply_headers(from: &HeaderMap, to: &mut HeaderMap) {
-    const NAMES: &[&str] = &["request-id", "x-request-id", "retry-after", "openai-processing-ms", "openai-version"];
-    const PREFIXES: &[&str] = &["x-ratelimit-", "anthropic-ratelimit-"];
-    for (name, value) in from {
-        let text = name.as_str();
-        let known = NAMES.contains(&text) || PREFIXES.iter().any(|p| text.starts_with(p));
-        if known && value.len() <= 128 && value.as_bytes().iter().all(|b| is_plain(*b)) {
-            to.append(name.clone(), value.clone());
-        }
-    }
-}
-
-/// What is known about a request whose reply comes back.
-pub(crate) struct Asked {
-    pub(crate) protocol: Protocol,
-    pub(crate) record: Record,
-    pub(crate) model: String,
-    pub(crate) context: ReplyContext,
-    pub(crate) target: usize,
-    pub(crate) in_flight: InFlight,
 }
 
 async fn answer(shared: &Arc<Shared>, asked: Asked, reply: Response<Incoming>) -> Result<Response<Body>, Failure> {

@@ -17,10 +17,11 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Peer};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::stack::{Shared, router};
+use crate::shared::Shared;
+use crate::stack::router;
 use crate::upstream::Upstreams;
 
 /// Why a gateway cannot start.
@@ -41,10 +42,6 @@ pub enum GatewayError {
     #[error(transparent)]
     Store(#[from] bartizan_core::StoreError),
 }
-
-/// The other end of a connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) std::net::IpAddr);
 
 /// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,36 +1,17 @@
 //! Every route of the gateway, and what a request goes through on it.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use bartizan_core::Protocol;
-use bartizan_guard::{Guard, Recorder};
 use http::header::CONTENT_TYPE;
 use http::{Response, StatusCode};
-use tokio::sync::Semaphore;
 
-use crate::admission::Admission;
-use crate::metrics::Metrics;
+use crate::admission::Peer;
 use crate::proxy;
-use crate::server::Peer;
-use crate::settings::Settings;
-use crate::upstream::Upstreams;
-
-/// What every request can see.
-pub struct Shared {
-    pub(crate) guard: Arc<Guard>,
-    pub(crate) recorder: Recorder,
-    pub(crate) admission: Admission,
-    pub(crate) upstreams: Upstreams,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) in_flight: Arc<Semaphore>,
-    /// False after a record could not be written, until one can.
-    pub(crate) recording: AtomicBool,
-    pub(crate) settings: Settings,
-}
+use crate::shared::Shared;
 
 /// The routes. A request to a model goes: host and key → in-flight permit → bounded body → guard → record →
 /// upstream → guard → record → caller.

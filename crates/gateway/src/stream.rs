@@ -14,9 +14,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
-use crate::proxy::{Asked, append};
 use crate::settings::OnBlock;
-use crate::stack::Shared;
+use crate::shared::{Asked, Shared, append};
 
 /// Pieces on their way to a caller who reads slowly. When they are full the upstream is not read on.
 const QUEUE: usize = 8;

@@ -7,15 +7,15 @@ use std::time::Instant;
 
 use bartizan_core::report::Flags;
 use bartizan_core::{
-    Coverage, Detector, Direction, Edit, EngineId, Exchange, Finding, Kind, Limits, Mode, Origin, Protocol, Rule,
-    Scores, Source, Text, Verdict,
+    Coverage, Detector, EngineId, Exchange, Finding, Limits, Mode, Protocol, Rule, Scores, Source, Verdict,
 };
 use bartizan_engine::{Engine, EngineError};
-use bartizan_policy::{Assessment, OpaqueTable, Outcome, Table, apply, decide};
+use bartizan_policy::{Assessment, OpaqueTable, Outcome, Table, decide};
 use bartizan_rules::RulesError;
 use bartizan_wire::WireError;
 
 use crate::assess::assess;
+use crate::exchange::{Meta, ReplyContext, bare_text, micros, rewrite};
 use crate::settings::Settings;
 use crate::stream::ReplyStream;
 
@@ -35,26 +35,6 @@ pub enum GuardError {
 pub struct Route<'a> {
     /// Another treatment of unreadable parts than the policy's.
     pub opaque: Option<&'a OpaqueTable>,
-}
-
-/// What has to be known of an exchange after it is gone.
-#[derive(Clone, Debug, Default)]
-pub struct Meta {
-    /// Dialect.
-    pub protocol: Protocol,
-    /// Which way it went.
-    pub direction: Direction,
-    /// Model named in it.
-    pub model: String,
-    /// True where a streamed reply is asked for.
-    pub stream: bool,
-}
-
-/// What a reply is compared with.
-#[derive(Clone, Debug, Default)]
-pub struct ReplyContext {
-    /// The operator's text of the request.
-    pub system: Vec<String>,
 }
 
 /// One body, read.
@@ -295,42 +275,10 @@ impl Guard {
     }
 }
 
-pub(crate) fn bare_text(text: &str, source: Source) -> Exchange {
-    let leaf = Text {
-        origin: Origin::new(source),
-        kind: Kind::Text,
-        value: text.to_owned(),
-        literal: bartizan_core::Span::new(0, text.len()),
-        editable: true,
-        ..Text::default()
-    };
-    Exchange { protocol: Protocol::Text, texts: vec![leaf], body: text.as_bytes().to_vec(), ..Exchange::default() }
-}
-
-/// Edits of a body in its own format. A bare text is its own format.
-pub(crate) fn rewrite(exchange: &Exchange, edits: &[Edit], limits: &Limits) -> Result<Exchange, WireError> {
-    if exchange.protocol != Protocol::Text {
-        return bartizan_wire::rewrite(exchange, edits, limits);
-    }
-    let places: Vec<bartizan_policy::Redaction> = edits
-        .iter()
-        .filter_map(|edit| match edit {
-            Edit::Replace { span, with, .. } => Some(bartizan_policy::Redaction { span: *span, with: with.clone() }),
-            Edit::Strip { .. } => None,
-        })
-        .collect();
-    let value = exchange.texts.first().map_or("", |t| t.value.as_str());
-    Ok(bare_text(&apply(value, 0, &places), exchange.texts.first().map_or(Source::User, |t| t.origin.source)))
-}
-
 fn fingerprint(engine: &Engine, settings: &Settings) -> u64 {
     // DefaultHasher::new has fixed keys, so the value is the same on every start of one build.
     let mut hasher = DefaultHasher::new();
     engine.rules_fingerprint().hash(&mut hasher);
     serde_json::to_string(settings).unwrap_or_default().hash(&mut hasher);
     hasher.finish()
-}
-
-pub(crate) fn micros(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -5,12 +5,14 @@
 #![allow(clippy::disallowed_methods, reason = "the guard times its own work")]
 
 mod assess;
+mod exchange;
 mod guard;
 mod record;
 mod settings;
 mod stream;
 
-pub use guard::{Checked, Decision, Guard, GuardError, Meta, Parsed, ReplyContext, Route};
+pub use exchange::{Meta, ReplyContext};
+pub use guard::{Checked, Decision, Guard, GuardError, Parsed, Route};
 pub use record::{Noted, Recorder, Request};
 pub use settings::Settings;
 pub use stream::{Output, Released, ReplyStream};

@@ -11,7 +11,7 @@ use bartizan_core::{
 };
 use uuid::Uuid;
 
-use crate::guard::{Meta, micros};
+use crate::exchange::{Meta, micros};
 
 /// One request on its way, as far as records need to know it.
 #[derive(Clone, Debug)]

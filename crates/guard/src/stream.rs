@@ -14,7 +14,7 @@ use bartizan_wire::{
 };
 
 use crate::assess::assess;
-use crate::guard::ReplyContext;
+use crate::exchange::{ReplyContext, bare_text, rewrite};
 use crate::record::Noted;
 
 /// Bytes of a streamed reply that may be sent. Only this module makes them, out of what policy let pass.
@@ -414,9 +414,8 @@ impl ReplyStream {
         let Some(arguments) = self.calls.remove(channel) else { return Ok(()) };
         let limits = self.engine.limits().clone();
         let exchange = arguments_exchange(&arguments, &limits);
-        let decided = self.decide(exchange, |exchange, edits| {
-            crate::guard::rewrite(exchange, edits, &limits).map_err(|e| e.to_string())
-        })?;
+        let decided =
+            self.decide(exchange, |exchange, edits| rewrite(exchange, edits, &limits).map_err(|e| e.to_string()))?;
         if let Some(changed) = decided {
             self.noted.action = Action::Mask;
             self.changed_calls.insert(channel.clone(), Some(String::from_utf8_lossy(&changed.body).into_owned()));
@@ -516,6 +515,6 @@ const fn is_call(channel: &Channel) -> bool {
 fn arguments_exchange(arguments: &str, limits: &Limits) -> bartizan_core::Exchange {
     match bartizan_wire::reply(Protocol::Json, arguments.as_bytes().to_vec(), limits) {
         Ok(exchange) => exchange,
-        Err(_) => crate::guard::bare_text(arguments, Source::Model),
+        Err(_) => bare_text(arguments, Source::Model),
     }
 }

@@ -1,0 +1,60 @@
+//! What is kept of an exchange, and the one exchange that no dialect reads: a bare text.
+
+use std::time::Duration;
+
+use bartizan_core::{Direction, Edit, Exchange, Kind, Limits, Origin, Protocol, Source, Span, Text};
+use bartizan_policy::{Redaction, apply};
+use bartizan_wire::WireError;
+
+/// What has to be known of an exchange after it is gone.
+#[derive(Clone, Debug, Default)]
+pub struct Meta {
+    /// Dialect.
+    pub protocol: Protocol,
+    /// Which way it went.
+    pub direction: Direction,
+    /// Model named in it.
+    pub model: String,
+    /// True where a streamed reply is asked for.
+    pub stream: bool,
+}
+
+/// What a reply is compared with.
+#[derive(Clone, Debug, Default)]
+pub struct ReplyContext {
+    /// The operator's text of the request.
+    pub system: Vec<String>,
+}
+
+/// A text without a protocol around it.
+pub(crate) fn bare_text(text: &str, source: Source) -> Exchange {
+    let leaf = Text {
+        origin: Origin::new(source),
+        kind: Kind::Text,
+        value: text.to_owned(),
+        literal: Span::new(0, text.len()),
+        editable: true,
+        ..Text::default()
+    };
+    Exchange { protocol: Protocol::Text, texts: vec![leaf], body: text.as_bytes().to_vec(), ..Exchange::default() }
+}
+
+/// Edits of a body in its own format. A bare text is its own format.
+pub(crate) fn rewrite(exchange: &Exchange, edits: &[Edit], limits: &Limits) -> Result<Exchange, WireError> {
+    if exchange.protocol != Protocol::Text {
+        return bartizan_wire::rewrite(exchange, edits, limits);
+    }
+    let places: Vec<Redaction> = edits
+        .iter()
+        .filter_map(|edit| match edit {
+            Edit::Replace { span, with, .. } => Some(Redaction { span: *span, with: with.clone() }),
+            Edit::Strip { .. } => None,
+        })
+        .collect();
+    let value = exchange.texts.first().map_or("", |t| t.value.as_str());
+    Ok(bare_text(&apply(value, 0, &places), exchange.texts.first().map_or(Source::User, |t| t.origin.source)))
+}
+
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
