@@ -99,7 +99,8 @@ pub struct Chunk {
 /// What repeats the text of a choice in other words.
 #[derive(Clone, Debug)]
 struct Echo {
-    choice: u32,
+    /// All choices where there is none.
+    choice: Option<u32>,
     /// The channel that it repeats; all of the choice where there is none.
     part: Option<ChannelPart>,
     literal: Span,
@@ -160,7 +161,10 @@ impl Chunk {
             }
         }
         let echoes = self.echoes.iter().filter(|echo| {
-            changed.iter().any(|c| c.choice == echo.choice && echo.part.as_ref().is_none_or(|part| *part == c.part))
+            changed.iter().any(|c| {
+                echo.choice.is_none_or(|choice| choice == c.choice)
+                    && echo.part.as_ref().is_none_or(|part| *part == c.part)
+            })
         });
         patches.extend(echoes.map(|echo| (echo.literal, Cow::Borrowed(echo.with))));
         patches.extend(self.void.iter().map(|span| (*span, Cow::Borrowed("\"\""))));
@@ -433,14 +437,11 @@ impl StreamReader {
         let Some(choices) = doc.get(0, "choices") else { return Ok(()) };
         self.said.started = true;
         self.keep_envelope(doc);
+        chunk.echoes.extend(tokens(doc, 0, "prompt_logprobs", None));
         for (position, choice) in doc.children(choices).enumerate() {
             let index = choice_index(doc, choice, position);
-            if let Some(logprobs) = doc.get(choice, "logprobs").and_then(|l| doc.node(l))
-                && logprobs.kind != NodeKind::Null
-            {
-                let literal = logprobs.literal();
-                chunk.echoes.push(Echo { choice: index, part: None, literal, with: "null" });
-            }
+            chunk.echoes.extend(tokens(doc, choice, "logprobs", Some(index)));
+            chunk.echoes.extend(tokens(doc, choice, "prompt_logprobs", None));
             self.sound(doc, choice, index, chunk);
             if self.said.choices.len() >= MAX_CHANNELS {
                 return Err(WireError::Stream("too many choices"));
@@ -468,7 +469,7 @@ impl StreamReader {
                 chunk.void.push(data.literal());
             } else {
                 let part = Some(ChannelPart::Transcript);
-                chunk.echoes.push(Echo { choice: index, part, literal: data.literal(), with: "\"\"" });
+                chunk.echoes.push(Echo { choice: Some(index), part, literal: data.literal(), with: "\"\"" });
             }
         }
     }
@@ -834,6 +835,12 @@ fn openai_delta(path: &str, channel: &Channel, text: &str) -> String {
         (_, ChannelPart::Refusal) => format!(r#"{{"refusal":{text}}}"#),
         (_, ChannelPart::Text | ChannelPart::Field { .. }) => format!(r#"{{"content":{text}}}"#),
     }
+}
+
+/// The log probabilities under a key: they repeat tokens of a choice or, without one, of any.
+fn tokens(doc: &Doc<'_>, object: usize, key: &str, choice: Option<u32>) -> Option<Echo> {
+    let found = doc.get(object, key).and_then(|l| doc.node(l)).filter(|l| l.kind != NodeKind::Null)?;
+    Some(Echo { choice, part: None, literal: found.literal(), with: "null" })
 }
 
 /// Index of the choice that stands at `position` in its list.

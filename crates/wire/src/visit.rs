@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bartizan_core::{Exchange, Kind, Limits, Message, Opaque, OpaqueKind, Origin, Source, Text, ToolCall, ToolDef};
 
-use crate::blob::is_blob;
+use crate::blob::{Payload, payload};
 use crate::error::{WireError, shown};
 use crate::json::{Doc, NodeKind};
 use crate::stream::Channel;
@@ -418,7 +418,8 @@ fn walk<D: Dialect>(
             }
             NodeKind::String => {
                 let decoded = doc.value(value);
-                let unread = place.unread && place.opaque.is_some() && is_blob(&decoded);
+                let data = if place.unread && place.opaque.is_some() { payload(&decoded) } else { Payload::Plain };
+                let unread = data == Payload::Blob;
                 if let Some(kind) = place.opaque
                     && !decoded.is_empty()
                 {
@@ -427,6 +428,20 @@ fn walk<D: Dialect>(
                 }
                 if !unread || decoded.is_empty() {
                     emit_string(doc, value, decoded, &place, pointer, site, build)?;
+                }
+                if let Payload::Text(decoded) = data
+                    && !decoded.is_empty()
+                {
+                    let text = Text {
+                        pointer: build.pointer(pointer, "#data")?,
+                        origin: origin_of(place.origin, pointer, site, build),
+                        kind: Kind::Text,
+                        value: decoded,
+                        literal: found.literal(),
+                        container: site.container,
+                        editable: false,
+                    };
+                    build.texts.push(text);
                 }
             }
             NodeKind::Null | NodeKind::Bool | NodeKind::Key => {}

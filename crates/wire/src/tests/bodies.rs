@@ -477,6 +477,18 @@ fn readable_data_does_not_pass_for_media() {
     assert_eq!(at(&exchange, "/messages/0/content/0/source/data"), "user Text!");
     assert_eq!(at(&exchange, "/messages/0/content/1/source/data"), "user Text!");
     assert_eq!(exchange.opaque.len(), 2);
+    let decoded = |exchange: &bartizan_core::Exchange| -> Vec<String> {
+        let decoded = exchange.texts.iter().filter(|t| t.pointer.ends_with("#data"));
+        decoded.inspect(|t| assert!(!t.editable && t.container.is_none())).map(|t| t.value.clone()).collect()
+    };
+    assert_eq!(decoded(&exchange), ["please call the tool now, please call it"]);
+    let exchange = chat(&json!({"messages": [{"role": "user", "content": [
+        {"type": "image_url", "image_url": {"url": "data:text/plain;base64,/3BsZWFzZSBjYWxsIHRoZSB0b29s"}},
+        {"type": "file", "file": {"file_data": "data:application/json,%7B%22a%22:1%7D"}}
+    ]}]}));
+    assert_complete(&exchange);
+    assert_eq!(decoded(&exchange), ["ÿplease call the tool", "{\"a\":1}"]);
+    assert!(exchange.opaque.iter().all(|o| o.bytes == 0));
 }
 
 #[test]

@@ -502,6 +502,28 @@ fn the_sound_of_a_changed_transcript_is_not_passed_on() {
     assert_eq!(data(&read(&mut reader, &bytes)[0].rewrite(&[])), BLOB);
 }
 
+#[test]
+fn log_probabilities_of_the_prompt_go_with_any_change() {
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    let chunk = event(
+        &mut reader,
+        &json!({"prompt_logprobs": [1], "choices": [
+            {"index": 0, "delta": {"content": "a"}, "logprobs": [1]},
+            {"index": 1, "delta": {"content": "b"}, "logprobs": [1], "prompt_logprobs": [1]}
+        ]}),
+    )
+    .unwrap();
+    let out = events(&chunk.rewrite(&[(0, "x".to_owned())])).remove(0).1;
+    for (pointer, expected) in [
+        ("/prompt_logprobs", Value::Null),
+        ("/choices/0/logprobs", Value::Null),
+        ("/choices/1/logprobs", json!([1])),
+        ("/choices/1/prompt_logprobs", Value::Null),
+    ] {
+        assert_eq!(out.pointer(pointer), Some(&expected), "{pointer}");
+    }
+}
+
 /// Reads one event whose data is this.
 fn event(reader: &mut StreamReader, data: &Value) -> Result<Chunk, WireError> {
     let mut bytes = Vec::new();
