@@ -11,6 +11,7 @@ mod example;
 mod page;
 mod schema;
 mod shape;
+mod weak;
 
 use bartizan_core::Detector;
 

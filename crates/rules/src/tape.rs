@@ -3,7 +3,7 @@
 //! A matcher that reads only through a [`Tape`] obeys the law of [`bartizan_core::Detector::live`] by construction:
 //! as long as it never asked for a byte behind the end, appended text cannot change its answer.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use bartizan_core::Span;
 
@@ -60,16 +60,21 @@ impl Class {
     }
 }
 
+/// Runs up to here are cheaper to read than to remember.
+const SHORT: usize = 32;
+
 /// A text that remembers whether anybody looked behind its end.
 #[derive(Debug)]
 pub(crate) struct Tape<'a> {
     bytes: &'a [u8],
     open: Cell<bool>,
+    /// What each reader of [`Tape::run_again`] and [`Tape::find_again`] found out last.
+    known: RefCell<Vec<Span>>,
 }
 
 impl<'a> Tape<'a> {
     pub(crate) const fn new(text: &'a str) -> Self {
-        Self { bytes: text.as_bytes(), open: Cell::new(false) }
+        Self { bytes: text.as_bytes(), open: Cell::new(false), known: RefCell::new(Vec::new()) }
     }
 
     /// The byte at `index`. Past the end there is none, and the tape counts as open.
@@ -107,6 +112,46 @@ impl<'a> Tape<'a> {
             end += 1;
         }
         end
+    }
+
+    /// As [`Tape::run`], for a reader that asks at many places of one long run: what it read before is not read again.
+    /// Readers are small numbers; one reader always asks for one class. Linear in the text while `from` rises.
+    pub(crate) fn run_again(&self, reader: usize, from: usize, limit: usize, class: Class) -> usize {
+        let near = self.run(from, limit.min(from + SHORT), class);
+        if near < from + SHORT || near >= limit {
+            return near;
+        }
+        let known = self.recall(reader, from);
+        let end = self.run(near.max(known.end).min(limit), limit, class);
+        self.remember(reader, Span::new(known.start, known.end.max(end)));
+        end
+    }
+
+    /// The first place in `from..until` where `literal` stands, without asking for anything behind the end. One reader
+    /// always asks for one literal. Linear in the text while `from` rises.
+    pub(crate) fn find_again(&self, reader: usize, from: usize, until: usize, literal: &[u8]) -> Option<usize> {
+        let known = self.recall(reader, from);
+        let stands = |at: &usize| self.bytes.get(*at..).is_some_and(|rest| rest.starts_with(literal));
+        let until = until.min(self.bytes.len());
+        let found = (known.end..until).find(stands);
+        self.remember(reader, Span::new(known.start, found.unwrap_or(until).max(known.end)));
+        found
+    }
+
+    /// What a reader knows around `from`: a range that begins at or before it and does not end before it.
+    fn recall(&self, reader: usize, from: usize) -> Span {
+        let known = self.known.borrow().get(reader).copied().unwrap_or_default();
+        if known.start <= from && from <= known.end { known } else { Span::new(from, from) }
+    }
+
+    fn remember(&self, reader: usize, span: Span) {
+        let mut known = self.known.borrow_mut();
+        if known.len() <= reader {
+            known.resize(reader + 1, Span::default());
+        }
+        if let Some(slot) = known.get_mut(reader) {
+            *slot = span;
+        }
     }
 
     /// The start of the run of `class` that ends at `end`, looking back no further than `limit`.

@@ -1,6 +1,7 @@
 //! A pack at work: one detector that reports under the rules of all its rows.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use bartizan_core::{
     Anchors, Confidence, Cost, Detector, HitKind, Hold, Limits, Report, Rule, RuleId, Sink, Span, Subject, Views,
@@ -12,8 +13,8 @@ use toml::Spanned;
 use super::checksum::Checksum;
 use super::schema::{Defaults, File, Mismatch, Row};
 use super::shape::{Fit, Shape, Start};
+use super::weak::Weakness;
 use super::{LONGEST, PackError, example, page, place, schema};
-use crate::secret::quality;
 use crate::tape::{Class, Tape, word_before, word_starts};
 
 /// Most bytes before a token in which a context word may start: what a detector may look back.
@@ -41,6 +42,7 @@ struct Pattern {
     regex: Regex,
     literals: Vec<memmem::Finder<'static>>,
     longest: usize,
+    reader: usize,
 }
 
 /// What to try where an anchor was seen.
@@ -71,6 +73,34 @@ pub(super) struct Pack {
     rows: Vec<Matcher>,
     literals: Vec<Cow<'static, str>>,
     targets: Vec<Vec<Target>>,
+    /// How many numbers were given to shapes and regexes, under which a [`Pass`] remembers for them.
+    readers: usize,
+}
+
+/// What is remembered while one text is read from its start to its end, so that places that overlap cost no more than
+/// others.
+struct Pass<'a> {
+    tape: Tape<'a>,
+    weakness: Weakness,
+    /// By reader: starts that a context word led to.
+    tried: Vec<Span>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { tape: Tape::new(text), weakness: Weakness::default(), tried: Vec::new() }
+    }
+
+    /// What of `from..until` was not tried yet, as far as the last words tell.
+    fn untried(&mut self, reader: usize, from: usize, until: usize) -> Range<usize> {
+        if self.tried.len() <= reader {
+            self.tried.resize(reader + 1, Span::default());
+        }
+        let Some(tried) = self.tried.get_mut(reader) else { return from..until };
+        let known = if tried.start <= from && from <= tried.end { *tried } else { Span::new(from, from) };
+        *tried = Span::new(known.start, known.end.max(until));
+        known.end..until
+    }
 }
 
 fn fail(toml: &str, at: &std::ops::Range<usize>, rule: &str, reason: String) -> PackError {
@@ -85,7 +115,7 @@ impl Pack {
             let (line, column) = place(toml, error.span().map_or(0, |s| s.start));
             PackError::Toml { line, column, reason: error.message().trim().to_owned() }
         })?;
-        let mut pack = Self { rules: vec![], rows: vec![], literals: vec![], targets: vec![] };
+        let mut pack = Self { rules: vec![], rows: vec![], literals: vec![], targets: vec![], readers: 0 };
         for row in &file.rule {
             pack.add(row, &file.defaults, toml)?;
         }
@@ -120,7 +150,7 @@ impl Pack {
         let index = self.rows.len();
         let mut shapes = Vec::new();
         for text in &row.shapes {
-            let shape = Shape::parse(text.get_ref()).map_err(|reason| bad(text, reason))?;
+            let shape = Shape::parse(text.get_ref(), &mut self.readers).map_err(|reason| bad(text, reason))?;
             let target = Target::Shape { row: index, shape: shapes.len() };
             match &shape.start {
                 Start::Literal(literal) => self.anchor(literal.needle(), target),
@@ -187,7 +217,9 @@ impl Pack {
             self.anchor(literal.as_bytes(), Target::Regex { row: index });
         }
         let literals = row.literals.iter().map(|l| memmem::Finder::new(l).into_owned()).collect();
-        Ok(Pattern { regex, literals, longest: row.max_length })
+        let reader = self.readers;
+        self.readers += 1;
+        Ok(Pattern { regex, literals, longest: row.max_length, reader })
     }
 
     /// Anchors are found without regard to case, so literals that differ only in case share one.
@@ -206,13 +238,13 @@ impl Pack {
     }
 
     /// Tries a target at a hit; calls `found` with every token.
-    fn try_target(&self, tape: &Tape<'_>, target: Target, hit: Span, mut found: impl FnMut(Token)) {
+    fn try_target(&self, pass: &mut Pass<'_>, target: Target, hit: Span, mut found: impl FnMut(Token)) {
         match target {
             Target::Regex { row } => {
                 if let Some(matcher) = self.rows.get(row)
                     && let Some(pattern) = &matcher.regex
-                    && let Some(fit) = pattern.fit(tape, hit.start, matcher.bounded)
-                    && let Some(lowered) = matcher.accept(tape, &fit)
+                    && let Some(fit) = pattern.fit(&pass.tape, hit.start, matcher.bounded)
+                    && let Some(lowered) = matcher.accept(pass, pattern.reader, &fit)
                 {
                     found(Token::new(
                         &fit,
@@ -225,19 +257,23 @@ impl Pack {
             Target::Shape { row, shape } => {
                 let Some(matcher) = self.rows.get(row) else { return };
                 let Some(shape) = matcher.shapes.get(shape) else { return };
-                let mut at = |start: usize| {
-                    if (!matcher.bounded || shape.may_start(tape, start))
-                        && let Some(fit) = shape.fit(tape, start, matcher.bounded)
-                        && let Some(lowered) = matcher.accept(tape, &fit)
+                let mut at = |pass: &mut Pass<'_>, start: usize| {
+                    if (!matcher.bounded || shape.may_start(&pass.tape, start))
+                        && let Some(fit) = shape.fit(&pass.tape, start, matcher.bounded)
+                        && let Some(lowered) = matcher.accept(pass, shape.reader, &fit)
                     {
                         found(Token::new(&fit, row, shape.specific, lowered));
                     }
                 };
                 match &shape.start {
-                    Start::Literal(_) => at(hit.start),
-                    Start::Middle(_) => at(shape.start_before(tape, hit.start)),
+                    Start::Literal(_) => at(pass, hit.start),
+                    Start::Middle(_) => {
+                        let start = shape.start_before(&pass.tape, hit.start);
+                        at(pass, start);
+                    }
                     Start::Context => {
-                        (hit.end..=hit.start + matcher.within).take_while(|start| *start < tape.len()).for_each(at)
+                        let until = pass.tape.len().min(hit.start + matcher.within + 1);
+                        pass.untried(shape.reader, hit.end, until).for_each(|start| at(pass, start));
                     }
                 }
             }
@@ -300,14 +336,15 @@ fn partial(bytes: &[u8], literal: &[u8]) -> Option<usize> {
 
 impl Matcher {
     /// Whether a fit counts; true inside where it counts for less.
-    fn accept(&self, tape: &Tape<'_>, fit: &Fit) -> Option<bool> {
-        if !self.in_context(tape, fit.span.start) {
+    fn accept(&self, pass: &mut Pass<'_>, reader: usize, fit: &Fit) -> Option<bool> {
+        let Pass { tape, weakness, .. } = pass;
+        if !self.in_context(tape, fit.span.start) || weakness.of(tape, reader, &fit.runs, self.entropy) {
             return None;
+        }
+        if self.checksum == Checksum::None {
+            return Some(false);
         }
         let runs: Vec<u8> = fit.runs.iter().flat_map(|r| tape.slice(*r)).copied().collect();
-        if quality::entropy(&runs) < self.entropy || quality::is_placeholder(&runs) {
-            return None;
-        }
         match (self.checksum.holds(&runs), self.mismatch) {
             (true, _) => Some(false),
             (false, Mismatch::Lower) => Some(true),
@@ -390,15 +427,18 @@ impl Detector for Pack {
     }
 
     fn inspect(&self, subject: &Subject<'_>, limits: &Limits, out: &mut Sink<'_>) {
+        if out.is_full() {
+            return;
+        }
         let mut tokens: Vec<Token> = Vec::new();
-        let mut tape = (usize::MAX, Tape::new(""));
+        let mut pass = (usize::MAX, Pass::new(""));
         for (text, hit) in subject.anchored() {
             let HitKind::Literal(literal) = hit.kind else { continue };
-            if tape.0 != hit.text {
-                tape = (hit.text, Tape::new(&text.text));
+            if pass.0 != hit.text {
+                pass = (hit.text, Pass::new(&text.text));
             }
             for target in self.targets.get(literal).into_iter().flatten() {
-                self.try_target(&tape.1, *target, hit.span, |token| tokens.push(Token { text: hit.text, ..token }));
+                self.try_target(&mut pass.1, *target, hit.span, |token| tokens.push(Token { text: hit.text, ..token }));
             }
             if tokens.len() > limits.max_findings.saturating_mul(8) {
                 break;

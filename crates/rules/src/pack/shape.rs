@@ -1,5 +1,7 @@
 //! The notation of shapes and examples: literal text with `{class:length}` in it.
 
+use std::ops::RangeInclusive;
+
 use bartizan_core::Span;
 use memchr::memmem;
 
@@ -9,6 +11,9 @@ use super::LONGEST;
 
 /// Most pieces of one shape.
 const MAX_PIECES: usize = 12;
+
+/// Numbers that a piece reads under: its run, and the literal that ends it.
+const READERS: usize = 2;
 
 /// One piece of a shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,6 +156,8 @@ pub(super) struct Shape {
     pub(super) specific: usize,
     /// Most bytes of a match, extension included.
     pub(super) longest: usize,
+    /// The first of the numbers under which its pieces read a tape.
+    pub(super) reader: usize,
 }
 
 /// A place where a shape fits.
@@ -162,7 +169,8 @@ pub(super) struct Fit {
 }
 
 impl Shape {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// Reads the notation. `readers` counts the numbers that were given out.
+    pub(super) fn parse(text: &str, readers: &mut usize) -> Result<Self, String> {
         let pieces = parse(text)?;
         if pieces.is_empty() || pieces.len() > MAX_PIECES {
             return Err(format!("a shape has 1 to {MAX_PIECES} pieces"));
@@ -209,7 +217,9 @@ impl Shape {
         {
             longest = LONGEST;
         }
-        Ok(Self { pieces, start, spaced, specific, longest })
+        let reader = *readers;
+        *readers += READERS * pieces.len();
+        Ok(Self { pieces, start, spaced, specific, longest, reader })
     }
 
     /// The first run's characters, where the shape begins with a run.
@@ -244,6 +254,7 @@ impl Shape {
         let mut at = start;
         let mut runs = Vec::new();
         let mut pieces = self.pieces.as_slice();
+        let mut reader = self.reader;
         while let Some((piece, rest)) = pieces.split_first() {
             let from = at;
             match piece {
@@ -255,15 +266,17 @@ impl Shape {
                 }
                 Piece::Run { class, min, max, .. } => {
                     at = match rest.first() {
-                        Some(Piece::Literal(literal)) if min != max => run_to(tape, at, *class, *min, *max, literal)?,
-                        _ => tape.run(at, at + max, *class),
+                        Some(Piece::Literal(literal)) if min != max => {
+                            run_to(tape, reader, at, *class, *min..=*max, literal)?
+                        }
+                        _ => tape.run_again(reader, at, at + max, *class),
                     };
                     if at - from < *min {
                         return None;
                     }
                     if rest.is_empty() && min != max {
                         // Longer than expected: still one token, and half a token must not stay behind.
-                        at = tape.run(at, start + LONGEST, *class);
+                        at = tape.run_again(reader, at, start + LONGEST, *class);
                     }
                     runs.push(Span::new(from, at));
                     if rest.is_empty() && bounded && min == max && tape.at(at).is_some_and(|b| class.has(b)) {
@@ -272,6 +285,7 @@ impl Shape {
                 }
             }
             pieces = rest;
+            reader += READERS;
         }
         let ends_in_word = tape.before(at).is_some_and(|b| Class::ALNUM.has(b));
         if bounded && ends_in_word && at < start + LONGEST && tape.at(at).is_some_and(|b| Class::WORD.has(b)) {
@@ -281,18 +295,27 @@ impl Shape {
     }
 }
 
-/// The first place, `min` to `max` bytes on, where `literal` follows a run of `class`.
-fn run_to(tape: &Tape<'_>, from: usize, class: Class, min: usize, max: usize, literal: &[u8]) -> Option<usize> {
-    let mut at = from;
-    loop {
-        if at - from >= min && tape.starts(at, literal) {
-            return Some(at);
-        }
-        if at - from >= max || !tape.at(at).is_some_and(|b| class.has(b)) {
-            return None;
-        }
-        at += 1;
+/// The first place, a `length` on, where `literal` follows a run of `class`. Asks for no byte that reading one by one
+/// would not ask for.
+fn run_to(
+    tape: &Tape<'_>,
+    reader: usize,
+    from: usize,
+    class: Class,
+    length: RangeInclusive<usize>,
+    literal: &[u8],
+) -> Option<usize> {
+    let (least, most) = (from + length.start(), from + length.end());
+    if tape.run_again(reader, from, least, class) < least {
+        return None;
     }
+    if let Some(at) = tape.find_again(reader + 1, least, most + 1, literal) {
+        return (tape.run_again(reader, from, at, class) == at).then_some(at);
+    }
+    let end = tape.run_again(reader, from, most, class);
+    // The literal may have begun at the end of the text: asking for the rest of it marks the tape.
+    let _ = (least.max((tape.len() + 1).saturating_sub(literal.len()))..=end).any(|at| tape.starts(at, literal));
+    None
 }
 
 #[cfg(test)]
@@ -300,7 +323,7 @@ mod tests {
     use super::*;
 
     fn fits(shape: &str, text: &str) -> Option<usize> {
-        Shape::parse(shape).unwrap().fit(&Tape::new(text), 0, true).map(|f| f.span.end)
+        Shape::parse(shape, &mut 0).unwrap().fit(&Tape::new(text), 0, true).map(|f| f.span.end)
     }
 
     #[test]
@@ -327,7 +350,7 @@ mod tests {
             "{alnum:1-2}{digit:3}",
             "{[z-a]:1}",
         ] {
-            assert!(Shape::parse(bad).is_err(), "{bad}");
+            assert!(Shape::parse(bad, &mut 0).is_err(), "{bad}");
         }
     }
 }
