@@ -54,7 +54,7 @@ pub struct ReplyStream {
     system: Vec<String>,
     event_id: String,
     refusal: bool,
-    texts: BTreeMap<Channel, Stream>,
+    texts: BTreeMap<Channel, Flow>,
     /// Arguments of tool calls that are not complete yet.
     calls: BTreeMap<Channel, String>,
     /// Arguments that had to change, until their events go out; `None` once they are out.
@@ -67,6 +67,12 @@ pub struct ReplyStream {
     seen: HashSet<u64>,
     noted: Noted,
     ended: bool,
+}
+
+/// A growing text and where it comes from.
+struct Flow {
+    stream: Stream,
+    source: Source,
 }
 
 /// Something that goes out in its turn.
@@ -179,7 +185,8 @@ impl ReplyStream {
     /// Bytes of text that are held back now.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.texts.values().map(Stream::held).sum::<usize>() + self.calls.values().map(String::len).sum::<usize>()
+        self.texts.values().map(|flow| flow.stream.held()).sum::<usize>()
+            + self.calls.values().map(String::len).sum::<usize>()
     }
 
     /// What to record.
@@ -217,8 +224,9 @@ impl ReplyStream {
                 self.hold_call(&delta.channel, &delta.text)?;
                 continue;
             }
-            let step = self.flow(&delta.channel, delta).push(&delta.text);
-            deltas.push((index, self.pass(step, &delta.channel)?));
+            let flow = self.flow(delta);
+            let (step, source) = (flow.stream.push(&delta.text), flow.source);
+            deltas.push((index, self.pass(step, &delta.channel, source)?));
         }
         for channel in &chunk.closes {
             // What was held goes into the channel's last piece in this event, else into an event ahead of it.
@@ -241,7 +249,7 @@ impl ReplyStream {
     /// The rest of a text that has come to its end.
     fn finished(&mut self, channel: &Channel) -> Result<String, Stopped> {
         match self.texts.remove(channel) {
-            Some(mut stream) => self.pass(stream.finish(), channel),
+            Some(mut flow) => self.pass(flow.stream.finish(), channel, flow.source),
             None => Ok(String::new()),
         }
     }
@@ -319,27 +327,28 @@ impl ReplyStream {
         }
     }
 
-    fn flow(&mut self, channel: &Channel, delta: &Delta) -> &mut Stream {
+    fn flow(&mut self, delta: &Delta) -> &mut Flow {
         let (engine, table, system, mode) = (&self.engine, &self.table, &self.system, self.mode);
-        self.texts.entry(channel.clone()).or_insert_with(|| {
+        self.texts.entry(delta.channel.clone()).or_insert_with(|| {
             let table = Arc::clone(table);
             let source = delta.origin.source;
             let masks = move |rule: &bartizan_core::Rule| {
                 mode == Mode::Enforce && table.strictest(rule, source) >= Verdict::Redact
             };
-            engine.stream(delta.origin.clone(), delta.kind, masks, system.clone())
+            let stream = engine.stream(delta.origin.clone(), delta.kind, masks, system.clone());
+            Flow { stream, source }
         })
     }
 
     /// What a step lets out, masked.
-    fn pass(&mut self, step: Step, channel: &Channel) -> Result<String, Stopped> {
+    fn pass(&mut self, step: Step, channel: &Channel, source: Source) -> Result<String, Stopped> {
         self.noted.coverage.merge(&step.coverage);
         self.noted.scores = self.noted.scores.max(step.scores);
         self.noted.count(&step.findings);
         self.noted.count(step.late.iter().map(|(finding, _)| finding));
         let partial = self.table.coverage(step.coverage.status);
         self.noted.verdict = self.noted.verdict.max(partial);
-        let piece = release(step.text, step.start, &step.findings, Source::Model, &self.table, self.mode);
+        let piece = release(step.text, step.start, &step.findings, source, &self.table, self.mode);
         let text = match piece {
             Piece::Cut(refusal) => return Err(Stopped::Refused(refusal)),
             Piece::Forward { permitted, verdict, masked } => {
@@ -351,7 +360,7 @@ impl ReplyStream {
                 permitted.into_inner()
             }
         };
-        self.late(&step.late)?;
+        self.late(&step.late, source)?;
         if self.mode == Mode::Enforce && partial >= Verdict::Hold {
             return Err(Stopped::Refused(Refusal { verdict: partial, causes: vec![Cause::Coverage] }));
         }
@@ -359,9 +368,9 @@ impl ReplyStream {
     }
 
     /// Findings of which a part is out already: they can only end the stream.
-    fn late(&mut self, late: &[(Finding, usize)]) -> Result<(), Stopped> {
+    fn late(&mut self, late: &[(Finding, usize)], source: Source) -> Result<(), Stopped> {
         for (finding, sent) in late {
-            let verdict = self.table.finding(finding, Source::Model);
+            let verdict = self.table.finding(finding, source);
             self.noted.verdict = self.noted.verdict.max(verdict);
             if verdict >= Verdict::Redact && self.mode == Mode::Enforce {
                 self.noted.coverage.add(Part::structural(Reason::AlreadySent, *sent));
