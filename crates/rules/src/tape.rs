@@ -70,15 +70,31 @@ pub(crate) struct Tape<'a> {
     open: Cell<bool>,
     /// What each reader of [`Tape::run_again`] and [`Tape::find_again`] found out last.
     known: RefCell<Vec<Span>>,
+    #[cfg(test)]
+    reads: Cell<usize>,
 }
 
 impl<'a> Tape<'a> {
     pub(crate) const fn new(text: &'a str) -> Self {
-        Self { bytes: text.as_bytes(), open: Cell::new(false), known: RefCell::new(Vec::new()) }
+        Self {
+            bytes: text.as_bytes(),
+            open: Cell::new(false),
+            known: RefCell::new(Vec::new()),
+            #[cfg(test)]
+            reads: Cell::new(0),
+        }
+    }
+
+    /// How many bytes were asked for.
+    #[cfg(test)]
+    pub(crate) fn reads(&self) -> usize {
+        self.reads.get()
     }
 
     /// The byte at `index`. Past the end there is none, and the tape counts as open.
     pub(crate) fn at(&self, index: usize) -> Option<u8> {
+        #[cfg(test)]
+        self.reads.set(self.reads.get() + 1);
         let byte = self.bytes.get(index).copied();
         if byte.is_none() {
             self.open.set(true);
@@ -207,4 +223,29 @@ pub(crate) fn word_before(tape: &Tape<'_>, start: usize, within: usize, words: &
         words.iter().any(|word| rest.get(..word.len()).is_some_and(|r| r.eq_ignore_ascii_case(word)))
             && (!whole || !tape.before(from + at).is_some_and(|b| Class::ALNUM.has(b)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_remembered_is_what_is_read(
+            text in "([a-c]{1,90}[-.]){1,9}[a-c]{0,50}",
+            places in prop::collection::vec((0..500_usize, 0..200_usize), 1..30),
+        ) {
+            let (tape, fresh) = (Tape::new(&text), Tape::new(&text));
+            let class = Class::LOWER.or(Class::of(b"-"));
+            for (from, most) in places {
+                prop_assert_eq!(tape.run_again(0, from, from + most, class), fresh.run(from, from + most, class));
+                prop_assert_eq!(tape.take_open(), fresh.take_open());
+                let found = (from..from + most).find(|at| text.as_bytes().get(*at..).is_some_and(|r| r.starts_with(b"c-a")));
+                prop_assert_eq!(tape.find_again(1, from, from + most, b"c-a"), found);
+                prop_assert!(!tape.take_open());
+            }
+        }
+    }
 }

@@ -336,6 +336,60 @@ mod tests {
         assert_eq!(fits("{[A-C_-]:2}x{{", "A-x{"), Some(4));
     }
 
+    /// What [`run_to`] answers, byte by byte.
+    fn run_to_plainly(tape: &Tape<'_>, from: usize, class: Class, min: usize, max: usize, end: &[u8]) -> Option<usize> {
+        for at in from..=from + max {
+            if at - from >= min && tape.starts(at, end) {
+                return Some(at);
+            }
+            if at - from >= max || !tape.at(at).is_some_and(|b| class.has(b)) {
+                return None;
+            }
+        }
+        None
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn runs_end_at_the_first_literal(
+            text in "([a-c-]{1,60}[.M]){0,6}[a-c]{0,50}(MA|MAR)?",
+            places in proptest::collection::vec((0..300_usize, 0..90_usize, 1..200_usize), 1..20),
+            marked in proptest::bool::ANY,
+            covers in proptest::bool::ANY,
+        ) {
+            let text = if marked { text.replace("a-", "MARK") } else { text };
+            let (tape, fresh) = (Tape::new(&text), Tape::new(&text));
+            // The run may cover the literal, or end where it begins.
+            let class = if covers { Class::ALNUM } else { Class::LOWER }.or(Class::of(b"-"));
+            for (from, min, more) in places.into_iter().filter(|(from, ..)| *from <= text.len()) {
+                proptest::prop_assert_eq!(
+                    run_to(&tape, 0, from, class, min..=min + more, b"MARK"),
+                    run_to_plainly(&fresh, from, class, min, min + more, b"MARK")
+                );
+                proptest::prop_assert_eq!(tape.take_open(), fresh.take_open());
+            }
+        }
+    }
+
+    #[test]
+    fn overlapping_tokens_are_read_once() {
+        for (shape, unit) in [
+            ("sk-x-{digit:1}-{token:20-80}", "sk-x-7-"),
+            ("a-{digit:1}.{token:3-5000}MARK{digit:1}", "a-7."),
+            ("a-{digit:1}-{token:3-5000}.b{token:3-9}", "a-7-"),
+        ] {
+            let shape = Shape::parse(shape, &mut 0).unwrap();
+            let text = unit.repeat((1 << 16) / unit.len());
+            let tape = Tape::new(&text);
+            for start in (0..text.len()).step_by(unit.len()) {
+                let _ = shape.fit(&tape, start, true);
+            }
+            // At each start: the literals, the runs up to where they are remembered, twice, and its share of the text.
+            let most = text.len() / unit.len() * 150;
+            assert!(tape.reads() <= most, "{} bytes read of {}: {unit}", tape.reads(), text.len());
+        }
+    }
+
     #[test]
     fn mistakes_are_named() {
         for bad in [

@@ -157,3 +157,55 @@ fn first(mut from: usize, mut to: usize, test: impl Fn(usize) -> bool) -> usize 
     }
     from
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn judged_alone(tape: &Tape<'_>, runs: &[Span], least: f32) -> bool {
+        let bytes: Vec<u8> = runs.iter().flat_map(|r| tape.slice(*r)).copied().collect();
+        quality::entropy(&bytes) < least || quality::is_placeholder(&bytes)
+    }
+
+    /// Random characters with a placeholder now and then.
+    fn text() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            30 => "[a-zA-Z0-9_-]{20,90}",
+            1 => prop::sample::select(&["xxxx", "placeholder", "change-me", "aaaaaa", "12345678", "hgfedcba"][..])
+                .prop_map(str::to_owned),
+        ];
+        prop::collection::vec(piece, 8..30).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn overlapping_tokens_are_judged_as_if_alone(
+            text in text(),
+            mut places in prop::collection::vec((0..900_usize, 0..60_usize, 0..40_usize, 0..700_usize), 1..40),
+            forward in any::<bool>(),
+            least in 3.0..6.0_f32,
+        ) {
+            let tape = Tape::new(&text);
+            let mut weakness = Weakness::default();
+            if forward {
+                places.sort_unstable();
+            }
+            for (start, first, gap, last) in places {
+                let clamp = |at: usize| at.min(text.len());
+                let runs = [
+                    Span::new(clamp(start), clamp(start + first)),
+                    Span::new(clamp(start + first + gap), clamp(start + first + gap + last)),
+                ];
+                for (reader, runs) in [&runs[..], &runs[1..]].into_iter().enumerate() {
+                    prop_assert_eq!(
+                        weakness.of(&tape, reader, runs, least),
+                        judged_alone(&tape, runs, least),
+                        "{:?} in {:?}", runs, text
+                    );
+                }
+            }
+        }
+    }
+}
