@@ -1,4 +1,5 @@
 //! The command line.
+#![allow(rustdoc::bare_urls, reason = "these comments are help texts")]
 
 use std::path::PathBuf;
 

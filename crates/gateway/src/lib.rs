@@ -1,6 +1,6 @@
 //! The gateway: HTTP in, [`bartizan_guard::Guard`] in the middle, the model server behind.
 //!
-//! [`stack`] is the table of contents. Only a [`bartizan_policy::Permitted`] body is ever sent on.
+//! `stack.rs` is the table of contents. Only a [`bartizan_policy::Permitted`] body is ever sent on.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![allow(clippy::disallowed_methods, reason = "the gateway owns sockets, clocks and secret files")]
 
