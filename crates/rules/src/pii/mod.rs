@@ -1,7 +1,7 @@
 //! Personal data.
 //!
-//! An entity type is one [`entity::Entity`]: its name, where to try, and a function that finds one at a place. A type
-//! with a checksum adds a function to [`checksum`], not a detector of its own.
+//! An entity type is one `entity::Entity`: its name, where to try, and a function that finds one at a place. A type
+//! with a checksum adds a function to `checksum`, not a detector of its own.
 
 pub(crate) mod checksum;
 pub mod credit_card;
