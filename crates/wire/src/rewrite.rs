@@ -60,7 +60,7 @@ pub fn rewrite(exchange: &Exchange, edits: &[Edit], limits: &Limits) -> Result<E
     let mut patches = merge(replacements(exchange, body, replaced));
     if !stripped.is_empty() || !patches.is_empty() {
         let doc = Doc::parse(&exchange.body, limits)?;
-        patches.extend(void_logprobs(exchange, &doc, &patches));
+        patches.extend(void_echoes(exchange, &doc, &patches));
         // What is taken out wins over what changes in it.
         let cuts = merge(cuts(exchange, &doc, &stripped));
         patches.retain(|(span, _)| !touched(*span, &cuts));
@@ -154,9 +154,9 @@ fn new_literal(text: &Text, literal: &str, patches: &[Patch<'_>]) -> String {
     splice_literal(literal, lone, &text.value, patches)
 }
 
-/// `null` for what repeats the tokens of a changed reply: the log probabilities of every choice in which a patch falls,
-/// and those that stand outside of the choices, and of the prompt anywhere, where there is any patch.
-fn void_logprobs(exchange: &Exchange, doc: &Doc<'_>, patches: &[Patch<'_>]) -> Vec<Patch<'static>> {
+/// Nothing for what repeats a changed reply: the sound and the log probabilities of every choice in which a patch falls,
+/// the log probabilities that stand outside of the choices, and of the prompt anywhere, where there is any patch.
+fn void_echoes(exchange: &Exchange, doc: &Doc<'_>, patches: &[Patch<'_>]) -> Vec<Patch<'static>> {
     let mut void = Vec::new();
     let tokens = matches!(exchange.protocol, Protocol::OpenaiChat | Protocol::Json);
     if !tokens || exchange.direction != Direction::Reply || patches.is_empty() {
@@ -168,6 +168,15 @@ fn void_logprobs(exchange: &Exchange, doc: &Doc<'_>, patches: &[Patch<'_>]) -> V
         .flat_map(|choices| doc.children(choices))
         .filter_map(|choice| Some(doc.node(choice)?.literal()))
         .collect();
+    for choice in list.into_iter().flat_map(|choices| doc.children(choices)) {
+        let sound = ["message", "audio", "data"].iter().try_fold(choice, |node, key| doc.get(node, key));
+        if let (Some(choice), Some(sound)) = (doc.node(choice), sound.and_then(|node| doc.node(node)))
+            && sound.kind == NodeKind::String
+            && touched(choice.literal(), patches)
+        {
+            void.push((sound.literal(), Cow::Borrowed("\"\"")));
+        }
+    }
     for (index, node) in doc.nodes().iter().enumerate() {
         if node.kind != NodeKind::Key {
             continue;

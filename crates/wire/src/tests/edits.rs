@@ -181,6 +181,17 @@ fn log_probabilities_go_with_the_text_that_they_repeat() {
 }
 
 #[test]
+fn the_sound_goes_with_the_words_that_it_speaks() {
+    let spoken = |i: u32| json!({"index": i, "message": {"role": "assistant", "content": null, "audio": {"id": "a", "data": BLOB, "transcript": "the canary"}}});
+    let reply = json!({"choices": [spoken(0), spoken(1)]});
+    let exchange = crate::reply(Protocol::OpenaiChat, reply.to_string().into_bytes(), &limits()).unwrap();
+    let edit = replace(&exchange, "/choices/0/message/audio/transcript", "canary", "[R]");
+    let edited: Value = serde_json::from_slice(&rewrite(&exchange, &[edit], &limits()).unwrap().body).unwrap();
+    assert_eq!(edited["choices"][0]["message"]["audio"], json!({"id": "a", "data": "", "transcript": "the [R]"}));
+    assert_eq!(edited["choices"][1], reply["choices"][1]);
+}
+
+#[test]
 fn what_repeats_tokens_outside_of_the_choices_goes_with_any_change() {
     let tokens = json!({"content": [{"token": "canary"}]});
     let errored = json!({"error": {"message": "the canary", "detail": {"logprobs": tokens}}, "logprobs": tokens, "prompt_logprobs": [tokens]});
