@@ -22,12 +22,6 @@ use crate::record::Noted;
 pub struct Released(Vec<u8>);
 
 impl Released {
-    /// A look at them.
-    #[must_use]
-    pub fn get(&self) -> &[u8] {
-        &self.0
-    }
-
     /// The bytes, to be sent.
     #[must_use]
     pub fn into_inner(self) -> Vec<u8> {

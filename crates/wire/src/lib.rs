@@ -26,7 +26,6 @@ mod blob;
 mod body;
 mod error;
 mod errors;
-pub mod fuzz;
 mod generic;
 pub mod json;
 mod openai;

@@ -84,10 +84,9 @@ impl Seen {
         }
     }
 
-    /// As [`quality::entropy`] of the bytes counted: the same sum in the same order.
+    /// As [`quality::entropy`] of the bytes counted.
     fn entropy(&self) -> f32 {
-        let total = self.runs.iter().map(|run| run.len()).sum::<usize>() as f32;
-        self.counts.iter().filter(|c| **c > 0).map(|c| *c as f32 / total).map(|p| -p * p.log2()).sum()
+        quality::entropy_of(&self.counts, self.runs.iter().map(|run| run.len()).sum())
     }
 
     /// As [`quality::is_placeholder`] of the runs together.

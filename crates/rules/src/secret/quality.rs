@@ -9,7 +9,13 @@ pub(crate) fn entropy(bytes: &[u8]) -> f32 {
             *count += 1;
         }
     }
-    let total = bytes.len() as f32;
+    entropy_of(&counts, bytes.len())
+}
+
+/// The same of a text of which only the number of each byte is known.
+#[must_use]
+pub(crate) fn entropy_of(counts: &[u32; 256], total: usize) -> f32 {
+    let total = total as f32;
     counts.iter().filter(|c| **c > 0).map(|c| *c as f32 / total).map(|p| -p * p.log2()).sum()
 }
 

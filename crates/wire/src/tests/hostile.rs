@@ -1,8 +1,8 @@
 use bartizan_core::{Edit, Limits, Protocol, Span};
 use proptest::prelude::*;
 
+use super::laws;
 use super::limits;
-use crate::fuzz;
 
 const SEEDS: [&str; 4] = [
     r#"{"model":"m","stream":true,"messages":[{"role":"system","content":"s"},{"role":"user","content":[{"type":"text","text":"t"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAA"}}]},{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{\"a\":[1,\"b\"]}"}}]},{"role":"tool","tool_call_id":"c","content":"[\"x\",{\"y\":\"z\"}]"}],"tools":[{"type":"web_search"}]}"#,
@@ -16,8 +16,8 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = fuzz::body(&bytes);
-        let _ = fuzz::stream(&bytes);
+        let _ = laws::body(&bytes);
+        let _ = laws::stream(&bytes);
     }
 
     #[test]
@@ -31,8 +31,8 @@ proptest! {
             let end = (at + len).min(bytes.len());
             bytes.splice(at..end, with.bytes());
         }
-        let _ = fuzz::body(&bytes);
-        let _ = fuzz::stream(&bytes);
+        let _ = laws::body(&bytes);
+        let _ = laws::stream(&bytes);
     }
 }
 
@@ -40,7 +40,7 @@ proptest! {
 fn the_seeds_themselves_are_read() {
     for seed in SEEDS {
         let bytes = seed.as_bytes();
-        assert!(fuzz::body(bytes) | fuzz::stream(bytes), "{seed}");
+        assert!(laws::body(bytes) | laws::stream(bytes), "{seed}");
     }
 }
 

@@ -3,6 +3,7 @@
 mod bodies;
 mod edits;
 mod hostile;
+mod laws;
 mod streams;
 
 use bartizan_core::{Exchange, Limits, Protocol};

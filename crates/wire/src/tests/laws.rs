@@ -1,8 +1,8 @@
-//! Entry points for fuzzing: any bytes go in, nothing may panic, and what is read must hold together.
+//! Laws about any bytes: they go in, nothing may panic, and what is read must hold together.
 
 use bartizan_core::{Edit, Exchange, Limits, Protocol, Span};
 
-use crate::stream::{Ending, StreamReader};
+use crate::{Ending, StreamReader};
 use crate::{SseDecoder, conversation, reply, request, rewrite};
 
 const PROTOCOLS: [Protocol; 4] = [Protocol::OpenaiChat, Protocol::AnthropicMessages, Protocol::Json, Protocol::Text];
@@ -19,7 +19,7 @@ fn limits() -> Limits {
 /// Where a law does not hold: a rewrite without edits keeps the bytes, a rewrite with edits that are allowed succeeds
 /// or is refused for what the result is.
 #[must_use = "says whether the bytes were of any use"]
-pub fn body(data: &[u8]) -> bool {
+pub(super) fn body(data: &[u8]) -> bool {
     let limits = limits();
     let mut read = false;
     for protocol in PROTOCOLS {
@@ -63,7 +63,7 @@ fn edit(exchange: &Exchange, limits: &Limits) {
 /// # Panics
 /// Where a law does not hold: what is not changed keeps its bytes, and what is written reads as an event stream.
 #[must_use = "says whether the bytes were of any use"]
-pub fn stream(data: &[u8]) -> bool {
+pub(super) fn stream(data: &[u8]) -> bool {
     let limits = limits();
     let mut decoder = SseDecoder::new(&limits);
     let mut events = Vec::new();
