@@ -1,6 +1,7 @@
-//! The record of one decision. It never holds content.
+//! The records of the evidence chain: decisions, and what operators did. They never hold content.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use crate::coverage::Coverage;
 use crate::exchange::{Direction, Protocol};
 use crate::rule::RuleId;
 use crate::subject::Scores;
+use crate::tenant::TenantId;
 use crate::verdict::{Action, Mode, Verdict};
 
 /// What decided: change any of it and verdicts may change.
@@ -37,7 +39,7 @@ pub struct Timings {
 
 /// The record of one decision. `chain_id` and `seq` place it in a hash chain; `prev` and `hash` are filled in by
 /// the store.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Unique id (UUID version 7), the one that a blocked caller sees.
     pub id: String,
@@ -50,7 +52,7 @@ pub struct Event {
     /// When, RFC 3339 in UTC with microseconds.
     pub time: String,
     /// Whose traffic.
-    pub tenant: String,
+    pub tenant: TenantId,
     /// Name of the client key, never the key; empty where none was needed.
     pub key: String,
     /// Configured route or upstream.
@@ -83,6 +85,81 @@ pub struct Event {
     pub timings: Timings,
     /// The request let something through because a part failed and the configuration says fail open.
     pub failed_open: bool,
+    /// Hash of the record before this one, hex.
+    pub prev: String,
+    /// SHA-256 over `prev` and the canonical JSON of the record without `hash`, hex.
+    pub hash: String,
+}
+
+/// What an operator, or the program on its own, did to the installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deed {
+    /// A configuration came into force, at start or by a reload.
+    ConfigLoaded,
+    /// A configuration was not taken; the one before stays in force.
+    ConfigRejected,
+    /// The candidate policy became the live one.
+    PolicyPromoted,
+    /// A client key was made.
+    KeyCreated,
+    /// A client key got a new secret.
+    KeyRotated,
+    /// A client key was taken back.
+    KeyRevoked,
+    /// Sealed content was opened.
+    Unsealed,
+    /// Records past their retention were taken away; the chain goes on from the head they had.
+    Pruned,
+    /// Sealed content was made unreadable for good by destroying its key.
+    Erased,
+    /// The head of the chain was signed and given away.
+    Checkpointed,
+    /// Records were exported.
+    Exported,
+    /// Something was cut off: a key, tenant, tool, server or model.
+    Contained,
+    /// Something contained works again.
+    Released,
+    /// A decision was called right or wrong by a person.
+    Marked,
+    /// A finding is accepted for a while.
+    ExceptionAdded,
+    /// An exception came to its end.
+    ExceptionLapsed,
+    /// A stored recording was examined again.
+    Hunted,
+}
+crate::rule::lowercase_words!(Deed, ConfigLoaded => "config-loaded", ConfigRejected => "config-rejected",
+    PolicyPromoted => "policy-promoted", KeyCreated => "key-created", KeyRotated => "key-rotated",
+    KeyRevoked => "key-revoked", Unsealed => "unsealed", Pruned => "pruned", Erased => "erased",
+    Checkpointed => "checkpointed", Exported => "exported", Contained => "contained", Released => "released",
+    Marked => "marked", ExceptionAdded => "exception-added", ExceptionLapsed => "exception-lapsed",
+    Hunted => "hunted");
+
+/// The record of a deed. It is linked into the same chain as the decisions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Act {
+    /// Unique id (UUID version 7).
+    pub id: String,
+    /// The chain.
+    pub chain_id: String,
+    /// Position in the chain.
+    pub seq: u64,
+    /// When, RFC 3339 in UTC with microseconds.
+    pub time: String,
+    /// Whom it concerns.
+    pub tenant: TenantId,
+    /// Who did it: name of an administration key, `cli:USER`, or `bartizan` for the program itself.
+    pub actor: String,
+    /// What was done.
+    pub deed: Deed,
+    /// What it was done to: an id or a name, never content.
+    pub subject: String,
+    /// Why, in the words of who did it; empty where nobody was asked.
+    pub reason: String,
+    /// Particulars by name: numbers, ids, digests, times.
+    pub detail: BTreeMap<String, String>,
     /// Hash of the record before this one, hex.
     pub prev: String,
     /// SHA-256 over `prev` and the canonical JSON of the record without `hash`, hex.

@@ -20,14 +20,26 @@ pub enum Protocol {
     /// OpenAI chat completions.
     #[default]
     OpenaiChat,
-    /// Anthropic messages.
+    /// OpenAI Responses.
+    OpenaiResponses,
+    /// OpenAI completions (the older, prompt-in text-out form).
+    OpenaiCompletions,
+    /// OpenAI embeddings.
+    OpenaiEmbeddings,
+    /// Anthropic messages; the token counter takes the same request.
     AnthropicMessages,
+    /// Google Gemini `generateContent`.
+    Gemini,
+    /// Amazon Bedrock Converse.
+    BedrockConverse,
     /// A JSON body that belongs to no conversation, such as a list of models.
     Json,
     /// A bare text.
     Text,
 }
-crate::rule::lowercase_words!(Protocol, OpenaiChat => "openai-chat", AnthropicMessages => "anthropic-messages",
+crate::rule::lowercase_words!(Protocol, OpenaiChat => "openai-chat", OpenaiResponses => "openai-responses",
+    OpenaiCompletions => "openai-completions", OpenaiEmbeddings => "openai-embeddings",
+    AnthropicMessages => "anthropic-messages", Gemini => "gemini", BedrockConverse => "bedrock-converse",
     Json => "json", Text => "text");
 
 /// Which way a body goes.

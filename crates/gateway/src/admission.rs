@@ -1,6 +1,9 @@
 //! Who may ask at all: host and origin checks, client keys.
 
+use std::sync::Arc;
+
 use aws_lc_rs::{constant_time, digest};
+use bartizan_core::Principal;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
 
@@ -20,8 +23,8 @@ pub(crate) enum Rejection {
 /// Who was let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Admitted {
-    /// Name of the client; empty where none is configured.
-    pub(crate) client: String,
+    /// Who asks.
+    pub(crate) principal: Principal,
     /// True where the caller's own credentials may be passed on to the provider.
     pub(crate) pass_credentials: bool,
 }
@@ -67,7 +70,7 @@ impl Admission {
     pub(crate) fn admit(&self, headers: &HeaderMap, authority: Option<&str>) -> Result<Admitted, Rejection> {
         self.check_origin(headers, authority)?;
         if self.clients.is_empty() {
-            return Ok(Admitted { client: String::new(), pass_credentials: true });
+            return Ok(Admitted { principal: Principal::default(), pass_credentials: true });
         }
         let key = presented_key(headers).ok_or(Rejection::Key)?;
         let hash = hash(key);
@@ -78,8 +81,9 @@ impl Admission {
                 found = Some(name);
             }
         }
-        let client = found.ok_or(Rejection::Key)?.clone();
-        Ok(Admitted { client, pass_credentials: false })
+        let client = found.ok_or(Rejection::Key)?.as_str();
+        let principal = Principal { key: Arc::from(client), ..Principal::default() };
+        Ok(Admitted { principal, pass_credentials: false })
     }
 
     /// A name that resolves to this machine is no proof of friendliness: a page that rebinds its own name to
@@ -175,7 +179,7 @@ mod tests {
         assert_eq!(keyed().admit(&headers(&[host, ("authorization", "Bearer wrong")]), None), Err(Rejection::Key));
         for good in [("authorization", "Bearer 0123456789abcdef"), ("x-api-key", "0123456789abcdef")] {
             let admitted = keyed().admit(&headers(&[host, good]), None).unwrap();
-            assert_eq!(admitted, Admitted { client: "ci".into(), pass_credentials: false });
+            assert_eq!((&*admitted.principal.key, admitted.pass_credentials), ("ci", false));
         }
     }
 }

@@ -7,7 +7,7 @@ use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, TRANSFER_E
 use http::request::Parts;
 
 use crate::failure::Failure;
-use crate::shared::Shared;
+use crate::shared::Live;
 
 /// Only plain JSON bodies can be read.
 pub(crate) fn check_head(headers: &HeaderMap) -> Result<(), Failure> {
@@ -37,7 +37,7 @@ fn unsupported(label: &'static str, message: &str) -> Failure {
 
 /// What goes on besides the body: path, query and headers. They are short and plain, and the guard reads them; what it
 /// would change or refuse is refused, since there is no place for a placeholder.
-pub(crate) fn check_rest(shared: &Shared, parts: &Parts) -> Result<String, Failure> {
+pub(crate) fn check_rest(live: &Live, parts: &Parts) -> Result<String, Failure> {
     let refuse = |label, what: &str| {
         Failure::new(ErrorKind::InvalidRequest, label, format!("{what} is not passed on: it is too long or not plain"))
     };
@@ -50,7 +50,7 @@ pub(crate) fn check_rest(shared: &Shared, parts: &Parts) -> Result<String, Failu
         return Err(refuse("query", "this query string"));
     }
     let mut text = format!("{path}\n{query}");
-    for name in shared.upstreams.passed_headers().chain([&ACCEPT]) {
+    for name in live.upstreams.passed_headers().chain([&ACCEPT]) {
         for value in parts.headers.get_all(name) {
             if value.len() > 256 || !value.as_bytes().iter().all(|b| is_plain(*b)) {
                 return Err(refuse("header", &format!("the header `{name}`")));
@@ -59,9 +59,7 @@ pub(crate) fn check_rest(shared: &Shared, parts: &Parts) -> Result<String, Failu
             text.push_str(value.to_str().unwrap_or_default());
         }
     }
-    if shared.guard.mode() == Mode::Enforce
-        && shared.guard.check_text(&text, Source::Parameter).verdict > Verdict::Allow
-    {
+    if live.guard.mode() == Mode::Enforce && live.guard.check_text(&text, Source::Parameter).verdict > Verdict::Allow {
         let message = "the path, query string or a header holds what the policy does not let pass";
         return Err(Failure::new(ErrorKind::Blocked, "header", message));
     }

@@ -21,7 +21,7 @@ use crate::body::{BodyError, read};
 use crate::failure::{Failure, json};
 use crate::head::{check_head, check_rest, is_encoded, reply_headers};
 use crate::settings::OnBlock;
-use crate::shared::{Asked, InFlight, Shared, append};
+use crate::shared::{Asked, InFlight, Live, Shared, append};
 use crate::stream;
 use crate::upstream::UpstreamError;
 
@@ -78,9 +78,9 @@ async fn contained(
     }
 }
 
-fn admit(shared: &Shared, request: &Request<Body>) -> Result<(Admitted, InFlight), Failure> {
+fn admit(shared: &Shared, live: &Live, request: &Request<Body>) -> Result<(Admitted, InFlight), Failure> {
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
-    let admitted = shared.admission.admit(request.headers(), authority).map_err(|rejection| match rejection {
+    let admitted = live.admission.admit(request.headers(), authority).map_err(|rejection| match rejection {
         Rejection::Host => Failure::new(ErrorKind::Forbidden, "host", "this host name is not served here"),
         Rejection::Origin => Failure::new(ErrorKind::Forbidden, "origin", "pages of other origins are not served"),
         Rejection::Key => Failure::new(ErrorKind::Unauthorized, "key", "a valid key is needed"),
@@ -93,48 +93,49 @@ fn admit(shared: &Shared, request: &Request<Body>) -> Result<(Admitted, InFlight
 }
 
 async fn converse(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>) -> Result<Response<Body>, Failure> {
-    let (admitted, in_flight) = admit(shared, &request)?;
+    let live = shared.live();
+    let (admitted, in_flight) = admit(shared, &live, &request)?;
     let (parts, body) = request.into_parts();
     check_head(&parts.headers)?;
-    let path = check_rest(shared, &parts)?;
-    let body = request_body(shared, body).await?;
+    let path = check_rest(&live, &parts)?;
+    let body = request_body(&live, body).await?;
 
-    let parsed = read_request(shared, protocol, body).await?;
+    let parsed = read_request(&live, protocol, body).await?;
     let model = parsed.model().to_owned();
-    let target = shared.upstreams.route(protocol, &model).map_err(|e| Failure::upstream(&e))?;
-    let route = shared.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
-    let record = Record::start(&admitted.client, &route);
+    let target = live.upstreams.route(protocol, &model).map_err(|e| Failure::upstream(&e))?;
+    let route = live.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
+    let record = Record::start(admitted.principal, &route, &live.guard);
 
-    let checked = check(shared, parsed, ReplyContext::default(), target).await?;
+    let checked = check(&live, parsed, ReplyContext::default(), target).await?;
     let settled = settle(shared, &record, checked);
     let model = settled.event.model.clone();
     let Some(permitted) = settled.permitted else {
         append(shared, settled.event).await?;
-        return Ok(blocked(shared, protocol, &settled.meta, settled.meta.stream, &record.request_event));
+        return Ok(blocked(&live, protocol, &settled.meta, settled.meta.stream, &record.request_event));
     };
-    let send = shared.upstreams.send(target, Method::POST, &path, &parts.headers, admitted.pass_credentials, permitted);
-    // The record is durable before the caller sees anything of the reply.
-    let (recorded, reply) = tokio::join!(append(shared, settled.event), send);
-    recorded?;
-    let reply = reply.map_err(|e| Failure::upstream(&e))?;
-    answer(shared, Asked { protocol, record, model, context: settled.context, target, in_flight }, reply).await
+    let send = live.upstreams.send(target, Method::POST, &path, &parts.headers, admitted.pass_credentials, permitted);
+    let reply = recorded(shared, settled.event, send).await?;
+    let context = settled.context;
+    answer(shared, Asked { live: Arc::clone(&live), protocol, record, model, context, target, in_flight }, reply).await
 }
 
 async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>) -> Result<Response<Body>, Failure> {
-    let (admitted, in_flight) = admit(shared, &request)?;
+    let live = shared.live();
+    let (admitted, in_flight) = admit(shared, &live, &request)?;
     let (parts, _) = request.into_parts();
-    let path = check_rest(shared, &parts)?;
-    let target = shared.upstreams.route(protocol, "").map_err(|e| Failure::upstream(&e))?;
-    let route = shared.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
-    let record = Record::start(&admitted.client, &route);
-    let checked = check(shared, shared.guard.no_body(), ReplyContext::default(), target).await?;
+    let path = check_rest(&live, &parts)?;
+    let target = live.upstreams.route(protocol, "").map_err(|e| Failure::upstream(&e))?;
+    let route = live.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
+    let record = Record::start(admitted.principal, &route, &live.guard);
+    let checked = check(&live, live.guard.no_body(), ReplyContext::default(), target).await?;
     let settled = settle(shared, &record, checked);
     let Some(permitted) = settled.permitted else {
         return Err(Failure::new(ErrorKind::Internal, "empty", "internal error"));
     };
-    let send = shared.upstreams.send(target, Method::GET, &path, &parts.headers, admitted.pass_credentials, permitted);
+    let send = live.upstreams.send(target, Method::GET, &path, &parts.headers, admitted.pass_credentials, permitted);
     let reply = recorded(shared, settled.event, send).await?;
     let asked = Asked {
+        live: Arc::clone(&live),
         protocol: Protocol::Json,
         record,
         model: String::new(),
@@ -145,9 +146,9 @@ async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>)
     answer(shared, asked, reply).await
 }
 
-async fn request_body(shared: &Shared, body: Body) -> Result<Vec<u8>, Failure> {
-    let limit = shared.guard.limits().max_body;
-    let time = Duration::from_millis(shared.settings.timeouts.body_ms);
+async fn request_body(live: &Live, body: Body) -> Result<Vec<u8>, Failure> {
+    let limit = live.guard.limits().max_body;
+    let time = Duration::from_millis(live.settings.timeouts.body_ms);
     read(body, limit, time).await.map_err(|error| match error {
         BodyError::TooLarge => {
             Failure::new(ErrorKind::TooLarge, "too_large", format!("the body is larger than {limit} bytes"))
@@ -158,8 +159,8 @@ async fn request_body(shared: &Shared, body: Body) -> Result<Vec<u8>, Failure> {
     })
 }
 
-async fn read_request(shared: &Arc<Shared>, protocol: Protocol, body: Vec<u8>) -> Result<Parsed, Failure> {
-    let guard = Arc::clone(&shared.guard);
+async fn read_request(live: &Live, protocol: Protocol, body: Vec<u8>) -> Result<Parsed, Failure> {
+    let guard = Arc::clone(&live.guard);
     let parsed = if body.len() <= INLINE {
         guard.read_request(protocol, body)
     } else {
@@ -168,12 +169,12 @@ async fn read_request(shared: &Arc<Shared>, protocol: Protocol, body: Vec<u8>) -
     parsed.map_err(|e| Failure::new(ErrorKind::InvalidRequest, "invalid_request", e.to_string()))
 }
 
-async fn check(shared: &Arc<Shared>, parsed: Parsed, context: ReplyContext, target: usize) -> Result<Checked, Failure> {
+async fn check(live: &Arc<Live>, parsed: Parsed, context: ReplyContext, target: usize) -> Result<Checked, Failure> {
     let large = parsed.bytes() > INLINE;
-    let shared = Arc::clone(shared);
+    let live = Arc::clone(live);
     let work = move || {
-        let opaque = shared.upstreams.settings(target).and_then(|u| u.opaque.as_ref());
-        shared.guard.check(parsed, &context, Route { opaque })
+        let opaque = live.upstreams.settings(target).and_then(|u| u.opaque.as_ref());
+        live.guard.check(parsed, &context, Route { opaque })
     };
     if large { off_worker(work).await } else { Ok(work()) }
 }
@@ -257,9 +258,9 @@ async fn recorded(
     reply.map_err(|e| Failure::upstream(&e))
 }
 
-fn blocked(shared: &Shared, protocol: Protocol, meta: &Meta, stream: bool, event: &str) -> Response<Body> {
+fn blocked(live: &Live, protocol: Protocol, meta: &Meta, stream: bool, event: &str) -> Response<Body> {
     let message = format!("this content was blocked by policy (event {event})");
-    let mut response = match (shared.settings.on_block, stream) {
+    let mut response = match (live.settings.on_block, stream) {
         (OnBlock::Error, _) => {
             let (status, body) = error_body(protocol, ErrorKind::Blocked, &message, Some(event));
             json(status, body)
@@ -315,9 +316,9 @@ async fn whole_reply(
     body: Incoming,
     upstream_us: u64,
 ) -> Result<Response<Body>, Failure> {
-    let limit = shared.guard.limits().max_body;
+    let limit = asked.live.guard.limits().max_body;
     let body =
-        read(body, limit, Duration::from_millis(shared.settings.timeouts.idle_ms)).await.map_err(|e| match e {
+        read(body, limit, Duration::from_millis(asked.live.settings.timeouts.idle_ms)).await.map_err(|e| match e {
             BodyError::TooLarge => {
                 Failure::new(ErrorKind::Upstream, "reply_too_large", "the upstream's reply is too large")
             }
@@ -326,20 +327,20 @@ async fn whole_reply(
         })?;
     // An error reply has no fixed shape; a successful one that does not fit the protocol is not let through.
     let protocol = if status.is_success() { asked.protocol } else { Protocol::Json };
-    let parsed = match shared.guard.read_reply(protocol, body) {
+    let parsed = match asked.live.guard.read_reply(protocol, body) {
         Ok(parsed) => parsed,
         Err(error) => {
             tracing::warn!(%error, "the upstream's reply cannot be read");
             return Err(Failure::new(ErrorKind::Upstream, "invalid_reply", "the upstream's reply cannot be read"));
         }
     };
-    let checked = check(shared, parsed, asked.context.clone(), asked.target).await?;
+    let checked = check(&asked.live, parsed, asked.context.clone(), asked.target).await?;
     let mut settled = settle(shared, &asked.record, checked);
     settled.event.model.clone_from(&asked.model);
     settled.event.timings.upstream_us = upstream_us;
     append(shared, settled.event).await?;
     match settled.permitted {
         Some(permitted) => Ok(json(200, permitted.into_inner().body)),
-        None => Ok(blocked(shared, asked.protocol, &settled.meta, false, &asked.record.reply_event)),
+        None => Ok(blocked(&asked.live, asked.protocol, &settled.meta, false, &asked.record.reply_event)),
     }
 }

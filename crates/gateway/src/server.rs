@@ -4,7 +4,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::{Extension, Router};
@@ -20,7 +19,7 @@ use tokio::sync::Semaphore;
 use crate::admission::{Admission, Peer};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::shared::Shared;
+use crate::shared::{Live, Shared};
 use crate::stack::router;
 use crate::upstream::Upstreams;
 
@@ -95,18 +94,10 @@ impl Gateway {
                 settings.listen
             )));
         }
-        let recorder = Recorder::new(store, guard.id().clone(), guard.mode())?;
+        let recorder = Recorder::new(store)?;
         let metrics = Arc::new(Metrics::default());
-        let shared = Arc::new(Shared {
-            guard,
-            recorder,
-            admission,
-            upstreams,
-            metrics: Arc::clone(&metrics),
-            in_flight: Arc::new(Semaphore::new(settings.max_in_flight.clamp(1, Semaphore::MAX_PERMITS))),
-            recording: AtomicBool::new(true),
-            settings: settings.clone(),
-        });
+        let live = Live { guard, admission, upstreams, settings: settings.clone() };
+        let shared = Arc::new(Shared::new(live, recorder, Arc::clone(&metrics)));
         Ok(Self { listener, router: router(shared), settings, metrics })
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
 use bartizan_core::{Event, Protocol};
 use bartizan_guard::{Guard, Recorder, ReplyContext, Request as Record};
 use bartizan_wire::ErrorKind;
@@ -14,17 +15,40 @@ use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::upstream::Upstreams;
 
-/// What every request can see.
+/// What lives as long as the process.
 pub struct Shared {
-    pub(crate) guard: Arc<Guard>,
+    live: ArcSwap<Live>,
     pub(crate) recorder: Recorder,
-    pub(crate) admission: Admission,
-    pub(crate) upstreams: Upstreams,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) in_flight: Arc<Semaphore>,
     /// False after a record could not be written, until one can.
     pub(crate) recording: AtomicBool,
+}
+
+/// One configuration in force. A request keeps the one it began with to the last byte of its reply.
+pub(crate) struct Live {
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) admission: Admission,
+    pub(crate) upstreams: Upstreams,
     pub(crate) settings: Settings,
+}
+
+impl Shared {
+    pub(crate) fn new(live: Live, recorder: Recorder, metrics: Arc<Metrics>) -> Self {
+        let places = live.settings.max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            live: ArcSwap::from_pointee(live),
+            recorder,
+            metrics,
+            in_flight: Arc::new(Semaphore::new(places)),
+            recording: AtomicBool::new(true),
+        }
+    }
+
+    /// The configuration in force now.
+    pub(crate) fn live(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
 }
 
 /// A place among the requests in flight. It is given back when the last byte of the reply is out.
@@ -41,6 +65,7 @@ impl Drop for InFlight {
 
 /// What is known about a request whose reply comes back.
 pub(crate) struct Asked {
+    pub(crate) live: Arc<Live>,
     pub(crate) protocol: Protocol,
     pub(crate) record: Record,
     pub(crate) model: String,

@@ -30,8 +30,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response<axum::body::Body> {
-    let (status, text) = match shared.recorder.store().recent(1).await {
-        Ok(_) => (StatusCode::OK, "ready\n"),
+    let (status, text) = match shared.recorder.store().ready().await {
+        Ok(()) => (StatusCode::OK, "ready\n"),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the evidence store does not answer\n"),
     };
     plain(status, "text/plain; charset=utf-8", text.to_owned())
@@ -44,7 +44,7 @@ async fn metrics(
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
     let local = request.extensions().get::<Peer>().is_some_and(|peer| peer.0.is_loopback());
     // Counts by rule tell an attacker which rule an attempt met, so callers from elsewhere do not get them.
-    if !local || shared.admission.check_origin(request.headers(), authority).is_err() {
+    if !local || shared.live().admission.check_origin(request.headers(), authority).is_err() {
         return plain(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", "only for this machine\n".to_owned());
     }
     plain(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", shared.metrics.encode())

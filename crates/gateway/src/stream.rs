@@ -45,10 +45,10 @@ impl Stream for Pieces {
 }
 
 async fn run(shared: Arc<Shared>, asked: Asked, mut body: Incoming, upstream_us: u64, sender: mpsc::Sender<Bytes>) {
-    let refusal = shared.settings.on_block == OnBlock::Refusal;
+    let refusal = asked.live.settings.on_block == OnBlock::Refusal;
     let mut stream =
-        shared.guard.reply_stream(asked.protocol, asked.context.clone(), &asked.record.reply_event, refusal);
-    let idle = Duration::from_millis(shared.settings.timeouts.idle_ms);
+        asked.live.guard.reply_stream(asked.protocol, asked.context.clone(), &asked.record.reply_event, refusal);
+    let idle = Duration::from_millis(asked.live.settings.timeouts.idle_ms);
     let mut caller_left = false;
     loop {
         let frame = tokio::select! {

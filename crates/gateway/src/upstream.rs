@@ -114,7 +114,7 @@ impl Upstreams {
     pub(crate) fn route(&self, protocol: Protocol, model: &str) -> Result<usize, UpstreamError> {
         let dialect = match protocol {
             Protocol::AnthropicMessages => Dialect::Anthropic,
-            Protocol::OpenaiChat | Protocol::Json | Protocol::Text => Dialect::Openai,
+            _ => Dialect::Openai,
         };
         self.targets
             .iter()

@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use aws_lc_rs::hmac;
 use bartizan_core::{
-    Action, Coverage, Direction, EngineId, Event, EventStore, Finding, Mode, RuleId, Scores, StoreError, Timings,
-    Verdict,
+    Action, Coverage, Direction, EngineId, Event, EventStore, Finding, Mode, Principal, RuleId, Scores, StoreError,
+    Timings, Verdict,
 };
 use uuid::Uuid;
 
 use crate::exchange::{Meta, micros};
+use crate::guard::Guard;
 
 /// One request on its way, as far as records need to know it.
 #[derive(Clone, Debug)]
@@ -22,23 +23,27 @@ pub struct Request {
     pub request_event: String,
     /// Id of the record about the reply: known before the reply is, so that a stream can name it when it is cut.
     pub reply_event: String,
-    /// Name of the client key; empty where none was needed.
-    pub key: String,
+    /// Who asks.
+    pub principal: Principal,
     /// Configured route.
     pub route: String,
+    engine: EngineId,
+    mode: Mode,
     started: Instant,
 }
 
 impl Request {
-    /// A request that starts now.
+    /// A request that starts now. What decides about it is fixed here, whatever is reloaded meanwhile.
     #[must_use]
-    pub fn start(key: &str, route: &str) -> Self {
+    pub fn start(principal: Principal, route: &str, guard: &Guard) -> Self {
         Self {
             exchange: new_id(),
             request_event: new_id(),
             reply_event: new_id(),
-            key: key.to_owned(),
+            principal,
             route: route.to_owned(),
+            engine: guard.id().clone(),
+            mode: guard.mode(),
             started: Instant::now(),
         }
     }
@@ -85,8 +90,6 @@ impl Noted {
 /// Writes records.
 pub struct Recorder {
     store: Arc<dyn EventStore>,
-    engine: EngineId,
-    mode: Mode,
     key: hmac::Key,
 }
 
@@ -95,10 +98,10 @@ impl Recorder {
     ///
     /// # Errors
     /// The system gives no random bytes.
-    pub fn new(store: Arc<dyn EventStore>, engine: EngineId, mode: Mode) -> Result<Self, StoreError> {
+    pub fn new(store: Arc<dyn EventStore>) -> Result<Self, StoreError> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &aws_lc_rs::rand::SystemRandom::new())
             .map_err(|_| StoreError::Failed("the system gives no random bytes".into()))?;
-        Ok(Self { store, engine, mode, key })
+        Ok(Self { store, key })
     }
 
     /// The keyed digest of a body, in hex.
@@ -124,20 +127,20 @@ impl Recorder {
             chain_id: String::new(),
             seq: 0,
             time: format!("{:.6}", jiff::Timestamp::now()),
-            tenant: "default".to_owned(),
-            key: request.key.clone(),
+            tenant: request.principal.tenant.clone(),
+            key: request.principal.key.to_string(),
             route: request.route.clone(),
             protocol: meta.protocol,
             direction: meta.direction,
             model: bounded(&meta.model),
-            mode: self.mode,
+            mode: request.mode,
             verdict: noted.verdict,
             action: noted.action,
             rules: noted.rules,
             suppressed: noted.suppressed,
             scores: noted.scores,
             coverage: noted.coverage,
-            engine: self.engine.clone(),
+            engine: request.engine.clone(),
             hmacs: noted.hmacs,
             timings: Timings { total_us: micros(request.started.elapsed()), ..noted.timings },
             failed_open: noted.failed_open,

@@ -62,7 +62,7 @@ pub(crate) fn link(mut event: Event, head: &mut Head) -> Result<Row, StoreError>
         rules: rules(&event),
         id: event.id,
         time: event.time,
-        tenant: event.tenant,
+        tenant: event.tenant.as_str().to_owned(),
         verdict: event.verdict.as_str(),
         action: event.action.as_str(),
         hash,
@@ -145,7 +145,7 @@ pub(crate) fn check(row: &Stored, head: &mut Head) -> Result<(), StoreError> {
     }
     let columns = row.id == event.id
         && row.time == event.time
-        && row.tenant == event.tenant
+        && row.tenant == event.tenant.as_str()
         && row.verdict == event.verdict.as_str()
         && row.action == event.action.as_str()
         && row.rules == rules(&event);

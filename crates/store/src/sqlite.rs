@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bartizan_core::store::StoreFuture;
-use bartizan_core::{Event, EventStore, StoreError};
+use bartizan_core::{Event, EventStore, StoreError, TenantId};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteExecutor, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
@@ -251,9 +251,10 @@ impl EventStore for SqliteStore {
         })
     }
 
-    fn recent(&self, limit: u32) -> StoreFuture<'_, Vec<Event>> {
+    fn recent<'a>(&'a self, tenant: &'a TenantId, limit: u32) -> StoreFuture<'a, Vec<Event>> {
         Box::pin(async move {
-            let rows = sqlx::query("SELECT body, hash FROM events ORDER BY seq DESC LIMIT ?")
+            let rows = sqlx::query("SELECT body, hash FROM events WHERE tenant = ? ORDER BY seq DESC LIMIT ?")
+                .bind(tenant.as_str())
                 .bind(i64::from(limit))
                 .fetch_all(&self.readers)
                 .await
@@ -262,15 +263,20 @@ impl EventStore for SqliteStore {
         })
     }
 
-    fn get<'a>(&'a self, id: &'a str) -> StoreFuture<'a, Option<Event>> {
+    fn get<'a>(&'a self, tenant: &'a TenantId, id: &'a str) -> StoreFuture<'a, Option<Event>> {
         Box::pin(async move {
-            let row = sqlx::query("SELECT body, hash FROM events WHERE id = ? ORDER BY seq LIMIT 1")
+            let row = sqlx::query("SELECT body, hash FROM events WHERE id = ? AND tenant = ? ORDER BY seq LIMIT 1")
                 .bind(id)
+                .bind(tenant.as_str())
                 .fetch_optional(&self.readers)
                 .await
                 .map_err(store_error)?;
             row.as_ref().map(event).transpose()
         })
+    }
+
+    fn ready(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move { self.head().await.map(drop) })
     }
 
     fn verify(&self) -> StoreFuture<'_, u64> {

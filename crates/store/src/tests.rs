@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use bartizan_core::{
-    Action, Coverage, Direction, EngineId, Event, EventStore, Mode, Protocol, RuleId, Scores, StoreError, Timings,
-    Verdict,
+    Action, Coverage, Direction, EngineId, Event, EventStore, Mode, Protocol, RuleId, Scores, StoreError, TenantId,
+    Timings, Verdict,
 };
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
@@ -22,7 +22,7 @@ fn event(id: &str) -> Event {
         chain_id: String::new(),
         seq: 0,
         time: "2026-01-02T03:04:05.000006Z".to_owned(),
-        tenant: "default".to_owned(),
+        tenant: TenantId::sole(),
         key: String::new(),
         route: "main".to_owned(),
         protocol: Protocol::OpenaiChat,
@@ -96,20 +96,20 @@ fn records_come_back_as_they_went_in() {
         let head = store.head().await.unwrap();
         assert_eq!((head.seq, head.chain_id.len()), (Some(2), 32));
 
-        let newest = store.recent(2).await.unwrap();
+        let newest = store.recent(&TenantId::sole(), 2).await.unwrap();
         assert_eq!(newest.iter().map(|e| (e.id.as_str(), e.seq)).collect::<Vec<_>>(), [("e2", 2), ("e1", 1)]);
         assert_eq!(newest[0].hash, head.hash);
         assert_eq!(newest[0].prev, newest[1].hash);
         assert_eq!(newest[0].chain_id, head.chain_id);
         assert_eq!(store.hash_at(1).await.unwrap().as_ref(), Some(&newest[1].hash));
 
-        let one = store.get("e1").await.unwrap().unwrap();
+        let one = store.get(&TenantId::sole(), "e1").await.unwrap().unwrap();
         let sent = event("e1");
         assert_eq!(
             one,
             Event { chain_id: one.chain_id.clone(), seq: 1, prev: one.prev.clone(), hash: one.hash.clone(), ..sent }
         );
-        assert!(store.get("nothing").await.unwrap().is_none());
+        assert!(store.get(&TenantId::sole(), "nothing").await.unwrap().is_none());
         assert_eq!(store.verify().await.unwrap(), 3);
     });
 }
@@ -200,7 +200,7 @@ fn concurrent_appends_make_one_chain_in_each_callers_order() {
             done.unwrap();
         }
         assert_eq!(store.verify().await.unwrap(), 320);
-        let mut all = store.recent(1000).await.unwrap();
+        let mut all = store.recent(&TenantId::sole(), 1000).await.unwrap();
         all.reverse();
         assert!(all.iter().map(|e| e.seq).eq(0..320));
         for task in 0..16 {
@@ -312,7 +312,7 @@ fn two_writers_without_a_lock_make_one_chain() {
         assert!(one.append(event("refused")).await.is_err());
         fill(&one, 4, 1).await;
         assert_eq!(one.verify().await.unwrap(), 5);
-        assert!(one.recent(9).await.unwrap().iter().all(|e| e.id != "refused"));
+        assert!(one.recent(&TenantId::sole(), 9).await.unwrap().iter().all(|e| e.id != "refused"));
     });
 }
 
@@ -406,7 +406,8 @@ fn nothing_acknowledged_is_missing_after_a_kill() {
     runtime().block_on(async {
         let store = SqliteStore::open(&path).await.unwrap();
         let count = store.verify().await.unwrap();
-        let kept: BTreeSet<String> = store.recent(u32::MAX).await.unwrap().into_iter().map(|e| e.id).collect();
+        let kept: BTreeSet<String> =
+            store.recent(&TenantId::sole(), u32::MAX).await.unwrap().into_iter().map(|e| e.id).collect();
         assert_eq!(kept.len() as u64, count);
         // A last line cut by the kill may be a shorter id, which was acknowledged before it.
         let missing: Vec<_> = acknowledged.difference(&kept).collect();
@@ -418,7 +419,7 @@ proptest! {
     #[test]
     fn any_event_survives_the_round_trip(
         id in any::<String>(),
-        tenant in any::<String>(),
+        tenant in "[a-z0-9._-]{1,64}".prop_map(|t| TenantId::authenticated(&t).unwrap()),
         model in any::<String>(),
         score in proptest::option::of(any::<f32>().prop_filter("finite", |f| f.is_finite())),
         seq in 0_u64..(1 << 62),

@@ -41,7 +41,12 @@ fn read(protocol: Protocol, direction: Direction, body: Vec<u8>, limits: &Limits
     match protocol {
         Protocol::OpenaiChat => read_with(&mut OpenAi::new(mode), exchange, limits),
         Protocol::AnthropicMessages => read_with(&mut Anthropic::new(mode), exchange, limits),
-        Protocol::Json => read_with(&mut Generic { source: bare_source(direction) }, exchange, limits),
+        Protocol::Json
+        | Protocol::OpenaiResponses
+        | Protocol::OpenaiCompletions
+        | Protocol::OpenaiEmbeddings
+        | Protocol::Gemini
+        | Protocol::BedrockConverse => read_with(&mut Generic { source: bare_source(direction) }, exchange, limits),
         Protocol::Text => text(exchange, limits),
     }
 }

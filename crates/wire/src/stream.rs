@@ -272,7 +272,7 @@ impl StreamReader {
         let reader = match protocol {
             Protocol::OpenaiChat => Reader::OpenAi(OpenAi::new(Mode::Stream)),
             Protocol::AnthropicMessages => Reader::Anthropic(Anthropic::new(Mode::Stream)),
-            Protocol::Json | Protocol::Text => Reader::Generic(Generic { source: Source::Model }),
+            _ => Reader::Generic(Generic { source: Source::Model }),
         };
         Self {
             protocol,
@@ -360,7 +360,7 @@ impl StreamReader {
         match self.protocol {
             Protocol::OpenaiChat => self.openai(&doc, &mut chunk)?,
             Protocol::AnthropicMessages => self.anthropic(&doc, event, &mut chunk)?,
-            Protocol::Json | Protocol::Text => {}
+            _ => {}
         }
         Ok(chunk)
     }
@@ -581,7 +581,7 @@ impl StreamReader {
                 );
                 write_event("content_block_delta", &data, &mut out);
             }
-            Protocol::Json | Protocol::Text => write_event("", text, &mut out),
+            _ => write_event("", text, &mut out),
         }
         out
     }

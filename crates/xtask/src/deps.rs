@@ -5,14 +5,29 @@ use crate::{Result, repo};
 /// Every crate of the workspace and its layer. A crate may use crates of lower layers only, never of its own.
 const LAYERS: &[(u8, &[&str])] = &[
     (1, &["core"]),
-    (2, &["engine", "rules", "classifier", "policy", "wire", "artifact", "store", "sign", "transform"]),
-    (3, &["guard", "client"]),
+    (
+        2,
+        &[
+            "engine",
+            "rules",
+            "classifier",
+            "policy",
+            "wire",
+            "artifact",
+            "document",
+            "store",
+            "sign",
+            "access",
+            "transform",
+        ],
+    ),
+    (3, &["guard", "client", "sinks"]),
     (4, &["gateway", "scan", "data", "redteam"]),
     (5, &["bartizan", "xtask"]),
 ];
 
 /// Crates that read hostile input: no I/O, no panics, no unsafe code.
-const PURE: &[&str] = &["core", "engine", "rules", "policy", "wire", "artifact"];
+const PURE: &[&str] = &["core", "engine", "rules", "policy", "wire", "artifact", "document"];
 
 /// What a pure crate must not be able to reach.
 const IO: &[&str] = &["tokio", "mio", "async-std", "hyper", "axum", "sqlx", "reqwest", "rusqlite", "socket2"];

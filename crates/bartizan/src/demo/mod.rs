@@ -7,7 +7,7 @@ mod talk;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use bartizan_core::EventStore;
+use bartizan_core::{EventStore, TenantId};
 use bartizan_gateway::{Gateway, Settings, Upstream};
 use bartizan_guard::Guard;
 use bartizan_store::SqliteStore;
@@ -74,9 +74,9 @@ struct Row {
 /// The rules that fired in the request and in the reply of one exchange.
 async fn fired(store: &Arc<dyn EventStore>, event: Option<&str>) -> anyhow::Result<Vec<String>> {
     let Some(event) = event else { return Ok(Vec::new()) };
-    let Some(event) = store.get(event).await? else { return Ok(Vec::new()) };
+    let Some(event) = store.get(&TenantId::sole(), event).await? else { return Ok(Vec::new()) };
     let mut rules: Vec<String> = Vec::new();
-    for record in store.recent(8).await?.iter().rev().filter(|r| r.exchange == event.exchange) {
+    for record in store.recent(&TenantId::sole(), 8).await?.iter().rev().filter(|r| r.exchange == event.exchange) {
         rules.extend(record.rules.keys().map(ToString::to_string).filter(|r| !rules.contains(r)).collect::<Vec<_>>());
     }
     Ok(rules)

@@ -1,14 +1,11 @@
 //! The command line: what is printed, where, and the exit code. The snapshots are the output.
 #![allow(clippy::disallowed_methods, reason = "starts the program and writes its input")]
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use bartizan_core::{
-    Action, Coverage, Direction, EngineId, Event, EventStore, Mode, Protocol, Scores, Timings, Verdict,
-};
+use bartizan_core::{Action, Event, EventStore, Verdict};
 use bartizan_store::SqliteStore;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -611,28 +608,10 @@ fn event(id: u32) -> Event {
     Event {
         id: id.to_string(),
         exchange: id.to_string(),
-        chain_id: String::new(),
-        seq: 0,
         time: "2026-01-02T03:04:05.000006Z".to_owned(),
-        tenant: "default".to_owned(),
-        key: String::new(),
-        route: "main".to_owned(),
-        protocol: Protocol::OpenaiChat,
-        direction: Direction::Request,
-        model: "m".to_owned(),
-        mode: Mode::Enforce,
         verdict: Verdict::Deny,
         action: Action::Refuse,
-        rules: BTreeMap::new(),
-        suppressed: 0,
-        scores: Scores::default(),
-        coverage: Coverage::default(),
-        engine: EngineId::default(),
-        hmacs: BTreeMap::new(),
-        timings: Timings::default(),
-        failed_open: false,
-        prev: String::new(),
-        hash: String::new(),
+        ..Event::default()
     }
 }
 
