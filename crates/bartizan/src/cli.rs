@@ -84,14 +84,14 @@ Examples:
   git diff | bartizan check - --fail-on medium
   bartizan check --jsonl < prompts.jsonl > answers.jsonl";
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ConfigArgs {
     /// Configuration file [default: bartizan.toml in the current folder, where there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct UpArgs {
     /// Model server, as an SDK's base URL: https://api.openai.com/v1. Stands in for all configured ones
     #[arg(long, value_name = "URL")]

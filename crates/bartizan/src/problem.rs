@@ -46,6 +46,15 @@ impl Problem {
         self.place = Some(Box::new(Place { path, source: source.to_owned(), span, label: label.into() }));
         self
     }
+
+    /// File, line and column of its place, both from 1. Columns count characters.
+    pub(crate) fn position(&self) -> Option<(String, usize, usize)> {
+        let place = self.place.as_ref()?;
+        let before = place.source.get(..place.span.start)?;
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Some((place.path.clone(), line, column))
+    }
 }
 
 impl fmt::Display for Problem {

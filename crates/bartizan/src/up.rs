@@ -1,16 +1,16 @@
 //! `bartizan up`.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bartizan_core::{EventStore, Mode};
-use bartizan_gateway::{Gateway, Stop};
+use bartizan_gateway::{Gateway, Next, Rejected, Stop};
 use bartizan_store::{Options, SqliteStore};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::UpArgs;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Loaded};
 use crate::problem::Problem;
 use crate::terminal;
 use crate::{BROKEN, DONE};
@@ -24,9 +24,33 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<u8> {
             .into());
     }
     log();
-    let guard = Arc::new(loaded.guard()?);
+    let next = next(&loaded)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(&loaded.config, guard))
+    runtime.block_on(serve(args, &loaded.config, next))
+}
+
+/// What the gateway takes over from a configuration.
+fn next(loaded: &Loaded) -> Result<Next, Problem> {
+    Ok(Next {
+        settings: loaded.config.gateway(),
+        guard: Arc::new(loaded.guard()?),
+        digest: loaded.digest(),
+        files: loaded.files(),
+    })
+}
+
+/// Reads the configuration anew.
+fn reread(args: &UpArgs) -> Result<Next, Rejected> {
+    let loaded =
+        config::load(&args.config, &config::flags(args)).map_err(|error| match error.downcast::<Problem>() {
+            Ok(problem) => rejected(&problem, Vec::new()),
+            Err(error) => Rejected { reason: error.to_string(), ..Rejected::default() },
+        })?;
+    next(&loaded).map_err(|problem| rejected(&problem, loaded.files()))
+}
+
+fn rejected(problem: &Problem, files: Vec<PathBuf>) -> Rejected {
+    Rejected { reason: problem.to_string(), place: problem.position(), files }
 }
 
 /// Logs go to standard error: what the operator needs, never content.
@@ -40,17 +64,20 @@ fn log() {
         .init();
 }
 
-async fn serve(config: &Config, guard: Arc<bartizan_guard::Guard>) -> anyhow::Result<u8> {
+async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8> {
+    let Next { settings, guard, digest, files } = next;
     let store = open(config).await?;
     let store: Arc<dyn EventStore> = Arc::new(store);
     let mode = guard.mode();
     let rules = guard.rules().count();
-    let gateway = Gateway::bind(config.gateway(), guard, store)
+    let gateway = Gateway::bind(settings, guard, store)
         .await
         .map_err(|error| Problem::new(error.to_string()).help("see what is set: bartizan config show"))?;
     let address = gateway.address()?;
     // A gateway whose terminal has gone away still guards.
     let _ = greet(config, &address.to_string(), mode, rules);
+    let args = args.clone();
+    tokio::spawn(gateway.reloader().watch(digest, files, move || reread(&args)));
     let stop = gateway.serve(stop_signal()).await;
     match stop {
         Stop::Drained => Ok(DONE),

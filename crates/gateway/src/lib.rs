@@ -10,6 +10,7 @@ mod failure;
 mod head;
 mod metrics;
 mod proxy;
+mod reload;
 mod server;
 mod settings;
 mod shared;
@@ -18,6 +19,7 @@ mod stream;
 mod upstream;
 
 pub use metrics::Metrics;
+pub use reload::{Next, Rejected, Reloader};
 pub use server::{Gateway, GatewayError, Stop};
 pub use settings::{Client, Dialect, OnBlock, SecretRef, Settings, Store, Timeouts, Upstream};
 pub use stack::router;

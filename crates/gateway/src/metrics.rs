@@ -42,6 +42,16 @@ struct DirectionLabels {
     direction: Word,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ResultLabels {
+    result: Word,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DigestLabels {
+    digest: String,
+}
+
 /// All metrics of a gateway.
 pub struct Metrics {
     registry: Registry,
@@ -53,6 +63,9 @@ pub struct Metrics {
     pub in_flight: Gauge,
     guard_seconds: Family<DirectionLabels, Histogram>,
     held: Histogram,
+    reloads: Family<ResultLabels, Counter>,
+    reloaded: Gauge,
+    config: Family<DigestLabels, Gauge>,
 }
 
 impl Default for Metrics {
@@ -69,6 +82,9 @@ impl Default for Metrics {
             in_flight: Gauge::default(),
             held: Histogram::new([0.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0]),
             guard_seconds,
+            reloads: Family::default(),
+            reloaded: Gauge::default(),
+            config: Family::default(),
             registry: Registry::default(),
         };
         registry.register("decisions", "Decisions about requests and replies", metrics.decisions.clone());
@@ -86,6 +102,13 @@ impl Default for Metrics {
             metrics.guard_seconds.clone(),
         );
         registry.register("stream_held_bytes", "Bytes held back after each piece of a stream", metrics.held.clone());
+        registry.register("config_reloads", "Configurations read, by result", metrics.reloads.clone());
+        registry.register(
+            "config_last_reload_success_timestamp",
+            "When the configuration in force was taken, in seconds since 1970",
+            metrics.reloaded.clone(),
+        );
+        registry.register("config_info", "The configuration in force, by its digest", metrics.config.clone());
         Self { registry, ..metrics }
     }
 }
@@ -115,6 +138,17 @@ impl Metrics {
     /// Counts a body that passed unread.
     pub fn failed_open(&self) {
         self.failed_open.inc();
+    }
+
+    /// Notes that a configuration was taken at `at` (seconds since 1970), or not.
+    pub fn config(&self, taken: bool, digest: &str, at: i64) {
+        let result = Word(if taken { "success" } else { "rejected" });
+        self.reloads.get_or_create(&ResultLabels { result }).inc();
+        if taken {
+            self.reloaded.set(at);
+            self.config.clear();
+            self.config.get_or_create(&DigestLabels { digest: digest.to_owned() }).set(1);
+        }
     }
 
     /// Notes the time of one check.

@@ -16,8 +16,9 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::admission::{Admission, Peer};
+use crate::admission::Peer;
 use crate::metrics::Metrics;
+use crate::reload::Reloader;
 use crate::settings::Settings;
 use crate::shared::{Live, Shared};
 use crate::stack::router;
@@ -57,6 +58,7 @@ pub struct Gateway {
     router: Router,
     settings: Settings,
     metrics: Arc<Metrics>,
+    reloader: Reloader,
 }
 
 impl Gateway {
@@ -65,8 +67,7 @@ impl Gateway {
     /// # Errors
     /// A setting is wrong or the address is taken.
     pub async fn bind(settings: Settings, guard: Arc<Guard>, store: Arc<dyn EventStore>) -> Result<Self, GatewayError> {
-        let upstreams = Upstreams::new(&settings).map_err(GatewayError::Settings)?;
-        Self::bind_with(settings, guard, store, upstreams).await
+        Self::bind_to(settings, guard, store, None).await
     }
 
     /// The same with upstreams over a transport of the caller's choice.
@@ -79,26 +80,24 @@ impl Gateway {
         store: Arc<dyn EventStore>,
         upstreams: Upstreams,
     ) -> Result<Self, GatewayError> {
-        if settings.upstream.is_empty() {
-            return Err(GatewayError::Settings(
-                "no upstream is configured: give `--upstream URL` or an `[[upstream]]` section".into(),
-            ));
-        }
-        let admission = Admission::new(&settings).map_err(GatewayError::Settings)?;
+        Self::bind_to(settings, guard, store, Some(upstreams)).await
+    }
+
+    async fn bind_to(
+        settings: Settings,
+        guard: Arc<Guard>,
+        store: Arc<dyn EventStore>,
+        upstreams: Option<Upstreams>,
+    ) -> Result<Self, GatewayError> {
         let listen_error = |source| GatewayError::Listen { address: settings.listen.clone(), source };
         let listener = TcpListener::bind(&settings.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
-        if !address.ip().is_loopback() && !admission.needs_key() {
-            return Err(GatewayError::Settings(format!(
-                "`{}` can be reached from other machines, so callers need keys: add a `[[client]]` section",
-                settings.listen
-            )));
-        }
+        let live = Live::build(guard, settings.clone(), upstreams, address).map_err(GatewayError::Settings)?;
         let recorder = Recorder::new(store)?;
         let metrics = Arc::new(Metrics::default());
-        let live = Live { guard, admission, upstreams, settings: settings.clone() };
         let shared = Arc::new(Shared::new(live, recorder, Arc::clone(&metrics)));
-        Ok(Self { listener, router: router(shared), settings, metrics })
+        let reloader = Reloader::new(Arc::clone(&shared), address);
+        Ok(Self { listener, router: router(shared), settings, metrics, reloader })
     }
 
     /// The address it listens on.
@@ -113,6 +112,12 @@ impl Gateway {
     #[must_use]
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.metrics)
+    }
+
+    /// What puts another configuration in force.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Serves until `stop` is ready, then finishes what is in flight, at most for the drain time.

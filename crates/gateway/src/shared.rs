@@ -1,5 +1,6 @@
 //! What every request can see, and what is known of one on its way.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -33,6 +34,32 @@ pub(crate) struct Live {
     pub(crate) settings: Settings,
 }
 
+impl Live {
+    /// Reads keys and prepares upstreams. `upstreams` stands in for those of the settings.
+    pub(crate) fn build(
+        guard: Arc<Guard>,
+        settings: Settings,
+        upstreams: Option<Upstreams>,
+        address: SocketAddr,
+    ) -> Result<Self, String> {
+        if settings.upstream.is_empty() {
+            return Err("no upstream is configured: give `--upstream URL` or an `[[upstream]]` section".into());
+        }
+        let admission = Admission::new(&settings)?;
+        if !address.ip().is_loopback() && !admission.needs_key() {
+            return Err(format!(
+                "`{}` can be reached from other machines, so callers need keys: add a `[[client]]` section",
+                settings.listen
+            ));
+        }
+        let upstreams = match upstreams {
+            Some(upstreams) => upstreams,
+            None => Upstreams::new(&settings)?,
+        };
+        Ok(Self { guard, admission, upstreams, settings })
+    }
+}
+
 impl Shared {
     pub(crate) fn new(live: Live, recorder: Recorder, metrics: Arc<Metrics>) -> Self {
         let places = live.settings.max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
@@ -43,6 +70,11 @@ impl Shared {
             in_flight: Arc::new(Semaphore::new(places)),
             recording: AtomicBool::new(true),
         }
+    }
+
+    /// Puts a configuration in force for the requests that begin from now on.
+    pub(crate) fn put(&self, live: Live) {
+        self.live.store(Arc::new(live));
     }
 
     /// The configuration in force now.

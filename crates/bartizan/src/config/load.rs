@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use aws_lc_rs::digest;
 use bartizan_guard::Guard;
 use serde_json::Value;
 
@@ -82,6 +83,28 @@ impl Loaded {
             (Some(file), Some(span)) => Origin::File { path: file.clone(), line: line(&self.text, span.start) },
             _ => Origin::Default,
         }
+    }
+
+    /// Names the effective configuration: SHA-256 of it, the first half, in hex. Secrets are in it by reference only.
+    pub(crate) fn digest(&self) -> String {
+        let text = serde_json::to_string(&self.config).unwrap_or_default();
+        let hash = digest::digest(&digest::SHA256, text.as_bytes());
+        hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Every file that the configuration was read from or refers to.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = self.file.iter().cloned().collect();
+        let mut open = tree(&self.config).into_iter().collect::<Vec<_>>();
+        while let Some(value) = open.pop() {
+            match value {
+                Value::Object(members) => open.extend(members.into_iter().map(|(_, value)| value)),
+                Value::Array(items) => open.extend(items),
+                Value::String(text) => files.extend(text.strip_prefix("file:").map(PathBuf::from)),
+                _ => {}
+            }
+        }
+        files
     }
 
     /// A problem with the value at the path, drawn in the file where it is from there.

@@ -73,6 +73,11 @@ fn dechunk(mut rest: &[u8]) -> Vec<u8> {
 /// Serves on a free port of this machine until the test ends: each request's body and its socket go to `handle`.
 /// Answers with the origin.
 pub(crate) fn serve(handle: impl Fn(Vec<u8>, &mut TcpStream) + Send + Sync + 'static) -> String {
+    serve_heads(move |_, body, socket| handle(body, socket))
+}
+
+/// The same for who wants the head of the request too, in lower case.
+pub(crate) fn serve_heads(handle: impl Fn(String, Vec<u8>, &mut TcpStream) + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let origin = format!("http://{}", listener.local_addr().expect("an address"));
     let handle = Arc::new(handle);
@@ -82,16 +87,19 @@ pub(crate) fn serve(handle: impl Fn(Vec<u8>, &mut TcpStream) + Send + Sync + 'st
             std::thread::spawn(move || {
                 let mut reader = BufReader::new(socket);
                 let mut length = 0;
+                let mut head = String::new();
                 let mut line = String::new();
                 while reader.read_line(&mut line).is_ok_and(|n| n > 2) {
-                    if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    line.make_ascii_lowercase();
+                    if let Some(value) = line.strip_prefix("content-length:") {
                         length = value.trim().parse().expect("a length");
                     }
+                    head += &line;
                     line.clear();
                 }
                 let mut body = vec![0; length];
                 if reader.read_exact(&mut body).is_ok() {
-                    handle(body, reader.get_mut());
+                    handle(head, body, reader.get_mut());
                 }
             });
         }

@@ -8,6 +8,7 @@ mod faults;
 mod fuzz_replay;
 mod gateway;
 mod http;
+mod reload;
 mod requests;
 mod sdk;
 mod support;

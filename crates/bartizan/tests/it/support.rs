@@ -163,9 +163,45 @@ impl Gateway {
 
     /// Asks it to stop, as an operator would, without waiting for it.
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Asks it to read its configuration anew.
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
         let pid = self.process.child.id().to_string();
-        let done = Command::new("kill").args(["-TERM", &pid]).status().expect("`kill` runs");
+        let done = Command::new("kill").args([signal, &pid]).status().expect("`kill` runs");
         assert!(done.success());
+    }
+
+    /// Puts another text in place of a file of its folder, in one step as an operator should.
+    pub(crate) fn replace(&self, name: &str, text: &str) {
+        let (new, file) = (self.folder.path().join(format!("{name}.new")), self.folder.path().join(name));
+        std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, file)).expect("the file is written");
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&mut self) -> String {
+        self.process.errors()
+    }
+
+    /// The value of a metric by its line up to the value, such as `bartizan_failed_open_total`; 0 where it is not there.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = crate::http::send(&self.origin, "GET", "/metrics", &[], b"").text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|value| value.trim().parse().ok()).unwrap_or(0.0)
+    }
+
+    /// Waits until a condition holds, at most for [`START`].
+    pub(crate) fn until(&mut self, what: &str, holds: impl Fn(&mut Self) -> bool) {
+        let begun = std::time::Instant::now();
+        while !holds(self) {
+            assert!(begun.elapsed() < START, "{what} does not come about\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Waits for its end; answers with the exit code.

@@ -1,0 +1,291 @@
+//! A new configuration takes the place of the one in force, whole or not at all.
+//!
+//! Files are polled, since notifications are lost on network and overlay file systems. A request keeps the
+//! configuration that it began with; what cannot be used changes nothing.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::digest;
+use bartizan_core::Deed;
+use bartizan_guard::Guard;
+
+use crate::settings::Settings;
+use crate::shared::{Live, Shared};
+
+/// How often files are looked at.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// A file changed so recently may change again without another time of change: its content is compared.
+const RECENT: Duration = Duration::from_secs(3);
+
+/// A configuration that was read and is not in force yet.
+pub struct Next {
+    /// The part about sockets.
+    pub settings: Settings,
+    /// The part about content.
+    pub guard: Arc<Guard>,
+    /// Names the configuration in metrics and records: hex.
+    pub digest: String,
+    /// Every file that it was read from, secrets and rule packs included.
+    pub files: Vec<PathBuf>,
+}
+
+/// Why a configuration is not taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rejected {
+    /// What is wrong, without secrets.
+    pub reason: String,
+    /// File, line and column of the mistake, both from 1; empty where it has no place.
+    pub place: Option<(String, usize, usize)>,
+    /// Files that may mend it, besides those of the configuration in force.
+    pub files: Vec<PathBuf>,
+}
+
+impl Rejected {
+    fn new(reason: String, files: Vec<PathBuf>) -> Self {
+        Self { reason, place: None, files }
+    }
+}
+
+/// Puts configurations in force.
+#[derive(Clone)]
+pub struct Reloader {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+}
+
+impl Reloader {
+    pub(crate) const fn new(shared: Arc<Shared>, address: SocketAddr) -> Self {
+        Self { shared, address }
+    }
+
+    /// Puts a configuration in force for all requests that begin from now on. Reads secrets: not for async workers.
+    ///
+    /// # Errors
+    /// It cannot be used, or differs in what needs a restart. The one in force stays.
+    pub fn swap(&self, next: Next) -> Result<(), Rejected> {
+        let Next { settings, guard, files, .. } = next;
+        let changed = needs_restart(&self.shared.live().settings, &settings);
+        if !changed.is_empty() {
+            let reason = format!("a restart is needed for a change of {}", changed.join(", "));
+            return Err(Rejected::new(reason, files));
+        }
+        let live = Live::build(guard, settings, None, self.address).map_err(|reason| Rejected::new(reason, files))?;
+        self.shared.put(live);
+        Ok(())
+    }
+
+    /// Looks for changes of the files, and for SIGHUP, until the process ends. `load` reads the configuration anew;
+    /// `digest` and `files` are those of the one in force.
+    pub async fn watch(
+        self,
+        digest: String,
+        files: Vec<PathBuf>,
+        load: impl Fn() -> Result<Next, Rejected> + Send + Sync + 'static,
+    ) {
+        self.shared.metrics.config(true, &digest, now());
+        self.record(Deed::ConfigLoaded, &digest, "").await;
+        let load = Arc::new(load);
+        let mut watched = Watched::of(files);
+        let mut hangup = hangup();
+        loop {
+            let forced = tokio::select! {
+                () = heard(&mut hangup) => true,
+                () = tokio::time::sleep(EVERY) => false,
+            };
+            let (this, load) = (self.clone(), Arc::clone(&load));
+            let turn = tokio::task::spawn_blocking(move || {
+                let done = (watched.changed() || forced).then(|| this.turn(load.as_ref(), &mut watched));
+                (watched, done)
+            });
+            let Ok((back, done)) = turn.await else {
+                tracing::error!(
+                    "a reload broke off; the configuration in force stays, and files are not watched any more"
+                );
+                return;
+            };
+            watched = back;
+            match done {
+                None => {}
+                Some(Ok(digest)) => {
+                    self.shared.metrics.config(true, &digest, now());
+                    tracing::info!(digest, "configuration reloaded");
+                    self.record(Deed::ConfigLoaded, &digest, "").await;
+                }
+                Some(Err(Rejected { reason, place, .. })) => {
+                    self.shared.metrics.config(false, "", 0);
+                    let (file, line, column) = place.unwrap_or_default();
+                    tracing::error!(
+                        file,
+                        line,
+                        column,
+                        reason,
+                        "the new configuration is not taken; the last good one stays"
+                    );
+                    self.record(Deed::ConfigRejected, "", &reason).await;
+                }
+            }
+        }
+    }
+
+    fn turn(&self, load: &dyn Fn() -> Result<Next, Rejected>, watched: &mut Watched) -> Result<String, Rejected> {
+        let done = load().and_then(|next| {
+            let (digest, files) = (next.digest.clone(), next.files.clone());
+            self.swap(next).map(|()| (digest, files))
+        });
+        match done {
+            Ok((digest, files)) => {
+                watched.only(files);
+                Ok(digest)
+            }
+            Err(rejected) => {
+                watched.also(&rejected.files);
+                Err(rejected)
+            }
+        }
+    }
+
+    async fn record(&self, deed: Deed, digest: &str, reason: &str) {
+        // A rejected text may quote what was typed; the log has it, the chain has only that it happened.
+        let detail = BTreeMap::from([("digest", digest)].map(|(k, v)| (k.to_owned(), v.to_owned())));
+        let _ = (deed, detail, reason);
+    }
+}
+
+/// Names of the settings that differ and are read at the start only.
+fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    [
+        ("`listen`", old.listen != new.listen),
+        ("`store`", old.store != new.store),
+        ("`max_connections`", old.max_connections != new.max_connections),
+        ("`max_in_flight`", old.max_in_flight != new.max_in_flight),
+        ("`timeouts.header_ms`", old.timeouts.header_ms != new.timeouts.header_ms),
+        ("`timeouts.drain_ms`", old.timeouts.drain_ms != new.timeouts.drain_ms),
+    ]
+    .into_iter()
+    .filter_map(|(name, differs)| differs.then_some(name))
+    .collect()
+}
+
+fn now() -> i64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+#[cfg(unix)]
+type Hangup = Option<tokio::signal::unix::Signal>;
+#[cfg(not(unix))]
+type Hangup = ();
+
+#[cfg(unix)]
+fn hangup() -> Hangup {
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok()
+}
+#[cfg(not(unix))]
+fn hangup() -> Hangup {}
+
+#[cfg(unix)]
+async fn heard(hangup: &mut Hangup) {
+    match hangup {
+        Some(signal) => {
+            let _ = signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+#[cfg(not(unix))]
+async fn heard(_: &mut Hangup) {
+    std::future::pending().await
+}
+
+/// What is known of a file: nothing where it cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    modified: SystemTime,
+    bytes: u64,
+    content: [u8; 32],
+}
+
+/// Files with what was last seen of them.
+#[derive(Debug, Default)]
+struct Watched(BTreeMap<PathBuf, Option<Seen>>);
+
+impl Watched {
+    fn of(files: Vec<PathBuf>) -> Self {
+        let mut watched = Self::default();
+        watched.also(&files);
+        watched
+    }
+
+    fn also(&mut self, files: &[PathBuf]) {
+        for file in files {
+            self.0.entry(file.clone()).or_insert_with(|| look(file, None));
+        }
+    }
+
+    fn only(&mut self, files: Vec<PathBuf>) {
+        self.0.retain(|file, _| files.contains(file));
+        self.also(&files);
+    }
+
+    /// True where the content of a file is another than when it was looked at last.
+    fn changed(&mut self) -> bool {
+        let mut changed = false;
+        for (file, seen) in &mut self.0 {
+            let now = look(file, seen.as_ref());
+            changed |= now.as_ref().map(|s| s.content) != seen.as_ref().map(|s| s.content);
+            *seen = now;
+        }
+        changed
+    }
+}
+
+fn look(file: &Path, before: Option<&Seen>) -> Option<Seen> {
+    let about = std::fs::metadata(file).ok()?;
+    let (modified, bytes) = (about.modified().ok()?, about.len());
+    let recent = SystemTime::now().duration_since(modified).is_ok_and(|age| age < RECENT);
+    if let Some(before) = before.filter(|s| s.modified == modified && s.bytes == bytes && !recent) {
+        return Some(before.clone());
+    }
+    let mut content = [0; 32];
+    content.copy_from_slice(digest::digest(&digest::SHA256, &std::fs::read(file).ok()?).as_ref());
+    Some(Seen { modified, bytes, content })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_seen_whatever_the_clock_says() {
+        let file = std::env::temp_dir().join(format!("bartizan-reload-{}", std::process::id()));
+        std::fs::write(&file, "one").unwrap();
+        let mut watched = Watched::of(vec![file.clone()]);
+        assert!(!watched.changed());
+        // The same length within the same tick of the clock.
+        std::fs::write(&file, "two").unwrap();
+        assert!(watched.changed() && !watched.changed());
+        std::fs::remove_file(&file).unwrap();
+        assert!(watched.changed() && !watched.changed());
+        std::fs::write(&file, "two").unwrap();
+        assert!(watched.changed());
+        std::fs::remove_file(&file).unwrap();
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_named() {
+        let old = Settings::default();
+        let mut new = old.clone();
+        new.listen = "127.0.0.1:1".into();
+        new.store.path = "other.sqlite".into();
+        assert_eq!(needs_restart(&old, &new), ["`listen`", "`store`"]);
+        new = old.clone();
+        new.timeouts.idle_ms = 1;
+        assert!(needs_restart(&old, &new).is_empty());
+    }
+}
