@@ -6,9 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use bartizan_store::{OpenError, SqliteStore};
+use hyper::Method;
 
 use crate::cli::ConfigArgs;
 use crate::config::{self, Config, Loaded};
+use crate::control;
 use crate::terminal::{self, Style};
 use crate::{BROKEN, DONE};
 
@@ -107,7 +109,15 @@ fn store(config: &Config) -> anyhow::Result<Finding> {
                     Err(e) => Wrong(format!("`{name}`: {e}")),
                 }
             }
-            Err(OpenError::InUse { .. }) => Notable(format!("`{name}` is in use, by a gateway that runs")),
+            Err(OpenError::InUse { .. }) => match control::ask(config, Method::GET, "/admin/v1/status", None).await {
+                Ok(Some(status)) => Fine(format!(
+                    "`{name}` is written by a gateway that runs: version {}, rules {}",
+                    status["version"].as_str().unwrap_or("?"),
+                    status["engine"]["rules"].as_str().unwrap_or("?"),
+                )),
+                Ok(None) => Notable(format!("`{name}` is in use, by a process that cannot be asked")),
+                Err(e) => Wrong(format!("`{name}` is in use: {e}")),
+            },
             Err(e) => Wrong(e.to_string()),
         }
     }))

@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod cli;
 mod config;
+mod control;
 mod demo;
 mod doctor;
 mod explain;

@@ -77,7 +77,7 @@ impl Admission {
         // Every client is compared, so that the time says nothing about which one matched.
         let mut found = None;
         for (name, known) in &self.clients {
-            if constant_time::verify_slices_are_equal(known, &hash).is_ok() {
+            if same_hash(known, &hash) {
                 found = Some(name);
             }
         }
@@ -129,12 +129,22 @@ fn presented_key(headers: &HeaderMap) -> Option<&str> {
     if let Some(key) = headers.get("x-api-key") {
         return key.to_str().ok();
     }
+    bearer(headers)
+}
+
+/// The credential of `Authorization: Bearer`.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
-fn hash(key: &str) -> [u8; 32] {
+/// Compares in a time that does not depend on where two hashes differ.
+pub(crate) fn same_hash(a: &[u8; 32], b: &[u8; 32]) -> bool {
+    constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+pub(crate) fn hash(key: &str) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, key.as_bytes()).as_ref());
     out

@@ -4,8 +4,10 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![allow(clippy::disallowed_methods, reason = "the gateway owns sockets, clocks and secret files")]
 
+mod admin;
 mod admission;
 mod body;
+mod connection;
 mod failure;
 mod head;
 mod metrics;
@@ -16,11 +18,13 @@ mod settings;
 mod shared;
 mod stack;
 mod stream;
+mod tls;
 mod upstream;
 
+pub use admin::openapi;
 pub use metrics::Metrics;
 pub use reload::{Next, Rejected, Reloader};
 pub use server::{Gateway, GatewayError, Stop};
-pub use settings::{Client, Dialect, OnBlock, SecretRef, Settings, Store, Timeouts, Upstream};
-pub use stack::router;
+pub use settings::{Admin, AdminKey, Client, Dialect, OnBlock, Role, SecretRef, Settings, Store, Timeouts, Upstream};
+pub use tls::{ClientAuth, Tls};
 pub use upstream::{SendFuture, Transport, UpstreamError, Upstreams};

@@ -2,21 +2,20 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::{Extension, Router};
 use bartizan_core::EventStore;
 use bartizan_guard::{Guard, Recorder};
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::admin::{self, AdminAccess};
 use crate::admission::Peer;
+use crate::connection::Service;
 use crate::metrics::Metrics;
 use crate::reload::Reloader;
 use crate::settings::Settings;
@@ -54,8 +53,11 @@ pub enum Stop {
 
 /// A gateway that listens already.
 pub struct Gateway {
-    listener: TcpListener,
-    router: Router,
+    callers: TcpListener,
+    service: Service,
+    admin: Option<(TcpListener, Service)>,
+    #[cfg(unix)]
+    control: Option<(ControlSocket, Service)>,
     settings: Settings,
     metrics: Arc<Metrics>,
     reloader: Reloader,
@@ -65,7 +67,7 @@ impl Gateway {
     /// Checks the settings and starts to listen.
     ///
     /// # Errors
-    /// A setting is wrong or the address is taken.
+    /// A setting is wrong or an address is taken.
     pub async fn bind(settings: Settings, guard: Arc<Guard>, store: Arc<dyn EventStore>) -> Result<Self, GatewayError> {
         Self::bind_to(settings, guard, store, None).await
     }
@@ -73,7 +75,7 @@ impl Gateway {
     /// The same with upstreams over a transport of the caller's choice.
     ///
     /// # Errors
-    /// A setting is wrong or the address is taken.
+    /// A setting is wrong or an address is taken.
     pub async fn bind_with(
         settings: Settings,
         guard: Arc<Guard>,
@@ -89,15 +91,52 @@ impl Gateway {
         store: Arc<dyn EventStore>,
         upstreams: Option<Upstreams>,
     ) -> Result<Self, GatewayError> {
-        let listen_error = |source| GatewayError::Listen { address: settings.listen.clone(), source };
-        let listener = TcpListener::bind(&settings.listen).await.map_err(listen_error)?;
-        let address = listener.local_addr().map_err(listen_error)?;
+        let header = Duration::from_millis(settings.timeouts.header_ms);
+        let acceptor =
+            settings.tls.as_ref().map(crate::tls::Tls::acceptor).transpose().map_err(GatewayError::Settings)?;
+        let callers = listen(&settings.listen).await?;
+        let address = local(&callers, &settings.listen)?;
         let live = Live::build(guard, settings.clone(), upstreams, address).map_err(GatewayError::Settings)?;
         let recorder = Recorder::new(store)?;
         let metrics = Arc::new(Metrics::default());
         let shared = Arc::new(Shared::new(live, recorder, Arc::clone(&metrics)));
         let reloader = Reloader::new(Arc::clone(&shared), address);
-        Ok(Self { listener, router: router(shared), settings, metrics, reloader })
+
+        let service = Service { router: router(Arc::clone(&shared), acceptor.is_some()), tls: acceptor, header };
+        let admin = match &settings.admin.listen {
+            None => None,
+            Some(listen_on) => {
+                let access = AdminAccess::keys(&settings.admin).map_err(GatewayError::Settings)?;
+                let tls = settings.admin.tls.as_ref().map(crate::tls::Tls::acceptor);
+                let tls = tls.transpose().map_err(GatewayError::Settings)?;
+                let listener = listen(listen_on).await?;
+                if !local(&listener, listen_on)?.ip().is_loopback() && tls.is_none() {
+                    return Err(GatewayError::Settings(format!(
+                        "`{listen_on}` can be reached from other machines, so the admin API needs `[admin.tls]`"
+                    )));
+                }
+                let router = admin::router(Arc::clone(&shared), access, tls.is_some());
+                Some((listener, Service { router, tls, header }))
+            }
+        };
+        #[cfg(unix)]
+        let control = match settings.admin.socket_path(&settings.store) {
+            None => None,
+            Some(path) => {
+                let router = admin::router(Arc::clone(&shared), AdminAccess::local(), false);
+                Some((ControlSocket::bind(path)?, Service { router, tls: None, header }))
+            }
+        };
+        Ok(Self {
+            callers,
+            service,
+            admin,
+            #[cfg(unix)]
+            control,
+            settings,
+            metrics,
+            reloader,
+        })
     }
 
     /// The address it listens on.
@@ -105,7 +144,13 @@ impl Gateway {
     /// # Errors
     /// The socket is gone.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.callers.local_addr()
+    }
+
+    /// The address of the admin API, where it has one.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
     /// Its counters.
@@ -122,44 +167,121 @@ impl Gateway {
 
     /// Serves until `stop` is ready, then finishes what is in flight, at most for the drain time.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Stop {
-        let timeouts = self.settings.timeouts;
-        // HTTP/1 only: its header time-out covers a connection from its first byte, also one that never sends any.
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(timeouts.header_ms));
-        let connections = Arc::new(Semaphore::new(self.settings.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-        let graceful = GracefulShutdown::new();
-        let mut stop = pin!(stop);
-        loop {
-            let accept = async {
-                // With no place left, callers wait in the system's queue.
-                let place = Arc::clone(&connections).acquire_owned().await;
-                (place, self.listener.accept().await)
-            };
-            let (place, accepted) = tokio::select! {
-                biased;
-                () = &mut stop => break,
-                accepted = accept => accepted,
-            };
-            let Ok((socket, peer)) = accepted else {
-                // Out of file descriptors, most likely: wait for some to come back instead of spinning.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            };
-            let _ = socket.set_nodelay(true);
-            let router = self.router.clone().layer(Extension(Peer(peer.ip())));
-            let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
-            let connection = graceful.watch(connection);
-            tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "connection ended");
-                }
-                drop(place);
-            });
+        let stopping = CancellationToken::new();
+        let tracker = TaskTracker::new();
+        // Administration has places of its own: a flood of callers must not lock the operator out.
+        let mut listeners = tokio::task::JoinSet::new();
+        listeners.spawn(accept(
+            self.callers,
+            self.service,
+            self.settings.max_connections,
+            stopping.clone(),
+            tracker.clone(),
+        ));
+        if let Some((listener, service)) = self.admin {
+            listeners.spawn(accept(listener, service, ADMIN_CONNECTIONS, stopping.clone(), tracker.clone()));
         }
-        drop(self.listener);
-        match tokio::time::timeout(Duration::from_millis(timeouts.drain_ms), graceful.shutdown()).await {
+        #[cfg(unix)]
+        if let Some((socket, service)) = self.control {
+            listeners.spawn(accept_local(socket, service, stopping.clone(), tracker.clone()));
+        }
+        stop.await;
+        stopping.cancel();
+        tracker.close();
+        let drained = async {
+            while listeners.join_next().await.is_some() {}
+            tracker.wait().await;
+        };
+        match tokio::time::timeout(Duration::from_millis(self.settings.timeouts.drain_ms), drained).await {
             Ok(()) => Stop::Drained,
             Err(_) => Stop::Cut,
         }
+    }
+}
+
+/// Most open connections of the admin API.
+const ADMIN_CONNECTIONS: usize = 64;
+
+async fn listen(address: &str) -> Result<TcpListener, GatewayError> {
+    TcpListener::bind(address).await.map_err(|source| GatewayError::Listen { address: address.to_owned(), source })
+}
+
+fn local(listener: &TcpListener, address: &str) -> Result<SocketAddr, GatewayError> {
+    listener.local_addr().map_err(|source| GatewayError::Listen { address: address.to_owned(), source })
+}
+
+/// Takes connections until told to stop.
+async fn accept(listener: TcpListener, service: Service, places: usize, stop: CancellationToken, tracker: TaskTracker) {
+    let places = Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
+    loop {
+        let accepted = async {
+            // With no place left, callers wait in the system's queue.
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            accepted = accepted => accepted,
+        };
+        let Ok((socket, peer)) = accepted else {
+            // Out of file descriptors, most likely: wait for some to come back instead of spinning.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let _ = socket.set_nodelay(true);
+        let connection = service.clone().run(socket, Peer(peer.ip()), stop.clone());
+        tracker.spawn(async move {
+            connection.await;
+            drop(place);
+        });
+    }
+}
+
+/// The socket file of the operator of this machine. It is taken away with this value.
+#[cfg(unix)]
+struct ControlSocket {
+    listener: tokio::net::UnixListener,
+    path: PathBuf,
+}
+
+#[cfg(unix)]
+impl ControlSocket {
+    fn bind(path: PathBuf) -> Result<Self, GatewayError> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let failed = |source| GatewayError::Listen { address: path.display().to_string(), source };
+        // The store's lock is held, so a socket that is there was left by a process that is gone.
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let listener = tokio::net::UnixListener::bind(&path).map_err(failed)?;
+        // Who may connect is who may write to the file.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        Ok(Self { listener, path })
+    }
+}
+
+#[cfg(unix)]
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(unix)]
+async fn accept_local(socket: ControlSocket, service: Service, stop: CancellationToken, tracker: TaskTracker) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            accepted = socket.listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let peer = Peer(std::net::Ipv4Addr::LOCALHOST.into());
+        tracker.spawn(service.clone().run(stream, peer, stop.clone()));
     }
 }

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use bartizan_core::TenantId;
 use bartizan_policy::OpaqueTable;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::tls::Tls;
 
 /// How a blocked caller is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -112,6 +115,64 @@ pub struct Client {
     pub key: SecretRef,
 }
 
+/// What an administrator may do. Each role may also do what the one before it may, except that only an auditor opens
+/// sealed content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Looks at records and state.
+    #[default]
+    Viewer,
+    /// Changes things: keys, containment, marks, exceptions.
+    Operator,
+    /// Looks, and opens sealed content.
+    Auditor,
+}
+
+/// A key of the admin API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdminKey {
+    /// Name in records of what was done with it.
+    pub name: String,
+    /// The key, sent as `Authorization: Bearer`.
+    pub key: SecretRef,
+    /// What it may do.
+    #[serde(default)]
+    pub role: Role,
+    /// Tenants it may see; empty is all.
+    #[serde(default)]
+    pub tenants: Vec<TenantId>,
+}
+
+/// The admin API. It has no key of callers, and callers' keys mean nothing there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// Address to listen on; without it only the local socket answers. Other machines reach it only with TLS.
+    pub listen: Option<String>,
+    /// TLS of that address.
+    pub tls: Option<Tls>,
+    /// Its keys.
+    pub key: Vec<AdminKey>,
+    /// Unix socket through which the command line reaches a running gateway; who may use it is a matter of file
+    /// permissions (0600). Default: the store's path with `.sock`; empty is none.
+    pub socket: Option<PathBuf>,
+}
+
+impl Admin {
+    /// Where the local socket is; `None` for none.
+    #[must_use]
+    pub fn socket_path(&self, store: &Store) -> Option<PathBuf> {
+        match &self.socket {
+            Some(path) if path.as_os_str().is_empty() => None,
+            Some(path) => Some(path.clone()),
+            None if store.path == ":memory:" => None,
+            None => Some(PathBuf::from(format!("{}.sock", store.path))),
+        }
+    }
+}
+
 /// Bounds in time, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -165,6 +226,10 @@ impl Default for Store {
 pub struct Settings {
     /// Address to listen on.
     pub listen: String,
+    /// TLS for callers; without it the gateway speaks plain HTTP.
+    pub tls: Option<Tls>,
+    /// The admin API.
+    pub admin: Admin,
     /// How a blocked caller is answered.
     pub on_block: OnBlock,
     /// Model servers; the first that fits a request gets it.
@@ -189,6 +254,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8700".to_owned(),
+            tls: None,
+            admin: Admin::default(),
             on_block: OnBlock::default(),
             upstream: Vec::new(),
             client: Vec::new(),

@@ -17,7 +17,7 @@ use crate::settings::Settings;
 use crate::upstream::Upstreams;
 
 /// What lives as long as the process.
-pub struct Shared {
+pub(crate) struct Shared {
     live: ArcSwap<Live>,
     pub(crate) recorder: Recorder,
     pub(crate) metrics: Arc<Metrics>,

@@ -6,7 +6,7 @@ pub(crate) mod show;
 
 use bartizan_core::{Limits, Mode};
 use bartizan_engine::Suppression;
-use bartizan_gateway::{Client, OnBlock, Store, Timeouts, Upstream};
+use bartizan_gateway::{Admin, Client, OnBlock, Store, Timeouts, Tls, Upstream};
 use bartizan_policy::Policy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,10 @@ pub(crate) struct Config {
     pub(crate) mode: Mode,
     /// How a blocked caller is answered.
     pub(crate) on_block: OnBlock,
+    /// TLS for callers; without it the gateway speaks plain HTTP.
+    pub(crate) tls: Option<Tls>,
+    /// The admin API.
+    pub(crate) admin: Admin,
     /// Host names by which callers reach the gateway, besides loopback ones. Guards against DNS rebinding.
     pub(crate) hosts: Vec<String>,
     /// Extra request headers that are passed on, by lower-case name. They are not examined.
@@ -57,6 +61,8 @@ impl Default for Config {
             listen: gateway.listen,
             mode: guard.mode,
             on_block: gateway.on_block,
+            tls: gateway.tls,
+            admin: gateway.admin,
             hosts: gateway.hosts,
             pass_headers: gateway.pass_headers,
             max_in_flight: gateway.max_in_flight,
@@ -92,6 +98,8 @@ impl Config {
             on_block: self.on_block,
             upstream: self.upstream.clone(),
             client: self.client.clone(),
+            tls: self.tls.clone(),
+            admin: self.admin.clone(),
             hosts: self.hosts.clone(),
             max_in_flight: self.max_in_flight,
             max_connections: self.max_connections,

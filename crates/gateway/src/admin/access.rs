@@ -1,0 +1,128 @@
+//! Who may administer.
+
+use std::collections::BTreeSet;
+
+use bartizan_core::TenantId;
+use http::{HeaderMap, Uri};
+
+use super::AdminError;
+use crate::admission::{bearer, hash, same_hash};
+use crate::settings::{Admin, Role};
+use crate::shared::Shared;
+
+/// What an operation needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Looking.
+    Look,
+    /// Changing something.
+    #[expect(dead_code, reason = "the first operations only look")]
+    Change,
+    /// Opening sealed content.
+    #[expect(dead_code, reason = "the first operations only look")]
+    Unseal,
+}
+
+/// Someone who administers.
+#[derive(Clone, Debug)]
+pub(crate) struct Operator {
+    name: String,
+    /// `None` is the operator of this machine, who holds the files and may do everything.
+    role: Option<Role>,
+    /// Empty is all.
+    tenants: BTreeSet<TenantId>,
+}
+
+impl Operator {
+    /// Name in records.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn may(&self, need: Need) -> bool {
+        match (need, self.role) {
+            (_, None) | (Need::Look, Some(_)) => true,
+            (Need::Change, Some(role)) => role == Role::Operator,
+            (Need::Unseal, Some(role)) => role == Role::Auditor,
+        }
+    }
+
+    /// The tenant that a question is about. Tenants beyond the operator's look as if they did not exist.
+    pub(crate) fn tenant(&self, asked: Option<&str>) -> Result<TenantId, AdminError> {
+        let tenant = match (asked, self.tenants.first()) {
+            (Some(name), _) => TenantId::authenticated(name).map_err(|e| AdminError::bad(e.to_string()))?,
+            (None, Some(only)) if self.tenants.len() == 1 => only.clone(),
+            (None, Some(_)) => return Err(AdminError::bad("`tenant` is needed: this key may see several".to_owned())),
+            (None, None) => TenantId::sole(),
+        };
+        if self.tenants.is_empty() || self.tenants.contains(&tenant) {
+            Ok(tenant)
+        } else {
+            Err(AdminError::not_found("this tenant"))
+        }
+    }
+}
+
+/// How those who administer are known on one listener.
+pub(crate) enum AdminAccess {
+    /// By key.
+    Keys(Vec<([u8; 32], Operator)>),
+    /// By file permission.
+    Local,
+}
+
+impl AdminAccess {
+    /// Reads the administration keys.
+    ///
+    /// # Errors
+    /// There is none, one cannot be read, is too short, or belongs to two names.
+    pub(crate) fn keys(settings: &Admin) -> Result<Self, String> {
+        if settings.key.is_empty() {
+            return Err("`admin.listen` needs keys: add an `[[admin.key]]` section".to_owned());
+        }
+        let mut keys: Vec<([u8; 32], Operator)> = Vec::with_capacity(settings.key.len());
+        for key in &settings.key {
+            let secret = key.key.resolve().map_err(|e| format!("administration key `{}`: {e}", key.name))?;
+            if secret.len() < 16 {
+                return Err(format!("the administration key `{}` is shorter than 16 characters", key.name));
+            }
+            let hash = hash(&secret);
+            if let Some((_, other)) = keys.iter().find(|(h, _)| *h == hash) {
+                return Err(format!("administration keys `{}` and `{}` are the same", other.name, key.name));
+            }
+            let tenants = key.tenants.iter().cloned().collect();
+            keys.push((hash, Operator { name: key.name.clone(), role: Some(key.role), tenants }));
+        }
+        Ok(Self::Keys(keys))
+    }
+
+    /// The operator of this machine.
+    pub(crate) const fn local() -> Self {
+        Self::Local
+    }
+
+    pub(crate) fn admit(&self, shared: &Shared, headers: &HeaderMap, uri: &Uri) -> Result<Operator, AdminError> {
+        let keys = match self {
+            Self::Local => {
+                return Ok(Operator { name: "cli".to_owned(), role: None, tenants: BTreeSet::new() });
+            }
+            Self::Keys(keys) => keys,
+        };
+        // A page that rebinds its name to this address has no key, but errors are no business of pages either.
+        let authority = uri.authority().map(http::uri::Authority::as_str);
+        if headers.contains_key(http::header::ORIGIN)
+            && shared.live().admission.check_origin(headers, authority).is_err()
+        {
+            return Err(AdminError::forbidden("pages of other origins are not served".to_owned()));
+        }
+        let presented = hash(bearer(headers).ok_or_else(AdminError::unauthorized)?);
+        // Every key is compared, so that the time says nothing about which one matched.
+        let mut found = None;
+        for (hash, operator) in keys {
+            if same_hash(hash, &presented) {
+                found = Some(operator);
+            }
+        }
+        found.cloned().ok_or_else(AdminError::unauthorized)
+    }
+}

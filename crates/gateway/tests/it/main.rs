@@ -1,0 +1,5 @@
+//! The gateway in process, over real sockets.
+#![allow(clippy::disallowed_methods, reason = "tests use clocks, files and sockets")]
+
+mod front;
+mod support;
