@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
+use bartizan_core::ChainStore as _;
 use bartizan_store::{OpenError, SqliteStore};
 use hyper::Method;
 

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use bartizan_core::{EventStore, StoreError};
+use bartizan_core::{ChainStore as _, EventStore, StoreError};
 use bartizan_store::SqliteStore;
 
 use crate::cli::VerifyArgs;

@@ -55,6 +55,9 @@ pub struct Event {
     pub tenant: TenantId,
     /// Name of the client key, never the key; empty where none was needed.
     pub key: String,
+    /// Who was behind it, by `user`, `session`, `feature` and `team`: HMAC-SHA-256 under a key of the tenant, hex.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pseudonyms: BTreeMap<String, String>,
     /// Configured route or upstream.
     pub route: String,
     /// Dialect.
@@ -79,6 +82,9 @@ pub struct Event {
     pub coverage: Coverage,
     /// What decided.
     pub engine: EngineId,
+    /// Digest of the policy and configuration that decided, hex; empty where the caller has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub policy: String,
     /// Keyed digests of the bodies (`request`, `reply`): HMAC-SHA-256, hex. They show equality to who has the key.
     pub hmacs: BTreeMap<String, String>,
     /// Where the time went.
@@ -164,4 +170,46 @@ pub struct Act {
     pub prev: String,
     /// SHA-256 over `prev` and the canonical JSON of the record without `hash`, hex.
     pub hash: String,
+}
+
+impl Act {
+    /// A deed about the whole tenant, without reason and particulars. The store fills in its place in the chain.
+    #[must_use]
+    pub fn new(id: String, time: String, tenant: TenantId, actor: &str, deed: Deed) -> Self {
+        Self {
+            id,
+            chain_id: String::new(),
+            seq: 0,
+            time,
+            tenant,
+            actor: actor.to_owned(),
+            deed,
+            subject: String::new(),
+            reason: String::new(),
+            detail: BTreeMap::new(),
+            prev: String::new(),
+            hash: String::new(),
+        }
+    }
+
+    /// The same about something.
+    #[must_use]
+    pub fn about(mut self, subject: &str) -> Self {
+        subject.clone_into(&mut self.subject);
+        self
+    }
+
+    /// The same with a reason.
+    #[must_use]
+    pub fn because(mut self, reason: &str) -> Self {
+        reason.clone_into(&mut self.reason);
+        self
+    }
+
+    /// The same with one more particular.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
+        self.detail.insert(name.to_owned(), value.to_string());
+        self
+    }
 }

@@ -49,7 +49,10 @@ pub use origin::{Integrity, Label, Origin, Source};
 pub use report::{CheckInput, CheckOutput};
 pub use rule::{Confidence, Family, Persona, Reference, Rule, RuleId, Severity};
 pub use sealed::{Redacted, Sealed};
-pub use store::{EventStore, StoreError};
+pub use store::{
+    ChainStore, Destroyed, EventQuery, EventStore, Head, KeyPurpose, Record, SealedContent, SealedStore, StoreError,
+    WrappedKey,
+};
 pub use subject::{Context, Kind, Scores, Subject};
 pub use tenant::{Principal, TenantId, TenantNameError};
 pub use verdict::{Action, Mode, Verdict};

@@ -1,7 +1,9 @@
 //! Evidence on disk: the record of every decision, in SQLite, linked by a hash chain.
 //!
 //! # What is kept
-//! One row for one [`Event`](bartizan_core::Event). An event has no field for content, so there is none here.
+//! One row for one [`Event`](bartizan_core::Event) or [`Act`](bartizan_core::Act). Neither has a field for content.
+//! Content is kept only where recording is on, in rows of its own and only as
+//! [`SealedContent`](bartizan_core::SealedContent): the store has no key that opens it.
 //!
 //! # Durability
 //! [`append`](bartizan_core::EventStore::append) answers after the commit. Whatever ends the process, `kill -9`
@@ -16,22 +18,29 @@
 //! Each record carries the SHA-256 of the one before it. Changing, deleting, inserting or reordering records breaks
 //! the chain at the first of them, and [`verify`](bartizan_core::EventStore::verify) names it. Two attacks leave a
 //! valid chain and need a witness elsewhere: cutting records off the end, and writing the whole chain anew. For
-//! these, keep what [`SqliteStore::head`] answers in a place that an attacker on this machine cannot write.
+//! these, keep what [`head`](bartizan_core::ChainStore::head) answers in a place that an attacker on this machine cannot
+//! write.
+//!
+//! Records past their retention are taken from the beginning of the chain. The record of that names the hash that the
+//! oldest one left builds on, so the rest still verifies.
 //!
 //! # One writer
-//! A chain with two writers would fork, so a store that is open for writing holds a lock on `FILE.lock`. Readers
-//! ([`SqliteStore::open_read_only`]) need none. Where the lock does not hold, as on some network file systems, the
-//! positions are still unique in the database: of two writers one gets an error, and the chain does not fork.
+//! A store that is open for writing holds a lock on `FILE.lock`. Readers ([`SqliteStore::open_read_only`]) need none,
+//! and a command that adds a few records beside a running gateway takes none ([`SqliteStore::open_shared`]). Positions
+//! are unique in the database, so two writers cannot fork the chain: whoever finds a position taken looks again where
+//! the chain ends.
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, reason = "a store owns files")]
 
 mod chain;
+mod read;
+mod sealed;
 mod sqlite;
+mod wal;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
-pub use chain::{GENESIS, Head};
 pub use sqlite::{OpenError, Options, SqliteStore};
-pub use writer::SYNC_EVERY;
+pub use wal::SYNC_EVERY;

@@ -1,31 +1,39 @@
-//! Opening a store, and everything that only reads it.
+//! Opening a store and closing it.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bartizan_core::store::StoreFuture;
-use bartizan_core::{Event, EventStore, StoreError, TenantId};
+use bartizan_core::store::GENESIS;
+use bartizan_core::{Head, StoreError};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteExecutor, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteExecutor, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection as _, Row as _, SqlitePool};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::chain::{self, GENESIS, Head, Stored};
-use crate::writer::{Database, Job, Wal, Writer};
+use crate::chain;
+use crate::wal::Wal;
+use crate::writer::{Database, Done, Job, Writer};
 
 /// Marks the file as ours (`PRAGMA application_id`): "BzEv".
 const APPLICATION_ID: i64 = 0x427a_4576;
 
 /// Every step of the schema, oldest first. A published step never changes.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_events.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/0001_events.sql"), include_str!("../migrations/0002_acts_and_content.sql")];
 
-/// How many records are read at once while a chain is verified.
-const BATCH: i64 = 512;
+/// What a reader of a store of the first schema sees instead, without changing the file: the store of today with
+/// nothing in what is new.
+const FIRST_SCHEMA: &str = "
+    CREATE TEMP VIEW events AS SELECT *, 'decision' AS kind,
+        CASE WHEN json_valid(body) THEN json_extract(body, '$.exchange') ELSE '' END AS exchange,
+        CASE WHEN json_valid(body) THEN json_extract(body, '$.key') ELSE '' END AS key FROM main.events;
+    CREATE TEMP TABLE keys (id, tenant, purpose, day, wrapped, destroyed);
+    CREATE TEMP TABLE sealed (event, exchange, tenant, direction, protocol, stream, cut, time, key, nonce, body);
+";
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -81,11 +89,13 @@ pub struct Options {
     /// Largest size of the database in bytes, rounded down to whole pages of 4096. Beyond it [`StoreError::Full`]
     /// is answered.
     pub max_bytes: Option<u64>,
+    /// Most bytes of sealed content that may wait to be written. Beyond it [`StoreError::Full`] is answered at once.
+    pub queue_bytes: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sync: false, queue: 4096, max_bytes: None }
+        Self { sync: false, queue: 4096, max_bytes: None, queue_bytes: 64 << 20 }
     }
 }
 
@@ -96,6 +106,9 @@ pub struct SqliteStore {
     /// `None` where it was opened for reading only.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
+    /// Room for content in the queue, in KiB.
+    room: Arc<Semaphore>,
+    room_total: u32,
 }
 
 impl SqliteStore {
@@ -114,16 +127,58 @@ impl SqliteStore {
     /// [`OpenError`]: in use, not ours, not writable.
     pub async fn open_with(path: &Path, options: &Options) -> Result<Self, OpenError> {
         let lock = lock(path)?;
+        Self::open_locked(path, options, Some(lock)).await
+    }
+
+    /// Opens a store to add a few records, also while a gateway writes to it. It makes no new store.
+    ///
+    /// Positions in the chain are unique in the database, so the two agree on who comes first: whoever finds a position
+    /// taken looks again where the chain ends.
+    ///
+    /// # Errors
+    /// [`OpenError`]: not there, not ours, not writable, or of an older version and in use.
+    pub async fn open_shared(path: &Path) -> Result<Self, OpenError> {
+        Self::open_read_only(path).await?.close().await;
+        match lock(path) {
+            // Nobody else writes: what an upgrade has to change can be changed.
+            Ok(lock) => {
+                let connect = base(path);
+                let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
+                let mut connection = SqliteConnection::connect_with(&connect).await.map_err(failed)?;
+                migrate(&mut connection, path).await?;
+                connection.close().await.map_err(failed)?;
+                drop(lock);
+            }
+            Err(OpenError::InUse { .. }) => {
+                let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
+                let mut connection =
+                    SqliteConnection::connect_with(&base(path).read_only(true)).await.map_err(failed)?;
+                let version = schema(&mut connection, path).await?;
+                if usize::try_from(version).is_ok_and(|v| v < MIGRATIONS.len()) {
+                    return Err(OpenError::InUse { path: path.to_owned() });
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Self::open_locked(path, &Options { sync: true, ..Options::default() }, None).await
+    }
+
+    async fn open_locked(path: &Path, options: &Options, lock: Option<File>) -> Result<Self, OpenError> {
         let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
         let synchronous = if options.sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal };
-        let connect = base(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);
+        let connect = base(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous)
+            // What is deleted is overwritten: destroyed keys must not stay in free pages.
+            .pragma("secure_delete", "ON");
         let mut connection = SqliteConnection::connect_with(&connect).await.map_err(failed)?;
         migrate(&mut connection, path).await?;
         limit(&mut connection, options.max_bytes).await.map_err(failed)?;
         let database = Database::File(Box::new(connection));
         let readers = pool_of_readers(path).await.map_err(failed)?;
         let wal = (!options.sync).then(|| Arc::new(Wal::new(beside(path, "-wal"))));
-        Self::start(database, readers, options.queue, wal, Some(lock)).await.map_err(failed)
+        Self::start(database, readers, options, wal, lock).await.map_err(failed)
     }
 
     /// Opens a store that is gone with the process.
@@ -145,7 +200,7 @@ impl SqliteStore {
             migrate(&mut connection, path).await?;
             limit(&mut connection, options.max_bytes).await.map_err(failed)?;
         }
-        Self::start(Database::Memory(pool.clone()), pool, options.queue, None, None).await.map_err(failed)
+        Self::start(Database::Memory(pool.clone()), pool, options, None, None).await.map_err(failed)
     }
 
     /// Opens a store that is there for reading, also while another process writes to it. Appending fails.
@@ -154,48 +209,60 @@ impl SqliteStore {
     /// [`OpenError`]: not there, not ours, too new.
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
-        let readers = pool_of_readers(path).await.map_err(failed)?;
-        let mut connection = readers.acquire().await.map_err(failed)?;
+        let mut connection = SqliteConnection::connect_with(&base(path).read_only(true)).await.map_err(failed)?;
         let version = schema(&mut connection, path).await?;
-        drop(connection);
-        if version == 0 {
-            return Err(OpenError::Foreign { path: path.to_owned() });
-        }
-        Ok(Self { readers, jobs: None, writer: None })
+        connection.close().await.map_err(failed)?;
+        let readers = match version {
+            0 => return Err(OpenError::Foreign { path: path.to_owned() }),
+            1 => pool(2).after_connect(|connection, _| {
+                Box::pin(async { sqlx::raw_sql(FIRST_SCHEMA).execute(connection).await.map(drop) })
+            }),
+            _ => pool(2),
+        };
+        let readers = readers.connect_with(base(path).read_only(true)).await.map_err(failed)?;
+        Ok(Self { readers, jobs: None, writer: None, room: Arc::new(Semaphore::new(0)), room_total: 0 })
     }
 
     async fn start(
         database: Database,
         readers: SqlitePool,
-        queue: usize,
+        options: &Options,
         wal: Option<Arc<Wal>>,
         lock: Option<File>,
     ) -> Result<Self, sqlx::Error> {
         let head = read_head(&readers).await?;
-        let (jobs, receiver) = mpsc::channel(queue.max(1));
+        let (jobs, receiver) = mpsc::channel(options.queue.max(1));
         let writer = tokio::spawn(Writer { database, head, jobs: receiver, wal, lock }.run());
-        Ok(Self { readers, jobs: Some(jobs), writer: Some(writer) })
+        let room_total = u32::try_from(options.queue_bytes >> 10).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
+        let room = Arc::new(Semaphore::new(usize::try_from(room_total).unwrap_or(1)));
+        Ok(Self { readers, jobs: Some(jobs), writer: Some(writer), room, room_total })
     }
 
-    /// The end of the chain. Kept elsewhere, it shows later whether records were cut off.
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`] where the database cannot be read.
-    pub async fn head(&self) -> Result<Head, StoreError> {
-        read_head(&self.readers).await.map_err(store_error)
+    pub(crate) fn readers(&self) -> &SqlitePool {
+        &self.readers
     }
 
-    /// The record at a position, for comparing with an earlier [`Self::head`].
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`] where the database cannot be read.
-    pub async fn hash_at(&self, seq: u64) -> Result<Option<String>, StoreError> {
-        sqlx::query("SELECT hash FROM events WHERE seq = ?")
-            .bind(position(seq))
-            .fetch_optional(&self.readers)
-            .await
-            .and_then(|row| row.map(|row| row.try_get(0)).transpose())
-            .map_err(store_error)
+    /// Takes a place for content in the queue. What is larger than all of it takes all of it.
+    pub(crate) fn room(&self, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, StoreError> {
+        let places = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.room_total);
+        if places == 0 {
+            return Ok(None);
+        }
+        let held = Arc::clone(&self.room).try_acquire_many_owned(places);
+        held.map(Some).map_err(|_| StoreError::Full("too much content waits".to_owned()))
+    }
+
+    /// Gives the writer something to do and waits until it is done.
+    pub(crate) async fn ask<T>(&self, job: impl FnOnce(Done<T>) -> Job) -> Result<T, StoreError> {
+        let Some(jobs) = &self.jobs else {
+            return Err(StoreError::Failed("it was opened for reading only".to_owned()));
+        };
+        let (done, answer) = oneshot::channel();
+        jobs.try_send(job(done)).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => StoreError::Full("too many records wait".to_owned()),
+            mpsc::error::TrySendError::Closed(_) => gone(),
+        })?;
+        answer.await.map_err(|_| gone())?
     }
 
     /// Waits until everything queued is written, writes the log back into the database, and lets go of the lock.
@@ -208,83 +275,9 @@ impl SqliteStore {
             let _ = writer.await;
         }
     }
-
-    async fn verify_chain(&self) -> Result<u64, StoreError> {
-        let end = self.head().await?;
-        let mut head = Head { seq: None, hash: GENESIS.to_owned(), ..end.clone() };
-        let last = end.seq.map_or(-1, position);
-        let mut from = i64::MIN;
-        loop {
-            let rows = sqlx::query(
-                "SELECT seq, id, time, tenant, verdict, action, rules, hash, body FROM events
-                 WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?",
-            )
-            .bind(from)
-            .bind(last)
-            .bind(BATCH)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(store_error)?;
-            for row in &rows {
-                chain::check(&stored(row).map_err(store_error)?, &mut head)?;
-            }
-            if rows.len() < usize::try_from(BATCH).unwrap_or(usize::MAX) {
-                return Ok(head.next());
-            }
-            from = position(head.next());
-        }
-    }
 }
 
-impl EventStore for SqliteStore {
-    fn append(&self, event: Event) -> StoreFuture<'_, ()> {
-        Box::pin(async move {
-            let Some(jobs) = &self.jobs else {
-                return Err(StoreError::Failed("it was opened for reading only".to_owned()));
-            };
-            let (done, answer) = oneshot::channel();
-            jobs.try_send(Job { event, done }).map_err(|e| match e {
-                mpsc::error::TrySendError::Full(_) => StoreError::Full("too many records wait".to_owned()),
-                mpsc::error::TrySendError::Closed(_) => gone(),
-            })?;
-            answer.await.map_err(|_| gone())?
-        })
-    }
-
-    fn recent<'a>(&'a self, tenant: &'a TenantId, limit: u32) -> StoreFuture<'a, Vec<Event>> {
-        Box::pin(async move {
-            let rows = sqlx::query("SELECT body, hash FROM events WHERE tenant = ? ORDER BY seq DESC LIMIT ?")
-                .bind(tenant.as_str())
-                .bind(i64::from(limit))
-                .fetch_all(&self.readers)
-                .await
-                .map_err(store_error)?;
-            rows.iter().map(event).collect()
-        })
-    }
-
-    fn get<'a>(&'a self, tenant: &'a TenantId, id: &'a str) -> StoreFuture<'a, Option<Event>> {
-        Box::pin(async move {
-            let row = sqlx::query("SELECT body, hash FROM events WHERE id = ? AND tenant = ? ORDER BY seq LIMIT 1")
-                .bind(id)
-                .bind(tenant.as_str())
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(store_error)?;
-            row.as_ref().map(event).transpose()
-        })
-    }
-
-    fn ready(&self) -> StoreFuture<'_, ()> {
-        Box::pin(async move { self.head().await.map(drop) })
-    }
-
-    fn verify(&self) -> StoreFuture<'_, u64> {
-        Box::pin(self.verify_chain())
-    }
-}
-
-fn gone() -> StoreError {
+pub(crate) fn gone() -> StoreError {
     StoreError::Failed("its writer has stopped".to_owned())
 }
 
@@ -305,29 +298,7 @@ pub(crate) async fn read_head(database: impl SqliteExecutor<'_>) -> Result<Head,
     })
 }
 
-fn event(row: &SqliteRow) -> Result<Event, StoreError> {
-    let body: &str = row.try_get(0).map_err(store_error)?;
-    let hash: &str = row.try_get(1).map_err(store_error)?;
-    chain::event(body, hash).map_err(|e| StoreError::Failed(format!("a record cannot be read: {e}")))
-}
-
-fn stored(row: &SqliteRow) -> Result<Stored, sqlx::Error> {
-    let seq: i64 = row.try_get(0)?;
-    Ok(Stored {
-        // A negative position never fits the chain.
-        seq: u64::try_from(seq).unwrap_or(u64::MAX),
-        id: row.try_get(1)?,
-        time: row.try_get(2)?,
-        tenant: row.try_get(3)?,
-        verdict: row.try_get(4)?,
-        action: row.try_get(5)?,
-        rules: row.try_get(6)?,
-        hash: row.try_get(7)?,
-        body: row.try_get(8)?,
-    })
-}
-
-fn position(seq: u64) -> i64 {
+pub(crate) fn position(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
 }
 
@@ -346,11 +317,16 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     }
 }
 
-fn plain(error: &sqlx::Error) -> String {
+pub(crate) fn plain(error: &sqlx::Error) -> String {
     match error.as_database_error() {
         Some(e) => e.message().to_owned(),
         None => error.to_string(),
     }
+}
+
+/// True where another process has written at the position meanwhile.
+pub(crate) fn is_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|e| e.is_unique_violation() && e.message().contains("events.seq"))
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

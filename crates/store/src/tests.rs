@@ -5,14 +5,14 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use bartizan_core::{
-    Action, Coverage, Direction, EngineId, Event, EventStore, Mode, Protocol, RuleId, Scores, StoreError, TenantId,
-    Timings, Verdict,
+    Act, Action, ChainStore, Coverage, Deed, Direction, EngineId, Event, EventStore, Head, Mode, Protocol, Record,
+    RuleId, Scores, StoreError, TenantId, Timings, Verdict, store::GENESIS,
 };
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-use crate::chain::{self, GENESIS, Head};
+use crate::chain;
 use crate::{OpenError, Options, SqliteStore};
 
 fn event(id: &str) -> Event {
@@ -24,6 +24,7 @@ fn event(id: &str) -> Event {
         time: "2026-01-02T03:04:05.000006Z".to_owned(),
         tenant: TenantId::sole(),
         key: String::new(),
+        pseudonyms: [("user".to_owned(), "11".to_owned())].into(),
         route: "main".to_owned(),
         protocol: Protocol::OpenaiChat,
         direction: Direction::Request,
@@ -36,12 +37,21 @@ fn event(id: &str) -> Event {
         scores: Scores { injection: Some(0.1), ..Scores::default() },
         coverage: Coverage::default(),
         engine: EngineId::default(),
+        policy: "ab".to_owned(),
         hmacs: [("request".to_owned(), "00".to_owned())].into(),
         timings: Timings { total_us: 17, ..Timings::default() },
         failed_open: false,
         prev: "from the caller".to_owned(),
         hash: "from the caller".to_owned(),
     }
+}
+
+fn decision(event: Event) -> Record {
+    Record::Decision(Box::new(event))
+}
+
+fn act(id: &str, deed: Deed) -> Act {
+    Act::new(id.to_owned(), "2026-01-02T03:04:05.000006Z".to_owned(), TenantId::sole(), "cli:ann", deed).about("x")
 }
 
 fn runtime() -> Runtime {
@@ -118,7 +128,7 @@ fn records_come_back_as_they_went_in() {
 fn the_hash_covers_what_is_exported() {
     // Whoever has an exported record can check it with nothing but SHA-256: it is the text without `hash`.
     let mut head = Head { chain_id: "c".to_owned(), seq: None, hash: GENESIS.to_owned() };
-    let row = chain::link(event("e"), &mut head).unwrap();
+    let row = chain::link(&mut decision(event("e")), &mut head).unwrap();
     let exported = serde_json::to_string(&chain::event(&row.body, &row.hash).unwrap()).unwrap();
     let body = exported.replace(&format!(",\"hash\":\"{}\"", row.hash), "");
     assert_eq!(chain::hash(GENESIS, &body), row.hash);
@@ -135,6 +145,9 @@ fn every_change_of_a_record_is_found_where_it_is() {
         ("UPDATE events SET hash = lower(hex(randomblob(32))) WHERE seq = 2", 2),
         ("DELETE FROM events WHERE seq = 3", 3),
         ("DELETE FROM events WHERE seq = 0", 0),
+        ("UPDATE events SET kind = 'act' WHERE seq = 3", 3),
+        ("UPDATE events SET exchange = 'y' WHERE seq = 3", 3),
+        ("UPDATE events SET key = 'y' WHERE seq = 3", 3),
         // Two records change places, whole.
         (
             "UPDATE events SET seq = 99 WHERE seq = 2; UPDATE events SET seq = 2 WHERE seq = 3; UPDATE events SET seq = 3 WHERE seq = 99",
@@ -144,17 +157,179 @@ fn every_change_of_a_record_is_found_where_it_is() {
         ("DELETE FROM events WHERE seq = 1; UPDATE events SET seq = seq - 1 WHERE seq > 1", 1),
         // A copy is inserted at the end.
         (
-            "INSERT INTO events SELECT 6, id, time, tenant, verdict, action, rules, hash, body FROM events WHERE seq = 5",
+            "INSERT INTO events SELECT 6, id, time, tenant, verdict, action, rules, hash, body, kind, exchange, key FROM events WHERE seq = 5",
             6,
         ),
         (
-            "INSERT INTO events SELECT -1, id, time, tenant, verdict, action, rules, hash, body FROM events WHERE seq = 5",
+            "INSERT INTO events SELECT -1, id, time, tenant, verdict, action, rules, hash, body, kind, exchange, key FROM events WHERE seq = 5",
             0,
         ),
         ("UPDATE chain SET id = 'another'", 0),
     ] {
         assert_eq!(broken_at(tampered(6, sql)), at, "{sql}");
     }
+}
+
+#[test]
+fn acts_are_links_of_the_same_chain() {
+    runtime().block_on(async {
+        let store = SqliteStore::open_in_memory().await.unwrap();
+        fill(&store, 0, 2).await;
+        store.act(act("a", Deed::Exported).because("audit").with("records", 2)).await.unwrap();
+        fill(&store, 2, 1).await;
+        assert_eq!(store.verify().await.unwrap(), 4);
+        let acts = store.acts(&TenantId::sole(), 9).await.unwrap();
+        assert_eq!(
+            acts.iter().map(|a| (a.seq, a.deed, a.reason.as_str())).collect::<Vec<_>>(),
+            [(2, Deed::Exported, "audit")]
+        );
+        // An act is no decision.
+        assert_eq!(store.recent(&TenantId::sole(), 9).await.unwrap().len(), 3);
+        assert!(store.get(&TenantId::sole(), "a").await.unwrap().is_none());
+        assert_eq!(store.last_act(Deed::Exported).await.unwrap().as_ref(), acts.first());
+        assert!(store.last_act(Deed::Pruned).await.unwrap().is_none());
+
+        let tail = store.after(Some(1), 9).await.unwrap();
+        assert_eq!(tail.iter().map(|r| (r.seq(), r.id())).collect::<Vec<_>>(), [(2, "a"), (3, "e2")]);
+        assert_eq!(store.after(None, 1).await.unwrap()[0].seq(), 0);
+        let json = serde_json::to_string(&tail).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Record>>(&json).unwrap(), tail);
+    });
+}
+
+#[test]
+fn queries_take_every_condition() {
+    use bartizan_core::EventQuery;
+    runtime().block_on(async {
+        let store = SqliteStore::open_in_memory().await.unwrap();
+        let (sole, other) = (TenantId::sole(), TenantId::authenticated("other").unwrap());
+        for n in 0..6_u32 {
+            let rules =
+                if n % 2 == 0 { [(RuleId::new("pii/a"), 1)].into() } else { [(RuleId::new("pii/ab"), 1)].into() };
+            let verdict = if n < 3 { Verdict::Allow } else { Verdict::Deny };
+            let (time, key) = (format!("2026-01-0{}T00:00:00.000000Z", n + 1), format!("k{n}"));
+            let tenant = if n == 5 { other.clone() } else { sole.clone() };
+            let exchange = format!("x{}", n / 2);
+            store
+                .append(Event { rules, verdict, time, key, tenant, exchange, ..event(&format!("e{n}")) })
+                .await
+                .unwrap();
+        }
+        let ask = async |query: EventQuery| {
+            let found = store.query(&sole, &query).await.unwrap();
+            found.iter().map(|e| e.seq).collect::<Vec<_>>()
+        };
+        let any = EventQuery::default();
+        assert_eq!(ask(any.clone()).await, [4, 3, 2, 1, 0]);
+        assert_eq!(ask(EventQuery { limit: 2, before_seq: Some(3), ..any.clone() }).await, [2, 1]);
+        assert_eq!(ask(EventQuery { limit: 2, after_seq: Some(1), ..any.clone() }).await, [2, 3]);
+        assert_eq!(
+            ask(EventQuery { since: Some("2026-01-02T".into()), until: Some("2026-01-04T".into()), ..any.clone() })
+                .await,
+            [2, 1]
+        );
+        assert_eq!(ask(EventQuery { rules: [RuleId::new("pii/a")].into(), ..any.clone() }).await, [4, 2, 0]);
+        assert_eq!(
+            ask(EventQuery { rules: [RuleId::new("pii/a"), RuleId::new("pii/ab")].into(), ..any.clone() }).await.len(),
+            5
+        );
+        assert_eq!(
+            ask(EventQuery {
+                verdicts: [Verdict::Deny].into(),
+                keys: ["k1".into(), "k3".into(), "k5".into()].into(),
+                ..any.clone()
+            })
+            .await,
+            [3]
+        );
+        assert_eq!(ask(EventQuery { exchange: Some("x1".into()), ..any.clone() }).await, [3, 2]);
+        let exchange = store.exchange(&sole, "x2").await.unwrap();
+        assert_eq!(exchange.iter().map(|e| e.seq).collect::<Vec<_>>(), [4]);
+        assert!(store.exchange(&sole, "").await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_pruned_chain_verifies_from_the_record_that_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = stored(folder.path(), 6);
+    runtime().block_on(async {
+        let store = SqliteStore::open(&path).await.unwrap();
+        let head = store.hash_at(3).await.unwrap().unwrap();
+        let too_many = store.prune(9, act("p", Deed::Pruned)).await;
+        assert!(matches!(too_many, Err(StoreError::Failed(_))), "{too_many:?}");
+        store.prune(4, act("p", Deed::Pruned).with("before", 4).with("head", &head)).await.unwrap();
+        fill(&store, 6, 2).await;
+        assert_eq!(store.verify().await.unwrap(), 9);
+        assert_eq!((store.first().await.unwrap(), store.hash_at(3).await.unwrap()), (Some(4), None));
+
+        // A prune record for other records does not stand for these, and without one they are missing.
+        store.prune(5, act("q", Deed::Pruned).with("before", 5).with("head", &head)).await.unwrap();
+        assert_eq!(broken_at(store.verify().await), 0);
+    });
+}
+
+#[test]
+fn a_store_of_the_first_schema_verifies_unchanged_and_is_upgraded_when_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.db");
+    runtime().block_on(async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let old = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        sqlx::raw_sql(include_str!("../migrations/0001_events.sql")).execute(&old).await.unwrap();
+        sqlx::raw_sql("PRAGMA application_id = 1115309430; PRAGMA user_version = 1; INSERT INTO chain VALUES ('c')").execute(&old).await.unwrap();
+        let mut head = Head { chain_id: "c".to_owned(), seq: None, hash: GENESIS.to_owned() };
+        for n in 0..3 {
+            let first = Event { pseudonyms: [].into(), policy: String::new(), ..event(&format!("e{n}")) };
+            let row = chain::link(&mut decision(first), &mut head).unwrap();
+            assert!(!row.body.contains("policy") && !row.body.contains("pseudonyms"));
+            sqlx::query("INSERT INTO events (seq, id, time, tenant, verdict, action, rules, hash, body) VALUES (?,?,?,?,?,?,?,?,?)")
+                .bind(n).bind(row.id).bind(row.time).bind(row.tenant).bind(row.verdict).bind(row.action).bind(row.rules).bind(row.hash).bind(row.body)
+                .execute(&old).await.unwrap();
+        }
+        old.close().await;
+        let bytes = std::fs::read(&path).unwrap();
+
+        let reader = SqliteStore::open_read_only(&path).await.unwrap();
+        assert_eq!(reader.verify().await.unwrap(), 3);
+        assert_eq!(reader.exchange(&TenantId::sole(), "x").await.unwrap().len(), 3);
+        assert!(reader.acts(&TenantId::sole(), 9).await.unwrap().is_empty());
+        reader.close().await;
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "reading changes nothing");
+
+        let store = SqliteStore::open_shared(&path).await.unwrap();
+        store.act(act("a", Deed::Exported)).await.unwrap();
+        assert_eq!(store.verify().await.unwrap(), 4);
+        assert_eq!(store.exchange(&TenantId::sole(), "x").await.unwrap().len(), 3);
+    });
+}
+
+#[test]
+fn a_command_may_add_records_beside_a_gateway() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("evidence.db");
+    runtime().block_on(async {
+        let missing = SqliteStore::open_shared(&path).await;
+        assert!(missing.is_err() && !path.exists());
+        let gateway = Arc::new(SqliteStore::open(&path).await.unwrap());
+        let mut tasks = JoinSet::new();
+        for task in 0..4 {
+            let gateway = Arc::clone(&gateway);
+            tasks.spawn(async move {
+                for n in 0..25 {
+                    gateway.append(event(&format!("{task}-{n}"))).await.unwrap();
+                }
+            });
+        }
+        let command = SqliteStore::open_shared(&path).await.unwrap();
+        for n in 0..20 {
+            command.act(act(&format!("a{n}"), Deed::Marked)).await.unwrap();
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap();
+        }
+        assert_eq!(gateway.verify().await.unwrap(), 120);
+    });
 }
 
 #[test]
@@ -305,14 +480,10 @@ fn two_writers_without_a_lock_make_one_chain() {
         std::fs::remove_file(folder.path().join("evidence.db.lock")).unwrap();
         let two = SqliteStore::open(&path).await.unwrap();
         fill(&one, 0, 2).await;
-        let stale = two.append(event("refused")).await;
-        assert!(matches!(stale, Err(StoreError::Failed(_))), "{stale:?}");
-        // It has looked again where the chain ends.
+        // Each finds the position taken and looks again where the chain ends.
         fill(&two, 2, 2).await;
-        assert!(one.append(event("refused")).await.is_err());
         fill(&one, 4, 1).await;
         assert_eq!(one.verify().await.unwrap(), 5);
-        assert!(one.recent(&TenantId::sole(), 9).await.unwrap().iter().all(|e| e.id != "refused"));
     });
 }
 
@@ -426,7 +597,7 @@ proptest! {
     ) {
         let sent = Event { id, tenant, model, scores: Scores { injection: score, ..Scores::default() }, ..event("") };
         let mut head = Head { chain_id: "c".to_owned(), seq: Some(seq), hash: GENESIS.to_owned() };
-        let row = chain::link(sent.clone(), &mut head).unwrap();
+        let row = chain::link(&mut decision(sent.clone()), &mut head).unwrap();
         let back = chain::event(&row.body, &row.hash).unwrap();
         prop_assert_eq!(head.seq, Some(seq + 1));
         prop_assert_eq!(&back.hash, &head.hash);

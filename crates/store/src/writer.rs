@@ -1,29 +1,47 @@
 //! The one task that writes. It commits whatever has queued up while the last commit was under way.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use bartizan_core::{Event, StoreError};
+use bartizan_core::{Act, Destroyed, Head, Record, SealedContent, StoreError, TenantId, WrappedKey};
+use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Connection as _, SqlitePool};
-use tokio::sync::{Notify, mpsc, oneshot};
+use sqlx::{AssertSqlSafe, Connection as _};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-use crate::chain::{self, Head, Row};
-use crate::sqlite;
-
-/// How often the write-ahead log is brought to the disk unless [`Options::sync`](crate::Options::sync) is set.
-pub const SYNC_EVERY: Duration = Duration::from_millis(50);
+use crate::chain::{self, Row};
+use crate::wal::Wal;
+use crate::{sealed, sqlite};
 
 /// Most records in one commit. One statement is one transaction, and one statement is prepared for each group size.
 const GROUP: usize = 64;
 
-/// An event on its way, and who waits for it.
-pub(crate) struct Job {
-    pub(crate) event: Event,
-    pub(crate) done: oneshot::Sender<Result<(), StoreError>>,
+/// How many bindings an event takes.
+const COLUMNS: usize = 12;
+
+/// Who waits for an answer.
+pub(crate) type Done<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Something to write, and who waits for it.
+pub(crate) enum Job {
+    /// A record, with the content that it is about.
+    Record { record: Record, content: Vec<SealedContent>, held: Option<OwnedSemaphorePermit>, done: Done<()> },
+    /// A wrapped key.
+    Key { key: WrappedKey, done: Done<WrappedKey> },
+    /// The end of the records before a position.
+    Prune { before: u64, act: Act, done: Done<()> },
+    /// The end of a tenant's keys.
+    Destroy { tenant: TenantId, before: Option<String>, act: Act, done: Done<Destroyed> },
+}
+
+/// A record on its way.
+struct Waiting {
+    record: Record,
+    content: Vec<SealedContent>,
+    /// Room that its content takes in the queue.
+    _held: Option<OwnedSemaphorePermit>,
+    done: Done<()>,
 }
 
 /// What is written to.
@@ -35,20 +53,6 @@ pub(crate) enum Database {
 }
 
 impl Database {
-    async fn insert(&mut self, rows: Vec<Row>) -> Result<(), sqlx::Error> {
-        match self {
-            Self::File(connection) => insert(connection, rows).await,
-            Self::Memory(pool) => insert(&mut *pool.acquire().await?, rows).await,
-        }
-    }
-
-    async fn head(&mut self) -> Result<Head, sqlx::Error> {
-        match self {
-            Self::File(connection) => sqlite::read_head(&mut **connection).await,
-            Self::Memory(pool) => sqlite::read_head(&*pool).await,
-        }
-    }
-
     async fn close(self) {
         match self {
             Self::File(mut connection) => {
@@ -57,6 +61,53 @@ impl Database {
                 let _ = connection.close().await;
             }
             Self::Memory(pool) => pool.close().await,
+        }
+    }
+}
+
+/// Runs a block with a connection, whichever kind the database is.
+macro_rules! with_connection {
+    ($database:expr, |$connection:ident| $body:expr) => {
+        match $database {
+            Database::File(connection) => {
+                let $connection: &mut SqliteConnection = connection;
+                $body
+            }
+            Database::Memory(pool) => match pool.acquire().await {
+                Ok(mut connection) => {
+                    let $connection: &mut SqliteConnection = &mut connection;
+                    $body
+                }
+                Err(error) => Err(error.into()),
+            },
+        }
+    };
+}
+
+/// Why a write failed.
+enum WriteError {
+    /// The position was taken by another process: where the chain ends has to be read again.
+    Taken,
+    Store(StoreError),
+}
+
+impl From<StoreError> for WriteError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<sqlx::Error> for WriteError {
+    fn from(error: sqlx::Error) -> Self {
+        if sqlite::is_taken(&error) { Self::Taken } else { Self::Store(sqlite::store_error(error)) }
+    }
+}
+
+impl From<WriteError> for StoreError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Taken => Self::Failed("another process took the position of the record".to_owned()),
+            WriteError::Store(error) => error,
         }
     }
 }
@@ -84,7 +135,7 @@ impl Writer {
             {
                 group.push(job);
             }
-            self.commit(&mut group).await;
+            self.work(&mut group).await;
         }
         if let Some(sync) = sync {
             sync.abort();
@@ -93,66 +144,209 @@ impl Writer {
         drop(self.lock.take());
     }
 
-    async fn commit(&mut self, group: &mut Vec<Job>) {
-        let mut head = self.head.clone();
-        let mut rows = Vec::with_capacity(group.len());
-        let mut waiting = Vec::with_capacity(group.len());
+    /// Does the jobs in their order, neighbouring records in one commit.
+    async fn work(&mut self, group: &mut Vec<Job>) {
+        let mut records = Vec::with_capacity(group.len());
         for job in group.drain(..) {
-            match chain::link(job.event, &mut head) {
-                Ok(row) => {
-                    rows.push(row);
-                    waiting.push(job.done);
+            match job {
+                Job::Record { record, content, held, done } => {
+                    records.push(Waiting { record, content, _held: held, done });
                 }
-                // The head has not moved: the others are not concerned.
-                Err(e) => drop(job.done.send(Err(e))),
+                Job::Key { key, done } => {
+                    self.commit(&mut records).await;
+                    drop(done.send(self.put_key(key).await));
+                }
+                Job::Prune { before, act, done } => {
+                    self.commit(&mut records).await;
+                    drop(done.send(self.prune(before, act).await));
+                }
+                Job::Destroy { tenant, before, act, done } => {
+                    self.commit(&mut records).await;
+                    drop(done.send(self.destroy(&tenant, before.as_deref(), act).await));
+                }
             }
         }
-        let written = match &self.wal {
+        self.commit(&mut records).await;
+    }
+
+    async fn commit(&mut self, waiting: &mut Vec<Waiting>) {
+        if waiting.is_empty() {
+            return;
+        }
+        let mut written = self.ready().map_err(WriteError::from);
+        if written.is_ok() {
+            written = self.append(waiting, false).await;
+            if matches!(written, Err(WriteError::Taken)) {
+                written = self.append(waiting, true).await;
+            }
+        }
+        let written = written.map_err(StoreError::from);
+        self.written(written.is_ok());
+        if written.is_err() {
+            self.look_again().await;
+        }
+        for Waiting { done, .. } in waiting.drain(..) {
+            drop(done.send(written.as_ref().map(|()| ()).map_err(copy)));
+        }
+    }
+
+    /// Appends records behind the head that is known or, with `again`, behind the one that is read in the same
+    /// transaction, in which no other process can write.
+    async fn append(&mut self, waiting: &mut [Waiting], again: bool) -> Result<(), WriteError> {
+        let mut head = self.head.clone();
+        let plain = !again && waiting.iter().all(|w| w.content.is_empty());
+        let done: Result<(), WriteError> = with_connection!(&mut self.database, |connection| {
+            if plain {
+                insert_all(connection, waiting, &mut head).await
+            } else {
+                append(connection, waiting, &mut head, again).await
+            }
+        });
+        done?;
+        self.head = head;
+        Ok(())
+    }
+
+    async fn prune(&mut self, before: u64, act: Act) -> Result<(), StoreError> {
+        self.ready()?;
+        let head = with_connection!(&mut self.database, |connection| prune(connection, before, act).await);
+        self.settle(head.map(|head| (head, ())))
+    }
+
+    async fn destroy(&mut self, tenant: &TenantId, before: Option<&str>, act: Act) -> Result<Destroyed, StoreError> {
+        self.ready()?;
+        let done = with_connection!(&mut self.database, |connection| destroy(connection, tenant, before, act).await);
+        self.settle(done)
+    }
+
+    async fn put_key(&mut self, key: WrappedKey) -> Result<WrappedKey, StoreError> {
+        self.ready()?;
+        let kept: Result<WrappedKey, WriteError> = with_connection!(&mut self.database, |connection| {
+            sealed::put_key(connection, key).await.map_err(WriteError::from)
+        });
+        self.written(kept.is_ok());
+        kept.map_err(StoreError::from)
+    }
+
+    fn settle<T>(&mut self, done: Result<(Head, T), WriteError>) -> Result<T, StoreError> {
+        let (head, value) = done.map_err(StoreError::from)?;
+        self.head = head;
+        self.written(true);
+        Ok(value)
+    }
+
+    /// # Errors
+    /// The disk refused to sync once.
+    fn ready(&self) -> Result<(), StoreError> {
+        match &self.wal {
             Some(wal) if wal.failed.load(Ordering::Acquire) => {
                 Err(StoreError::Failed("the disk refused to sync".to_owned()))
             }
-            _ => self.database.insert(rows).await.map_err(sqlite::store_error),
-        };
-        match written {
-            Ok(()) => {
-                self.head = head;
-                if let Some(wal) = &self.wal {
-                    wal.dirty.notify_one();
-                }
-                for done in waiting {
-                    drop(done.send(Ok(())));
-                }
-            }
-            Err(error) => {
-                for done in waiting {
-                    drop(done.send(Err(copy(&error))));
-                }
-                // A commit may have failed after it was made. What is on the disk decides where the chain goes on.
-                if let Ok(head) = self.database.head().await {
-                    self.head = head;
-                }
-            }
+            _ => Ok(()),
         }
     }
+
+    fn written(&self, ok: bool) {
+        if ok && let Some(wal) = &self.wal {
+            wal.dirty.notify_one();
+        }
+    }
+
+    /// A commit may have failed after it was made. What is on the disk decides where the chain goes on.
+    async fn look_again(&mut self) {
+        let head: Result<Head, sqlx::Error> =
+            with_connection!(&mut self.database, |connection| sqlite::read_head(connection).await);
+        if let Ok(head) = head {
+            self.head = head;
+        }
+    }
+}
+
+async fn insert_all(
+    connection: &mut SqliteConnection,
+    waiting: &mut [Waiting],
+    head: &mut Head,
+) -> Result<(), WriteError> {
+    let rows = link(waiting, head)?;
+    Ok(insert(connection, rows).await?)
+}
+
+async fn append(
+    connection: &mut SqliteConnection,
+    waiting: &mut [Waiting],
+    head: &mut Head,
+    again: bool,
+) -> Result<(), WriteError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    if again {
+        *head = sqlite::read_head(&mut *transaction).await?;
+    }
+    insert_all(&mut transaction, waiting, head).await?;
+    for content in waiting.iter().flat_map(|w| &w.content) {
+        sealed::insert(&mut transaction, content).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+async fn prune(connection: &mut SqliteConnection, before: u64, act: Act) -> Result<Head, WriteError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut head = sqlite::read_head(&mut *transaction).await?;
+    if before > head.next() {
+        let reason = "there are fewer records than are to be pruned".to_owned();
+        return Err(StoreError::Failed(reason).into());
+    }
+    let row = chain::link(&mut Record::Act(act), &mut head)?;
+    sealed::delete_before(&mut transaction, before).await?;
+    sqlx::query("DELETE FROM events WHERE seq < ?").bind(sqlite::position(before)).execute(&mut *transaction).await?;
+    insert(&mut transaction, vec![row]).await?;
+    transaction.commit().await?;
+    Ok(head)
+}
+
+async fn destroy(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    before: Option<&str>,
+    act: Act,
+) -> Result<(Head, Destroyed), WriteError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let destroyed = sealed::destroy(&mut transaction, tenant, before, &act.time).await?;
+    let act = act.with("keys", destroyed.keys).with("contents", destroyed.contents);
+    let mut head = sqlite::read_head(&mut *transaction).await?;
+    let row = chain::link(&mut Record::Act(act), &mut head)?;
+    insert(&mut transaction, vec![row]).await?;
+    transaction.commit().await?;
+    // Until then the keys are still in the log. Where a reader holds it open, a later checkpoint does it.
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *connection).await?;
+    Ok((head, destroyed))
+}
+
+fn link(waiting: &mut [Waiting], head: &mut Head) -> Result<Vec<Row>, StoreError> {
+    waiting.iter_mut().map(|w| chain::link(&mut w.record, head)).collect()
 }
 
 async fn insert(connection: &mut SqliteConnection, rows: Vec<Row>) -> Result<(), sqlx::Error> {
     if rows.is_empty() {
         return Ok(());
     }
-    let mut sql = String::with_capacity(96 + rows.len() * 20);
-    sql.push_str("INSERT INTO events (seq, id, time, tenant, verdict, action, rules, hash, body) VALUES ");
+    let mut sql = String::with_capacity(128 + rows.len() * (2 * COLUMNS + 2));
+    sql.push_str(
+        "INSERT INTO events (seq, kind, id, time, tenant, exchange, key, verdict, action, rules, hash, body) VALUES ",
+    );
     for at in 0..rows.len() {
-        sql.push_str(if at == 0 { "(?,?,?,?,?,?,?,?,?)" } else { ",(?,?,?,?,?,?,?,?,?)" });
+        sql.push_str(if at == 0 { "(?,?,?,?,?,?,?,?,?,?,?,?)" } else { ",(?,?,?,?,?,?,?,?,?,?,?,?)" });
     }
     // The text holds nothing but question marks.
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for row in rows {
         query = query
-            .bind(i64::try_from(row.seq).unwrap_or(i64::MAX))
+            .bind(sqlite::position(row.seq))
+            .bind(row.kind)
             .bind(row.id)
             .bind(row.time)
             .bind(row.tenant)
+            .bind(row.exchange)
+            .bind(row.key)
             .bind(row.verdict)
             .bind(row.action)
             .bind(row.rules)
@@ -168,54 +362,4 @@ fn copy(error: &StoreError) -> StoreError {
         StoreError::Failed(why) => StoreError::Failed(why.clone()),
         StoreError::Broken { seq, reason } => StoreError::Broken { seq: *seq, reason: reason.clone() },
     }
-}
-
-/// Brings the write-ahead log to the disk in the background, so that a power loss costs little and a commit waits
-/// for nothing.
-pub(crate) struct Wal {
-    path: PathBuf,
-    dirty: Notify,
-    /// Set for good when the disk refuses: what was not synced once may never be.
-    failed: AtomicBool,
-}
-
-impl Wal {
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, dirty: Notify::new(), failed: AtomicBool::new(false) }
-    }
-
-    async fn keep_synced(self: Arc<Self>) {
-        let mut log = None;
-        loop {
-            self.dirty.notified().await;
-            tokio::time::sleep(SYNC_EVERY).await;
-            let path = self.path.clone();
-            // The log is one file as long as the writer's connection is open.
-            let synced = tokio::task::spawn_blocking(move || {
-                let file = match log.take() {
-                    Some(file) => file,
-                    None => open_log(&path)?,
-                };
-                file.sync_data().map(|()| file)
-            })
-            .await;
-            match synced {
-                Ok(Ok(file)) => log = Some(file),
-                _ => return self.failed.store(true, Ordering::Release),
-            }
-        }
-    }
-}
-
-/// Opens the log for syncing. Its name is brought to the disk as well: a synced file without a name is lost.
-fn open_log(path: &Path) -> std::io::Result<File> {
-    let file = File::open(path)?;
-    if let Some(folder) = path.parent() {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        // Folders cannot be opened everywhere; where they cannot, there is nothing to sync either.
-        if let Ok(folder) = File::open(folder) {
-            folder.sync_all()?;
-        }
-    }
-    Ok(file)
 }

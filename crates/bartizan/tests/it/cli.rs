@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use bartizan_core::{Action, Event, EventStore, Verdict};
+use bartizan_core::{Action, ChainStore as _, Event, EventStore, Verdict};
 use bartizan_store::SqliteStore;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
