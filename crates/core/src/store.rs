@@ -45,7 +45,7 @@ pub const GENESIS: &str = "00000000000000000000000000000000000000000000000000000
 #[serde(untagged)]
 pub enum Record {
     /// What an operator or the program on its own did. It is told apart by its `deed`.
-    Act(Act),
+    Act(Box<Act>),
     /// A decision about a request or reply.
     Decision(Box<Event>),
 }

@@ -48,7 +48,7 @@ pub(crate) fn link(record: &mut Record, head: &mut Head) -> Result<Row, StoreErr
             act.chain_id.clone_from(&head.chain_id);
             act.prev.clone_from(&head.hash);
             act.hash.clear();
-            body(act)?
+            body(act.as_ref())?
         }
     };
     let hash = hash(&head.hash, &body);
@@ -87,7 +87,7 @@ pub(crate) fn act(body: &str, hash: &str) -> Result<Act, serde_json::Error> {
 /// The record of a stored row.
 pub(crate) fn record(kind: &str, body: &str, hash: &str) -> Result<Record, serde_json::Error> {
     if kind == ACT {
-        act(body, hash).map(Record::Act)
+        act(body, hash).map(|a| Record::Act(Box::new(a)))
     } else {
         event(body, hash).map(|e| Record::Decision(Box::new(e)))
     }

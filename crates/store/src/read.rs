@@ -65,7 +65,7 @@ impl EventStore for SqliteStore {
     }
 
     fn act(&self, act: Act) -> StoreFuture<'_, ()> {
-        let record = Record::Act(act);
+        let record = Record::Act(Box::new(act));
         Box::pin(self.ask(move |done| Job::Record { record, content: Vec::new(), held: None, done }))
     }
 

@@ -186,7 +186,7 @@ impl Writer {
             self.look_again().await;
         }
         for Waiting { done, .. } in waiting.drain(..) {
-            drop(done.send(written.as_ref().map(|()| ()).map_err(copy)));
+            drop(done.send(written.as_ref().copied().map_err(copy)));
         }
     }
 
@@ -295,7 +295,7 @@ async fn prune(connection: &mut SqliteConnection, before: u64, act: Act) -> Resu
         let reason = "there are fewer records than are to be pruned".to_owned();
         return Err(StoreError::Failed(reason).into());
     }
-    let row = chain::link(&mut Record::Act(act), &mut head)?;
+    let row = chain::link(&mut Record::Act(Box::new(act)), &mut head)?;
     sealed::delete_before(&mut transaction, before).await?;
     sqlx::query("DELETE FROM events WHERE seq < ?").bind(sqlite::position(before)).execute(&mut *transaction).await?;
     insert(&mut transaction, vec![row]).await?;
@@ -313,7 +313,7 @@ async fn destroy(
     let destroyed = sealed::destroy(&mut transaction, tenant, before, &act.time).await?;
     let act = act.with("keys", destroyed.keys).with("contents", destroyed.contents);
     let mut head = sqlite::read_head(&mut *transaction).await?;
-    let row = chain::link(&mut Record::Act(act), &mut head)?;
+    let row = chain::link(&mut Record::Act(Box::new(act)), &mut head)?;
     insert(&mut transaction, vec![row]).await?;
     transaction.commit().await?;
     // Until then the keys are still in the log. Where a reader holds it open, a later checkpoint does it.
