@@ -22,9 +22,10 @@ mod tls;
 mod upstream;
 
 pub use admin::openapi;
+pub use bartizan_sign::SecretRef;
 pub use metrics::Metrics;
 pub use reload::{Next, Rejected, Reloader};
 pub use server::{Gateway, GatewayError, Stop};
-pub use settings::{Admin, AdminKey, Client, Dialect, OnBlock, Role, SecretRef, Settings, Store, Timeouts, Upstream};
+pub use settings::{Admin, AdminKey, Client, Dialect, OnBlock, Role, Settings, Store, Timeouts, Upstream};
 pub use tls::{ClientAuth, Tls};
 pub use upstream::{SendFuture, Transport, UpstreamError, Upstreams};

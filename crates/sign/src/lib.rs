@@ -6,11 +6,13 @@ mod exec;
 mod hex;
 pub mod merkle;
 mod note;
+mod secret;
 
 pub use envelope::{DataKey, LocalMaster, Master, Place, Pseudonyms, Secret, unwrapped};
 pub use exec::ExecMaster;
 pub use hex::{hex, unhex};
 pub use note::{Checkpoint, Claim, NoteKey, NoteVerifier, notes};
+pub use secret::SecretRef;
 
 /// Why a key, an envelope or a note cannot be used. Secrets are never part of the text.
 #[derive(Debug, thiserror::Error)]
