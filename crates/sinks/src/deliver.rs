@@ -40,7 +40,7 @@ pub struct Sinks {
 }
 
 enum Sender {
-    Webhook(Webhook),
+    Webhook(Box<Webhook>),
     Splunk(Splunk),
     Syslog(Box<Syslog>),
     Otlp(Otlp),
@@ -105,7 +105,7 @@ fn sender(sink: &Sink) -> Result<Sender, String> {
     let timeout = Duration::from_millis(sink.timeout_ms);
     let http = || Http::new(sink.ca.as_deref(), timeout);
     Ok(match &sink.to {
-        Target::Webhook { url, secret } => Sender::Webhook(Webhook::new(url, &secret.resolve()?, http()?)?),
+        Target::Webhook { url, secret } => Sender::Webhook(Box::new(Webhook::new(url, &secret.resolve()?, http()?)?)),
         Target::SplunkHec { url, token, index } => {
             Sender::Splunk(Splunk::new(url, &token.resolve()?, index.clone(), http()?)?)
         }

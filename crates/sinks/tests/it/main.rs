@@ -37,7 +37,7 @@ async fn receiver(refuse: usize) -> (String, Seen) {
     (url, seen)
 }
 
-fn decision(id: usize, verdict: Verdict, rule: &str) -> Event {
+fn decision(id: usize, verdict: Verdict, rule: &'static str) -> Event {
     Event {
         id: format!("e{id}"),
         exchange: format!("x{id}"),
