@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bartizan_core::{EventStore, Mode};
 use bartizan_gateway::{Gateway, Next, Rejected, Stop};
+use bartizan_sinks::Sinks;
 use bartizan_store::{Options, SqliteStore};
 use tracing_subscriber::EnvFilter;
 
@@ -68,14 +69,17 @@ async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8>
     let Next { settings, guard, digest, files } = next;
     let store = open(config).await?;
     let store: Arc<dyn EventStore> = Arc::new(store);
+    let sinks = Sinks::new(&config.sink).map_err(|error| Problem::new(error.to_string()))?;
     let mode = guard.mode();
     let rules = guard.rules().count();
-    let gateway = Gateway::bind(settings, guard, store)
+    let gateway = Gateway::bind(settings, guard, Arc::clone(&store))
         .await
         .map_err(|error| Problem::new(error.to_string()).help("see what is set: bartizan config show"))?;
     let address = gateway.address()?;
     // A gateway whose terminal has gone away still guards.
     let _ = greet(config, &address.to_string(), mode, rules);
+    let metrics = gateway.metrics();
+    tokio::spawn(sinks.run(store, PathBuf::from(format!("{}.sinks", config.store.path)), move |name| metrics.sink(name)));
     let args = args.clone();
     tokio::spawn(gateway.reloader().watch(digest, files, move || reread(&args)));
     let stop = gateway.serve(stop_signal()).await;

@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Peer;
+use crate::shared::Shared;
 use crate::tls::ClientCertificate;
 
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
@@ -25,11 +26,32 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// keep its place for good.
 const OLDEST: Duration = Duration::from_secs(30 * 60);
 
+/// Where the TLS of a listener comes from.
+#[derive(Clone)]
+pub(crate) enum Acceptor {
+    /// There is none.
+    Plain,
+    /// The same for as long as the process runs.
+    Fixed(TlsAcceptor),
+    /// That of the configuration in force.
+    Live(Arc<Shared>),
+}
+
+impl Acceptor {
+    fn now(&self) -> Option<TlsAcceptor> {
+        match self {
+            Self::Plain => None,
+            Self::Fixed(acceptor) => Some(acceptor.clone()),
+            Self::Live(shared) => shared.live().tls.clone(),
+        }
+    }
+}
+
 /// How connections of one listener are served.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) router: Router,
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Acceptor,
     /// Time for the handshake, for the first bytes, and for each request's head.
     pub(crate) header: Duration,
 }
@@ -40,7 +62,7 @@ impl Service {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Some(acceptor) = self.tls.clone() else {
+        let Some(acceptor) = self.tls.now() else {
             return self.plain(socket, peer, stop).await;
         };
         let Ok(Ok(stream)) = tokio::time::timeout(self.header, acceptor.accept(socket)).await else {

@@ -52,6 +52,11 @@ struct DigestLabels {
     digest: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SinkLabels {
+    sink: String,
+}
+
 /// All metrics of a gateway.
 pub struct Metrics {
     registry: Registry,
@@ -62,6 +67,9 @@ pub struct Metrics {
     /// Requests in flight.
     pub in_flight: Gauge,
     guard_seconds: Family<DirectionLabels, Histogram>,
+    delivered: Family<SinkLabels, Counter>,
+    delivery_failures: Family<SinkLabels, Counter>,
+    delivery_position: Family<SinkLabels, Gauge>,
     held: Histogram,
     reloads: Family<ResultLabels, Counter>,
     reloaded: Gauge,
@@ -85,8 +93,18 @@ impl Default for Metrics {
             reloads: Family::default(),
             reloaded: Gauge::default(),
             config: Family::default(),
+            delivered: Family::default(),
+            delivery_failures: Family::default(),
+            delivery_position: Family::default(),
             registry: Registry::default(),
         };
+        registry.register("sink_records", "Records that a sink acknowledged", metrics.delivered.clone());
+        registry.register("sink_failures", "Deliveries to a sink that failed", metrics.delivery_failures.clone());
+        registry.register(
+            "sink_position",
+            "Position in the evidence chain behind the last record that a sink acknowledged",
+            metrics.delivery_position.clone(),
+        );
         registry.register("decisions", "Decisions about requests and replies", metrics.decisions.clone());
         registry.register("findings", "Findings by rule", metrics.findings.clone());
         registry.register("errors", "Requests that failed, by kind", metrics.errors.clone());
@@ -114,6 +132,17 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// The counters of a sink.
+    #[must_use]
+    pub fn sink(&self, name: &str) -> bartizan_sinks::Counts {
+        let labels = SinkLabels { sink: name.to_owned() };
+        bartizan_sinks::Counts {
+            delivered: self.delivered.get_or_create(&labels).clone(),
+            failed: self.delivery_failures.get_or_create(&labels).clone(),
+            position: self.delivery_position.get_or_create(&labels).clone(),
+        }
+    }
+
     /// Counts a decision.
     pub fn decision(&self, protocol: Protocol, direction: Direction, verdict: Verdict, action: Action) {
         let labels = DecisionLabels {

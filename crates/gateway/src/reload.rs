@@ -160,6 +160,8 @@ impl Reloader {
 fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
     [
         ("`listen`", old.listen != new.listen),
+        ("`tls` on or off", old.tls.is_some() != new.tls.is_some()),
+        ("`admin`", old.admin != new.admin),
         ("`store`", old.store != new.store),
         ("`max_connections`", old.max_connections != new.max_connections),
         ("`max_in_flight`", old.max_in_flight != new.max_in_flight),

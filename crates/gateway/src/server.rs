@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, AdminAccess};
 use crate::admission::Peer;
-use crate::connection::Service;
+use crate::connection::{Acceptor, Service};
 use crate::metrics::Metrics;
 use crate::reload::Reloader;
 use crate::settings::Settings;
@@ -92,8 +92,6 @@ impl Gateway {
         upstreams: Option<Upstreams>,
     ) -> Result<Self, GatewayError> {
         let header = Duration::from_millis(settings.timeouts.header_ms);
-        let acceptor =
-            settings.tls.as_ref().map(crate::tls::Tls::acceptor).transpose().map_err(GatewayError::Settings)?;
         let callers = listen(&settings.listen).await?;
         let address = local(&callers, &settings.listen)?;
         let live = Live::build(guard, settings.clone(), upstreams, address).map_err(GatewayError::Settings)?;
@@ -102,7 +100,8 @@ impl Gateway {
         let shared = Arc::new(Shared::new(live, recorder, Arc::clone(&metrics)));
         let reloader = Reloader::new(Arc::clone(&shared), address);
 
-        let service = Service { router: router(Arc::clone(&shared), acceptor.is_some()), tls: acceptor, header };
+        let tls = if settings.tls.is_some() { Acceptor::Live(Arc::clone(&shared)) } else { Acceptor::Plain };
+        let service = Service { router: router(Arc::clone(&shared), settings.tls.is_some()), tls, header };
         let admin = match &settings.admin.listen {
             None => None,
             Some(listen_on) => {
@@ -116,6 +115,7 @@ impl Gateway {
                     )));
                 }
                 let router = admin::router(Arc::clone(&shared), access, tls.is_some());
+                let tls = tls.map_or(Acceptor::Plain, Acceptor::Fixed);
                 Some((listener, Service { router, tls, header }))
             }
         };
@@ -124,7 +124,7 @@ impl Gateway {
             None => None,
             Some(path) => {
                 let router = admin::router(Arc::clone(&shared), AdminAccess::local(), false);
-                Some((ControlSocket::bind(path)?, Service { router, tls: None, header }))
+                Some((ControlSocket::bind(path)?, Service { router, tls: Acceptor::Plain, header }))
             }
         };
         Ok(Self {

@@ -9,11 +9,13 @@ use bartizan_core::{Event, Protocol};
 use bartizan_guard::{Guard, Recorder, ReplyContext, Request as Record};
 use bartizan_wire::ErrorKind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 
 use crate::admission::Admission;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
+use crate::tls::Tls;
 use crate::upstream::Upstreams;
 
 /// What lives as long as the process.
@@ -32,6 +34,8 @@ pub(crate) struct Live {
     pub(crate) admission: Admission,
     pub(crate) upstreams: Upstreams,
     pub(crate) settings: Settings,
+    /// What accepts TLS connections from callers. Renewed certificates come with a reload.
+    pub(crate) tls: Option<TlsAcceptor>,
 }
 
 impl Live {
@@ -56,7 +60,8 @@ impl Live {
             Some(upstreams) => upstreams,
             None => Upstreams::new(&settings)?,
         };
-        Ok(Self { guard, admission, upstreams, settings })
+        let tls = settings.tls.as_ref().map(Tls::acceptor).transpose()?;
+        Ok(Self { guard, admission, upstreams, settings, tls })
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bartizan_core::{EventStore, Record};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::task::JoinSet;
 
 use crate::cursor::Cursor;
@@ -23,20 +24,20 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Pauses between attempts grow from the first to the last of these.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
 
-/// What a sink has done. Shared with metrics.
-#[derive(Debug, Default)]
+/// What a sink has done, as handles of metrics.
+#[derive(Clone, Debug, Default)]
 pub struct Counts {
     /// Records acknowledged.
-    pub delivered: AtomicU64,
+    pub delivered: Counter,
     /// Attempts that failed.
-    pub failed: AtomicU64,
+    pub failed: Counter,
     /// Position behind the last record acknowledged or passed over.
-    pub position: AtomicU64,
+    pub position: Gauge,
 }
 
 /// Sinks that are ready to run.
 pub struct Sinks {
-    sinks: Vec<(Sink, Sender, Arc<Counts>)>,
+    sinks: Vec<(Sink, Sender)>,
 }
 
 enum Sender {
@@ -66,35 +67,31 @@ impl Sinks {
     /// # Errors
     /// [`SinkError::Settings`], naming the sink.
     pub fn new(settings: &[Sink]) -> Result<Self, SinkError> {
-        let mut sinks: Vec<(Sink, Sender, Arc<Counts>)> = Vec::with_capacity(settings.len());
+        let mut sinks: Vec<(Sink, Sender)> = Vec::with_capacity(settings.len());
         for sink in settings {
             let wrong = |reason: String| SinkError::Settings { name: sink.name.clone(), reason };
             let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
             if sink.name.is_empty() || !sink.name.bytes().all(plain) {
                 return Err(wrong("a name is made of letters, digits, `-` and `_`".to_owned()));
             }
-            if sinks.iter().any(|(other, ..)| other.name == sink.name) {
+            if sinks.iter().any(|(other, _)| other.name == sink.name) {
                 return Err(wrong("another sink has the same name".to_owned()));
             }
             if !(1..=1000).contains(&sink.batch) {
                 return Err(wrong("`batch` is from 1 to 1000".to_owned()));
             }
             let sender = sender(sink).map_err(wrong)?;
-            sinks.push((sink.clone(), sender, Arc::default()));
+            sinks.push((sink.clone(), sender));
         }
         Ok(Self { sinks })
     }
 
-    /// The counters of each sink, by name.
-    #[must_use]
-    pub fn counts(&self) -> Vec<(String, Arc<Counts>)> {
-        self.sinks.iter().map(|(sink, _, counts)| (sink.name.clone(), Arc::clone(counts))).collect()
-    }
-
-    /// Delivers until this future is dropped. `folder` keeps the place of each sink.
-    pub async fn run(self, store: Arc<dyn EventStore>, folder: PathBuf) {
+    /// Delivers until this future is dropped. `folder` keeps the place of each sink; `counts` gives the counters of one
+    /// by its name.
+    pub async fn run(self, store: Arc<dyn EventStore>, folder: PathBuf, counts: impl Fn(&str) -> Counts) {
         let mut running = JoinSet::new();
-        for (sink, sender, counts) in self.sinks {
+        for (sink, sender) in self.sinks {
+            let counts = counts(&sink.name);
             running.spawn(keep_delivering(sink, sender, counts, Arc::clone(&store), folder.clone()));
         }
         while running.join_next().await.is_some() {}
@@ -123,7 +120,7 @@ fn sender(sink: &Sink) -> Result<Sender, String> {
 async fn keep_delivering(
     sink: Sink,
     sender: Sender,
-    counts: Arc<Counts>,
+    counts: Counts,
     store: Arc<dyn EventStore>,
     folder: PathBuf,
 ) {
@@ -137,7 +134,7 @@ async fn keep_delivering(
                 tokio::time::sleep(EVERY).await;
             }
             Err(error) => {
-                counts.failed.fetch_add(1, Ordering::Relaxed);
+                counts.failed.inc();
                 // Said once for every pause, and pauses grow: an outage does not fill the log.
                 tracing::warn!(sink = sink.name, %error, "records are not delivered; trying again");
                 tokio::time::sleep(pause).await;
@@ -168,10 +165,10 @@ async fn step(
     let wanted: Vec<Record> = records.into_iter().filter(|record| wants(&sink.only, record)).collect();
     if !wanted.is_empty() {
         sender.deliver(&wanted).await?;
-        counts.delivered.fetch_add(wanted.len() as u64, Ordering::Relaxed);
+        counts.delivered.inc_by(wanted.len() as u64);
     }
     cursor.advance(&chain, last)?;
-    counts.position.store(last + 1, Ordering::Relaxed);
+    counts.position.set(i64::try_from(last).unwrap_or(i64::MAX).saturating_add(1));
     Ok(true)
 }
 

@@ -95,6 +95,11 @@ impl Loaded {
     /// Every file that the configuration was read from or refers to.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = self.file.iter().cloned().collect();
+        // Certificates are renewed in place.
+        if let Some(tls) = &self.config.tls {
+            files.push(tls.cert.clone());
+            files.extend(tls.client_ca.clone());
+        }
         let mut open = tree(&self.config).into_iter().collect::<Vec<_>>();
         while let Some(value) = open.pop() {
             match value {

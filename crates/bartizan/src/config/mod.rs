@@ -8,6 +8,7 @@ use bartizan_core::{Limits, Mode};
 use bartizan_engine::Suppression;
 use bartizan_gateway::{Admin, Client, OnBlock, Store, Timeouts, Tls, Upstream};
 use bartizan_policy::Policy;
+use bartizan_sinks::Sink;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) client: Vec<Client>,
     /// Where decisions are recorded.
     pub(crate) store: Store,
+    /// Places outside that get the records.
+    pub(crate) sink: Vec<Sink>,
     /// Bounds in time.
     pub(crate) timeouts: Timeouts,
     /// Bounds on work and memory.
@@ -70,6 +73,7 @@ impl Default for Config {
             upstream: gateway.upstream,
             client: gateway.client,
             store: gateway.store,
+            sink: Vec::new(),
             timeouts: gateway.timeouts,
             limits: guard.limits,
             rules: guard.rules,

@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::routing::any;
 use bartizan_core::{Act, Deed, Event, EventStore, RuleId, TenantId, Verdict};
-use bartizan_sinks::{Sink, Sinks};
+use bartizan_sinks::{Counts, Sink, Sinks};
 use bartizan_store::SqliteStore;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -88,7 +88,7 @@ fn secret(folder: &Path, text: &str) -> String {
 /// Runs sinks until `done`, as a process would that is then killed.
 async fn run_until(settings: &[Sink], store: &Arc<SqliteStore>, folder: &Path, done: impl Fn() -> bool) {
     let store: Arc<dyn EventStore> = Arc::clone(store) as Arc<dyn EventStore>;
-    let running = tokio::spawn(Sinks::new(settings).unwrap().run(store, folder.to_owned()));
+    let running = tokio::spawn(Sinks::new(settings).unwrap().run(store, folder.to_owned(), |_| Counts::default()));
     for _ in 0..1000 {
         if done() {
             break;
