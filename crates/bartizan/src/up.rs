@@ -79,7 +79,9 @@ async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8>
     // A gateway whose terminal has gone away still guards.
     let _ = greet(config, &address.to_string(), mode, rules);
     let metrics = gateway.metrics();
-    tokio::spawn(sinks.run(store, PathBuf::from(format!("{}.sinks", config.store.path)), move |name| metrics.sink(name)));
+    tokio::spawn(
+        sinks.run(store, PathBuf::from(format!("{}.sinks", config.store.path)), move |name| metrics.sink(name)),
+    );
     let args = args.clone();
     tokio::spawn(gateway.reloader().watch(digest, files, move || reread(&args)));
     let stop = gateway.serve(stop_signal()).await;

@@ -117,13 +117,7 @@ fn sender(sink: &Sink) -> Result<Sender, String> {
     })
 }
 
-async fn keep_delivering(
-    sink: Sink,
-    sender: Sender,
-    counts: Counts,
-    store: Arc<dyn EventStore>,
-    folder: PathBuf,
-) {
+async fn keep_delivering(sink: Sink, sender: Sender, counts: Counts, store: Arc<dyn EventStore>, folder: PathBuf) {
     let mut pause = PAUSES.0;
     let mut cursor = None;
     loop {

@@ -52,8 +52,9 @@ impl Http {
 /// Trust in the system's authorities, or in those of one file alone.
 pub(crate) fn tls(ca: Option<&Path>) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|e| e.to_string())?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?;
     let builder = match ca {
         None => builder.with_native_roots().map_err(|e| format!("cannot read the system's root certificates: {e}"))?,
         Some(path) => {

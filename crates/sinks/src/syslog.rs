@@ -106,7 +106,8 @@ fn message(record: &Record) -> String {
     };
     let mut out = format!("<{}>1 {} - bartizan - {kind} ", FACILITY * 8 + severity, record.time());
     // 32473 is the enterprise number for examples and documentation (RFC 5612); Bartizan has none of its own.
-    let _ = write!(out, "[bartizan@32473 id=\"{}\" seq=\"{}\" tenant=\"{}\"] ", record.id(), record.seq(), record.tenant());
+    let _ =
+        write!(out, "[bartizan@32473 id=\"{}\" seq=\"{}\" tenant=\"{}\"] ", record.id(), record.seq(), record.tenant());
     out.push('\u{feff}');
     out.push_str(&serde_json::to_string(record).unwrap_or_default());
     out

@@ -1,9 +1,9 @@
 //! Signed webhooks, as Standard Webhooks 1.0 describes them.
 
 use aws_lc_rs::hmac;
+use bartizan_core::Record;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bartizan_core::Record;
 use bytes::Bytes;
 use http::{Request, Uri};
 use http_body_util::Full;

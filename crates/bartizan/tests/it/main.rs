@@ -10,6 +10,6 @@ mod gateway;
 mod http;
 mod reload;
 mod requests;
-mod siem;
 mod sdk;
+mod siem;
 mod support;

@@ -162,17 +162,24 @@ async fn splunk_and_opentelemetry_get_their_own_shapes() {
     let (url, seen) = receiver(0).await;
     let token = secret(folder.path(), "not-a-real-token");
     let store = store(1).await;
-    let splunk = sink(json!({ "name": "splunk", "to": { "type": "splunk-hec", "url": url, "token": token, "index": "llm" } }));
+    let splunk =
+        sink(json!({ "name": "splunk", "to": { "type": "splunk-hec", "url": url, "token": token, "index": "llm" } }));
     run_until(&splunk, &store, folder.path(), || seen.lock().unwrap().len() == 1).await;
     let otlp = sink(json!({ "name": "otel", "to": { "type": "otlp-logs", "url": url, "authorization": token } }));
     run_until(&otlp, &store, folder.path(), || seen.lock().unwrap().len() == 2).await;
 
     let seen = seen.lock().unwrap();
     let (uri, headers, body) = &seen[0];
-    assert_eq!((uri.path(), &headers["authorization"]), ("/services/collector/event", &"Splunk not-a-real-token".parse().unwrap()));
+    assert_eq!(
+        (uri.path(), &headers["authorization"]),
+        ("/services/collector/event", &"Splunk not-a-real-token".parse().unwrap())
+    );
     let lines: Vec<Value> = body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((lines[0]["event"]["id"].as_str(), lines[0]["index"].as_str()), (Some("e0"), Some("llm")));
-    assert_eq!((lines[0]["sourcetype"].as_str(), lines[1]["sourcetype"].as_str()), (Some("bartizan:decision"), Some("bartizan:act")));
+    assert_eq!(
+        (lines[0]["sourcetype"].as_str(), lines[1]["sourcetype"].as_str()),
+        (Some("bartizan:decision"), Some("bartizan:act"))
+    );
     assert!((lines[0]["time"].as_f64().unwrap() - 1_767_323_045.000_006).abs() < 1e-6);
 
     let (uri, _, body) = &seen[1];
@@ -231,7 +238,9 @@ async fn syslog_is_framed_by_octets_inside_tls() {
         rest = next;
     }
     assert_eq!(messages.len(), 3);
-    assert!(messages[0].starts_with("<108>1 2026-01-02T03:04:05.000006Z - bartizan - decision [bartizan@32473 id=\"e0\""));
+    assert!(
+        messages[0].starts_with("<108>1 2026-01-02T03:04:05.000006Z - bartizan - decision [bartizan@32473 id=\"e0\"")
+    );
     assert!(messages[2].starts_with("<109>1 ") && messages[2].contains(" act "));
     let body = messages[0].split_once('\u{feff}').unwrap().1;
     assert_eq!(serde_json::from_str::<Value>(body).unwrap()["id"], "e0");
@@ -244,10 +253,22 @@ fn settings_that_would_leak_or_lose_are_refused() {
     let wrong = |settings: Value| Sinks::new(&sink(settings)).err().map(|e| e.to_string());
     let webhook = |url: &str| json!({ "type": "webhook", "url": url, "secret": key });
     for (settings, expected) in [
-        (json!({ "name": "a", "to": webhook("http://siem.example/x") }), "sink `a`: `http://siem.example/x` is not encrypted; `http://` is only for this machine"),
-        (json!({ "name": "../a", "to": webhook("https://siem.example") }), "sink `../a`: a name is made of letters, digits, `-` and `_`"),
-        (json!({ "name": "a", "batch": 0, "to": webhook("https://siem.example") }), "sink `a`: `batch` is from 1 to 1000"),
-        (json!({ "name": "a", "to": { "type": "syslog", "address": "siem.example" } }), "sink `a`: `siem.example` is not `host:port`"),
+        (
+            json!({ "name": "a", "to": webhook("http://siem.example/x") }),
+            "sink `a`: `http://siem.example/x` is not encrypted; `http://` is only for this machine",
+        ),
+        (
+            json!({ "name": "../a", "to": webhook("https://siem.example") }),
+            "sink `../a`: a name is made of letters, digits, `-` and `_`",
+        ),
+        (
+            json!({ "name": "a", "batch": 0, "to": webhook("https://siem.example") }),
+            "sink `a`: `batch` is from 1 to 1000",
+        ),
+        (
+            json!({ "name": "a", "to": { "type": "syslog", "address": "siem.example" } }),
+            "sink `a`: `siem.example` is not `host:port`",
+        ),
     ] {
         assert_eq!(wrong(settings).as_deref(), Some(expected));
     }
