@@ -51,6 +51,8 @@ pub enum Reason {
     Binary,
     /// Text that was out before it could be examined as a whole.
     AlreadySent,
+    /// A body that a rule of the operator lets pass unread.
+    Passthrough,
 }
 
 impl fmt::Display for Reason {
@@ -70,6 +72,7 @@ impl fmt::Display for Reason {
             Self::ProviderTool => "provider-tool",
             Self::Binary => "binary",
             Self::AlreadySent => "already-sent",
+            Self::Passthrough => "passthrough",
         })
     }
 }

@@ -107,21 +107,24 @@ pub enum OpaqueKind {
     EncryptedReasoning,
     /// A tool that runs at the provider, out of sight.
     ProviderTool,
+    /// Numbers that stand for a text, such as an embedding in a reply.
+    Vector,
     /// A part of a type that this version does not know.
     Unknown,
 }
 crate::rule::lowercase_words!(OpaqueKind, Image => "image", Audio => "audio", File => "file", Reference => "reference",
-    EncryptedReasoning => "encrypted-reasoning", ProviderTool => "provider-tool", Unknown => "unknown");
+    EncryptedReasoning => "encrypted-reasoning", ProviderTool => "provider-tool", Vector => "vector", Unknown => "unknown");
 
 impl OpaqueKind {
     /// Every kind, in documentation order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Image,
         Self::Audio,
         Self::File,
         Self::Reference,
         Self::EncryptedReasoning,
         Self::ProviderTool,
+        Self::Vector,
         Self::Unknown,
     ];
 
@@ -135,7 +138,7 @@ impl OpaqueKind {
             Self::Reference => Reason::Reference,
             Self::EncryptedReasoning => Reason::EncryptedReasoning,
             Self::ProviderTool => Reason::ProviderTool,
-            Self::Unknown => Reason::Binary,
+            Self::Vector | Self::Unknown => Reason::Binary,
         }
     }
 }

@@ -241,8 +241,13 @@ fn is_signed_history(exchange: &Exchange, text: &Text) -> bool {
         && exchange.opaque.iter().any(|part| {
             part.kind == OpaqueKind::EncryptedReasoning
                 && part.bytes > 0
-                && part.pointer.strip_prefix(block).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                && (within(&part.pointer, block) || within(block, &part.pointer))
         })
+}
+
+/// True where a JSON Pointer is, or leads into, what another points at.
+fn within(pointer: &str, holder: &str) -> bool {
+    pointer.strip_prefix(holder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What becomes of a piece of a stream.

@@ -34,6 +34,8 @@ pub struct OpaqueVerdicts {
     pub encrypted_reasoning: OpaqueRule,
     /// A tool that runs at the provider.
     pub provider_tool: OpaqueRule,
+    /// Numbers that stand for a text, such as an embedding.
+    pub vector: OpaqueRule,
     /// A part of an unknown type.
     pub unknown: OpaqueRule,
 }
@@ -47,6 +49,7 @@ impl Default for OpaqueVerdicts {
             reference: OpaqueRule::Deny,
             encrypted_reasoning: OpaqueRule::Allow,
             provider_tool: OpaqueRule::Deny,
+            vector: OpaqueRule::Allow,
             unknown: OpaqueRule::Deny,
         }
     }
@@ -61,6 +64,7 @@ impl OpaqueVerdicts {
             reference: rule,
             encrypted_reasoning: rule,
             provider_tool: rule,
+            vector: rule,
             unknown: rule,
         }
     }
@@ -73,6 +77,7 @@ impl OpaqueVerdicts {
             OpaqueKind::Reference => self.reference,
             OpaqueKind::EncryptedReasoning => self.encrypted_reasoning,
             OpaqueKind::ProviderTool => self.provider_tool,
+            OpaqueKind::Vector => self.vector,
             OpaqueKind::Unknown => self.unknown,
         }
     }

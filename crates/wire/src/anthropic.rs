@@ -95,10 +95,7 @@ impl Anthropic {
         }
         Ok(match key {
             "model" => {
-                entry.need(&[NodeKind::String, NodeKind::Null], "a string")?;
-                if entry.kind() == NodeKind::String {
-                    build.model = entry.doc.value(entry.node).into_owned();
-                }
+                entry.read_model(build)?;
                 free.name()
             }
             "messages" => {
@@ -113,8 +110,7 @@ impl Anthropic {
                 Here { message: Some(message), ..here.to(State::Blocks).from(origin).prose() }
             }
             "stream" => {
-                entry.need(&[NodeKind::Bool, NodeKind::Null], "true or false")?;
-                build.stream = entry.doc.literal(entry.node) == "true";
+                entry.read_stream(build)?;
                 free
             }
             "tools" => {

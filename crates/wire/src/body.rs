@@ -3,10 +3,14 @@
 use bartizan_core::{Direction, Exchange, Kind, Limits, Protocol, Source, Span, Text};
 
 use crate::anthropic::Anthropic;
+use crate::bedrock::Converse;
 use crate::error::WireError;
+use crate::gemini::Gemini;
 use crate::generic::Generic;
 use crate::json::{Doc, JsonError};
 use crate::openai::{Mode, OpenAi};
+use crate::openai_completions::Completions;
+use crate::openai_embeddings::Embeddings;
 use crate::visit::{Build, Dialect, visit};
 
 /// Reads a request to a model. The body is kept byte for byte.
@@ -41,12 +45,14 @@ fn read(protocol: Protocol, direction: Direction, body: Vec<u8>, limits: &Limits
     match protocol {
         Protocol::OpenaiChat => read_with(&mut OpenAi::new(mode), exchange, limits),
         Protocol::AnthropicMessages => read_with(&mut Anthropic::new(mode), exchange, limits),
-        Protocol::Json
-        | Protocol::OpenaiResponses
-        | Protocol::OpenaiCompletions
-        | Protocol::OpenaiEmbeddings
-        | Protocol::Gemini
-        | Protocol::BedrockConverse => read_with(&mut Generic { source: bare_source(direction) }, exchange, limits),
+        Protocol::OpenaiCompletions if mode == Mode::Request => read_with(&mut Completions, exchange, limits),
+        Protocol::OpenaiCompletions => read_with(&mut OpenAi::new(mode), exchange, limits),
+        Protocol::OpenaiEmbeddings => read_with(&mut Embeddings::new(mode), exchange, limits),
+        Protocol::Gemini => read_with(&mut Gemini::new(mode), exchange, limits),
+        Protocol::BedrockConverse => read_with(&mut Converse::new(mode), exchange, limits),
+        Protocol::Json | Protocol::OpenaiResponses => {
+            read_with(&mut Generic { source: bare_source(direction) }, exchange, limits)
+        }
         Protocol::Text => text(exchange, limits),
     }
 }

@@ -14,8 +14,14 @@ pub enum ErrorKind {
     Blocked,
     /// The request is malformed.
     InvalidRequest,
+    /// The route does not take this method.
+    MethodNotAllowed,
+    /// The request did not arrive in time.
+    SlowRequest,
     /// The request is larger than the limit.
     TooLarge,
+    /// The request is of a media type or content coding that is not read.
+    UnsupportedMedia,
     /// No key, or a wrong one.
     Unauthorized,
     /// The key does not cover this.
@@ -36,10 +42,13 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, in documentation order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Blocked,
         Self::InvalidRequest,
+        Self::MethodNotAllowed,
+        Self::SlowRequest,
         Self::TooLarge,
+        Self::UnsupportedMedia,
         Self::Unauthorized,
         Self::Forbidden,
         Self::NotFound,
@@ -55,7 +64,10 @@ impl ErrorKind {
         match self {
             Self::Blocked => (400, "invalid_request_error", Some("content_policy_violation")),
             Self::InvalidRequest => (400, "invalid_request_error", None),
+            Self::MethodNotAllowed => (405, "invalid_request_error", Some("method_not_allowed")),
+            Self::SlowRequest => (408, "invalid_request_error", Some("request_timeout")),
             Self::TooLarge => (413, "invalid_request_error", Some("request_too_large")),
+            Self::UnsupportedMedia => (415, "invalid_request_error", Some("unsupported_media_type")),
             Self::Unauthorized => (401, "invalid_request_error", Some("invalid_api_key")),
             Self::Forbidden => (403, "invalid_request_error", Some("permission_denied")),
             Self::NotFound => (404, "invalid_request_error", Some("not_found")),
@@ -71,7 +83,10 @@ impl ErrorKind {
     const fn anthropic(self) -> (u16, &'static str) {
         match self {
             Self::Blocked | Self::InvalidRequest => (400, "invalid_request_error"),
+            Self::MethodNotAllowed => (405, "invalid_request_error"),
+            Self::SlowRequest => (408, "invalid_request_error"),
             Self::TooLarge => (413, "request_too_large"),
+            Self::UnsupportedMedia => (415, "invalid_request_error"),
             Self::Unauthorized => (401, "authentication_error"),
             Self::Forbidden => (403, "permission_error"),
             Self::NotFound => (404, "not_found_error"),
@@ -82,17 +97,76 @@ impl ErrorKind {
             Self::Internal => (500, "api_error"),
         }
     }
+
+    /// Status and `status` of a Google API error (google.rpc.Code).
+    const fn google(self) -> (u16, &'static str) {
+        match self {
+            Self::Blocked | Self::InvalidRequest => (400, "INVALID_ARGUMENT"),
+            Self::MethodNotAllowed => (405, "UNIMPLEMENTED"),
+            Self::SlowRequest => (408, "DEADLINE_EXCEEDED"),
+            Self::TooLarge => (413, "INVALID_ARGUMENT"),
+            Self::UnsupportedMedia => (415, "INVALID_ARGUMENT"),
+            Self::Unauthorized => (401, "UNAUTHENTICATED"),
+            Self::Forbidden => (403, "PERMISSION_DENIED"),
+            Self::NotFound => (404, "NOT_FOUND"),
+            Self::RateLimited => (429, "RESOURCE_EXHAUSTED"),
+            Self::Upstream => (502, "UNAVAILABLE"),
+            Self::Unavailable => (503, "UNAVAILABLE"),
+            Self::Timeout => (504, "DEADLINE_EXCEEDED"),
+            Self::Internal => (500, "INTERNAL"),
+        }
+    }
+
+    /// Status and exception name of a Bedrock Runtime error.
+    const fn bedrock(self) -> (u16, &'static str) {
+        match self {
+            Self::Blocked | Self::InvalidRequest => (400, "ValidationException"),
+            Self::MethodNotAllowed => (405, "ValidationException"),
+            Self::SlowRequest => (408, "ModelTimeoutException"),
+            Self::TooLarge => (413, "ValidationException"),
+            Self::UnsupportedMedia => (415, "ValidationException"),
+            Self::Unauthorized => (401, "AccessDeniedException"),
+            Self::Forbidden => (403, "AccessDeniedException"),
+            Self::NotFound => (404, "ResourceNotFoundException"),
+            Self::RateLimited => (429, "ThrottlingException"),
+            Self::Upstream => (502, "InternalServerException"),
+            Self::Unavailable => (503, "ServiceUnavailableException"),
+            Self::Timeout => (504, "ModelTimeoutException"),
+            Self::Internal => (500, "InternalServerException"),
+        }
+    }
 }
 
 /// HTTP status and JSON body of an error. Protocols without a shape of their own get OpenAI's.
 #[must_use]
 pub fn error_body(protocol: Protocol, kind: ErrorKind, message: &str, event_id: Option<&str>) -> (u16, Vec<u8>) {
     let message = encode(message);
-    if protocol == Protocol::AnthropicMessages {
-        let (status, name) = kind.anthropic();
-        let id = event_id.map_or(String::new(), |id| format!(r#","request_id":{}"#, encode(id)));
-        let body = format!(r#"{{"type":"error","error":{{"type":"{name}","message":{message}}}{id}}}"#);
-        return (status, body.into_bytes());
+    match protocol {
+        Protocol::AnthropicMessages => {
+            let (status, name) = kind.anthropic();
+            let id = event_id.map_or(String::new(), |id| format!(r#","request_id":{}"#, encode(id)));
+            let body = format!(r#"{{"type":"error","error":{{"type":"{name}","message":{message}}}{id}}}"#);
+            return (status, body.into_bytes());
+        }
+        Protocol::Gemini => {
+            let (status, name) = kind.google();
+            let reason = if kind == ErrorKind::Blocked { "CONTENT_POLICY_VIOLATION" } else { name };
+            // google.rpc.ErrorInfo: where Google's clients look for more than a message.
+            let details = event_id.map_or(String::new(), |id| {
+                format!(
+                    r#","details":[{{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"{reason}","domain":"bartizan","metadata":{{"event_id":{}}}}}]"#,
+                    encode(id)
+                )
+            });
+            let body = format!(r#"{{"error":{{"code":{status},"message":{message},"status":"{name}"{details}}}}}"#);
+            return (status, body.into_bytes());
+        }
+        Protocol::BedrockConverse => {
+            let (status, name) = kind.bedrock();
+            let id = event_id.map_or(String::new(), |id| format!(r#","event_id":{}"#, encode(id)));
+            return (status, format!(r#"{{"__type":"{name}","message":{message}{id}}}"#).into_bytes());
+        }
+        _ => {}
     }
     let (status, name, code) = kind.openai();
     let code = code.map_or("null".to_owned(), encode);
@@ -105,16 +179,25 @@ pub fn error_body(protocol: Protocol, kind: ErrorKind, message: &str, event_id: 
 #[must_use]
 pub fn refusal_body(protocol: Protocol, model: &str, event_id: &str, message: &str) -> Vec<u8> {
     let (model, message, id) = (encode(model), encode(message), encode(event_id));
-    let body = if protocol == Protocol::AnthropicMessages {
-        format!(
+    let body = match protocol {
+        Protocol::AnthropicMessages => format!(
             r#"{{"id":{},"type":"message","role":"assistant","model":{model},"content":[{{"type":"text","text":{message}}}],"stop_reason":"refusal","stop_sequence":null,"usage":{{"input_tokens":0,"output_tokens":0}},"event_id":{id}}}"#,
             encode(&format!("msg_{event_id}")),
-        )
-    } else {
-        format!(
+        ),
+        Protocol::OpenaiCompletions => format!(
+            r#"{{"id":{},"object":"text_completion","created":0,"model":{model},"choices":[{{"index":0,"text":{message},"logprobs":null,"finish_reason":"content_filter"}}],"usage":{{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}},"event_id":{id}}}"#,
+            encode(&format!("cmpl-{event_id}")),
+        ),
+        Protocol::Gemini => format!(
+            r#"{{"candidates":[{{"content":{{"parts":[{{"text":{message}}}],"role":"model"}},"finishReason":"SAFETY","index":0}}],"usageMetadata":{{"promptTokenCount":0,"totalTokenCount":0}},"modelVersion":{model},"responseId":{id}}}"#,
+        ),
+        Protocol::BedrockConverse => format!(
+            r#"{{"output":{{"message":{{"role":"assistant","content":[{{"text":{message}}}]}}}},"stopReason":"content_filtered","usage":{{"inputTokens":0,"outputTokens":0,"totalTokens":0}},"metrics":{{"latencyMs":0}},"event_id":{id}}}"#,
+        ),
+        _ => format!(
             r#"{{"id":{},"object":"chat.completion","created":0,"model":{model},"choices":[{{"index":0,"message":{{"role":"assistant","content":null,"refusal":{message}}},"logprobs":null,"finish_reason":"content_filter"}}],"usage":{{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}},"event_id":{id}}}"#,
             encode(&format!("chatcmpl-{event_id}")),
-        )
+        ),
     };
     body.into_bytes()
 }

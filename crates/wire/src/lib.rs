@@ -1,4 +1,4 @@
-//! OpenAI chat and Anthropic messages ⇄ [`Exchange`](bartizan_core::Exchange), whole bodies and streams.
+//! OpenAI, Anthropic, Gemini and Bedrock bodies ⇄ [`Exchange`](bartizan_core::Exchange), whole bodies and streams.
 //!
 //! Everything here is a function of bytes: no sockets, no clock. [`request`], [`reply`] and [`conversation`] read a
 //! body into an exchange in which *every* string, key and number is a text with an origin, or part of something that
@@ -22,13 +22,17 @@
 )]
 
 mod anthropic;
+mod bedrock;
 mod blob;
 mod body;
 mod error;
 mod errors;
+mod gemini;
 mod generic;
 pub mod json;
 mod openai;
+mod openai_completions;
+mod openai_embeddings;
 mod rewrite;
 mod splice;
 mod sse;

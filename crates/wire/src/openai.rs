@@ -1,4 +1,4 @@
-//! OpenAI chat completions: requests, replies and stream chunks.
+//! OpenAI chat completions: requests, replies and stream chunks. Replies and chunks of completions too.
 //!
 //! Fields are those of the official SDK's types, and those that compatible servers commonly add (`reasoning`,
 //! `reasoning_content`, `reasoning_details`, arguments as objects).
@@ -86,10 +86,7 @@ impl OpenAi {
         let free = here.to(State::Free);
         Ok(match (key, self.mode) {
             ("model", _) => {
-                entry.need(&[NodeKind::String, NodeKind::Null], "a string")?;
-                if entry.kind() == NodeKind::String {
-                    build.model = entry.doc.value(entry.node).into_owned();
-                }
+                entry.read_model(build)?;
                 free.name()
             }
             ("messages", Mode::Request) => {
@@ -97,8 +94,7 @@ impl OpenAi {
                 here.to(State::Messages)
             }
             ("stream", Mode::Request) => {
-                entry.need(&[NodeKind::Bool, NodeKind::Null], "true or false")?;
-                build.stream = entry.doc.literal(entry.node) == "true";
+                entry.read_stream(build)?;
                 free
             }
             ("tools" | "functions", Mode::Request) => {

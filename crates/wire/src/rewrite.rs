@@ -10,8 +10,13 @@ use crate::error::{WireError, shown};
 use crate::json::{Doc, NodeKind, encode};
 use crate::splice::{Patch, merge, splice, splice_literal, value_range};
 
-/// What stands where the last part of a message was taken out: neither API takes an empty list there.
-const REMOVED: &str = r#"{"type":"text","text":"[removed]"}"#;
+/// What stands where the last part of a message was taken out: no API takes an empty list there.
+const fn removed(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Gemini | Protocol::BedrockConverse => r#"{"text":"[removed]"}"#,
+        _ => r#"{"type":"text","text":"[removed]"}"#,
+    }
+}
 
 /// Applies edits to the body and reads the result.
 ///
@@ -158,11 +163,16 @@ fn new_literal(text: &Text, literal: &str, patches: &[Patch<'_>]) -> String {
 /// the log probabilities that stand outside of the choices, and of the prompt anywhere, where there is any patch.
 fn void_echoes(exchange: &Exchange, doc: &Doc<'_>, patches: &[Patch<'_>]) -> Vec<Patch<'static>> {
     let mut void = Vec::new();
-    let tokens = matches!(exchange.protocol, Protocol::OpenaiChat | Protocol::Json);
+    let chat = matches!(exchange.protocol, Protocol::OpenaiChat | Protocol::OpenaiCompletions);
+    let gemini = exchange.protocol == Protocol::Gemini;
+    let tokens = chat || gemini || exchange.protocol == Protocol::Json;
     if !tokens || exchange.direction != Direction::Reply || patches.is_empty() {
         return void;
     }
-    let list = doc.get(0, "choices").filter(|_| exchange.protocol == Protocol::OpenaiChat);
+    let list = match exchange.protocol {
+        Protocol::Gemini => doc.get(0, "candidates"),
+        _ => doc.get(0, "choices").filter(|_| chat),
+    };
     let choices: Vec<Span> = list
         .into_iter()
         .flat_map(|choices| doc.children(choices))
@@ -185,7 +195,8 @@ fn void_echoes(exchange: &Exchange, doc: &Doc<'_>, patches: &[Patch<'_>]) -> Vec
         let literal = value.literal();
         let repeats = match doc.value(index).as_ref() {
             "prompt_logprobs" => true,
-            "logprobs" => {
+            "logprobsResult" | "logprobs_result" if !gemini => false,
+            "logprobs" | "logprobsResult" | "logprobs_result" => {
                 let at = choices.partition_point(|choice| choice.end <= literal.start);
                 let own = choices.get(at).filter(|choice| choice.start <= literal.start);
                 own.is_none_or(|choice| touched(*choice, patches))
@@ -244,7 +255,7 @@ fn cut_elements(
     if elements.iter().all(|(_, cut)| *cut) {
         match owner.map(|object| emptied(exchange, doc, object, list)) {
             Some(Emptied::Removed) => {
-                cuts.push((Span::new(whole.start + 1, whole.end.saturating_sub(1)), Cow::Borrowed(REMOVED)));
+                cuts.push((Span::new(whole.start + 1, whole.end.saturating_sub(1)), Cow::Borrowed(removed(exchange.protocol))));
             }
             Some(Emptied::Member(span)) => cuts.push((span, Cow::Borrowed(""))),
             Some(Emptied::Empty) | None => {
@@ -290,6 +301,7 @@ fn emptied(exchange: &Exchange, doc: &Doc<'_>, object: usize, list: usize) -> Em
     let blocks = !kind.ends_with("_tool_result") || kind == "mcp_tool_result";
     match key.as_ref() {
         "content" | "system" if blocks => Emptied::Removed,
+        "parts" if exchange.protocol == Protocol::Gemini => Emptied::Removed,
         "tools" if exchange.protocol == Protocol::OpenaiChat => {
             let members: Vec<Span> = doc
                 .children(object)

@@ -9,6 +9,7 @@ use bartizan_core::{Kind, Limits, Opaque, Origin, Protocol, Source, Span, Text};
 use crate::anthropic::Anthropic;
 use crate::error::WireError;
 use crate::errors::{ErrorKind, error_body};
+use crate::gemini::{self, Gemini};
 use crate::generic::Generic;
 use crate::json::{Doc, NodeKind, encode};
 use crate::openai::{FUNCTION_CALL, Mode, OpenAi};
@@ -227,6 +228,7 @@ pub enum Ending<'a> {
 enum Reader {
     OpenAi(OpenAi),
     Anthropic(Anthropic),
+    Gemini(Gemini),
     Generic(Generic),
 }
 
@@ -270,8 +272,9 @@ impl StreamReader {
     #[must_use]
     pub fn new(protocol: Protocol, limits: &Limits) -> Self {
         let reader = match protocol {
-            Protocol::OpenaiChat => Reader::OpenAi(OpenAi::new(Mode::Stream)),
+            Protocol::OpenaiChat | Protocol::OpenaiCompletions => Reader::OpenAi(OpenAi::new(Mode::Stream)),
             Protocol::AnthropicMessages => Reader::Anthropic(Anthropic::new(Mode::Stream)),
+            Protocol::Gemini => Reader::Gemini(Gemini::new(Mode::Stream)),
             _ => Reader::Generic(Generic { source: Source::Model }),
         };
         Self {
@@ -331,7 +334,7 @@ impl StreamReader {
             chunk.texts.push(Text { kind: Kind::Name, ..bare(&event.name, "#event") });
         }
         let Some(data) = &event.data else { return Ok(chunk) };
-        if self.protocol == Protocol::OpenaiChat && data.trim() == "[DONE]" {
+        if matches!(self.reader, Reader::OpenAi(_)) && data.trim() == "[DONE]" {
             self.close(&mut chunk, |_| true);
             chunk.terminal = true;
             self.said.done = true;
@@ -350,6 +353,7 @@ impl StreamReader {
         match &mut self.reader {
             Reader::OpenAi(dialect) => visit(&doc, dialect, &mut build)?,
             Reader::Anthropic(dialect) => visit(&doc, dialect, &mut build)?,
+            Reader::Gemini(dialect) => visit(&doc, dialect, &mut build)?,
             Reader::Generic(dialect) => visit(&doc, dialect, &mut build)?,
         }
         if !build.model.is_empty() {
@@ -358,8 +362,9 @@ impl StreamReader {
         let choices = self.choices(&doc);
         take_pieces(&mut chunk, build, &choices)?;
         match self.protocol {
-            Protocol::OpenaiChat => self.openai(&doc, &mut chunk)?,
+            Protocol::OpenaiChat | Protocol::OpenaiCompletions => self.openai(&doc, &mut chunk)?,
             Protocol::AnthropicMessages => self.anthropic(&doc, event, &mut chunk)?,
+            Protocol::Gemini => self.gemini(&doc, &mut chunk)?,
             _ => {}
         }
         Ok(chunk)
@@ -383,7 +388,7 @@ impl StreamReader {
 
     /// Indexes of the choices of an event, by position.
     fn choices(&self, doc: &Doc<'_>) -> Vec<u32> {
-        let list = doc.get(0, "choices").filter(|_| self.protocol == Protocol::OpenaiChat);
+        let list = doc.get(0, "choices").filter(|_| matches!(self.reader, Reader::OpenAi(_)));
         let choices = list.into_iter().flat_map(|list| doc.children(list)).enumerate();
         choices.map(|(position, choice)| choice_index(doc, choice, position)).collect()
     }
@@ -549,6 +554,32 @@ impl StreamReader {
         Ok(())
     }
 
+    /// A candidate is not over when it says why it finished: some models say so in every event. Its text ends with the
+    /// stream.
+    fn gemini(&mut self, doc: &Doc<'_>, chunk: &mut Chunk) -> Result<(), WireError> {
+        Self::refuse_late(chunk, |_| !self.ended)?;
+        self.open_channels(chunk)?;
+        if doc.get(0, "error").is_some_and(|e| doc.kind(e) != Some(NodeKind::Null)) {
+            chunk.model_error = true;
+            self.ended = true;
+            self.close(chunk, |_| true);
+        }
+        for (index, finish, tokens) in gemini::candidates(doc) {
+            if self.said.choices.len() >= MAX_CHANNELS {
+                return Err(WireError::Stream("too many candidates"));
+            }
+            let finished = finish.is_some_and(|reason| !reason.is_empty());
+            *self.said.choices.entry(index).or_default() |= finished;
+            chunk.terminal |= finished;
+            if let Some(tokens) = tokens.and_then(|at| doc.node(at)).filter(|node| node.kind != NodeKind::Null) {
+                let echo = Echo { choice: Some(index), part: None, literal: tokens.literal(), with: "null" };
+                chunk.echoes.push(echo);
+            }
+        }
+        self.said.started |= !self.said.choices.is_empty();
+        Ok(())
+    }
+
     /// An event with another piece of a channel, in the shape of those that came: for text that was held back. A field
     /// without a channel of its own goes out at its path with the `type`, `index` and `id` beside it; of a list on that
     /// path there is only the element that leads to it. For such a field that did not come yet there is no event.
@@ -559,13 +590,23 @@ impl StreamReader {
             return out;
         }
         match self.protocol {
+            Protocol::OpenaiCompletions => {
+                self.openai_chunk(channel.choice, &format!("\"text\":{}", encode(text)), "null", "", &mut out);
+            }
             Protocol::OpenaiChat => {
                 let delta = match (&channel.part, self.shapes.get(channel)) {
                     (ChannelPart::Field { .. }, None) => return out,
                     (_, Some((before, behind))) => format!("{before}{}{behind}", encode(text)),
                     _ => openai_delta(self.paths.get(channel).map_or("", String::as_str), channel, text),
                 };
-                self.openai_chunk(channel.choice, &delta, "null", "", &mut out);
+                self.openai_chunk(channel.choice, &format!("\"delta\":{delta}"), "null", "", &mut out);
+            }
+            Protocol::Gemini => {
+                let finished = self.said.choices.get(&channel.choice) == Some(&true);
+                let thought = channel.part == ChannelPart::Reasoning;
+                // A client that stops at the reason to finish has to see one behind the last text too.
+                let finish = finished.then_some("STOP");
+                write_event("", &gemini::event(channel.choice, thought, text, finish, &self.model), &mut out);
             }
             Protocol::AnthropicMessages => {
                 let (kind, key) = match (&channel.part, self.paths.get(channel).map(String::as_str)) {
@@ -586,9 +627,10 @@ impl StreamReader {
         out
     }
 
-    fn openai_chunk(&self, choice: u32, delta: &str, finish: &str, tail: &str, out: &mut Vec<u8>) {
+    /// A chunk with one choice; `said` is its member with what is said.
+    fn openai_chunk(&self, choice: u32, said: &str, finish: &str, tail: &str, out: &mut Vec<u8>) {
         let data = format!(
-            r#"{{{}"choices":[{{"index":{choice},"delta":{delta},"finish_reason":{finish}}}]{tail}}}"#,
+            r#"{{{}"choices":[{{"index":{choice},{said},"finish_reason":{finish}}}]{tail}}}"#,
             self.envelope
         );
         write_event("", &data, out);
@@ -603,6 +645,7 @@ impl StreamReader {
             Ending::Refusal { message, event_id } if self.protocol == Protocol::AnthropicMessages => {
                 self.anthropic_refusal(message, event_id)
             }
+            Ending::Refusal { message, .. } if self.protocol == Protocol::Gemini => self.gemini_refusal(message),
             Ending::Refusal { message, event_id } => self.openai_refusal(message, event_id),
         }
     }
@@ -620,7 +663,9 @@ impl StreamReader {
             write_event("error", &body, &mut out);
         } else {
             write_event("", &body, &mut out);
-            write_event("", "[DONE]", &mut out);
+            if self.protocol != Protocol::Gemini {
+                write_event("", "[DONE]", &mut out);
+            }
         }
         out
     }
@@ -636,10 +681,12 @@ impl StreamReader {
         if self.end() {
             return out;
         }
+        let completion = self.protocol == Protocol::OpenaiCompletions;
         if self.envelope.is_empty() {
+            let (id, object) = if completion { ("cmpl", "text_completion") } else { ("chatcmpl", "chat.completion.chunk") };
             self.envelope = format!(
-                r#""id":{},"object":"chat.completion.chunk","created":0,"model":{},"#,
-                encode(&format!("chatcmpl-{event_id}")),
+                r#""id":{},"object":"{object}","created":0,"model":{},"#,
+                encode(&format!("{id}-{event_id}")),
                 encode(&self.model)
             );
         }
@@ -647,13 +694,32 @@ impl StreamReader {
             self.said.choices.insert(0, false);
         }
         let role = if self.said.started { "" } else { r#""role":"assistant","content":null,"# };
-        let refusal = format!("{{{role}\"refusal\":{}}}", encode(message));
+        let (refusal, nothing) = if completion {
+            (format!("\"text\":{}", encode(message)), "\"text\":\"\"")
+        } else {
+            (format!("\"delta\":{{{role}\"refusal\":{}}}", encode(message)), "\"delta\":{}")
+        };
         let tail = format!(",\"event_id\":{}", encode(event_id));
         for (choice, _) in self.said.choices.iter().filter(|(_, finished)| !**finished) {
             self.openai_chunk(*choice, &refusal, "null", "", &mut out);
-            self.openai_chunk(*choice, "{}", "\"content_filter\"", &tail, &mut out);
+            self.openai_chunk(*choice, nothing, "\"content_filter\"", &tail, &mut out);
         }
         write_event("", "[DONE]", &mut out);
+        out
+    }
+
+    fn gemini_refusal(&mut self, message: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.end() {
+            return out;
+        }
+        if self.said.choices.is_empty() {
+            self.said.choices.insert(0, false);
+        }
+        for (candidate, _) in self.said.choices.iter().filter(|(_, finished)| !**finished) {
+            let data = gemini::event(*candidate, false, message, Some("SAFETY"), &self.model);
+            write_event("", &data, &mut out);
+        }
         out
     }
 

@@ -42,6 +42,8 @@ pub(crate) struct Place<S> {
     pub(crate) opaque: Option<OpaqueKind>,
     /// The string here is the unreadable thing itself, not only a reference to it.
     pub(crate) unread: bool,
+    /// A list of nothing but numbers here is the unreadable thing itself.
+    pub(crate) numbers: bool,
     /// This value is the part that is taken out where policy says strip.
     pub(crate) part: bool,
     /// Origin of opaque parts here where it differs from that of the texts.
@@ -65,6 +67,7 @@ impl<S: Copy> Place<S> {
             token: false,
             opaque: None,
             unread: false,
+            numbers: false,
             part: false,
             carrier: None,
             message: None,
@@ -74,7 +77,7 @@ impl<S: Copy> Place<S> {
 
     /// A place inside this one: same origin, message and kind of text.
     pub(crate) const fn to(self, state: S) -> Self {
-        Self { state, prose: false, opaque: None, unread: false, part: false, channel: None, ..self }
+        Self { state, prose: false, opaque: None, unread: false, numbers: false, part: false, channel: None, ..self }
     }
 
     /// The same as a name or enumerated value.
@@ -100,6 +103,16 @@ impl<S: Copy> Place<S> {
     /// The same as something that cannot be read.
     pub(crate) const fn blob(self, kind: OpaqueKind) -> Self {
         Self { opaque: Some(kind), unread: true, editable: false, ..self }
+    }
+
+    /// The same as something that cannot be read: encoded, or a list of numbers.
+    pub(crate) const fn vector(self, kind: OpaqueKind) -> Self {
+        Self { numbers: true, ..self.blob(kind) }
+    }
+
+    /// The same as something that cannot be read where the value is a list of numbers; else nothing changes.
+    pub(crate) fn numbers(self, kind: OpaqueKind, entry: &Entry<'_, '_>) -> Self {
+        if is_numbers(entry.doc, entry.node) { self.vector(kind) } else { self }
     }
 
     /// The same as an element that can be taken out.
@@ -169,6 +182,22 @@ impl Entry<'_, '_> {
         WireError::shape(&format!("{}/{key}", self.pointer), expected)
     }
 
+    /// Notes the model that the value names.
+    pub(crate) fn read_model(&self, build: &mut Build) -> Result<(), WireError> {
+        self.need(&[NodeKind::String, NodeKind::Null], "a string")?;
+        if self.kind() == NodeKind::String {
+            build.model = self.doc.value(self.node).into_owned();
+        }
+        Ok(())
+    }
+
+    /// Notes whether the value asks for a stream.
+    pub(crate) fn read_stream(&self, build: &mut Build) -> Result<(), WireError> {
+        self.need(&[NodeKind::Bool, NodeKind::Null], "true or false")?;
+        build.stream = self.doc.literal(self.node) == "true";
+        Ok(())
+    }
+
     /// A string member of this value.
     pub(crate) fn str(&self, key: &str) -> Option<Cow<'_, str>> {
         self.doc.get_str(self.node, key)
@@ -197,14 +226,17 @@ pub(crate) trait Dialect {
     /// Position in the dialect's grammar.
     type State: Copy;
 
+    /// True where keys that the protocol defines have capital letters.
+    const CAMEL: bool = false;
+
     /// What the document's root is.
     fn root(&mut self, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Place<Self::State>, WireError>;
 
     /// True where the keys of an object are the application's own, false where the protocol defines them.
     fn is_free(&self, state: Self::State) -> bool;
 
-    /// The keys that the protocol defines for an object, in lower case: those by which it is decided what is said and
-    /// by whom.
+    /// The keys that the protocol defines for an object, as it writes them: those by which it is decided what is said
+    /// and by whom.
     fn defined(&self, state: Self::State) -> &'static [&'static str];
 
     /// What a value is that stands in `parent`.
@@ -387,6 +419,14 @@ fn walk<D: Dialect>(
         };
         let Some(found) = doc.node(value) else { break };
         match found.kind {
+            NodeKind::Array if place.numbers && is_numbers(doc, value) => {
+                if let Some(kind) = place.opaque {
+                    let bytes = found.literal().len();
+                    emit_opaque(doc, kind, bytes, &place, &frames, (value, element), pointer, build)?;
+                }
+                node = found.next();
+                continue;
+            }
             NodeKind::Array | NodeKind::Object => {
                 let object = found.kind == NodeKind::Object;
                 if object && site.container.is_none() {
@@ -450,6 +490,13 @@ fn walk<D: Dialect>(
     }
     pointer.truncate(base);
     Ok(())
+}
+
+/// True for a list that holds nothing but numbers, and at least one.
+fn is_numbers(doc: &Doc<'_>, list: usize) -> bool {
+    let end = doc.node(list).map_or(0, |n| n.next());
+    let inside = doc.nodes().get(list + 1..end).unwrap_or_default();
+    !inside.is_empty() && inside.iter().all(|n| n.kind == NodeKind::Number)
 }
 
 fn emit_key(
@@ -636,10 +683,11 @@ fn refuse_ambiguous_keys<D: Dialect>(
         Err(WireError::Ambiguous { pointer: shown(&path) })
     };
     let plain = doc.children(object).all(|key| !folds(&doc.value(key)));
-    if !free && !plain {
+    if !free && (D::CAMEL || !plain) {
         for key in doc.children(object) {
             let value = doc.value(key);
-            if folds(&value) && dialect.defined(state).contains(&folded(&value).as_str()) {
+            let otherwise = |known: &&str| **known != *value && same_folded(known, &value);
+            if (D::CAMEL || folds(&value)) && dialect.defined(state).iter().any(|known| otherwise(known)) {
                 return ambiguous(key);
             }
         }
@@ -681,6 +729,12 @@ const fn ascii_fold(c: char) -> char {
 /// True where folding changes the key.
 fn folds(key: &str) -> bool {
     key.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii()) && key.chars().any(|c| ascii_fold(c) != c)
+}
+
+/// True where two keys differ in case alone.
+fn same_folded(a: &str, b: &str) -> bool {
+    // Long s and the Kelvin sign are longer than what they fold to, so lengths say nothing.
+    a.chars().map(ascii_fold).eq(b.chars().map(ascii_fold))
 }
 
 fn folded(key: &str) -> String {
