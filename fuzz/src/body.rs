@@ -3,7 +3,16 @@
 use bartizan_core::{Edit, Exchange, Limits, Protocol, Span};
 use serde::de::IgnoredAny;
 
-const PROTOCOLS: [Protocol; 4] = [Protocol::OpenaiChat, Protocol::AnthropicMessages, Protocol::Json, Protocol::Text];
+const PROTOCOLS: [Protocol; 8] = [
+    Protocol::OpenaiChat,
+    Protocol::AnthropicMessages,
+    Protocol::Json,
+    Protocol::Text,
+    Protocol::OpenaiCompletions,
+    Protocol::OpenaiEmbeddings,
+    Protocol::Gemini,
+    Protocol::BedrockConverse,
+];
 
 /// Texts and parts of one body that are changed one by one.
 const CHANGED: usize = 12;
@@ -14,7 +23,7 @@ pub fn run(data: &[u8]) {
     let Some((first, body)) = data.split_first() else { return };
     let body = body.get(..super::LONGEST).unwrap_or(body);
     let limits = Limits::default();
-    let protocol = PROTOCOLS[usize::from(first & 3)];
+    let protocol = PROTOCOLS[usize::from((first & 3) | ((first >> 1) & 4))];
     let read = if first & 4 == 0 { bartizan_wire::request } else { bartizan_wire::reply };
     let Ok(exchange) = read(protocol, body.to_vec(), &limits) else { return };
     assert_eq!(exchange.body, body);

@@ -18,7 +18,13 @@ pub fn run(data: &[u8]) {
     let bytes: Vec<u8> = events.iter().flat_map(|e| e.raw.iter().copied()).collect();
     assert_eq!(bytes, stream);
 
-    let protocol = [Protocol::OpenaiChat, Protocol::AnthropicMessages, Protocol::Json][usize::from(first % 3)];
+    let protocol = [
+        Protocol::OpenaiChat,
+        Protocol::AnthropicMessages,
+        Protocol::Json,
+        Protocol::OpenaiCompletions,
+        Protocol::Gemini,
+    ][usize::from(first % 5)];
     let mut reader = StreamReader::new(protocol, &limits);
     for event in events.iter().filter(|e| e.complete) {
         let Ok(chunk) = reader.event(event) else { break };

@@ -125,8 +125,11 @@ fn host_of(authority: &str) -> &str {
     authority.rsplit_once(':').map_or(authority, |(host, _)| host)
 }
 
+/// Headers besides `Authorization` in which the dialects' clients send a key: Anthropic, Azure OpenAI, Google.
+pub(crate) const KEY_HEADERS: [&str; 3] = ["x-api-key", "api-key", "x-goog-api-key"];
+
 fn presented_key(headers: &HeaderMap) -> Option<&str> {
-    if let Some(key) = headers.get("x-api-key") {
+    if let Some(key) = KEY_HEADERS.iter().find_map(|name| headers.get(*name)) {
         return key.to_str().ok();
     }
     bearer(headers)
@@ -187,7 +190,12 @@ mod tests {
         let host = ("host", "gw.internal");
         assert_eq!(keyed().admit(&headers(&[host]), None), Err(Rejection::Key));
         assert_eq!(keyed().admit(&headers(&[host, ("authorization", "Bearer wrong")]), None), Err(Rejection::Key));
-        for good in [("authorization", "Bearer 0123456789abcdef"), ("x-api-key", "0123456789abcdef")] {
+        for good in [
+            ("authorization", "Bearer 0123456789abcdef"),
+            ("x-api-key", "0123456789abcdef"),
+            ("api-key", "0123456789abcdef"),
+            ("x-goog-api-key", "0123456789abcdef"),
+        ] {
             let admitted = keyed().admit(&headers(&[host, good]), None).unwrap();
             assert_eq!((&*admitted.principal.key, admitted.pass_credentials), ("ci", false));
         }

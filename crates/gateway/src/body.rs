@@ -5,6 +5,8 @@ use std::time::Duration;
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+use crate::coding::{Coding, CodingError, decode};
+
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyError {
@@ -14,6 +16,8 @@ pub(crate) enum BodyError {
     Timeout,
     /// The other side broke off.
     Broken,
+    /// Not in the coding that it claims.
+    Malformed,
 }
 
 /// The whole body.
@@ -31,4 +35,14 @@ where
         Ok(Err(_)) => Err(BodyError::Broken),
         Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),
     }
+}
+
+/// The body without its coding. Decoding takes processor time, so it is not done on an async worker.
+pub(crate) async fn decoded(body: Vec<u8>, coding: Option<Coding>, limit: usize) -> Result<Vec<u8>, BodyError> {
+    let Some(coding) = coding else { return Ok(body) };
+    let decoded = tokio::task::spawn_blocking(move || decode(coding, &body, limit)).await;
+    decoded.unwrap_or(Err(CodingError::Malformed)).map_err(|error| match error {
+        CodingError::TooLarge => BodyError::TooLarge,
+        _ => BodyError::Malformed,
+    })
 }

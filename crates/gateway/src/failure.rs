@@ -13,20 +13,18 @@ use crate::upstream::UpstreamError;
 pub(crate) struct Failure {
     kind: ErrorKind,
     message: String,
-    /// Another HTTP status than the kind's.
-    status: Option<StatusCode>,
     /// Word for the error counter.
     label: &'static str,
 }
 
 impl Failure {
     pub(crate) fn new(kind: ErrorKind, label: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), status: None, label }
+        Self { kind, message: message.into(), label }
     }
 
-    pub(crate) fn status(mut self, status: StatusCode) -> Self {
-        self.status = Some(status);
-        self
+    #[cfg(test)]
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     pub(crate) fn upstream(error: &UpstreamError) -> Self {
@@ -34,6 +32,7 @@ impl Failure {
             UpstreamError::NoRoute => (ErrorKind::NotFound, "no_route"),
             UpstreamError::Unreachable(_) => (ErrorKind::Upstream, "upstream_unreachable"),
             UpstreamError::Timeout => (ErrorKind::Timeout, "upstream_timeout"),
+            UpstreamError::Signed => (ErrorKind::Unauthorized, "signed_request"),
             UpstreamError::Header => (ErrorKind::InvalidRequest, "header"),
         };
         Self::new(kind, label, error.to_string())
@@ -43,7 +42,7 @@ impl Failure {
         metrics.error(self.label);
         let retry = matches!(self.kind, ErrorKind::Unavailable);
         let (status, body) = error_body(protocol, self.kind, &self.message, None);
-        let mut response = json(self.status.map_or(status, |s| s.as_u16()), body);
+        let mut response = json(status, body);
         if retry {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }

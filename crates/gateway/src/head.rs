@@ -2,19 +2,21 @@
 
 use bartizan_core::{Mode, Source, Verdict};
 use bartizan_wire::ErrorKind;
-use http::StatusCode;
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::request::Parts;
 
+use crate::coding::{Coding, CodingError, coding};
 use crate::failure::Failure;
 use crate::shared::Live;
+use crate::surface::plain_path;
 
-/// Only plain JSON bodies can be read.
-pub(crate) fn check_head(headers: &HeaderMap) -> Result<(), Failure> {
-    if is_encoded(headers) {
-        let message = "compressed request bodies are not read; send the body without `content-encoding`";
-        return Err(unsupported("encoding", message));
-    }
+/// Only JSON bodies can be read. Answers with the coding that has to come off first.
+pub(crate) fn check_head(headers: &HeaderMap) -> Result<Option<Coding>, Failure> {
+    let unsupported = |label, message| Failure::new(ErrorKind::UnsupportedMedia, label, message);
+    let coding = coding(headers).map_err(|error| match error {
+        CodingError::Stacked => unsupported("encoding", "a body in more than one content coding is not read"),
+        _ => unsupported("encoding", "this content coding is not read; use gzip, deflate, br, zstd or none"),
+    })?;
     let json = headers.get_all(CONTENT_TYPE).iter().all(|v| {
         let essence = v.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
         essence.eq_ignore_ascii_case("application/json")
@@ -22,17 +24,12 @@ pub(crate) fn check_head(headers: &HeaderMap) -> Result<(), Failure> {
     if !json {
         return Err(unsupported("media_type", "the body must be `application/json`"));
     }
-    Ok(())
+    Ok(coding)
 }
 
-/// True where a body is compressed or otherwise coded.
-pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
-    headers.get_all(CONTENT_ENCODING).iter().any(|v| !v.as_bytes().eq_ignore_ascii_case(b"identity"))
-        || headers.get_all(TRANSFER_ENCODING).iter().any(|v| !v.as_bytes().eq_ignore_ascii_case(b"chunked"))
-}
-
-fn unsupported(label: &'static str, message: &str) -> Failure {
-    Failure::new(ErrorKind::InvalidRequest, label, message).status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+/// True for a media type that is short and plain.
+pub(crate) fn is_plain_type(value: &HeaderValue) -> bool {
+    value.len() <= 256 && value.as_bytes().iter().all(|b| is_plain(*b))
 }
 
 /// What goes on besides the body: path, query and headers. They are short and plain, and the guard reads them; what it
@@ -42,14 +39,19 @@ pub(crate) fn check_rest(live: &Live, parts: &Parts) -> Result<String, Failure> 
         Failure::new(ErrorKind::InvalidRequest, label, format!("{what} is not passed on: it is too long or not plain"))
     };
     let path = parts.uri.path();
-    if path.len() > 256 || path.contains("..") || !path.bytes().all(|b| is_plain(b) && b != b' ') {
+    let plain = plain_path(path).filter(|p| !p.contains("..") && p.bytes().all(|b| is_plain(b) && b != b' '));
+    let Some(plain) = plain.filter(|_| path.len() <= 256) else {
         return Err(refuse("path", "this path"));
-    }
+    };
     let query = parts.uri.query().unwrap_or_default();
+    if query.split('&').any(|p| p.starts_with("key=")) {
+        let message = "a key in the query string ends up in logs; send it as the header `x-goog-api-key`";
+        return Err(Failure::new(ErrorKind::InvalidRequest, "key_in_query", message));
+    }
     if query.len() > 256 || !query.bytes().all(|b| is_plain(b) && b != b' ') {
         return Err(refuse("query", "this query string"));
     }
-    let mut text = format!("{path}\n{query}");
+    let mut text = format!("{plain}\n{query}");
     for name in live.upstreams.passed_headers().chain([&ACCEPT]) {
         for value in parts.headers.get_all(name) {
             if value.len() > 256 || !value.as_bytes().iter().all(|b| is_plain(*b)) {

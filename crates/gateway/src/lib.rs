@@ -7,10 +7,12 @@
 mod admin;
 mod admission;
 mod body;
+mod coding;
 mod connection;
 mod failure;
 mod head;
 mod metrics;
+mod pass;
 mod proxy;
 mod reload;
 mod server;
@@ -18,6 +20,7 @@ mod settings;
 mod shared;
 mod stack;
 mod stream;
+mod surface;
 mod tls;
 mod upstream;
 
@@ -26,6 +29,6 @@ pub use bartizan_sign::SecretRef;
 pub use metrics::Metrics;
 pub use reload::{Next, Rejected, Reloader};
 pub use server::{Gateway, GatewayError, Stop};
-pub use settings::{Admin, AdminKey, Client, Dialect, OnBlock, Role, Settings, Store, Timeouts, Upstream};
+pub use settings::{Admin, AdminKey, Client, Dialect, OnBlock, Passthrough, Role, Settings, Store, Timeouts, Upstream};
 pub use tls::{ClientAuth, Tls};
 pub use upstream::{SendFuture, Transport, UpstreamError, Upstreams};

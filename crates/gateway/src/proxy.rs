@@ -12,18 +12,20 @@ use bartizan_guard::{Checked, Meta, Noted, Parsed, ReplyContext, Request as Reco
 use bartizan_policy::{Cause, Outcome, Permitted};
 use bartizan_wire::{ErrorKind, error_body, refusal_body, refusal_stream};
 use futures_util::FutureExt;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::admission::{Admitted, Rejection};
-use crate::body::{BodyError, read};
+use crate::body::{BodyError, decoded, read};
+use crate::coding::{Coding, Unpacker, coding};
 use crate::failure::{Failure, json};
-use crate::head::{check_head, check_rest, is_encoded, reply_headers};
-use crate::settings::OnBlock;
+use crate::head::{check_head, check_rest, reply_headers};
+use crate::settings::{Dialect, OnBlock};
 use crate::shared::{Asked, InFlight, Live, Shared, append};
 use crate::stream;
-use crate::upstream::UpstreamError;
+use crate::surface::Surface;
+use crate::upstream::{Outgoing, UpstreamError};
 
 /// Bodies up to this size are checked on the async worker: the check takes less time than a thread switch costs.
 const INLINE: usize = 32 << 10;
@@ -34,39 +36,43 @@ const EVENT_HEADER: HeaderName = HeaderName::from_static("x-bartizan-event");
 /// A conversation: a body goes to the model and a reply comes back.
 pub(crate) async fn exchange(
     State(shared): State<Arc<Shared>>,
-    protocol: Protocol,
+    surface: impl Into<Surface>,
     request: Request<Body>,
 ) -> Response<Body> {
-    contained(&shared, protocol, converse(&shared, protocol, request)).await
+    let surface = surface.into();
+    contained(&shared, surface.protocol, converse(&shared, surface, request)).await
 }
 
 /// A question without a body, such as for the list of models.
 pub(crate) async fn look_up(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
-    let protocol = protocol_of(request.headers());
+    let protocol = protocol_of(&request);
     contained(&shared, protocol, async { fetch(&shared, protocol, request).await }).await
 }
 
-pub(crate) async fn unknown_route(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
-    let protocol = protocol_of(request.headers());
-    let message = "this route is not served; served are /v1/chat/completions, /v1/messages and /v1/models";
+/// A route of which this operation is not served.
+pub(crate) fn not_served(shared: &Shared, protocol: Protocol, message: &str) -> Response<Body> {
     Failure::new(ErrorKind::NotFound, "unknown_route", message).respond(protocol, &shared.metrics)
 }
 
 pub(crate) async fn wrong_method(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
-    let protocol = protocol_of(request.headers());
+    let protocol = protocol_of(&request);
     let message = format!("the method {} is not served here", request.method());
-    Failure::new(ErrorKind::InvalidRequest, "wrong_method", message)
-        .status(StatusCode::METHOD_NOT_ALLOWED)
-        .respond(protocol, &shared.metrics)
+    Failure::new(ErrorKind::MethodNotAllowed, "wrong_method", message).respond(protocol, &shared.metrics)
 }
 
-/// Anthropic's clients always name a version; nobody else does.
-fn protocol_of(headers: &HeaderMap) -> Protocol {
-    if headers.contains_key("anthropic-version") { Protocol::AnthropicMessages } else { Protocol::OpenaiChat }
+/// In whose words a caller is answered. Anthropic's clients always name a version; nobody else does.
+pub(crate) fn protocol_of(request: &Request<Body>) -> Protocol {
+    match Dialect::of_path(request.uri().path()) {
+        _ if request.headers().contains_key("anthropic-version") => Protocol::AnthropicMessages,
+        Dialect::Gemini => Protocol::Gemini,
+        Dialect::Bedrock => Protocol::BedrockConverse,
+        Dialect::Anthropic => Protocol::AnthropicMessages,
+        Dialect::Openai | Dialect::Azure => Protocol::OpenaiChat,
+    }
 }
 
 /// A panic in a handler is a defect, and it must not open the door: the caller gets an error, the counter moves.
-async fn contained(
+pub(crate) async fn contained(
     shared: &Shared,
     protocol: Protocol,
     work: impl Future<Output = Result<Response<Body>, Failure>>,
@@ -78,7 +84,7 @@ async fn contained(
     }
 }
 
-fn admit(shared: &Shared, live: &Live, request: &Request<Body>) -> Result<(Admitted, InFlight), Failure> {
+pub(crate) fn admit(shared: &Shared, live: &Live, request: &Request<Body>) -> Result<(Admitted, InFlight), Failure> {
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
     let admitted = live.admission.admit(request.headers(), authority).map_err(|rejection| match rejection {
         Rejection::Host => Failure::new(ErrorKind::Forbidden, "host", "this host name is not served here"),
@@ -92,17 +98,18 @@ fn admit(shared: &Shared, live: &Live, request: &Request<Body>) -> Result<(Admit
     Ok((admitted, InFlight { metrics: Arc::clone(&shared.metrics), _permit: permit }))
 }
 
-async fn converse(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>) -> Result<Response<Body>, Failure> {
+async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>) -> Result<Response<Body>, Failure> {
     let live = shared.live();
     let (admitted, in_flight) = admit(shared, &live, &request)?;
     let (parts, body) = request.into_parts();
-    check_head(&parts.headers)?;
+    let coding = check_head(&parts.headers)?;
     let path = check_rest(&live, &parts)?;
-    let body = request_body(&live, body).await?;
+    let body = request_body(&live, body, coding).await?;
 
-    let parsed = read_request(&live, protocol, body).await?;
+    let mut parsed = read_request(&live, surface.protocol, body).await?;
+    parsed.said_by_path(surface.model.as_deref(), surface.stream);
     let model = parsed.model().to_owned();
-    let target = live.upstreams.route(protocol, &model).map_err(|e| Failure::upstream(&e))?;
+    let target = live.upstreams.route(surface.dialect, &model).map_err(|e| Failure::upstream(&e))?;
     let route = live.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
     let record = Record::start(admitted.principal, &route, &live.guard);
 
@@ -111,12 +118,19 @@ async fn converse(shared: &Arc<Shared>, protocol: Protocol, request: Request<Bod
     let model = settled.event.model.clone();
     let Some(permitted) = settled.permitted else {
         append(shared, settled.event).await?;
-        return Ok(blocked(&live, protocol, &settled.meta, settled.meta.stream, &record.request_event));
+        return Ok(blocked(&live, &surface, &settled.meta, settled.meta.stream, &record.request_event));
     };
-    let send = live.upstreams.send(target, Method::POST, &path, &parts.headers, admitted.pass_credentials, permitted);
-    let reply = recorded(shared, settled.event, send).await?;
+    let outgoing = Outgoing {
+        method: Method::POST,
+        path: &path,
+        caller: &parts.headers,
+        pass_credentials: admitted.pass_credentials,
+        dialect: surface.dialect,
+        content_type: Some(HeaderValue::from_static("application/json")),
+    };
+    let reply = recorded(shared, settled.event, live.upstreams.send(target, outgoing, permitted)).await?;
     let context = settled.context;
-    answer(shared, Asked { live: Arc::clone(&live), protocol, record, model, context, target, in_flight }, reply).await
+    answer(shared, Asked { live: Arc::clone(&live), surface, record, model, context, target, in_flight }, reply).await
 }
 
 async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>) -> Result<Response<Body>, Failure> {
@@ -124,7 +138,11 @@ async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>)
     let (admitted, in_flight) = admit(shared, &live, &request)?;
     let (parts, _) = request.into_parts();
     let path = check_rest(&live, &parts)?;
-    let target = live.upstreams.route(protocol, "").map_err(|e| Failure::upstream(&e))?;
+    let dialect = match protocol {
+        Protocol::AnthropicMessages => Dialect::Anthropic,
+        _ => Dialect::of_path(parts.uri.path()),
+    };
+    let target = live.upstreams.route(dialect, "").map_err(|e| Failure::upstream(&e))?;
     let route = live.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
     let record = Record::start(admitted.principal, &route, &live.guard);
     let checked = check(&live, live.guard.no_body(), ReplyContext::default(), target).await?;
@@ -132,11 +150,18 @@ async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>)
     let Some(permitted) = settled.permitted else {
         return Err(Failure::new(ErrorKind::Internal, "empty", "internal error"));
     };
-    let send = live.upstreams.send(target, Method::GET, &path, &parts.headers, admitted.pass_credentials, permitted);
-    let reply = recorded(shared, settled.event, send).await?;
+    let outgoing = Outgoing {
+        method: Method::GET,
+        path: &path,
+        caller: &parts.headers,
+        pass_credentials: admitted.pass_credentials,
+        dialect,
+        content_type: None,
+    };
+    let reply = recorded(shared, settled.event, live.upstreams.send(target, outgoing, permitted)).await?;
     let asked = Asked {
         live: Arc::clone(&live),
-        protocol: Protocol::Json,
+        surface: Protocol::Json.into(),
         record,
         model: String::new(),
         context: ReplyContext::default(),
@@ -146,17 +171,41 @@ async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>)
     answer(shared, asked, reply).await
 }
 
-async fn request_body(live: &Live, body: Body) -> Result<Vec<u8>, Failure> {
+async fn request_body(live: &Live, body: Body, coding: Option<Coding>) -> Result<Vec<u8>, Failure> {
     let limit = live.guard.limits().max_body;
     let time = Duration::from_millis(live.settings.timeouts.body_ms);
-    read(body, limit, time).await.map_err(|error| match error {
+    let body = read(body, limit, time).await.map_err(|error| body_failure(error, limit))?;
+    decoded(body, coding, limit).await.map_err(|error| body_failure(error, limit))
+}
+
+/// What a caller hears about a body of its own that was not read.
+pub(crate) fn body_failure(error: BodyError, limit: usize) -> Failure {
+    match error {
         BodyError::TooLarge => {
-            Failure::new(ErrorKind::TooLarge, "too_large", format!("the body is larger than {limit} bytes"))
+            let message = format!("the body is larger than {limit} bytes, or much larger than its compressed form");
+            Failure::new(ErrorKind::TooLarge, "too_large", message)
         }
-        BodyError::Timeout => Failure::new(ErrorKind::InvalidRequest, "slow_body", "the body did not arrive in time")
-            .status(StatusCode::REQUEST_TIMEOUT),
+        BodyError::Timeout => Failure::new(ErrorKind::SlowRequest, "slow_body", "the body did not arrive in time"),
         BodyError::Broken => Failure::new(ErrorKind::InvalidRequest, "broken_body", "the body broke off"),
-    })
+        BodyError::Malformed => {
+            let message = "the body is not in the coding that `content-encoding` names";
+            Failure::new(ErrorKind::InvalidRequest, "coding", message)
+        }
+    }
+}
+
+/// The same for a body of the upstream.
+pub(crate) fn reply_failure(error: BodyError) -> Failure {
+    match error {
+        BodyError::TooLarge => {
+            Failure::new(ErrorKind::Upstream, "reply_too_large", "the upstream's reply is too large")
+        }
+        BodyError::Timeout => Failure::new(ErrorKind::Timeout, "upstream_timeout", "the upstream broke off"),
+        BodyError::Broken => Failure::new(ErrorKind::Upstream, "upstream_broken", "the upstream broke off"),
+        BodyError::Malformed => {
+            Failure::new(ErrorKind::Upstream, "encoding", "the upstream's reply is not in the coding that it names")
+        }
+    }
 }
 
 async fn read_request(live: &Live, protocol: Protocol, body: Vec<u8>) -> Result<Parsed, Failure> {
@@ -258,9 +307,12 @@ async fn recorded(
     reply.map_err(|e| Failure::upstream(&e))
 }
 
-fn blocked(live: &Live, protocol: Protocol, meta: &Meta, stream: bool, event: &str) -> Response<Body> {
+fn blocked(live: &Live, surface: &Surface, meta: &Meta, stream: bool, event: &str) -> Response<Body> {
     let message = format!("this content was blocked by policy (event {event})");
-    let mut response = match (live.settings.on_block, stream) {
+    let protocol = surface.protocol;
+    // Numbers cannot refuse.
+    let on_block = if surface.answers { live.settings.on_block } else { OnBlock::Error };
+    let mut response = match (on_block, stream) {
         (OnBlock::Error, _) => {
             let (status, body) = error_body(protocol, ErrorKind::Blocked, &message, Some(event));
             json(status, body)
@@ -277,7 +329,7 @@ fn blocked(live: &Live, protocol: Protocol, meta: &Meta, stream: bool, event: &s
     response
 }
 
-fn event_header(response: &mut Response<Body>, event: &str) {
+pub(crate) fn event_header(response: &mut Response<Body>, event: &str) {
     if let Ok(value) = HeaderValue::from_str(event) {
         response.headers_mut().insert(EVENT_HEADER, value);
     }
@@ -286,9 +338,8 @@ fn event_header(response: &mut Response<Body>, event: &str) {
 async fn answer(shared: &Arc<Shared>, asked: Asked, reply: Response<Incoming>) -> Result<Response<Body>, Failure> {
     let upstream_us = u64::try_from(asked.record.started().elapsed().as_micros()).unwrap_or(u64::MAX);
     let (head, body) = reply.into_parts();
-    if is_encoded(&head.headers) {
-        return Err(Failure::new(ErrorKind::Upstream, "encoding", "the upstream sent a compressed reply"));
-    }
+    let coding = coding(&head.headers)
+        .map_err(|_| Failure::new(ErrorKind::Upstream, "encoding", "the upstream's reply is in an unknown coding"))?;
     let essence = head
         .headers
         .get(CONTENT_TYPE)
@@ -297,9 +348,11 @@ async fn answer(shared: &Arc<Shared>, asked: Asked, reply: Response<Incoming>) -
         .unwrap_or_default();
     let event = asked.record.reply_event.clone();
     let mut response = if essence == "text/event-stream" {
-        stream::pump(Arc::clone(shared), asked, body, upstream_us)
+        let unknown = || Failure::new(ErrorKind::Upstream, "encoding", "the upstream's stream is in an unknown coding");
+        let unpacker = coding.map(|coding| Unpacker::new(coding).ok_or_else(unknown)).transpose()?;
+        stream::pump(Arc::clone(shared), asked, (body, unpacker), upstream_us)
     } else {
-        whole_reply(shared, asked, head.status, body, upstream_us).await?
+        whole_reply(shared, asked, head.status, (body, coding), upstream_us).await?
     };
     if response.status() == StatusCode::OK {
         *response.status_mut() = head.status;
@@ -313,20 +366,15 @@ async fn whole_reply(
     shared: &Arc<Shared>,
     asked: Asked,
     status: StatusCode,
-    body: Incoming,
+    (body, coding): (Incoming, Option<Coding>),
     upstream_us: u64,
 ) -> Result<Response<Body>, Failure> {
     let limit = asked.live.guard.limits().max_body;
-    let body =
-        read(body, limit, Duration::from_millis(asked.live.settings.timeouts.idle_ms)).await.map_err(|e| match e {
-            BodyError::TooLarge => {
-                Failure::new(ErrorKind::Upstream, "reply_too_large", "the upstream's reply is too large")
-            }
-            BodyError::Timeout => Failure::new(ErrorKind::Timeout, "upstream_timeout", "the upstream broke off"),
-            BodyError::Broken => Failure::new(ErrorKind::Upstream, "upstream_broken", "the upstream broke off"),
-        })?;
+    let idle = Duration::from_millis(asked.live.settings.timeouts.idle_ms);
+    let body = read(body, limit, idle).await.map_err(reply_failure)?;
+    let body = decoded(body, coding, limit).await.map_err(reply_failure)?;
     // An error reply has no fixed shape; a successful one that does not fit the protocol is not let through.
-    let protocol = if status.is_success() { asked.protocol } else { Protocol::Json };
+    let protocol = if status.is_success() { asked.surface.protocol } else { Protocol::Json };
     let parsed = match asked.live.guard.read_reply(protocol, body) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -341,6 +389,6 @@ async fn whole_reply(
     append(shared, settled.event).await?;
     match settled.permitted {
         Some(permitted) => Ok(json(200, permitted.into_inner().body)),
-        None => Ok(blocked(&asked.live, asked.protocol, &settled.meta, false, &asked.record.reply_event)),
+        None => Ok(blocked(&asked.live, &asked.surface, &settled.meta, false, &asked.record.reply_event)),
     }
 }

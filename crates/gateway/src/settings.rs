@@ -29,6 +29,41 @@ pub enum Dialect {
     Openai,
     /// Anthropic.
     Anthropic,
+    /// Azure OpenAI: paths below `/openai/`, and the key as `api-key`.
+    Azure,
+    /// Google Gemini.
+    Gemini,
+    /// Amazon Bedrock Converse, with a Bedrock API key.
+    Bedrock,
+}
+
+impl Dialect {
+    /// Who serves a path that nobody reads.
+    pub(crate) fn of_path(path: &str) -> Self {
+        match path.split('/').nth(1) {
+            Some("openai") => Self::Azure,
+            Some("v1beta") => Self::Gemini,
+            Some("model") => Self::Bedrock,
+            _ if path.starts_with("/v1/messages") => Self::Anthropic,
+            _ => Self::Openai,
+        }
+    }
+}
+
+/// A path that passes unread. Every request and reply on it is on record as unread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Passthrough {
+    /// The path, with everything below it: `/v1/files`. It cannot cover a route that is examined.
+    pub path: String,
+    /// Methods that pass, in capitals; empty is all.
+    #[serde(default)]
+    pub methods: Vec<String>,
+    /// Why nobody has to read it.
+    pub reason: String,
+    /// Name of the upstream that gets it; without one, the first that speaks the path's dialect.
+    #[serde(default)]
+    pub upstream: Option<String>,
 }
 
 /// The model server behind the gateway.
@@ -37,7 +72,8 @@ pub enum Dialect {
 pub struct Upstream {
     /// Name in records and metrics.
     pub name: String,
-    /// What an SDK takes as base URL: `https://api.openai.com/v1`, `https://api.anthropic.com`.
+    /// What an SDK takes as base URL: `https://api.openai.com/v1`, `https://api.anthropic.com`,
+    /// `https://NAME.openai.azure.com`, `https://generativelanguage.googleapis.com`.
     pub url: String,
     /// Dialects that are routed there; empty is all.
     #[serde(default)]
@@ -59,7 +95,7 @@ pub struct Upstream {
 pub struct Client {
     /// Name in records and metrics.
     pub name: String,
-    /// Its key, sent as `Authorization: Bearer` or `x-api-key`.
+    /// Its key, sent as `Authorization: Bearer`, `x-api-key`, `api-key` or `x-goog-api-key`.
     pub key: SecretRef,
 }
 
@@ -196,6 +232,8 @@ pub struct Settings {
     pub store: Store,
     /// Extra request headers that are passed on, by lower-case name. They are not examined.
     pub pass_headers: Vec<String>,
+    /// Paths that pass unread. Every other path that is not examined is refused.
+    pub passthrough: Vec<Passthrough>,
 }
 
 impl Default for Settings {
@@ -213,6 +251,7 @@ impl Default for Settings {
             timeouts: Timeouts::default(),
             store: Store::default(),
             pass_headers: Vec::new(),
+            passthrough: Vec::new(),
         }
     }
 }

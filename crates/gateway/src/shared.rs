@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
-use bartizan_core::{Event, Protocol};
+use bartizan_core::Event;
 use bartizan_guard::{Guard, Recorder, ReplyContext, Request as Record};
 use bartizan_wire::ErrorKind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -15,6 +15,7 @@ use crate::admission::Admission;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
+use crate::surface::Surface;
 use crate::tls::Tls;
 use crate::upstream::Upstreams;
 
@@ -103,7 +104,7 @@ impl Drop for InFlight {
 /// What is known about a request whose reply comes back.
 pub(crate) struct Asked {
     pub(crate) live: Arc<Live>,
-    pub(crate) protocol: Protocol,
+    pub(crate) surface: Surface,
     pub(crate) record: Record,
     pub(crate) model: String,
     pub(crate) context: ReplyContext,

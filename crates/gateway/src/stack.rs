@@ -3,38 +3,99 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use bartizan_core::Protocol;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use tower::util::MapResponseLayer;
 
 use crate::admission::Peer;
+use crate::pass;
 use crate::proxy;
 use crate::shared::Shared;
+use crate::surface::Surface;
 
 /// The routes. A request to a model goes: host and key → in-flight permit → bounded body → guard → record →
 /// upstream → guard → record → caller.
 pub(crate) fn router(shared: Arc<Shared>, tls: bool) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(|s, r| proxy::exchange(s, Protocol::OpenaiChat, r)))
+        .route("/v1/completions", post(|s, r| proxy::exchange(s, Protocol::OpenaiCompletions, r)))
+        .route("/v1/embeddings", post(|s, r| proxy::exchange(s, Protocol::OpenaiEmbeddings, r)))
         .route("/v1/messages", post(|s, r| proxy::exchange(s, Protocol::AnthropicMessages, r)))
+        .route(
+            "/v1/messages/count_tokens",
+            post(|s, r| proxy::exchange(s, Surface::counter(Protocol::AnthropicMessages), r)),
+        )
         .route("/v1/models", get(proxy::look_up))
-        .route("/v1/models/{id}", get(proxy::look_up))
+        .route("/v1/models/{id}", get(proxy::look_up).post(gemini))
+        .route("/v1beta/models", get(proxy::look_up))
+        .route("/v1beta/models/{id}", get(proxy::look_up).post(gemini))
+        .route("/model/{id}/{operation}", post(bedrock))
+        .route("/openai/deployments/{id}/chat/completions", azure(Protocol::OpenaiChat))
+        .route("/openai/deployments/{id}/completions", azure(Protocol::OpenaiCompletions))
+        .route("/openai/deployments/{id}/embeddings", azure(Protocol::OpenaiEmbeddings))
+        .route("/openai/v1/chat/completions", azure(Protocol::OpenaiChat))
+        .route("/openai/v1/completions", azure(Protocol::OpenaiCompletions))
+        .route("/openai/v1/embeddings", azure(Protocol::OpenaiEmbeddings))
+        .route("/openai/v1/models", get(proxy::look_up))
+        .route("/openai/v1/models/{id}", get(proxy::look_up))
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .fallback(proxy::unknown_route)
+        .fallback(pass::unread)
         .method_not_allowed_fallback(proxy::wrong_method)
         .layer(MapResponseLayer::new(move |response| with_security_headers(response, tls)))
         .with_state(shared)
 }
 
-async fn ready(State(shared): State<Arc<Shared>>) -> Response<axum::body::Body> {
+/// Paths that are examined, up to the first part that varies. No passthrough may cover one.
+pub(crate) const GUARDED: &[&str] = &[
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/messages",
+    "/v1/messages/count_tokens",
+    "/v1/models",
+    "/v1/responses",
+    "/v1beta/models",
+    "/model",
+    "/openai/deployments",
+    "/openai/v1/chat/completions",
+    "/openai/v1/completions",
+    "/openai/v1/embeddings",
+    "/openai/v1/models",
+    "/openai/v1/responses",
+    "/openai/responses",
+];
+
+fn azure(protocol: Protocol) -> MethodRouter<Arc<Shared>> {
+    post(move |shared, request: Request<Body>| {
+        let surface = Surface::azure(protocol, request.uri());
+        proxy::exchange(shared, surface, request)
+    })
+}
+
+async fn gemini(shared: State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
+    match Surface::gemini(request.uri()) {
+        Ok(surface) => proxy::exchange(shared, surface, request).await,
+        Err(message) => proxy::not_served(&shared, Protocol::Gemini, message),
+    }
+}
+
+async fn bedrock(shared: State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
+    match Surface::bedrock(request.uri()) {
+        Ok(surface) => proxy::exchange(shared, surface, request).await,
+        Err(message) => proxy::not_served(&shared, Protocol::BedrockConverse, message),
+    }
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> Response<Body> {
     let (status, text) = match shared.recorder.store().ready().await {
         Ok(()) => (StatusCode::OK, "ready\n"),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the evidence store does not answer\n"),
@@ -42,10 +103,7 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response<axum::body::Body> 
     plain(status, "text/plain; charset=utf-8", text.to_owned())
 }
 
-async fn metrics(
-    State(shared): State<Arc<Shared>>,
-    request: http::Request<axum::body::Body>,
-) -> Response<axum::body::Body> {
+async fn metrics(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
     let local = request.extensions().get::<Peer>().is_some_and(|peer| peer.0.is_loopback());
     // Counts by rule tell an attacker which rule an attempt met, so callers from elsewhere do not get them.
@@ -70,8 +128,8 @@ pub(crate) fn with_security_headers<B>(mut response: Response<B>, tls: bool) -> 
     response
 }
 
-pub(crate) fn plain(status: StatusCode, content_type: &'static str, text: String) -> Response<axum::body::Body> {
-    let mut response = Response::new(axum::body::Body::from(text));
+pub(crate) fn plain(status: StatusCode, content_type: &'static str, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));
     response

@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
+use crate::coding::Unpacker;
 use crate::settings::OnBlock;
 use crate::shared::{Asked, Shared, append};
 
@@ -21,7 +22,12 @@ use crate::shared::{Asked, Shared, append};
 const QUEUE: usize = 8;
 
 /// Starts to pass a stream through the guard and answers with the body that the caller reads.
-pub(crate) fn pump(shared: Arc<Shared>, asked: Asked, body: Incoming, upstream_us: u64) -> Response<Body> {
+pub(crate) fn pump(
+    shared: Arc<Shared>,
+    asked: Asked,
+    body: (Incoming, Option<Unpacker>),
+    upstream_us: u64,
+) -> Response<Body> {
     let (sender, receiver) = mpsc::channel(QUEUE);
     tokio::spawn(run(shared, asked, body, upstream_us, sender));
     let mut response = Response::new(Body::from_stream(Pieces(receiver)));
@@ -44,10 +50,20 @@ impl Stream for Pieces {
     }
 }
 
-async fn run(shared: Arc<Shared>, asked: Asked, mut body: Incoming, upstream_us: u64, sender: mpsc::Sender<Bytes>) {
+async fn run(
+    shared: Arc<Shared>,
+    asked: Asked,
+    (mut body, mut unpacker): (Incoming, Option<Unpacker>),
+    upstream_us: u64,
+    sender: mpsc::Sender<Bytes>,
+) {
     let refusal = asked.live.settings.on_block == OnBlock::Refusal;
-    let mut stream =
-        asked.live.guard.reply_stream(asked.protocol, asked.context.clone(), &asked.record.reply_event, refusal);
+    let mut stream = asked.live.guard.reply_stream(
+        asked.surface.protocol,
+        asked.context.clone(),
+        &asked.record.reply_event,
+        refusal,
+    );
     let idle = Duration::from_millis(asked.live.settings.timeouts.idle_ms);
     let mut caller_left = false;
     loop {
@@ -58,7 +74,14 @@ async fn run(shared: Arc<Shared>, asked: Asked, mut body: Incoming, upstream_us:
         };
         let output = match frame {
             Ok(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) => stream.push(&data),
+                Ok(data) => match unpacker.as_mut().map(|unpacker| unpacker.push(&data)) {
+                    None => stream.push(&data),
+                    Some(Ok(plain)) => stream.push(&plain),
+                    Some(Err(_)) => {
+                        shared.metrics.error("encoding");
+                        stream.fail("the upstream's stream is not in the coding that it names")
+                    }
+                },
                 Err(_) => continue,
             },
             Ok(None) => break,
@@ -96,7 +119,7 @@ async fn run(shared: Arc<Shared>, asked: Asked, mut body: Incoming, upstream_us:
 /// before its first byte.
 async fn record(shared: &Shared, asked: &Asked, stream: &ReplyStream, upstream_us: u64) -> bool {
     let meta = Meta {
-        protocol: asked.protocol,
+        protocol: asked.surface.protocol,
         direction: bartizan_core::Direction::Reply,
         model: asked.model.clone(),
         stream: true,

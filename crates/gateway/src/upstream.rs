@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use bartizan_core::{Exchange, Protocol};
+use bartizan_core::Exchange;
 use bartizan_policy::Permitted;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -16,6 +16,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::admission::KEY_HEADERS;
 use crate::settings::{Dialect, Settings, Timeouts, Upstream};
 
 /// What goes wrong on the way to an upstream. It is never the caller's fault.
@@ -30,6 +31,12 @@ pub enum UpstreamError {
     /// It did not answer in time.
     #[error("the upstream did not answer in time")]
     Timeout,
+    /// The caller's signature covers what the gateway changes.
+    #[error(
+        "a request signed with AWS Signature Version 4 cannot be passed on, since the signature covers what the gateway \
+         changes; use a Bedrock API key as `Authorization: Bearer`, or set `key` of the upstream"
+    )]
+    Signed,
     /// A header cannot be sent.
     #[error("a header cannot be sent to the upstream")]
     Header,
@@ -66,6 +73,21 @@ pub struct Upstreams {
     first_byte: Duration,
 }
 
+/// What is sent besides the body.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) method: Method,
+    /// Path and query; the path starts with `/`.
+    pub(crate) path: &'a str,
+    /// Headers of the caller.
+    pub(crate) caller: &'a HeaderMap,
+    /// The caller's own credentials may go on, where the upstream has none configured.
+    pub(crate) pass_credentials: bool,
+    /// How a configured key is sent.
+    pub(crate) dialect: Dialect,
+    /// Media type of the body.
+    pub(crate) content_type: Option<HeaderValue>,
+}
+
 /// Request headers that mean something to a provider. Nothing else is passed on.
 const PASSED: &[&str] = &[
     "anthropic-version",
@@ -92,9 +114,18 @@ impl Upstreams {
     /// # Errors
     /// An address, key or header name is wrong.
     pub fn with_transport(settings: &Settings, transport: Box<dyn Transport>) -> Result<Self, String> {
+        for rule in &settings.passthrough {
+            rule.check()?;
+            if let Some(name) =
+                rule.upstream.as_ref().filter(|name| !settings.upstream.iter().any(|u| u.name == **name))
+            {
+                return Err(format!("passthrough `{}` goes to upstream `{name}`, which does not exist", rule.path));
+            }
+        }
         let mut targets = Vec::with_capacity(settings.upstream.len());
         for upstream in &settings.upstream {
-            let base = base(&upstream.url).map_err(|e| format!("upstream `{}`: {e}", upstream.name))?;
+            let azure = upstream.dialects == [Dialect::Azure];
+            let base = base(&upstream.url, azure).map_err(|e| format!("upstream `{}`: {e}", upstream.name))?;
             let key = match &upstream.key {
                 Some(key) => Some(key.resolve().map_err(|e| format!("key of upstream `{}`: {e}", upstream.name))?),
                 None => None,
@@ -111,11 +142,7 @@ impl Upstreams {
     }
 
     /// The upstream for a request: the first whose dialect and model fit.
-    pub(crate) fn route(&self, protocol: Protocol, model: &str) -> Result<usize, UpstreamError> {
-        let dialect = match protocol {
-            Protocol::AnthropicMessages => Dialect::Anthropic,
-            _ => Dialect::Openai,
-        };
+    pub(crate) fn route(&self, dialect: Dialect, model: &str) -> Result<usize, UpstreamError> {
         self.targets
             .iter()
             .position(|t| {
@@ -127,6 +154,11 @@ impl Upstreams {
             .ok_or(UpstreamError::NoRoute)
     }
 
+    /// The upstream with this name.
+    pub(crate) fn named(&self, name: &str) -> Result<usize, UpstreamError> {
+        self.targets.iter().position(|t| t.settings.name == name).ok_or(UpstreamError::NoRoute)
+    }
+
     /// Headers of a caller that are passed on.
     pub(crate) fn passed_headers(&self) -> impl Iterator<Item = &HeaderName> {
         self.pass_headers.iter()
@@ -136,22 +168,19 @@ impl Upstreams {
         self.targets.get(index).map(|t| &t.settings)
     }
 
-    /// Sends what policy permitted. `path` starts with `/v1/`.
+    /// Sends what policy permitted.
     pub(crate) async fn send(
         &self,
         index: usize,
-        method: Method,
-        path: &str,
-        caller: &HeaderMap,
-        pass_credentials: bool,
+        outgoing: Outgoing<'_>,
         permitted: Permitted<Exchange>,
     ) -> Result<Response<Incoming>, UpstreamError> {
         let target = self.targets.get(index).ok_or(UpstreamError::NoRoute)?;
         let body = permitted.into_inner().body;
-        let uri: Uri = format!("{}{path}", target.base).parse().map_err(|_| UpstreamError::Header)?;
-        let mut request = Request::builder().method(method).uri(uri);
+        let uri: Uri = format!("{}{}", target.base, outgoing.path).parse().map_err(|_| UpstreamError::Header)?;
+        let mut request = Request::builder().method(outgoing.method.clone()).uri(uri);
         if let Some(headers) = request.headers_mut() {
-            self.headers(target, caller, pass_credentials, !body.is_empty(), headers)?;
+            self.headers(target, outgoing, headers)?;
         }
         let request = request.body(Full::new(Bytes::from(body))).map_err(|_| UpstreamError::Header)?;
         match tokio::time::timeout(self.first_byte, self.transport.send(request)).await {
@@ -160,39 +189,37 @@ impl Upstreams {
         }
     }
 
-    fn headers(
-        &self,
-        target: &Target,
-        caller: &HeaderMap,
-        pass_credentials: bool,
-        has_body: bool,
-        out: &mut HeaderMap,
-    ) -> Result<(), UpstreamError> {
+    fn headers(&self, target: &Target, outgoing: Outgoing<'_>, out: &mut HeaderMap) -> Result<(), UpstreamError> {
+        let caller = outgoing.caller;
         for name in &self.pass_headers {
             for value in caller.get_all(name) {
                 out.append(name.clone(), value.clone());
             }
         }
-        if has_body {
-            out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(kind) = outgoing.content_type {
+            out.insert(CONTENT_TYPE, kind);
         }
         if let Some(accept) = caller.get(ACCEPT) {
             out.insert(ACCEPT, accept.clone());
         }
-        // A compressed reply could not be examined.
         out.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let x_api_key = HeaderName::from_static("x-api-key");
         match &target.key {
             Some(key) => {
-                let anthropic = caller.contains_key("anthropic-version");
-                let (name, text) =
-                    if anthropic { (x_api_key, key.clone()) } else { (AUTHORIZATION, format!("Bearer {key}")) };
+                let (name, text) = match outgoing.dialect {
+                    Dialect::Anthropic => (HeaderName::from_static("x-api-key"), key.clone()),
+                    Dialect::Azure => (HeaderName::from_static("api-key"), key.clone()),
+                    Dialect::Gemini => (HeaderName::from_static("x-goog-api-key"), key.clone()),
+                    Dialect::Openai | Dialect::Bedrock => (AUTHORIZATION, format!("Bearer {key}")),
+                };
                 let mut value = HeaderValue::from_str(&text).map_err(|_| UpstreamError::Header)?;
                 value.set_sensitive(true);
                 out.insert(name, value);
             }
-            None if pass_credentials => {
-                for name in [AUTHORIZATION, x_api_key] {
+            None if outgoing.pass_credentials => {
+                if caller.get_all(AUTHORIZATION).iter().any(is_signature) {
+                    return Err(UpstreamError::Signed);
+                }
+                for name in KEY_HEADERS.map(HeaderName::from_static).into_iter().chain([AUTHORIZATION]) {
                     if let Some(value) = caller.get(&name) {
                         let mut value = value.clone();
                         value.set_sensitive(true);
@@ -206,6 +233,11 @@ impl Upstreams {
     }
 }
 
+/// True for AWS Signature Version 4 and its relatives.
+fn is_signature(value: &HeaderValue) -> bool {
+    value.as_bytes().get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"AWS4"))
+}
+
 fn model_fits(pattern: &str, model: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => model.starts_with(prefix),
@@ -213,8 +245,9 @@ fn model_fits(pattern: &str, model: &str) -> bool {
     }
 }
 
-/// The address without the `/v1` that OpenAI's SDKs expect in it and Anthropic's do not.
-fn base(url: &str) -> Result<String, String> {
+/// The address without what SDKs expect at its end and requests to the gateway repeat: the `/v1` of OpenAI's, the
+/// `/openai/v1` of Azure's, the `/v1beta` of Google's.
+fn base(url: &str, azure: bool) -> Result<String, String> {
     let trimmed = url.trim_end_matches('/');
     let uri: Uri = trimmed.parse().map_err(|_| format!("`{url}` is not an address"))?;
     match uri.scheme_str() {
@@ -224,7 +257,8 @@ fn base(url: &str) -> Result<String, String> {
     if uri.authority().is_none_or(|a| a.as_str().contains('@')) || uri.query().is_some() {
         return Err(format!("`{url}` is not a plain base address such as `https://api.openai.com/v1`"));
     }
-    Ok(trimmed.strip_suffix("/v1").unwrap_or(trimmed).to_owned())
+    let endings: &[&str] = if azure { &["/openai/v1", "/openai", "/v1"] } else { &["/v1", "/v1beta"] };
+    Ok(endings.iter().find_map(|ending| trimmed.strip_suffix(ending)).unwrap_or(trimmed).to_owned())
 }
 
 fn transport(timeouts: &Timeouts, needs_tls: bool) -> Result<Box<dyn Transport>, String> {
@@ -254,11 +288,13 @@ mod tests {
 
     #[test]
     fn base_addresses() {
-        assert_eq!(base("https://api.openai.com/v1").unwrap(), "https://api.openai.com");
-        assert_eq!(base("https://api.anthropic.com/").unwrap(), "https://api.anthropic.com");
-        assert_eq!(base("http://h:1/openai/v1/").unwrap(), "http://h:1/openai");
+        assert_eq!(base("https://api.openai.com/v1", false).unwrap(), "https://api.openai.com");
+        assert_eq!(base("https://api.anthropic.com/", false).unwrap(), "https://api.anthropic.com");
+        assert_eq!(base("http://h:1/openai/v1/", false).unwrap(), "http://h:1/openai");
+        assert_eq!(base("https://n.openai.azure.com/openai/v1", true).unwrap(), "https://n.openai.azure.com");
+        assert_eq!(base("https://g.example/v1beta", false).unwrap(), "https://g.example");
         for bad in ["api.openai.com", "ftp://x", "http://u:p@h", "http://h/?x=1", ""] {
-            assert!(base(bad).is_err(), "{bad}");
+            assert!(base(bad, false).is_err(), "{bad}");
         }
     }
 

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use bartizan_core::report::Flags;
 use bartizan_core::{
-    Coverage, Detector, EngineId, Exchange, Finding, Limits, Mode, Protocol, Rule, Scores, Source, Verdict,
+    Coverage, Detector, Direction, EngineId, Exchange, Finding, Limits, Mode, Protocol, Rule, Scores, Source, Verdict,
 };
 use bartizan_engine::{Engine, EngineError};
-use bartizan_policy::{Assessment, OpaqueTable, Outcome, Table, decide};
+use bartizan_policy::{Assessment, OpaqueTable, Outcome, Permitted, Table, decide};
 use bartizan_rules::RulesError;
 use bartizan_wire::WireError;
 
@@ -49,6 +49,14 @@ impl Parsed {
     #[must_use]
     pub fn model(&self) -> &str {
         &self.exchange.model
+    }
+
+    /// What the path says besides the body, where it does: the model, and that the reply is a stream.
+    pub fn said_by_path(&mut self, model: Option<&str>, stream: bool) {
+        if let Some(model) = model {
+            model.clone_into(&mut self.exchange.model);
+        }
+        self.exchange.stream |= stream;
     }
 
     /// Size of the body in bytes.
@@ -177,6 +185,13 @@ impl Guard {
     #[must_use]
     pub fn no_body(&self) -> Parsed {
         Parsed { exchange: Exchange { protocol: Protocol::Json, ..Exchange::default() }, parse_us: 0 }
+    }
+
+    /// Lets a body pass that nobody reads, because a rule of the operator says so. The surface records it as unread.
+    #[must_use]
+    pub fn unread(&self, direction: Direction, body: Vec<u8>) -> (Meta, Permitted<Exchange>) {
+        let meta = Meta { protocol: Protocol::Text, direction, ..Meta::default() };
+        (meta, bartizan_policy::pass_unread(direction, body))
     }
 
     /// Scans and decides. `context` is what a reply is compared with; empty for a request.

@@ -1,7 +1,8 @@
 //! The only place where a permit is made.
 
 use bartizan_core::{
-    Coverage, Direction, Edit, Exchange, Finding, Kind, Mode, OpaqueKind, Part, RuleId, Scores, Source, Text, Verdict,
+    Coverage, Direction, Edit, Exchange, Finding, Kind, Mode, OpaqueKind, Part, Protocol, RuleId, Scores, Source, Text,
+    Verdict,
 };
 
 use crate::opaque::{OpaqueRule, OpaqueTable};
@@ -22,6 +23,13 @@ impl<T> Permitted<T> {
     pub fn into_inner(self) -> T {
         self.0
     }
+}
+
+/// Permits a body that nobody reads, because a rule of the operator lets its path pass. There is nothing to decide: what
+/// is left is to say on record that it was not read.
+#[must_use]
+pub fn pass_unread(direction: Direction, body: Vec<u8>) -> Permitted<Exchange> {
+    Permitted(Exchange { protocol: Protocol::Text, direction, body, ..Exchange::default() })
 }
 
 /// One finding in one text of an exchange.

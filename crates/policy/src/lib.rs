@@ -1,6 +1,7 @@
 //! Policy: findings, scores and coverage become a verdict, and a verdict becomes a permit.
 //!
-//! [`decide`] is the only way to a [`Permitted`] exchange, and forwarding takes nothing else.
+//! [`decide`] is the only way to a [`Permitted`] exchange, but for the paths that an operator lets pass by name
+//! ([`pass_unread`]); forwarding takes nothing else.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -20,7 +21,7 @@ mod opaque;
 mod redact;
 mod table;
 
-pub use decide::{Assessment, Cause, Outcome, Permitted, Piece, Refusal, TextFinding, decide, release};
+pub use decide::{Assessment, Cause, Outcome, Permitted, Piece, Refusal, TextFinding, decide, pass_unread, release};
 pub use opaque::{OpaqueRule, OpaqueTable, OpaqueVerdicts};
 pub use redact::{Redaction, apply, redactions};
 pub use table::{Partial, Policy, Row, Selector, Table, Thresholds};

@@ -392,7 +392,7 @@ impl Anthropic {
         let name = entry.str("name").unwrap_or_default().into_owned();
         match entry.str("type").as_deref() {
             None | Some("custom") => {}
-            Some(_) if client_side(entry) => {}
+            Some(kind) if client_side(kind, entry) => {}
             Some(_) => return Ok(place.stands_for(OpaqueKind::ProviderTool)),
         }
         build.tools.push(ToolDef { name, pointer: entry.pointer.to_owned() });
@@ -400,9 +400,13 @@ impl Anthropic {
     }
 }
 
-/// A tool with a schema of its own runs at the client whatever its type says.
-fn client_side(entry: &Entry<'_, '_>) -> bool {
-    entry.str("type").as_deref() == Some("function") && entry.doc.get(entry.node, "input_schema").is_some()
+/// Tools that the client runs: those whose form the provider defines (`bash_20250124`), and those with a schema of their
+/// own.
+fn client_side(kind: &str, entry: &Entry<'_, '_>) -> bool {
+    const DEFINED: [&str; 4] = ["bash_", "text_editor_", "computer_", "memory_"];
+    let dated = |prefix: &str| kind.strip_prefix(prefix).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+    let own = kind == "function" && entry.doc.get(entry.node, "input_schema").is_some();
+    own || DEFINED.iter().any(|prefix| dated(prefix))
 }
 
 /// A place that begins a message of its own, because what is in it comes from elsewhere.

@@ -78,9 +78,7 @@ impl Converse {
             }
             // The provider fills in a prompt that it keeps; its variables are words of the application.
             "promptVariables" => free.stands_for(OpaqueKind::Reference),
-            "guardrailConfig" | "inferenceConfig" | "performanceConfig" | "serviceTier" => {
-                here.to(State::Names).name()
-            }
+            "guardrailConfig" | "inferenceConfig" | "performanceConfig" | "serviceTier" => here.to(State::Names).name(),
             _ => free,
         })
     }
@@ -150,7 +148,7 @@ impl Converse {
         Ok(if known { place } else { place.stands_for(OpaqueKind::Unknown) })
     }
 
-    fn block_field(key: &str, here: Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
+    fn block_field(key: &str, here: Here, entry: &Entry<'_, '_>) -> Result<Here, WireError> {
         let free = here.to(State::Free);
         Ok(match key {
             "text" => {
@@ -292,7 +290,7 @@ impl Dialect for Converse {
                 _ => free,
             },
             State::Blocks => self.block(here, entry, build)?,
-            State::Block => Self::block_field(key, here, entry, build)?,
+            State::Block => Self::block_field(key, here, entry)?,
             State::Guarded => match key {
                 "text" if entry.kind() == NodeKind::Object => here.to(State::Guarded),
                 "text" => free.prose(),

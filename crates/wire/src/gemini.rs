@@ -223,12 +223,7 @@ impl Gemini {
         Ok(if provider { place.stands_for(OpaqueKind::ProviderTool) } else { place })
     }
 
-    fn candidate_field(
-        key: &str,
-        here: Here,
-        entry: &Entry<'_, '_>,
-        build: &mut Build,
-    ) -> Result<Here, WireError> {
+    fn candidate_field(key: &str, here: Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
         Ok(match key {
             "content" => {
                 entry.need(&[NodeKind::Object, NodeKind::Null], "an object with parts")?;
@@ -485,9 +480,7 @@ impl Dialect for Gemini {
 }
 
 /// The index and the reason to finish of every candidate of an event, with the literal of its log probabilities.
-pub(crate) fn candidates<'d>(
-    doc: &'d Doc<'_>,
-) -> impl Iterator<Item = (u32, Option<Cow<'d, str>>, Option<usize>)> {
+pub(crate) fn candidates<'d>(doc: &'d Doc<'_>) -> impl Iterator<Item = (u32, Option<Cow<'d, str>>, Option<usize>)> {
     let list = doc.get(0, "candidates");
     list.into_iter().flat_map(|list| doc.children(list)).map(|candidate| {
         let index = doc.get(candidate, "index").and_then(|at| doc.literal(at).parse().ok()).unwrap_or(0);

@@ -255,7 +255,10 @@ fn cut_elements(
     if elements.iter().all(|(_, cut)| *cut) {
         match owner.map(|object| emptied(exchange, doc, object, list)) {
             Some(Emptied::Removed) => {
-                cuts.push((Span::new(whole.start + 1, whole.end.saturating_sub(1)), Cow::Borrowed(removed(exchange.protocol))));
+                cuts.push((
+                    Span::new(whole.start + 1, whole.end.saturating_sub(1)),
+                    Cow::Borrowed(removed(exchange.protocol)),
+                ));
             }
             Some(Emptied::Member(span)) => cuts.push((span, Cow::Borrowed(""))),
             Some(Emptied::Empty) | None => {

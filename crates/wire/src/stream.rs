@@ -629,10 +629,8 @@ impl StreamReader {
 
     /// A chunk with one choice; `said` is its member with what is said.
     fn openai_chunk(&self, choice: u32, said: &str, finish: &str, tail: &str, out: &mut Vec<u8>) {
-        let data = format!(
-            r#"{{{}"choices":[{{"index":{choice},{said},"finish_reason":{finish}}}]{tail}}}"#,
-            self.envelope
-        );
+        let data =
+            format!(r#"{{{}"choices":[{{"index":{choice},{said},"finish_reason":{finish}}}]{tail}}}"#, self.envelope);
         write_event("", &data, out);
     }
 
@@ -683,7 +681,8 @@ impl StreamReader {
         }
         let completion = self.protocol == Protocol::OpenaiCompletions;
         if self.envelope.is_empty() {
-            let (id, object) = if completion { ("cmpl", "text_completion") } else { ("chatcmpl", "chat.completion.chunk") };
+            let (id, object) =
+                if completion { ("cmpl", "text_completion") } else { ("chatcmpl", "chat.completion.chunk") };
             self.envelope = format!(
                 r#""id":{},"object":"{object}","created":0,"model":{},"#,
                 encode(&format!("{id}-{event_id}")),
@@ -716,7 +715,7 @@ impl StreamReader {
         if self.said.choices.is_empty() {
             self.said.choices.insert(0, false);
         }
-        for (candidate, _) in self.said.choices.iter().filter(|(_, finished)| !**finished) {
+        for candidate in self.said.choices.keys() {
             let data = gemini::event(*candidate, false, message, Some("SAFETY"), &self.model);
             write_event("", &data, &mut out);
         }

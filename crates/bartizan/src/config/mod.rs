@@ -6,7 +6,7 @@ pub(crate) mod show;
 
 use bartizan_core::{Limits, Mode};
 use bartizan_engine::Suppression;
-use bartizan_gateway::{Admin, Client, OnBlock, Store, Timeouts, Tls, Upstream};
+use bartizan_gateway::{Admin, Client, OnBlock, Passthrough, Store, Timeouts, Tls, Upstream};
 use bartizan_policy::Policy;
 use bartizan_sinks::Sink;
 use schemars::JsonSchema;
@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) hosts: Vec<String>,
     /// Extra request headers that are passed on, by lower-case name. They are not examined.
     pub(crate) pass_headers: Vec<String>,
+    /// Paths that pass unread. Every other path that is not examined is refused.
+    pub(crate) passthrough: Vec<Passthrough>,
     /// Most requests in flight; more are answered 503.
     pub(crate) max_in_flight: usize,
     /// Most open connections; more wait until one is closed.
@@ -68,6 +70,7 @@ impl Default for Config {
             admin: gateway.admin,
             hosts: gateway.hosts,
             pass_headers: gateway.pass_headers,
+            passthrough: gateway.passthrough,
             max_in_flight: gateway.max_in_flight,
             max_connections: gateway.max_connections,
             upstream: gateway.upstream,
@@ -110,6 +113,7 @@ impl Config {
             timeouts: self.timeouts,
             store: self.store.clone(),
             pass_headers: self.pass_headers.clone(),
+            passthrough: self.passthrough.clone(),
         }
     }
 }

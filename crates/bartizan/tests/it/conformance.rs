@@ -87,6 +87,83 @@ fn anthropic(case: &Case) -> Value {
     body
 }
 
+fn gemini(case: &Case) -> Value {
+    let turn = |role: &str, part: Value| json!({"role": role, "parts": [part]});
+    let ask = turn("user", json!({"text": "Go on."}));
+    let call = turn("model", json!({"functionCall": {"id": "c1", "name": "look", "args": {}}}));
+    let result = |text: &str| json!({"functionResponse": {"id": "c1", "name": "look", "response": {"result": text}}});
+    let contents = match case.origin.as_str() {
+        "system" => json!([ask]),
+        "tool" => json!([ask, call, turn("user", result(&case.text))]),
+        "model" => json!([ask.clone(), turn("model", json!({"text": case.text})), ask]),
+        _ => json!([turn("user", json!({"text": case.text}))]),
+    };
+    let mut body = json!({"contents": contents});
+    if case.origin == "system" {
+        body["systemInstruction"] = json!({"parts": [{"text": case.text}]});
+    }
+    body
+}
+
+fn converse(case: &Case) -> Value {
+    let turn = |role: &str, block: Value| json!({"role": role, "content": [block]});
+    let ask = turn("user", json!({"text": "Go on."}));
+    let call = turn("assistant", json!({"toolUse": {"toolUseId": "c1", "name": "look", "input": {}}}));
+    let result = |text: &str| json!({"toolResult": {"toolUseId": "c1", "content": [{"text": text}]}});
+    let messages = match case.origin.as_str() {
+        "system" => json!([ask]),
+        "tool" => json!([ask, call, turn("user", result(&case.text))]),
+        "model" => json!([ask.clone(), turn("assistant", json!({"text": case.text})), ask]),
+        _ => json!([turn("user", json!({"text": case.text}))]),
+    };
+    let mut body = json!({"messages": messages});
+    if case.origin == "system" {
+        body["system"] = json!([{"text": case.text}]);
+    }
+    body
+}
+
+const GEMINI: &str = "/v1beta/models/m:generateContent";
+const GEMINI_STREAM: &str = "/v1beta/models/m:streamGenerateContent?alt=sse";
+const CONVERSE: &str = "/model/m/converse";
+
+/// Requests of the protocols besides chat and messages in which the text can stand.
+fn other_requests(case: &Case) -> Vec<(&'static str, Value)> {
+    let mut all = vec![(GEMINI, gemini(case)), (CONVERSE, converse(case))];
+    if case.origin == "user" {
+        all.push(("/v1/completions", json!({"model": "m", "prompt": case.text})));
+        all.push(("/v1/embeddings", json!({"model": "m", "input": [case.text], "input_type": "query"})));
+        all.push((
+            "/openai/deployments/m/chat/completions?api-version=2024-10-21",
+            json!({"messages": [{"role": "user", "content": case.text}]}),
+        ));
+        all.push(("/v1/messages/count_tokens", anthropic(case)));
+    }
+    all
+}
+
+/// Whole replies of the same in which a model says the text.
+fn other_replies(case: &Case) -> Vec<(&'static str, Value, Value)> {
+    let ask = Case { name: String::new(), origin: "user".into(), text: "Go on.".into(), verdict: String::new() };
+    vec![
+        (
+            "/v1/completions",
+            json!({"model": "m", "prompt": "Go on."}),
+            json!({"id": "i", "object": "text_completion", "choices": [{"index": 0, "text": case.text, "finish_reason": "stop"}]}),
+        ),
+        (
+            GEMINI,
+            gemini(&ask),
+            json!({"candidates": [{"content": {"parts": [{"text": case.text}], "role": "model"}, "finishReason": "STOP"}]}),
+        ),
+        (
+            CONVERSE,
+            converse(&ask),
+            json!({"output": {"message": {"role": "assistant", "content": [{"text": case.text}]}}, "stopReason": "end_turn"}),
+        ),
+    ]
+}
+
 /// An upstream that remembers what it got and answers what it is told.
 struct Upstream {
     origin: String,
@@ -149,6 +226,12 @@ fn every_surface_gives_the_same_verdict() {
         let body = json!({"model": "m", "messages": openai(case)});
         let verdict = request_verdict(&gateway, &upstream, "/v1/chat/completions", &body);
         assert_eq!(verdict, case.verdict, "{} in an OpenAI request", case.name);
+        // What they answer does not matter here.
+        upstream.say("application/json", "{}".to_owned());
+        for (path, body) in other_requests(case) {
+            let verdict = request_verdict(&gateway, &upstream, path, &body);
+            assert_eq!(verdict, case.verdict, "{} in a request to {path}", case.name);
+        }
         if case.origin == "model" {
             replies(case, &gateway, &upstream);
             continue;
@@ -173,13 +256,52 @@ fn replies(case: &Case, gateway: &Gateway, upstream: &Upstream) {
     };
     assert_eq!(verdict, case.verdict, "{} in an OpenAI reply", case.name);
 
+    for (path, ask, whole) in other_replies(case) {
+        upstream.say("application/json", whole.to_string());
+        let reply = send(&gateway.origin, "POST", path, &[], ask.to_string().as_bytes());
+        let verdict = match reply.status {
+            400 => "deny",
+            _ if reply.body == whole.to_string().as_bytes() => "allow",
+            _ => "redact",
+        };
+        assert_eq!(verdict, case.verdict, "{} in a reply of {path}", case.name);
+    }
+
+    let letters: Vec<char> = case.text.chars().collect();
+    let pieces: Vec<String> = letters.chunks(2).map(|c| c.iter().collect()).collect();
+    let streams: [(&str, Value, fn(&str) -> Value, &str); 2] = [
+        (
+            "/v1/completions",
+            json!({"model": "m", "prompt": "Go on.", "stream": true}),
+            |text| json!({"id": "i", "choices": [{"index": 0, "text": text, "finish_reason": null}]}),
+            "/choices/0/text",
+        ),
+        (
+            GEMINI_STREAM,
+            json!({"contents": [{"parts": [{"text": "Go on."}]}]}),
+            |text| json!({"candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}]}),
+            "/candidates/0/content/parts/0/text",
+        ),
+    ];
+    for (path, ask, event, place) in streams {
+        let stream: String = pieces.iter().map(|p| format!("data: {}\n\n", event(p))).collect();
+        upstream.say("text/event-stream", stream);
+        let reply = send(&gateway.origin, "POST", path, &[], ask.to_string().as_bytes()).text();
+        let events = reply.lines().filter_map(|l| serde_json::from_str::<Value>(l.strip_prefix("data: ")?).ok());
+        let said: String = events.filter_map(|e| e.pointer(place)?.as_str().map(str::to_owned)).collect();
+        let verdict = match () {
+            () if reply.contains("blocked by policy") => "deny",
+            () if said == case.text => "allow",
+            () => "redact",
+        };
+        assert_eq!(verdict, case.verdict, "{} in a stream of {path}: {said:?}", case.name);
+    }
+
     let event = |delta: Value, finish: Value| {
         let chunk = json!({"id": "i", "object": "chat.completion.chunk", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
         format!("data: {chunk}\n\n")
     };
-    let letters: Vec<char> = case.text.chars().collect();
-    let mut stream: String =
-        letters.chunks(2).map(|c| event(json!({"content": c.iter().collect::<String>()}), Value::Null)).collect();
+    let mut stream: String = pieces.iter().map(|piece| event(json!({"content": piece}), Value::Null)).collect();
     stream += &event(json!({}), json!("stop"));
     upstream.say("text/event-stream", stream + "data: [DONE]\n\n");
     let streamed = ask.replace("{\"messages\"", "{\"stream\":true,\"messages\"");

@@ -4,6 +4,7 @@
 mod cli;
 mod conformance;
 mod demo;
+mod dialects;
 mod faults;
 mod fuzz_replay;
 mod gateway;

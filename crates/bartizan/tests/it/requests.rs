@@ -72,7 +72,9 @@ fn requests_that_are_not_for_it_are_turned_away() {
         ("foreign host", "POST", CHAT, &["Host: evil.example"], 403),
         ("foreign page", "POST", CHAT, &["Origin: https://evil.example"], 403),
         ("form", "POST", CHAT, &["Content-Type: text/plain"], 415),
-        ("compressed", "POST", CHAT, &["Content-Encoding: gzip"], 415),
+        ("not what it says", "POST", CHAT, &["Content-Encoding: gzip"], 400),
+        ("coded twice", "POST", CHAT, &["Content-Encoding: gzip, br"], 415),
+        ("unknown coding", "POST", CHAT, &["Content-Encoding: compress"], 415),
         ("query", "POST", "/v1/chat/completions?x=%69gnore", &[], 400),
         ("metrics of a foreign page", "GET", "/metrics", &["Host: evil.example"], 403),
     ];

@@ -169,7 +169,65 @@ fn every_kind_of_part_in_every_protocol() {
         "usage": {"input_tokens": 1234567},
     });
     assert_covered(Protocol::AnthropicMessages, true, &reply);
+    other_protocols();
     assert_covered(Protocol::Json, true, &json!({"data": [{"id": "m1", "owned_by": "o2"}]}));
+}
+
+fn other_protocols() {
+    assert_covered(
+        Protocol::OpenaiCompletions,
+        false,
+        &json!({"model": "m1", "prompt": ["p2", [3, 4]], "suffix": "s5", "stop": "s6", "unknown7": {"x8": 9.5}}),
+    );
+    assert_covered(
+        Protocol::OpenaiCompletions,
+        true,
+        &json!({"id": "i1", "model": "m2", "choices": [{"index": 0, "text": "t3", "logprobs": {"tokens": ["k4"], "top_logprobs": [{"k5": -0.5}]}, "x6": "y7"}]}),
+    );
+    assert_covered(
+        Protocol::OpenaiEmbeddings,
+        false,
+        &json!({"model": "m1", "input": ["i2", {"text": "t3"}], "unknown4": ["x5"]}),
+    );
+    assert_covered(
+        Protocol::OpenaiEmbeddings,
+        true,
+        &json!({"object": "list", "data": [{"index": 0, "embedding": [0.25, 1.5], "x1": "y2"}, {"embedding": ["z3"]}], "model": "m4", "usage": {"n5": 6}}),
+    );
+    let gemini = json!({
+        "systemInstruction": {"parts": [{"text": "s1"}]}, "cachedContent": "c2", "labels": {"k3": "v4"}, "unknown5": ["x6"],
+        "contents": [{"role": "user", "unknown7": "x8", "parts": [
+            {"text": "t9"}, {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo=", "displayName": "d10"}},
+            {"fileData": {"fileUri": "u11"}}, {"functionResponse": {"id": "i12", "name": "n13", "response": {"k14": ["v15", 16]}}},
+            {"functionCall": {"name": "n17", "args": {"k18": {"v19": "w20"}}}}, {"executableCode": {"language": "L21", "code": "c22"}},
+            {"codeExecutionResult": {"outcome": "O23", "output": "o24"}}, {"novel25": {"x26": "y27"}},
+            {"text": "t28", "thought": true, "thoughtSignature": "iVBORw0KGgo="}]}],
+        "tools": [{"functionDeclarations": [{"name": "f29", "description": "d30", "parameters": {"properties": {"p31": {"enum": ["e32"]}}}}]}, {"googleSearch": {"x33": "y34"}}],
+        "generationConfig": {"responseSchema": {"title": "t35"}, "stopSequences": ["s36"], "x37": 38.5}});
+    assert_covered(Protocol::Gemini, false, &gemini);
+    assert_covered(
+        Protocol::Gemini,
+        true,
+        &json!({"candidates": [{"index": 0, "content": {"parts": gemini["contents"][0]["parts"], "role": "model"}, "finishMessage": "f1", "groundingMetadata": {"webSearchQueries": ["q2"], "searchEntryPoint": {"renderedContent": "h3"}}, "logprobsResult": {"chosenCandidates": [{"token": "k4"}]}}], "promptFeedback": {"blockReason": "B5"}, "x6": "y7"}),
+    );
+    let blocks = json!([
+        {"text": "t1"}, {"image": {"format": "png", "source": {"bytes": "iVBORw0KGgo="}}}, {"image": {"source": {"s3Location": {"uri": "u2", "bucketOwner": "b3"}}}},
+        {"document": {"name": "n4", "context": "c5", "source": {"content": [{"text": "t6"}]}}}, {"guardContent": {"text": {"text": "t7", "qualifiers": ["q8"]}}},
+        {"toolUse": {"toolUseId": "i9", "name": "n10", "input": {"k11": ["v12"]}}}, {"toolResult": {"toolUseId": "i9", "content": [{"json": {"k13": "v14"}}, {"text": "t15"}]}},
+        {"reasoningContent": {"reasoningText": {"text": "t16", "signature": "iVBORw0KGgo="}}}, {"reasoningContent": {"redactedContent": "iVBORw0KGgo="}},
+        {"citationsContent": {"content": [{"text": "t17"}], "citations": [{"title": "t18", "sourceContent": [{"text": "t19"}], "location": {"web": {"url": "u20"}}}]}},
+        {"searchResult": {"source": "s21", "title": "t22", "content": [{"text": "t23"}]}}, {"cachePoint": {"type": "d24"}}, {"novel25": "x26"}]);
+    assert_covered(
+        Protocol::BedrockConverse,
+        false,
+        &json!({"system": [{"text": "s1"}], "messages": [{"role": "user", "content": blocks, "x27": "y28"}], "promptVariables": {"k29": {"text": "v30"}}, "requestMetadata": {"k31": "v32"},
+            "toolConfig": {"tools": [{"toolSpec": {"name": "n33", "description": "d34", "inputSchema": {"json": {"k35": "v36"}}}}, {"systemTool": {"name": "n37"}}], "toolChoice": {"tool": {"name": "n38"}}}, "x39": ["y40"]}),
+    );
+    assert_covered(
+        Protocol::BedrockConverse,
+        true,
+        &json!({"output": {"message": {"role": "assistant", "content": blocks}, "x1": "y2"}, "stopReason": "end_turn", "trace": {"k3": "v4"}, "usage": {"n5": 6}}),
+    );
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -196,7 +254,17 @@ fn any_json() -> impl Strategy<Value = Value> {
             "function",
             "arguments",
             "file",
-            "file_id"
+            "file_id",
+            "parts",
+            "inlineData",
+            "functionCall",
+            "functionResponse",
+            "toolUse",
+            "toolResult",
+            "document",
+            "bytes",
+            "embedding",
+            "prompt"
         ])
         .prop_map(str::to_owned),
         "[a-z/~]{1,6}",
@@ -225,6 +293,14 @@ proptest! {
                     assert_covered(protocol, reply, &body);
                 }
             }
+        }
+        for reply in [false, true] {
+            assert_covered(Protocol::OpenaiCompletions, reply, &json!({"prompt": part, "choices": [{"text": "t", "x": part}], "y": more}));
+            assert_covered(Protocol::OpenaiEmbeddings, reply, &json!({"input": [part], "data": [{"embedding": part}, part], "y": more}));
+            let turn = |parts: &Value| json!({"role": "user", "parts": [parts], "x": more});
+            assert_covered(Protocol::Gemini, reply, &json!({"contents": [turn(&part)], "candidates": [{"content": turn(&part), "x": more}], "tools": [more]}));
+            let turn = |blocks: &Value| json!({"role": "user", "content": [blocks], "x": more});
+            assert_covered(Protocol::BedrockConverse, reply, &json!({"messages": [turn(&part)], "output": {"message": turn(&part)}, "system": [more], "x": more}));
         }
     }
 }

@@ -38,6 +38,40 @@ fn anthropic(pieces: &[&str]) -> String {
     events.iter().map(|e| format!("event: {}\ndata: {e}\n\n", e["type"].as_str().unwrap())).collect()
 }
 
+fn completions(pieces: &[&str]) -> String {
+    let event = |text: &str, finish: Value| {
+        format!(
+            "data: {}\n\n",
+            json!({"id": "c", "object": "text_completion", "model": "m", "choices": [{"index": 0, "text": text, "logprobs": null, "finish_reason": finish}]})
+        )
+    };
+    let mut out: String = pieces.iter().map(|p| event(p, Value::Null)).collect();
+    out += &event("", json!("stop"));
+    out + "data: [DONE]\n\n"
+}
+
+fn gemini(pieces: &[&str]) -> String {
+    let last = pieces.len().saturating_sub(1);
+    let event = |(at, text): (usize, &&str)| {
+        let mut candidate = json!({"content": {"parts": [{"text": text}], "role": "model"}, "index": 0});
+        if at == last {
+            candidate["finishReason"] = json!("STOP");
+        }
+        format!("data: {}\r\n\r\n", json!({"candidates": [candidate], "modelVersion": "m"}))
+    };
+    pieces.iter().enumerate().map(event).collect()
+}
+
+/// Every protocol that streams, with a stream of these pieces.
+fn streams(pieces: &[&str]) -> [(Protocol, String); 4] {
+    [
+        (Protocol::OpenaiChat, openai(pieces)),
+        (Protocol::AnthropicMessages, anthropic(pieces)),
+        (Protocol::OpenaiCompletions, completions(pieces)),
+        (Protocol::Gemini, gemini(pieces)),
+    ]
+}
+
 /// Runs the bytes through a guard, cut at these places.
 fn run(guard: &Guard, protocol: Protocol, bytes: &[u8], cuts: &[usize], context: ReplyContext) -> (String, Noted) {
     let mut stream = guard.reply_stream(protocol, context, "event-1", false);
@@ -61,17 +95,17 @@ fn data(stream: &str) -> Vec<Value> {
 fn text(protocol: Protocol, stream: &str) -> String {
     let piece = |chunk: &Value| match protocol {
         Protocol::AnthropicMessages => chunk["delta"]["text"].as_str().map(str::to_owned),
+        Protocol::OpenaiCompletions => chunk["choices"][0]["text"].as_str().map(str::to_owned),
+        Protocol::Gemini => chunk["candidates"][0]["content"]["parts"][0]["text"].as_str().map(str::to_owned),
         _ => chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned),
     };
     data(stream).iter().filter_map(piece).collect()
 }
 
 #[test]
-fn a_card_in_pieces_is_masked_in_both_protocols() {
+fn a_card_in_pieces_is_masked_in_every_protocol() {
     let pieces = ["Card: 4", "111 1", "111 1111", " 1111", " was charged."];
-    for (protocol, bytes) in
-        [(Protocol::OpenaiChat, openai(&pieces)), (Protocol::AnthropicMessages, anthropic(&pieces))]
-    {
+    for (protocol, bytes) in streams(&pieces) {
         let (out, noted) = run(&guard(Mode::Enforce), protocol, bytes.as_bytes(), &[], ReplyContext::default());
         assert_eq!(text(protocol, &out), "Card: [REDACTED:CREDIT_CARD] was charged.", "{out}");
         assert_eq!((noted.verdict, noted.action), (Verdict::Redact, Action::Mask));
@@ -131,6 +165,87 @@ fn a_cut_at_the_last_event_still_ends_properly() {
             }
         }
     }
+}
+
+#[test]
+fn a_canary_is_cut_in_completions_and_gemini_in_their_own_words() {
+    let canary = "BARTIZAN-CANARY-00112233445566778899";
+    for (protocol, bytes) in [
+        (Protocol::OpenaiCompletions, completions(&["It is ", canary, " and more"])),
+        (Protocol::Gemini, gemini(&["It is ", canary, " and more"])),
+    ] {
+        for refusal in [false, true] {
+            let guard = guard(Mode::Enforce);
+            let mut stream = guard.reply_stream(protocol, ReplyContext::default(), "event-1", refusal);
+            let mut out = stream.push(bytes.as_bytes()).released.into_inner();
+            out.extend(stream.finish().released.into_inner());
+            let out = String::from_utf8(out).unwrap();
+            assert!(!out.contains("CANARY") && !out.contains("and more") && out.contains("event-1"), "{out}");
+            assert_eq!(stream.noted().action, Action::Cut);
+            let last = data(&out).pop().unwrap();
+            match (protocol, refusal) {
+                (Protocol::Gemini, true) => assert_eq!(last["candidates"][0]["finishReason"], "SAFETY", "{out}"),
+                (Protocol::Gemini, false) => assert_eq!(last["error"]["status"], "INVALID_ARGUMENT", "{out}"),
+                (_, true) => assert_eq!(last["choices"][0]["finish_reason"], "content_filter", "{out}"),
+                (_, false) => assert_eq!(last["error"]["code"], "content_policy_violation", "{out}"),
+            }
+            assert_eq!(out.ends_with("data: [DONE]\n\n"), protocol != Protocol::Gemini, "{out}");
+        }
+    }
+}
+
+#[test]
+fn gemini_text_that_is_held_comes_behind_the_last_event_with_a_reason() {
+    let bytes = gemini(&["write to ann.lee@exam", "ple.org"]);
+    let (out, _) = run(&guard(Mode::Enforce), Protocol::Gemini, bytes.as_bytes(), &[], ReplyContext::default());
+    assert_eq!(text(Protocol::Gemini, &out), "write to [REDACTED:EMAIL_ADDRESS]", "{out}");
+    assert_eq!(data(&out).last().unwrap()["candidates"][0]["finishReason"], "STOP", "{out}");
+    let thoughts = json!({"candidates": [{"content": {"parts": [{"thought": true, "text": "mail ann.lee@example.org "}, {"text": "plain"}]}}]});
+    let call = json!({"candidates": [{"content": {"parts": [{"functionCall": {"name": "f", "args": {"to": "ann.lee@example.org", "n": 5}}}]}, "finishReason": "STOP"}]});
+    let bytes = format!("data: {thoughts}\n\ndata: {call}\n\n");
+    let (out, _) = run(&guard(Mode::Enforce), Protocol::Gemini, bytes.as_bytes(), &[], ReplyContext::default());
+    assert!(!out.contains("ann.lee"), "{out}");
+    let args = data(&out).iter().find_map(|e| e.pointer("/candidates/0/content/parts/0/functionCall/args").cloned());
+    assert_eq!(args, Some(json!({"to": "[REDACTED:EMAIL_ADDRESS]", "n": 5})), "{out}");
+    // Arguments in pieces cannot be examined as a whole.
+    let pieces = json!({"candidates": [{"content": {"parts": [{"functionCall": {"name": "f", "partialArgs": [{"jsonPath": "$.to", "stringValue": "ann"}]}}]}}]});
+    let (out, noted) = run(
+        &guard(Mode::Enforce),
+        Protocol::Gemini,
+        format!("data: {pieces}\n\n").as_bytes(),
+        &[],
+        ReplyContext::default(),
+    );
+    assert!(!out.contains("partialArgs"), "{out}");
+    assert_eq!(noted.action, Action::Cut);
+}
+
+#[test]
+fn citations_and_server_tools_of_anthropic_are_examined_in_a_stream() {
+    let events = [
+        json!({"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": null, "usage": {}}}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": "{\"query\": \"ann.lee@exam"}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": "ple.org\"}"}}),
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": "", "citations": []}}),
+        json!({"type": "content_block_delta", "index": 1, "delta": {"type": "citations_delta", "citation": {"type": "char_location", "cited_text": "mail ann.lee@example.org", "document_index": 0, "document_title": "t", "start_char_index": 0, "end_char_index": 24}}}),
+        json!({"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "As cited."}}),
+        json!({"type": "content_block_stop", "index": 1}),
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}}),
+        json!({"type": "message_stop"}),
+    ];
+    let bytes: String =
+        events.iter().map(|e| format!("event: {}\ndata: {e}\n\n", e["type"].as_str().unwrap())).collect();
+    let (out, noted) =
+        run(&guard(Mode::Enforce), Protocol::AnthropicMessages, bytes.as_bytes(), &[], ReplyContext::default());
+    assert!(!out.contains("ann.lee") && out.contains("As cited.") && out.contains("message_stop"), "{out}");
+    let cited = data(&out).iter().find_map(|e| e.pointer("/delta/citation/cited_text").cloned());
+    assert_eq!(cited, Some(json!("mail [REDACTED:EMAIL_ADDRESS]")));
+    let query: String =
+        data(&out).iter().filter_map(|e| e["delta"]["partial_json"].as_str().map(str::to_owned)).collect();
+    assert_eq!(serde_json::from_str::<Value>(&query).unwrap(), json!({"query": "[REDACTED:EMAIL_ADDRESS]"}));
+    assert_eq!(noted.action, Action::Mask);
 }
 
 #[test]
@@ -276,10 +391,7 @@ proptest! {
             let decision = guard.check_text(&whole, bartizan_core::Source::Model);
             decision.redacted.unwrap_or_else(|| whole.clone())
         };
-        for (protocol, bytes) in [
-            (Protocol::OpenaiChat, openai(&pieces)),
-            (Protocol::AnthropicMessages, anthropic(&pieces)),
-        ] {
+        for (protocol, bytes) in streams(&pieces) {
             let (out, _) = run(&guard, protocol, bytes.as_bytes(), &cuts, ReplyContext::default());
             prop_assert_eq!(text(protocol, &out), expected.clone());
         }

@@ -549,6 +549,10 @@ proptest! {
             crate::reply(Protocol::Json, value.to_string().into_bytes(), &limits()),
             crate::reply(Protocol::OpenaiChat, value.to_string().into_bytes(), &limits()),
             crate::reply(Protocol::AnthropicMessages, value.to_string().into_bytes(), &limits()),
+            crate::reply(Protocol::OpenaiCompletions, value.to_string().into_bytes(), &limits()),
+            crate::reply(Protocol::OpenaiEmbeddings, value.to_string().into_bytes(), &limits()),
+            crate::reply(Protocol::Gemini, value.to_string().into_bytes(), &limits()),
+            crate::reply(Protocol::BedrockConverse, value.to_string().into_bytes(), &limits()),
         ] {
             let Ok(exchange) = result else { continue };
             assert_complete(&exchange);
@@ -563,6 +567,14 @@ proptest! {
                 {"type": kind, "q": one, "z": two}, {"type": "tool_use", "input": one}, {"type": "web_search_tool_result", "content": two},
                 {"type": "document", "source": one}, {"type": "x_tool_result", "content": one}
             ]}]})),
+            (Protocol::OpenaiCompletions, json!({"x": one, "prompt": "p", kind.clone(): two})),
+            (Protocol::OpenaiEmbeddings, json!({"x": one, "input": [{kind.clone(): two}]})),
+            (Protocol::Gemini, json!({"x": one, "contents": [{"role": "user", "y": two, "parts": [
+                {kind.clone(): one}, {"functionCall": {"args": one}}, {"functionResponse": {"response": two}}, {"inlineData": one}
+            ]}], "tools": [{kind.clone(): two}], "generationConfig": one})),
+            (Protocol::BedrockConverse, json!({"x": one, "messages": [{"role": "user", "y": two, "content": [
+                {kind.clone(): one}, {"toolUse": {"input": one}}, {"toolResult": {"content": [{"json": two}]}}, {"document": {"source": one}}
+            ]}], "toolConfig": {"tools": [{kind.clone(): two}]}})),
         ];
         for (protocol, body) in bodies {
             match crate::request(protocol, body.to_string().into_bytes(), &limits()) {

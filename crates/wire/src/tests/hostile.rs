@@ -4,11 +4,16 @@ use proptest::prelude::*;
 use super::laws;
 use super::limits;
 
-const SEEDS: [&str; 4] = [
+const SEEDS: [&str; 9] = [
     r#"{"model":"m","stream":true,"messages":[{"role":"system","content":"s"},{"role":"user","content":[{"type":"text","text":"t"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAA"}}]},{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{\"a\":[1,\"b\"]}"}}]},{"role":"tool","tool_call_id":"c","content":"[\"x\",{\"y\":\"z\"}]"}],"tools":[{"type":"web_search"}]}"#,
     r#"{"system":"s","messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"{\"a\":\"b\"}"}]},{"type":"document","source":{"type":"text","data":"d"}}]},{"role":"assistant","content":[{"type":"thinking","thinking":"h","signature":"iVBORw0KGgoAAAANSUhEUgAA"},{"type":"tool_use","id":"t","name":"n","input":{"q":"r"}}]}]}"#,
     "data: {\"id\":\"i\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\",\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]},\"logprobs\":{\"content\":[]},\"finish_reason\":null}]}\r\n\r\ndata: [DONE]\n\n",
     "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"tool_use\",\"name\":\"n\",\"input\":{}}}\n\nevent: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\"}}\n\n",
+    r#"{"model":"m","prompt":["p",[1,2]],"suffix":"s","stream":true,"logit_bias":{"5":1}}"#,
+    r#"{"model":"m","input":["a",{"text":"b"}],"data":[{"embedding":[0.5,-1e-3],"index":0},{"embedding":"iVBORw0KGgoAAAANSUhEUgAA"}]}"#,
+    r#"{"contents":[{"role":"user","parts":[{"text":"t"},{"inlineData":{"mimeType":"image/png","data":"iVBORw0KGgoAAAANSUhEUgAA"}}]},{"role":"model","parts":[{"functionCall":{"id":"c","name":"f","args":{"a":"b"}}},{"thought":true,"text":"h","thoughtSignature":"iVBORw0KGgoAAAANSUhEUgAA"}]},{"role":"user","parts":[{"function_response":{"id":"c","response":{"r":"x"}}}]}],"system_instruction":{"parts":[{"text":"s"}]},"tools":[{"functionDeclarations":[{"name":"f"}]},{"googleSearch":{}}]}"#,
+    r#"{"messages":[{"role":"user","content":[{"text":"t"},{"document":{"name":"n","source":{"text":"d"}}}]},{"role":"assistant","content":[{"toolUse":{"toolUseId":"c","name":"f","input":{"a":"b"}}},{"reasoningContent":{"reasoningText":{"text":"h","signature":"iVBORw0KGgoAAAANSUhEUgAA"}}}]},{"role":"user","content":[{"toolResult":{"toolUseId":"c","content":[{"json":{"r":"x"}}]}}]}],"system":[{"text":"s"}],"toolConfig":{"tools":[{"toolSpec":{"name":"f"}},{"systemTool":{"name":"g"}}]}}"#,
+    "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"},{\"thought\":true,\"text\":\"b\"}],\"role\":\"model\"},\"finishReason\":\"STOP\",\"logprobsResult\":{}}],\"modelVersion\":\"m\"}\r\n\r\n",
 ];
 
 proptest! {

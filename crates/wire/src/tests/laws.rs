@@ -5,7 +5,16 @@ use bartizan_core::{Edit, Exchange, Limits, Protocol, Span};
 use crate::{Ending, StreamReader};
 use crate::{SseDecoder, conversation, reply, request, rewrite};
 
-const PROTOCOLS: [Protocol; 4] = [Protocol::OpenaiChat, Protocol::AnthropicMessages, Protocol::Json, Protocol::Text];
+const PROTOCOLS: [Protocol; 8] = [
+    Protocol::OpenaiChat,
+    Protocol::AnthropicMessages,
+    Protocol::OpenaiCompletions,
+    Protocol::OpenaiEmbeddings,
+    Protocol::Gemini,
+    Protocol::BedrockConverse,
+    Protocol::Json,
+    Protocol::Text,
+];
 
 /// Small enough that a fuzzer meets them.
 fn limits() -> Limits {
