@@ -76,7 +76,12 @@ fn replace(exchange: &Exchange, index: usize, limits: &Limits) {
     check(&changed);
     // In a text that is a document of its own the strings inside are replaced.
     let document = exchange.texts.iter().any(|t| t.container == Some(index));
-    if text.container.is_none() && !document {
+    // Log probabilities repeat tokens, so they go with any change.
+    let echo = text
+        .pointer
+        .split('/')
+        .any(|step| matches!(step, "logprobs" | "prompt_logprobs" | "logprobsResult" | "logprobs_result"));
+    if text.container.is_none() && !document && !echo {
         let there = changed.texts.iter().any(|t| t.container.is_none() && t.pointer == text.pointer && t.value == NEW);
         assert!(there, "{} was not replaced in {}", text.pointer, String::from_utf8_lossy(&changed.body));
     }
