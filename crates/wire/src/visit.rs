@@ -687,7 +687,7 @@ fn refuse_ambiguous_keys<D: Dialect>(
         for key in doc.children(object) {
             let value = doc.value(key);
             let otherwise = |known: &&str| **known != *value && same_folded(known, &value);
-            if (D::CAMEL || folds(&value)) && dialect.defined(state).iter().any(|known| otherwise(known)) {
+            if (D::CAMEL || folds(&value)) && dialect.defined(state).iter().any(otherwise) {
                 return ambiguous(key);
             }
         }

@@ -164,6 +164,9 @@ fn other_replies(case: &Case) -> Vec<(&'static str, Value, Value)> {
     ]
 }
 
+/// An event of a stream that says a text.
+type Event = fn(&str) -> Value;
+
 /// An upstream that remembers what it got and answers what it is told.
 struct Upstream {
     origin: String,
@@ -269,7 +272,7 @@ fn replies(case: &Case, gateway: &Gateway, upstream: &Upstream) {
 
     let letters: Vec<char> = case.text.chars().collect();
     let pieces: Vec<String> = letters.chunks(2).map(|c| c.iter().collect()).collect();
-    let streams: [(&str, Value, fn(&str) -> Value, &str); 2] = [
+    let streams: [(&str, Value, Event, &str); 2] = [
         (
             "/v1/completions",
             json!({"model": "m", "prompt": "Go on.", "stream": true}),

@@ -10,16 +10,19 @@ use serde_json::{Value, json};
 use crate::http::{Reply, reply, send, serve_heads};
 use crate::support::Gateway;
 
+/// Heads, in lower case, and bodies of requests.
+type Seen = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
 /// An upstream that remembers what it got and answers with what it is told, as it is told.
 struct Upstream {
     origin: String,
-    seen: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    seen: Seen,
     answer: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Upstream {
     fn start() -> Self {
-        let seen: Arc<Mutex<Vec<(String, Vec<u8>)>>> = Arc::default();
+        let seen: Seen = Arc::default();
         let answer: Arc<Mutex<Vec<u8>>> = Arc::default();
         let (remember, told) = (Arc::clone(&seen), Arc::clone(&answer));
         let origin = serve_heads(move |head, body, socket| {
