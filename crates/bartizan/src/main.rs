@@ -11,6 +11,7 @@ mod doctor;
 mod explain;
 mod generate;
 mod init;
+mod keys;
 mod problem;
 mod report;
 mod rules;
@@ -60,6 +61,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Config(ConfigCommand::Schema) => config::show::schema(),
         Command::Doctor(at) => doctor::run(&at),
         Command::Report(ReportCommand::Verify(args)) => report::verify(&args),
+        Command::Keys(command) => keys::run(&command),
         Command::Completions { shell } => generate::completions(shell),
         Command::Gen { folder } => generate::run(&folder),
         Command::Bench(what) => bench::run(&what),

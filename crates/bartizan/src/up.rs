@@ -4,14 +4,15 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bartizan_core::{EventStore, Mode};
+use bartizan_core::{AccessStore, EventStore, Mode};
 use bartizan_gateway::{Gateway, Next, Rejected, Stop};
 use bartizan_sinks::Sinks;
-use bartizan_store::{Options, SqliteStore};
+use bartizan_store::{Options, SqliteAccess, SqliteStore};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::UpArgs;
 use crate::config::{self, Config, Loaded};
+use crate::keys;
 use crate::problem::Problem;
 use crate::terminal;
 use crate::{BROKEN, DONE};
@@ -72,7 +73,11 @@ async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8>
     let sinks = Sinks::new(&config.sink).map_err(|error| Problem::new(error.to_string()))?;
     let mode = guard.mode();
     let rules = guard.rules().count();
-    let gateway = Gateway::bind(settings, guard, Arc::clone(&store))
+    let access: Arc<dyn AccessStore> = match config.store.path.as_str() {
+        ":memory:" => Arc::new(SqliteAccess::open_in_memory().await?),
+        _ => Arc::new(keys::open(config).await?),
+    };
+    let gateway = Gateway::bind_with_access(settings, guard, Arc::clone(&store), access)
         .await
         .map_err(|error| Problem::new(error.to_string()).help("see what is set: bartizan config show"))?;
     let address = gateway.address()?;

@@ -17,6 +17,7 @@
     )
 )]
 
+pub mod access;
 pub mod coverage;
 pub mod detector;
 pub mod event;
@@ -36,6 +37,7 @@ pub mod tenant;
 pub mod verdict;
 pub mod view;
 
+pub use access::{AccessStore, Grant, KeyRecord, Money, Quota, Spender, Total, Used};
 pub use coverage::{Coverage, CoverageStatus, Part, Reason};
 pub use detector::{Anchors, Cost, Detector, Hit, HitKind, Hold, Report, Sink};
 pub use event::{Act, Deed, EngineId, Event, Timings};

@@ -1,13 +1,19 @@
 //! Who may ask at all: host and origin checks, client keys.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_lc_rs::{constant_time, digest};
-use bartizan_core::Principal;
+use bartizan_access::{Account, Identity, model_fits};
+use bartizan_core::{Grant, Principal, Quota, TenantId};
+use bartizan_sign::SecretRef;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
 
-use crate::settings::Settings;
+use crate::access::{Access, accounts};
+use crate::jwks::Jwks;
+use crate::settings::{Settings, Tenant};
+use crate::tls::ClientCertificate;
 
 /// Why a caller is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,72 +24,232 @@ pub(crate) enum Rejection {
     Origin,
     /// No key, or not one of ours.
     Key,
+    /// The key set of the identity provider is not there yet.
+    NotReady,
 }
 
 /// Who was let in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Admitted {
     /// Who asks.
     pub(crate) principal: Principal,
     /// True where the caller's own credentials may be passed on to the provider.
     pub(crate) pass_credentials: bool,
+    /// What the caller may do.
+    pub(crate) grant: Arc<Grant>,
+    /// Whom its use is charged to; empty where no key was needed.
+    pub(crate) accounts: Arc<[Account]>,
+}
+
+impl Admitted {
+    /// True where the caller may use the model.
+    pub(crate) fn may_use(&self, model: &str) -> bool {
+        self.grant.models.is_empty() || self.grant.models.iter().any(|pattern| model_fits(pattern, model))
+    }
+}
+
+/// What a caller shows of itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    /// Host of the request line.
+    pub(crate) authority: Option<&'a str>,
+    /// Verified by the listener.
+    pub(crate) certificate: Option<&'a ClientCertificate>,
 }
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) std::net::IpAddr);
 
+/// A caller of the configuration.
+struct Known {
+    name: Arc<str>,
+    tenant: TenantId,
+    /// SHA-256 of its key. The keys have full entropy, so a fast hash is enough.
+    hash: Option<[u8; 32]>,
+    certificate: Option<String>,
+    grant: Arc<Grant>,
+}
+
 /// Decides who may ask.
 pub(crate) struct Admission {
     hosts: Vec<String>,
-    /// Name and SHA-256 of each client key. The keys have full entropy, so a fast hash is enough.
-    clients: Vec<(String, [u8; 32])>,
+    clients: Vec<Known>,
+    jwt: Option<Arc<Jwks>>,
+    tenants: BTreeMap<TenantId, Tenant>,
+    access: Arc<Access>,
 }
+
+/// Longest name in a header that says what a request is for, in bytes.
+const NAME: usize = 128;
 
 impl Admission {
     /// Reads the client keys.
     ///
     /// # Errors
-    /// A key cannot be read, two clients share one, or it is too short to be a random key.
-    pub(crate) fn new(settings: &Settings) -> Result<Self, String> {
-        let mut clients: Vec<(String, [u8; 32])> = Vec::with_capacity(settings.client.len());
+    /// A key cannot be read, two clients share one, or it is too short to be a random key; a client has neither key
+    /// nor certificate; a tenant is not configured; the settings of tokens are wrong.
+    pub(crate) fn new(settings: &Settings, access: &Arc<Access>) -> Result<Self, String> {
+        let mut clients: Vec<Known> = Vec::with_capacity(settings.client.len());
         for client in &settings.client {
-            let key = client.key.resolve().map_err(|e| format!("key of client `{}`: {e}", client.name))?;
-            if key.len() < 16 {
-                return Err(format!("the key of client `{}` is shorter than 16 characters", client.name));
+            let name = &client.name;
+            let secret = client.key.as_ref().map(SecretRef::resolve).transpose();
+            let key = secret.map_err(|e| format!("key of client `{name}`: {e}"))?;
+            if key.is_none() && client.certificate.is_none() {
+                return Err(format!("client `{name}` has neither `key` nor `certificate`"));
             }
-            let hash = hash(&key);
-            if let Some((other, _)) = clients.iter().find(|(_, h)| *h == hash) {
-                return Err(format!("clients `{other}` and `{}` have the same key", client.name));
+            if key.as_ref().is_some_and(|key| key.len() < 16) {
+                return Err(format!("the key of client `{name}` is shorter than 16 characters"));
             }
-            clients.push((client.name.clone(), hash));
+            let hash = key.as_deref().map(hash);
+            if let Some(other) = clients.iter().find(|c| hash.is_some() && c.hash == hash) {
+                return Err(format!("clients `{}` and `{name}` have the same key", other.name));
+            }
+            let same = |c: &&Known| c.certificate.is_some() && c.certificate == client.certificate;
+            if let Some(other) = clients.iter().find(same) {
+                return Err(format!("clients `{}` and `{name}` have the same certificate", other.name));
+            }
+            clients.push(Known {
+                name: Arc::from(name.as_str()),
+                tenant: client.tenant.clone(),
+                hash,
+                certificate: client.certificate.clone(),
+                grant: Arc::new(client.grant()),
+            });
         }
-        Ok(Self { hosts: settings.hosts.iter().map(|h| h.to_ascii_lowercase()).collect(), clients })
+        let jwt = settings.jwt.as_ref().map(|jwt| access.jwks(jwt)).transpose()?;
+        let hosts = settings.hosts.iter().map(|h| h.to_ascii_lowercase()).collect();
+        let tenants = settings.tenant.iter().map(|t| (t.name.clone(), t.clone())).collect();
+        let this = Self { hosts, clients, jwt, tenants, access: Arc::clone(access) };
+        match this.clients.iter().find(|c| !this.knows(&c.tenant)) {
+            Some(c) => Err(format!("client `{}` is of the tenant `{}`, which is not configured", c.name, c.tenant)),
+            None => Ok(this),
+        }
     }
 
     /// True where callers need a key.
     pub(crate) fn needs_key(&self) -> bool {
-        !self.clients.is_empty()
+        !self.clients.is_empty() || self.jwt.is_some() || self.access.keyed()
+    }
+
+    /// True where there may be more than one tenant.
+    pub(crate) fn has_walls(&self) -> bool {
+        let claimed = self.jwt.as_ref().is_some_and(|jwt| jwt.settings().claims.tenant.is_some());
+        let mut tenants = self.clients.iter().map(|c| &c.tenant);
+        let first = tenants.next();
+        claimed || self.access.keyed() || !self.tenants.is_empty() || tenants.any(|t| Some(t) != first)
+    }
+
+    /// Once tenants are configured, others do not exist.
+    fn knows(&self, tenant: &TenantId) -> bool {
+        self.tenants.is_empty() || self.tenants.contains_key(tenant) || *tenant == TenantId::sole()
     }
 
     /// Lets a caller in or not.
-    pub(crate) fn admit(&self, headers: &HeaderMap, authority: Option<&str>) -> Result<Admitted, Rejection> {
-        self.check_origin(headers, authority)?;
-        if self.clients.is_empty() {
-            return Ok(Admitted { principal: Principal::default(), pass_credentials: true });
+    pub(crate) fn admit(&self, shown: Shown<'_>) -> Result<Admitted, Rejection> {
+        self.check_origin(shown.headers, shown.authority)?;
+        if !self.needs_key() {
+            return Ok(Admitted {
+                principal: Principal::default(),
+                pass_credentials: true,
+                grant: Arc::default(),
+                accounts: Arc::from([]),
+            });
         }
-        let key = presented_key(headers).ok_or(Rejection::Key)?;
-        let hash = hash(key);
-        // Every client is compared, so that the time says nothing about which one matched.
-        let mut found = None;
-        for (name, known) in &self.clients {
-            if same_hash(known, &hash) {
-                found = Some(name);
+        match (presented_key(shown.headers)?, shown.certificate) {
+            (Some(credential), _) => self.by_credential(credential, shown.headers),
+            (None, Some(certificate)) => self.by_certificate(certificate, shown.headers),
+            (None, None) => Err(Rejection::Key),
+        }
+    }
+
+    fn by_credential(&self, credential: &str, headers: &HeaderMap) -> Result<Admitted, Rejection> {
+        let now = self.access.now().wall;
+        if credential.starts_with("bz_") {
+            let record = self.access.ring().verify(credential, now).map_err(|_| Rejection::Key)?;
+            let grant = Arc::clone(&record.grant);
+            return self.admitted(&record.tenant, &record.name, grant, None, headers);
+        }
+        // A token has two dots; a client key of the configuration may have them too.
+        if let Some(jwt) = self.jwt.as_ref().filter(|_| credential.matches('.').count() == 2) {
+            match jwt.verify(credential, now) {
+                None => return Err(Rejection::NotReady),
+                Some(Ok(identity)) => {
+                    let grant = Grant {
+                        models: identity.models.clone().unwrap_or_default(),
+                        profile: identity.profile.clone(),
+                        quota: jwt.settings().quota.clone(),
+                    };
+                    let (tenant, key) = (identity.tenant.clone(), Arc::clone(&identity.key));
+                    return self.admitted(&tenant, &key, Arc::new(grant), Some(&identity), headers);
+                }
+                Some(Err(reason)) => tracing::debug!(%reason, "a token is not good"),
             }
         }
-        let client = found.ok_or(Rejection::Key)?.as_str();
-        let principal = Principal { key: Arc::from(client), ..Principal::default() };
-        Ok(Admitted { principal, pass_credentials: false })
+        let hash = hash(credential);
+        // Every client is compared, so that the time says nothing about which one matched.
+        let mut found = None;
+        for known in &self.clients {
+            if known.hash.as_ref().is_some_and(|h| same_hash(h, &hash)) {
+                found = Some(known);
+            }
+        }
+        self.client(found.ok_or(Rejection::Key)?, headers)
+    }
+
+    fn by_certificate(&self, certificate: &ClientCertificate, headers: &HeaderMap) -> Result<Admitted, Rejection> {
+        let fits = |c: &&Known| {
+            c.certificate.as_ref().is_some_and(|name| *name == certificate.subject || certificate.names.contains(name))
+        };
+        self.client(self.clients.iter().find(fits).ok_or(Rejection::Key)?, headers)
+    }
+
+    fn client(&self, known: &Known, headers: &HeaderMap) -> Result<Admitted, Rejection> {
+        self.admitted(&known.tenant, &known.name, Arc::clone(&known.grant), None, headers)
+    }
+
+    fn admitted(
+        &self,
+        tenant: &TenantId,
+        key: &Arc<str>,
+        mut grant: Arc<Grant>,
+        identity: Option<&Identity>,
+        headers: &HeaderMap,
+    ) -> Result<Admitted, Rejection> {
+        if !self.knows(tenant) {
+            return Err(Rejection::Key);
+        }
+        let of_tenant = self.tenants.get(tenant);
+        if grant.profile.is_none()
+            && let Some(profile) = of_tenant.and_then(|t| t.profile.clone())
+        {
+            grant = Arc::new(Grant { profile: Some(profile), ..(*grant).clone() });
+        }
+        // What a token says of people and teams cannot be said otherwise.
+        let claims = self.jwt.as_ref().filter(|_| identity.is_some()).map(|j| &j.settings().claims);
+        let said = |claimed: bool, claim: Option<&Arc<str>>, header: &str| {
+            if claimed { claim.cloned() } else { name_in(headers, header) }
+        };
+        let principal = Principal {
+            tenant: tenant.clone(),
+            key: Arc::clone(key),
+            user: said(
+                claims.is_some_and(|c| c.user.is_some()),
+                identity.and_then(|i| i.user.as_ref()),
+                "x-bartizan-user",
+            ),
+            session: name_in(headers, "x-bartizan-session"),
+            feature: name_in(headers, "x-bartizan-feature"),
+            team: said(
+                claims.is_some_and(|c| c.team.is_some()),
+                identity.and_then(|i| i.team.as_ref()),
+                "x-bartizan-team",
+            ),
+        };
+        let none = Quota::default();
+        let accounts = accounts(tenant, of_tenant.map_or(&none, |t| &t.quota), key, &grant.quota);
+        Ok(Admitted { principal, pass_credentials: false, grant, accounts })
     }
 
     /// A name that resolves to this machine is no proof of friendliness: a page that rebinds its own name to
@@ -128,11 +294,22 @@ fn host_of(authority: &str) -> &str {
 /// Headers besides `Authorization` in which the dialects' clients send a key: Anthropic, Azure OpenAI, Google.
 pub(crate) const KEY_HEADERS: [&str; 3] = ["x-api-key", "api-key", "x-goog-api-key"];
 
-fn presented_key(headers: &HeaderMap) -> Option<&str> {
-    if let Some(key) = KEY_HEADERS.iter().find_map(|name| headers.get(*name)) {
-        return key.to_str().ok();
+/// One request has one credential: with two that differ it is nobody's.
+fn presented_key(headers: &HeaderMap) -> Result<Option<&str>, Rejection> {
+    let keys = KEY_HEADERS.iter().flat_map(|name| headers.get_all(*name));
+    let mut keys = keys.map(|v| v.to_str().unwrap_or_default());
+    let bearer = headers.contains_key(AUTHORIZATION).then(|| bearer(headers).unwrap_or_default());
+    let first = keys.next().or(bearer);
+    if keys.chain(bearer).any(|other| Some(other) != first) || headers.get_all(AUTHORIZATION).iter().count() > 1 {
+        return Err(Rejection::Key);
     }
-    bearer(headers)
+    Ok(first)
+}
+
+/// What a header says a request is for: a short text of visible characters, else nothing.
+fn name_in(headers: &HeaderMap, name: &str) -> Option<Arc<str>> {
+    let text = headers.get(name)?.to_str().ok()?.trim();
+    (!text.is_empty() && text.len() <= NAME).then(|| Arc::from(text))
 }
 
 /// The credential of `Authorization: Bearer`.
@@ -162,12 +339,32 @@ mod tests {
         pairs.iter().map(|(n, v)| (http::HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
     }
 
-    fn open() -> Admission {
-        Admission { hosts: vec!["gw.example".into()], clients: vec![] }
+    fn access() -> Arc<Access> {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(Access::open(None)).unwrap()
     }
 
-    fn keyed() -> Admission {
-        Admission { hosts: vec![], clients: vec![("ci".into(), hash("0123456789abcdef"))] }
+    fn with(settings: serde_json::Value) -> Result<Admission, String> {
+        Admission::new(&serde_json::from_value(settings).unwrap(), &access())
+    }
+
+    fn open() -> Admission {
+        with(serde_json::json!({"hosts": ["gw.example"]})).unwrap()
+    }
+
+    fn admit(admission: &Admission, headers: &HeaderMap) -> Result<Admitted, Rejection> {
+        admission.admit(Shown { headers, authority: None, certificate: None })
+    }
+
+    fn rejected(admission: &Admission, headers: &HeaderMap) -> Rejection {
+        admit(admission, headers).unwrap_err()
+    }
+
+    /// A secret in a file, as the configuration names it.
+    fn secret(text: &str) -> (tempfile::NamedTempFile, String) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let reference = format!("file:{}", file.path().display());
+        (file, reference)
     }
 
     #[test]
@@ -175,29 +372,93 @@ mod tests {
         for host in ["localhost", "localhost:8700", "127.0.0.1:1", "[::1]:8700", "GW.example:443"] {
             let mut h = HeaderMap::new();
             h.insert(HOST, HeaderValue::from_str(host).unwrap());
-            assert!(open().admit(&h, None).is_ok(), "{host}");
+            assert!(admit(&open(), &h).is_ok(), "{host}");
         }
-        assert_eq!(open().admit(&headers(&[("host", "evil.example")]), None), Err(Rejection::Host));
-        assert_eq!(open().admit(&headers(&[]), None), Err(Rejection::Host));
+        assert_eq!(rejected(&open(), &headers(&[("host", "evil.example")])), Rejection::Host);
+        assert_eq!(rejected(&open(), &headers(&[])), Rejection::Host);
         let page = headers(&[("host", "localhost:8700"), ("origin", "https://evil.example")]);
-        assert_eq!(open().admit(&page, None), Err(Rejection::Origin));
+        assert_eq!(rejected(&open(), &page), Rejection::Origin);
         let null = headers(&[("host", "localhost:8700"), ("origin", "null")]);
-        assert_eq!(open().admit(&null, None), Err(Rejection::Origin));
+        assert_eq!(rejected(&open(), &null), Rejection::Origin);
     }
 
     #[test]
     fn keys_are_needed_once_there_are_clients() {
+        let (_file, key) = secret("0123456789abcdef");
+        let keyed = with(serde_json::json!({"client": [{"name": "ci", "key": key, "tenant": "acme"}]})).unwrap();
         let host = ("host", "gw.internal");
-        assert_eq!(keyed().admit(&headers(&[host]), None), Err(Rejection::Key));
-        assert_eq!(keyed().admit(&headers(&[host, ("authorization", "Bearer wrong")]), None), Err(Rejection::Key));
+        assert_eq!(rejected(&keyed, &headers(&[host])), Rejection::Key);
+        assert_eq!(rejected(&keyed, &headers(&[host, ("authorization", "Bearer wrong")])), Rejection::Key);
         for good in [
             ("authorization", "Bearer 0123456789abcdef"),
             ("x-api-key", "0123456789abcdef"),
             ("api-key", "0123456789abcdef"),
             ("x-goog-api-key", "0123456789abcdef"),
         ] {
-            let admitted = keyed().admit(&headers(&[host, good]), None).unwrap();
+            assert_eq!(rejected(&keyed, &headers(&[host, good, ("x-api-key", "other")])), Rejection::Key);
+            let admitted = admit(&keyed, &headers(&[host, good])).unwrap();
             assert_eq!((&*admitted.principal.key, admitted.pass_credentials), ("ci", false));
+            assert_eq!(admitted.principal.tenant.as_str(), "acme");
         }
+    }
+
+    #[test]
+    fn headers_say_what_a_request_is_for_but_never_whose_it_is() {
+        let (_file, key) = secret("0123456789abcdef");
+        let keyed = with(serde_json::json!({"client": [{"name": "ci", "key": key, "tenant": "acme"}]})).unwrap();
+        let shown = headers(&[
+            ("host", "gw"),
+            ("x-api-key", "0123456789abcdef"),
+            ("x-bartizan-tenant", "other"),
+            ("x-bartizan-key", "other"),
+            ("x-bartizan-user", "ann"),
+            ("x-bartizan-team", "search"),
+        ]);
+        let principal = admit(&keyed, &shown).unwrap().principal;
+        assert_eq!((principal.tenant.as_str(), &*principal.key), ("acme", "ci"));
+        assert_eq!((principal.user.as_deref(), principal.team.as_deref()), (Some("ann"), Some("search")));
+        let anonymous = admit(&open(), &headers(&[("host", "localhost"), ("x-bartizan-user", "ann")])).unwrap();
+        assert_eq!(anonymous.principal, Principal::default());
+    }
+
+    #[test]
+    fn a_certificate_is_an_identity_by_exact_name() {
+        let clients = serde_json::json!({"client": [
+            {"name": "agent", "certificate": "spiffe://example.org/agent", "tenant": "acme"},
+            {"name": "batch", "certificate": "CN=batch"},
+        ]});
+        let admission = with(clients).unwrap();
+        let headers = headers(&[("host", "gw")]);
+        let by = |subject: &str, names: &[&str]| {
+            let names = names.iter().map(|n| (*n).to_owned()).collect();
+            let certificate = ClientCertificate { subject: subject.to_owned(), names };
+            let shown = Shown { headers: &headers, authority: None, certificate: Some(&certificate) };
+            admission.admit(shown).map(|a| a.principal.key.to_string())
+        };
+        assert_eq!(by("CN=x", &["spiffe://example.org/agent"]), Ok("agent".to_owned()));
+        assert_eq!(by("CN=batch", &[]), Ok("batch".to_owned()));
+        for (subject, name) in [("CN=batch, O=x", "b"), ("O=CN=batch", "b"), ("CN=x", "spiffe://example.org/agent/2")] {
+            assert_eq!(by(subject, &[name]), Err(Rejection::Key), "{subject} {name}");
+        }
+    }
+
+    #[test]
+    fn clients_that_could_not_be_told_apart_are_refused() {
+        let (_file, key) = secret("0123456789abcdef");
+        for (clients, part) in [
+            (serde_json::json!([{"name": "a"}]), "neither"),
+            (serde_json::json!([{"name": "a", "key": key}, {"name": "b", "key": key}]), "same key"),
+            (
+                serde_json::json!([{"name": "a", "certificate": "CN=x"}, {"name": "b", "certificate": "CN=x"}]),
+                "same certificate",
+            ),
+        ] {
+            let error = with(serde_json::json!({ "client": clients })).err().unwrap();
+            assert!(error.contains(part), "{error}");
+        }
+        let foreign = serde_json::json!({
+            "tenant": [{"name": "acme"}], "client": [{"name": "a", "key": key, "tenant": "other"}],
+        });
+        assert!(with(foreign).err().unwrap().contains("not configured"));
     }
 }

@@ -1,6 +1,7 @@
 //! Requests that are not forwarded, in the words of the protocol.
 
 use axum::body::Body;
+use bartizan_access::{Denied, Why};
 use bartizan_core::Protocol;
 use bartizan_wire::{ErrorKind, error_body};
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -15,11 +16,14 @@ pub(crate) struct Failure {
     message: String,
     /// Word for the error counter.
     label: &'static str,
+    /// Seconds after which the caller may try again.
+    retry_after: Option<u64>,
+    unsent: bool,
 }
 
 impl Failure {
     pub(crate) fn new(kind: ErrorKind, label: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), label }
+        Self { kind, message: message.into(), label, retry_after: None, unsent: false }
     }
 
     #[cfg(test)]
@@ -27,24 +31,47 @@ impl Failure {
         &self.message
     }
 
+    /// Over a limit.
+    pub(crate) fn denied(denied: Denied) -> Self {
+        let what = denied.why.as_str();
+        let message = format!("the limit of {what} is reached; try again in {} s", denied.retry_after);
+        let label = match denied.why {
+            Why::Requests => "limit_requests",
+            Why::Tokens => "limit_tokens",
+            Why::Concurrency => "limit_concurrency",
+            Why::Budget | Why::Contended => "budget",
+            Why::Crowded => "limit_callers",
+        };
+        Self { retry_after: Some(denied.retry_after), ..Self::new(ErrorKind::RateLimited, label, message) }
+    }
+
     pub(crate) fn upstream(error: &UpstreamError) -> Self {
         let (kind, label) = match error {
             UpstreamError::NoRoute => (ErrorKind::NotFound, "no_route"),
-            UpstreamError::Unreachable(_) => (ErrorKind::Upstream, "upstream_unreachable"),
+            UpstreamError::Resting => (ErrorKind::Unavailable, "upstream_resting"),
+            UpstreamError::Unconnected(_) | UpstreamError::Unreachable(_) => {
+                (ErrorKind::Upstream, "upstream_unreachable")
+            }
             UpstreamError::Timeout => (ErrorKind::Timeout, "upstream_timeout"),
             UpstreamError::Signed => (ErrorKind::Unauthorized, "signed_request"),
             UpstreamError::Header => (ErrorKind::InvalidRequest, "header"),
         };
-        Self::new(kind, label, error.to_string())
+        let unsent = matches!(error, UpstreamError::NoRoute | UpstreamError::Resting | UpstreamError::Unconnected(_));
+        Self { unsent, ..Self::new(kind, label, error.to_string()) }
+    }
+
+    /// True where no byte of the request has reached an upstream.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.unsent
     }
 
     pub(crate) fn respond(self, protocol: Protocol, metrics: &Metrics) -> Response<Body> {
         metrics.error(self.label);
-        let retry = matches!(self.kind, ErrorKind::Unavailable);
+        let retry = self.retry_after.or((self.kind == ErrorKind::Unavailable).then_some(1));
         let (status, body) = error_body(protocol, self.kind, &self.message, None);
         let mut response = json(status, body);
-        if retry {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = retry {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

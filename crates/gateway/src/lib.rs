@@ -4,13 +4,16 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![allow(clippy::disallowed_methods, reason = "the gateway owns sockets, clocks and secret files")]
 
+mod access;
 mod admin;
 mod admission;
+mod attempt;
 mod body;
 mod coding;
 mod connection;
 mod failure;
 mod head;
+mod jwks;
 mod metrics;
 mod pass;
 mod proxy;
@@ -29,6 +32,9 @@ pub use bartizan_sign::SecretRef;
 pub use metrics::Metrics;
 pub use reload::{Next, Rejected, Reloader};
 pub use server::{Gateway, GatewayError, Stop};
-pub use settings::{Admin, AdminKey, Client, Dialect, OnBlock, Passthrough, Role, Settings, Store, Timeouts, Upstream};
+pub use settings::{
+    Accounting, Admin, AdminKey, Client, Dialect, OnBlock, Passthrough, Role, Settings, Store, Tenant, Timeouts,
+    Upstream,
+};
 pub use tls::{ClientAuth, Tls};
 pub use upstream::{SendFuture, Transport, UpstreamError, Upstreams};

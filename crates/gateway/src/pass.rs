@@ -9,7 +9,7 @@ use bartizan_core::{Coverage, Direction, Part, Reason};
 use bartizan_guard::{Noted, Request as Record};
 use bartizan_wire::ErrorKind;
 use http::header::CONTENT_TYPE;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 
 use crate::body::read;
 use crate::failure::{Failure, json};
@@ -18,7 +18,7 @@ use crate::proxy::{admit, body_failure, contained, event_header, protocol_of, re
 use crate::settings::{Dialect, Passthrough};
 use crate::shared::{Live, Shared, append};
 use crate::stack::GUARDED;
-use crate::upstream::Outgoing;
+use crate::upstream::{Outgoing, UpstreamError};
 
 /// A path that no route reads.
 pub(crate) async fn unread(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
@@ -58,6 +58,12 @@ async fn pass(
 ) -> Result<Response<Body>, Failure> {
     let (admitted, _in_flight) = admit(shared, live, &request)?;
     let (parts, body) = request.into_parts();
+    // What nobody reads cannot be held to a list of models or a budget.
+    let held = !admitted.grant.models.is_empty() || admitted.accounts.iter().any(|a| a.quota.has_budget());
+    if held && parts.method != Method::GET {
+        let message = "this key has a list of models or a budget, so it may not send what nobody reads";
+        return Err(Failure::new(ErrorKind::Forbidden, "passthrough", message));
+    }
     let path = check_rest(live, &parts)?;
     let content_type = parts.headers.get(CONTENT_TYPE).cloned();
     if content_type.as_ref().is_some_and(|v| !is_plain_type(v)) {
@@ -69,9 +75,12 @@ async fn pass(
 
     let target = match &rule.upstream {
         Some(name) => live.upstreams.named(name),
-        None => live.upstreams.route(Dialect::of_path(parts.uri.path()), ""),
+        None => live.upstreams.route(Dialect::of_path(parts.uri.path()), "", &admitted.principal.tenant),
     };
     let target = target.map_err(|e| Failure::upstream(&e))?;
+    if !live.upstreams.settings(target).is_some_and(|u| u.serves(&admitted.principal.tenant)) {
+        return Err(Failure::upstream(&UpstreamError::NoRoute));
+    }
     let name = live.upstreams.settings(target).map_or("", |u| u.name.as_str());
     let record = Record::start(admitted.principal, &format!("{name} {}", rule.path), &live.guard);
     let unread = |direction, bytes| {
@@ -83,7 +92,9 @@ async fn pass(
     };
     let (event, permitted) = unread(Direction::Request, body);
     append(shared, event).await?;
+    let tenant = record.principal.tenant.clone();
     let outgoing = Outgoing {
+        tenant: &tenant,
         method: parts.method,
         path: &path,
         caller: &parts.headers,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
+use bartizan_access::{Price, RequestBound, request_bound};
 use bartizan_core::{Action, Event, Exchange, Protocol, Timings};
 use bartizan_guard::{Checked, Meta, Noted, Parsed, ReplyContext, Request as Record, Route};
 use bartizan_policy::{Cause, Outcome, Permitted};
@@ -16,7 +17,8 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use crate::admission::{Admitted, Rejection};
+use crate::access::{Charge, Size};
+use crate::admission::{Admitted, Rejection, Shown};
 use crate::body::{BodyError, decoded, read};
 use crate::coding::{Coding, Unpacker, coding};
 use crate::failure::{Failure, json};
@@ -25,6 +27,7 @@ use crate::settings::{Dialect, OnBlock};
 use crate::shared::{Asked, InFlight, Live, Shared, append};
 use crate::stream;
 use crate::surface::Surface;
+use crate::tls::ClientCertificate;
 use crate::upstream::{Outgoing, UpstreamError};
 
 /// Bodies up to this size are checked on the async worker: the check takes less time than a thread switch costs.
@@ -85,17 +88,51 @@ pub(crate) async fn contained(
 }
 
 pub(crate) fn admit(shared: &Shared, live: &Live, request: &Request<Body>) -> Result<(Admitted, InFlight), Failure> {
-    let authority = request.uri().authority().map(http::uri::Authority::as_str);
-    let admitted = live.admission.admit(request.headers(), authority).map_err(|rejection| match rejection {
+    let shown = Shown {
+        headers: request.headers(),
+        authority: request.uri().authority().map(http::uri::Authority::as_str),
+        certificate: request.extensions().get::<Arc<ClientCertificate>>().map(|c| &**c),
+    };
+    let admitted = live.admission.admit(shown).map_err(|rejection| match rejection {
         Rejection::Host => Failure::new(ErrorKind::Forbidden, "host", "this host name is not served here"),
         Rejection::Origin => Failure::new(ErrorKind::Forbidden, "origin", "pages of other origins are not served"),
         Rejection::Key => Failure::new(ErrorKind::Unauthorized, "key", "a valid key is needed"),
+        Rejection::NotReady => Failure::new(ErrorKind::Unavailable, "jwks", "tokens cannot be checked yet; try again"),
     })?;
-    let permit = Arc::clone(&shared.in_flight)
-        .try_acquire_owned()
-        .map_err(|_| Failure::new(ErrorKind::Unavailable, "overload", "too many requests in flight; try again"))?;
+    let overload = || Failure::new(ErrorKind::Unavailable, "overload", "too many requests in flight; try again");
+    let entry = shared
+        .access
+        .enter(&admitted.principal.tenant, &admitted.accounts, live.settings.max_in_flight, live.admission.has_walls())
+        .map_err(|denied| denied.map_or_else(overload, Failure::denied))?;
+    let permit = Arc::clone(&shared.in_flight).try_acquire_owned().map_err(|_| overload())?;
     shared.metrics.in_flight.inc();
-    Ok((admitted, InFlight { metrics: Arc::clone(&shared.metrics), _permit: permit }))
+    Ok((admitted, InFlight { metrics: Arc::clone(&shared.metrics), _permit: permit, _entry: entry }))
+}
+
+/// What the caller may use, and what it may take. `None` where nobody is charged.
+fn charge(
+    shared: &Shared,
+    live: &Live,
+    admitted: &Admitted,
+    model: &str,
+    bound: &RequestBound,
+    bytes: usize,
+) -> Result<Option<Charge>, Failure> {
+    if !admitted.may_use(model) {
+        return Err(Failure::new(ErrorKind::Forbidden, "model", "this key may not use this model"));
+    }
+    if admitted.accounts.is_empty() {
+        return Ok(None);
+    }
+    let accounting = &live.settings.accounting;
+    let price = Price::find(&accounting.price, model);
+    if price.is_none() && admitted.accounts.iter().any(|a| a.quota.has_spend()) {
+        let message = "this model has no price, so it cannot be used with a budget in money";
+        return Err(Failure::new(ErrorKind::Forbidden, "price", message));
+    }
+    let size = Size { bytes: bytes as u64, output: bound.output(accounting.max_output) };
+    let charge = shared.access.reserve(&admitted.principal, &admitted.accounts, model, price, size);
+    charge.map(Some).map_err(Failure::denied)
 }
 
 async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>) -> Result<Response<Body>, Failure> {
@@ -106,10 +143,14 @@ async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>
     let path = check_rest(&live, &parts)?;
     let body = request_body(&live, body, coding).await?;
 
+    // Read before the body is given away; only callers who are charged pay for it.
+    let bound = if admitted.accounts.is_empty() { RequestBound::default() } else { request_bound(&body) };
     let mut parsed = read_request(&live, surface.protocol, body).await?;
     parsed.said_by_path(surface.model.as_deref(), surface.stream);
     let model = parsed.model().to_owned();
-    let target = live.upstreams.route(surface.dialect, &model).map_err(|e| Failure::upstream(&e))?;
+    let mut charge = charge(shared, &live, &admitted, &model, &bound, parsed.bytes())?;
+    let tenant = &admitted.principal.tenant;
+    let target = live.upstreams.route(surface.dialect, &model, tenant).map_err(|e| Failure::upstream(&e))?;
     let route = live.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
     let record = Record::start(admitted.principal, &route, &live.guard);
 
@@ -120,7 +161,12 @@ async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>
         append(shared, settled.event).await?;
         return Ok(blocked(&live, &surface, &settled.meta, settled.meta.stream, &record.request_event));
     };
+    if let Some(charge) = &mut charge {
+        charge.sent();
+    }
+    let tenant = record.principal.tenant.clone();
     let outgoing = Outgoing {
+        tenant: &tenant,
         method: Method::POST,
         path: &path,
         caller: &parts.headers,
@@ -128,9 +174,18 @@ async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>
         dialect: surface.dialect,
         content_type: Some(HeaderValue::from_static("application/json")),
     };
-    let reply = recorded(shared, settled.event, live.upstreams.send(target, outgoing, permitted)).await?;
+    let reply = match recorded(shared, settled.event, live.upstreams.send(target, outgoing, permitted)).await {
+        Ok(reply) => reply,
+        Err(failure) => {
+            if let Some(charge) = charge.as_mut().filter(|_| failure.is_unsent()) {
+                charge.refused();
+            }
+            return Err(failure);
+        }
+    };
     let context = settled.context;
-    answer(shared, Asked { live: Arc::clone(&live), surface, record, model, context, target, in_flight }, reply).await
+    let asked = Asked { live: Arc::clone(&live), surface, record, model, context, target, in_flight, charge };
+    answer(shared, asked, reply).await
 }
 
 async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>) -> Result<Response<Body>, Failure> {
@@ -142,7 +197,7 @@ async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>)
         Protocol::AnthropicMessages => Dialect::Anthropic,
         _ => Dialect::of_path(parts.uri.path()),
     };
-    let target = live.upstreams.route(dialect, "").map_err(|e| Failure::upstream(&e))?;
+    let target = live.upstreams.route(dialect, "", &admitted.principal.tenant).map_err(|e| Failure::upstream(&e))?;
     let route = live.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
     let record = Record::start(admitted.principal, &route, &live.guard);
     let checked = check(&live, live.guard.no_body(), ReplyContext::default(), target).await?;
@@ -150,7 +205,9 @@ async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>)
     let Some(permitted) = settled.permitted else {
         return Err(Failure::new(ErrorKind::Internal, "empty", "internal error"));
     };
+    let tenant = record.principal.tenant.clone();
     let outgoing = Outgoing {
+        tenant: &tenant,
         method: Method::GET,
         path: &path,
         caller: &parts.headers,
@@ -167,6 +224,7 @@ async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>)
         context: ReplyContext::default(),
         target,
         in_flight,
+        charge: None,
     };
     answer(shared, asked, reply).await
 }
@@ -364,7 +422,7 @@ async fn answer(shared: &Arc<Shared>, asked: Asked, reply: Response<Incoming>) -
 
 async fn whole_reply(
     shared: &Arc<Shared>,
-    asked: Asked,
+    mut asked: Asked,
     status: StatusCode,
     (body, coding): (Incoming, Option<Coding>),
     upstream_us: u64,
@@ -373,6 +431,9 @@ async fn whole_reply(
     let idle = Duration::from_millis(asked.live.settings.timeouts.idle_ms);
     let body = read(body, limit, idle).await.map_err(reply_failure)?;
     let body = decoded(body, coding, limit).await.map_err(reply_failure)?;
+    if let Some(charge) = &mut asked.charge {
+        if status.is_success() { charge.whole(&body) } else { charge.refused() }
+    }
     // An error reply has no fixed shape; a successful one that does not fit the protocol is not let through.
     let protocol = if status.is_success() { asked.surface.protocol } else { Protocol::Json };
     let parsed = match asked.live.guard.read_reply(protocol, body) {

@@ -74,7 +74,8 @@ impl Reloader {
             let reason = format!("a restart is needed for a change of {}", changed.join(", "));
             return Err(Rejected::new(reason, files));
         }
-        let live = Live::build(guard, settings, None, self.address).map_err(|reason| Rejected::new(reason, files))?;
+        let live = Live::build(guard, settings, None, self.address, &self.shared.access)
+            .map_err(|reason| Rejected::new(reason, files))?;
         self.shared.put(live);
         Ok(())
     }

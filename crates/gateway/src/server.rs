@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bartizan_core::EventStore;
+use bartizan_core::{AccessStore, EventStore};
 use bartizan_guard::{Guard, Recorder};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::Access;
 use crate::admin::{self, AdminAccess};
 use crate::admission::Peer;
 use crate::connection::{Acceptor, Service};
@@ -61,6 +62,7 @@ pub struct Gateway {
     settings: Settings,
     metrics: Arc<Metrics>,
     reloader: Reloader,
+    access: Arc<Access>,
 }
 
 impl Gateway {
@@ -69,7 +71,20 @@ impl Gateway {
     /// # Errors
     /// A setting is wrong or an address is taken.
     pub async fn bind(settings: Settings, guard: Arc<Guard>, store: Arc<dyn EventStore>) -> Result<Self, GatewayError> {
-        Self::bind_to(settings, guard, store, None).await
+        Self::bind_to(settings, guard, store, None, None).await
+    }
+
+    /// The same with client keys and budgets that are kept in a store.
+    ///
+    /// # Errors
+    /// A setting is wrong, an address is taken, or a store cannot be read.
+    pub async fn bind_with_access(
+        settings: Settings,
+        guard: Arc<Guard>,
+        store: Arc<dyn EventStore>,
+        access: Arc<dyn AccessStore>,
+    ) -> Result<Self, GatewayError> {
+        Self::bind_to(settings, guard, store, Some(access), None).await
     }
 
     /// The same with upstreams over a transport of the caller's choice.
@@ -82,22 +97,25 @@ impl Gateway {
         store: Arc<dyn EventStore>,
         upstreams: Upstreams,
     ) -> Result<Self, GatewayError> {
-        Self::bind_to(settings, guard, store, Some(upstreams)).await
+        Self::bind_to(settings, guard, store, None, Some(upstreams)).await
     }
 
     async fn bind_to(
         settings: Settings,
         guard: Arc<Guard>,
         store: Arc<dyn EventStore>,
+        access: Option<Arc<dyn AccessStore>>,
         upstreams: Option<Upstreams>,
     ) -> Result<Self, GatewayError> {
         let header = Duration::from_millis(settings.timeouts.header_ms);
         let callers = listen(&settings.listen).await?;
         let address = local(&callers, &settings.listen)?;
-        let live = Live::build(guard, settings.clone(), upstreams, address).map_err(GatewayError::Settings)?;
+        let access = Access::open(access).await?;
+        let live = Live::build(guard, settings.clone(), upstreams, address, &access).map_err(GatewayError::Settings)?;
         let recorder = Recorder::new(store)?;
+        tokio::spawn(Access::keep(Arc::downgrade(&access), Arc::clone(recorder.store())));
         let metrics = Arc::new(Metrics::default());
-        let shared = Arc::new(Shared::new(live, recorder, Arc::clone(&metrics)));
+        let shared = Arc::new(Shared::new(live, recorder, Arc::clone(&metrics), Arc::clone(&access)));
         let reloader = Reloader::new(Arc::clone(&shared), address);
 
         let tls = if settings.tls.is_some() { Acceptor::Live(Arc::clone(&shared)) } else { Acceptor::Plain };
@@ -136,6 +154,7 @@ impl Gateway {
             settings,
             metrics,
             reloader,
+            access,
         })
     }
 
@@ -192,10 +211,12 @@ impl Gateway {
             while listeners.join_next().await.is_some() {}
             tracker.wait().await;
         };
-        match tokio::time::timeout(Duration::from_millis(self.settings.timeouts.drain_ms), drained).await {
+        let stop = match tokio::time::timeout(Duration::from_millis(self.settings.timeouts.drain_ms), drained).await {
             Ok(()) => Stop::Drained,
             Err(_) => Stop::Cut,
-        }
+        };
+        self.access.write().await;
+        stop
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use bartizan_core::TenantId;
+use bartizan_access::{JwtSettings, Price};
+use bartizan_core::{Grant, Quota, TenantId};
 use bartizan_policy::OpaqueTable;
 use bartizan_sign::SecretRef;
 use schemars::JsonSchema;
@@ -87,6 +88,62 @@ pub struct Upstream {
     /// Another treatment of unreadable parts than the policy's.
     #[serde(default)]
     pub opaque: Option<OpaqueTable>,
+    /// Where it is, such as `eu`.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// Tenants that are routed there; empty is all.
+    #[serde(default)]
+    pub tenants: Vec<TenantId>,
+    /// Milliseconds until its first byte, all attempts together; without it `timeouts.first_byte_ms` holds.
+    #[serde(default)]
+    pub first_byte_ms: Option<u64>,
+    /// How often a request is tried again that no byte of can have been processed: there was no connection, or it was
+    /// turned away with 429 or 503 and a `Retry-After`, and sending twice is harmless (no body, an `idempotency-key`, or
+    /// `retry_busy`).
+    #[serde(default = "one")]
+    pub retries: u32,
+    /// A request that was turned away with 429 or 503 and a `Retry-After` may be sent again whatever it is.
+    #[serde(default)]
+    pub retry_busy: bool,
+    /// Upstreams that take its requests when it cannot, in order, by name. Of the same dialects.
+    #[serde(default)]
+    pub fallback: Vec<String>,
+    /// After so many failures in a row it is left alone for ten seconds; 0 is never. Default: 5 where there is a
+    /// `fallback`, else never.
+    #[serde(default)]
+    pub breaker: Option<u32>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+impl Upstream {
+    /// One for everything, at an SDK's base URL.
+    #[must_use]
+    pub fn at(name: &str, url: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            url: url.to_owned(),
+            dialects: Vec::new(),
+            models: Vec::new(),
+            key: None,
+            opaque: None,
+            region: None,
+            tenants: Vec::new(),
+            first_byte_ms: None,
+            retries: one(),
+            retry_busy: false,
+            fallback: Vec::new(),
+            breaker: None,
+        }
+    }
+
+    /// True where requests of the tenant may go there.
+    #[must_use]
+    pub fn serves(&self, tenant: &TenantId) -> bool {
+        self.tenants.is_empty() || self.tenants.contains(tenant)
+    }
 }
 
 /// A caller that may use the gateway.
@@ -96,7 +153,66 @@ pub struct Client {
     /// Name in records and metrics.
     pub name: String,
     /// Its key, sent as `Authorization: Bearer`, `x-api-key`, `api-key` or `x-goog-api-key`.
-    pub key: SecretRef,
+    #[serde(default)]
+    pub key: Option<SecretRef>,
+    /// Its client certificate, instead of a key or besides one: a name among the subject alternative names such as
+    /// `spiffe://example.org/agent`, or the whole subject such as `CN=agent`.
+    #[serde(default)]
+    pub certificate: Option<String>,
+    /// Whose traffic it is.
+    #[serde(default)]
+    pub tenant: TenantId,
+    /// Models that it may use: names, or prefixes with `*` at the end; empty is all.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// Guard profile.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// How much it may use.
+    #[serde(default)]
+    pub quota: Quota,
+}
+
+impl Client {
+    /// What it may do.
+    #[must_use]
+    pub fn grant(&self) -> Grant {
+        Grant { models: self.models.clone(), profile: self.profile.clone(), quota: self.quota.clone() }
+    }
+}
+
+/// A tenant. Once one is configured, keys and tokens of any other (besides `default`) are refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// Name: 1 to 64 of `a-z 0-9 - _ .`.
+    pub name: TenantId,
+    /// Regions that its traffic may go to; empty is all. An upstream that serves the tenant and lies elsewhere is a
+    /// mistake in the configuration.
+    #[serde(default)]
+    pub regions: Vec<String>,
+    /// Guard profile of its callers that have none of their own.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// How much all its callers together may use.
+    #[serde(default)]
+    pub quota: Quota,
+}
+
+/// How tokens and money are accounted for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Accounting {
+    /// Tokens that an answer is taken to have at most where the request names no limit.
+    pub max_output: u64,
+    /// What models cost. Callers with a budget in money can only use models that have a price.
+    pub price: Vec<Price>,
+}
+
+impl Default for Accounting {
+    fn default() -> Self {
+        Self { max_output: 16_384, price: Vec::new() }
+    }
 }
 
 /// What an administrator may do. Each role may also do what the one before it may, except that only an auditor opens
@@ -218,8 +334,14 @@ pub struct Settings {
     pub on_block: OnBlock,
     /// Model servers; the first that fits a request gets it.
     pub upstream: Vec<Upstream>,
-    /// Callers. Without any, only callers on this machine are served.
+    /// Callers. Without any, and without keys and tokens, only callers on this machine are served.
     pub client: Vec<Client>,
+    /// Tenants.
+    pub tenant: Vec<Tenant>,
+    /// Tokens of an identity provider.
+    pub jwt: Option<JwtSettings>,
+    /// How tokens and money are accounted for.
+    pub accounting: Accounting,
     /// Host names by which callers reach the gateway, besides loopback ones. Guards against DNS rebinding.
     pub hosts: Vec<String>,
     /// Most requests in flight; more are answered 503.
@@ -245,6 +367,9 @@ impl Default for Settings {
             on_block: OnBlock::default(),
             upstream: Vec::new(),
             client: Vec::new(),
+            tenant: Vec::new(),
+            jwt: None,
+            accounting: Accounting::default(),
             hosts: Vec::new(),
             max_in_flight: 512,
             max_connections: 2048,

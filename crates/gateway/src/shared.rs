@@ -11,6 +11,7 @@ use bartizan_wire::ErrorKind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
+use crate::access::{Access, Charge, Entry};
 use crate::admission::Admission;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) recorder: Recorder,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) in_flight: Arc<Semaphore>,
+    pub(crate) access: Arc<Access>,
     /// False after a record could not be written, until one can.
     pub(crate) recording: AtomicBool,
 }
@@ -46,14 +48,15 @@ impl Live {
         settings: Settings,
         upstreams: Option<Upstreams>,
         address: SocketAddr,
+        access: &Arc<Access>,
     ) -> Result<Self, String> {
         if settings.upstream.is_empty() {
             return Err("no upstream is configured: give `--upstream URL` or an `[[upstream]]` section".into());
         }
-        let admission = Admission::new(&settings)?;
+        let admission = Admission::new(&settings, access)?;
         if !address.ip().is_loopback() && !admission.needs_key() {
             return Err(format!(
-                "`{}` can be reached from other machines, so callers need keys: add a `[[client]]` section",
+                "`{}` can be reached from other machines, so callers need keys: add a `[[client]]` section, or make one with `bartizan keys create`",
                 settings.listen
             ));
         }
@@ -67,13 +70,14 @@ impl Live {
 }
 
 impl Shared {
-    pub(crate) fn new(live: Live, recorder: Recorder, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(live: Live, recorder: Recorder, metrics: Arc<Metrics>, access: Arc<Access>) -> Self {
         let places = live.settings.max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             live: ArcSwap::from_pointee(live),
             recorder,
             metrics,
             in_flight: Arc::new(Semaphore::new(places)),
+            access,
             recording: AtomicBool::new(true),
         }
     }
@@ -93,6 +97,7 @@ impl Shared {
 pub(crate) struct InFlight {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) _permit: OwnedSemaphorePermit,
+    pub(crate) _entry: Entry,
 }
 
 impl Drop for InFlight {
@@ -110,6 +115,8 @@ pub(crate) struct Asked {
     pub(crate) context: ReplyContext,
     pub(crate) target: usize,
     pub(crate) in_flight: InFlight,
+    /// `None` where nobody is charged.
+    pub(crate) charge: Option<Charge>,
 }
 
 /// Records a decision, durably, and counts it.

@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
+use crate::access::Metered;
 use crate::coding::Unpacker;
 use crate::settings::OnBlock;
 use crate::shared::{Asked, Shared, append};
@@ -52,7 +53,7 @@ impl Stream for Pieces {
 
 async fn run(
     shared: Arc<Shared>,
-    asked: Asked,
+    mut asked: Asked,
     (mut body, mut unpacker): (Incoming, Option<Unpacker>),
     upstream_us: u64,
     sender: mpsc::Sender<Bytes>,
@@ -66,6 +67,7 @@ async fn run(
     );
     let idle = Duration::from_millis(asked.live.settings.timeouts.idle_ms);
     let mut caller_left = false;
+    let mut metered = asked.charge.take().map(Metered::new);
     loop {
         let frame = tokio::select! {
             biased;
@@ -74,14 +76,24 @@ async fn run(
         };
         let output = match frame {
             Ok(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) => match unpacker.as_mut().map(|unpacker| unpacker.push(&data)) {
-                    None => stream.push(&data),
-                    Some(Ok(plain)) => stream.push(&plain),
-                    Some(Err(_)) => {
-                        shared.metrics.error("encoding");
-                        stream.fail("the upstream's stream is not in the coding that it names")
+                Ok(data) => {
+                    let plain = match unpacker.as_mut() {
+                        None => Ok(data),
+                        Some(unpacker) => unpacker.push(&data).map(Bytes::from),
+                    };
+                    match plain {
+                        Ok(plain) => {
+                            if let Some(metered) = &mut metered {
+                                metered.push(&plain);
+                            }
+                            stream.push(&plain)
+                        }
+                        Err(_) => {
+                            shared.metrics.error("encoding");
+                            stream.fail("the upstream's stream is not in the coding that it names")
+                        }
                     }
-                },
+                }
                 Err(_) => continue,
             },
             Ok(None) => break,
@@ -104,6 +116,7 @@ async fn run(
         }
     }
     drop(body);
+    drop(metered);
     let last = (!caller_left).then(|| stream.finish());
     // Without a record the caller gets no proper end.
     let recorded = record(&shared, &asked, &stream, upstream_us).await;

@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bartizan_core::Exchange;
+use bartizan_access::model_fits;
+use bartizan_core::{Exchange, TenantId};
 use bartizan_policy::Permitted;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -17,6 +18,7 @@ use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::admission::KEY_HEADERS;
+use crate::attempt::{Breaker, is_busy, is_idempotent, wait};
 use crate::settings::{Dialect, Settings, Timeouts, Upstream};
 
 /// What goes wrong on the way to an upstream. It is never the caller's fault.
@@ -25,9 +27,15 @@ pub enum UpstreamError {
     /// No upstream is configured for this dialect and model.
     #[error("no upstream serves this model")]
     NoRoute,
-    /// It could not be reached or broke off.
+    /// No connection: no byte of the request has reached it.
     #[error("the upstream could not be reached")]
+    Unconnected(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It broke off; it may have worked on the request.
+    #[error("the upstream broke off")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It failed several times in a row and is left alone for a while.
+    #[error("the upstream has failed and is left alone for a while; try again later")]
+    Resting,
     /// It did not answer in time.
     #[error("the upstream did not answer in time")]
     Timeout,
@@ -55,7 +63,12 @@ pub trait Transport: Send + Sync {
 impl<C: Connect + Clone + Send + Sync + 'static> Transport for Client<C, Full<Bytes>> {
     fn send(&self, request: Request<Full<Bytes>>) -> SendFuture {
         let reply = self.request(request);
-        Box::pin(async move { reply.await.map_err(|e| UpstreamError::Unreachable(Box::new(e))) })
+        Box::pin(async move {
+            reply.await.map_err(|e| match e.is_connect() {
+                true => UpstreamError::Unconnected(Box::new(e)),
+                false => UpstreamError::Unreachable(Box::new(e)),
+            })
+        })
     }
 }
 
@@ -63,6 +76,10 @@ struct Target {
     settings: Upstream,
     base: String,
     key: Option<String>,
+    first_byte: Duration,
+    breaker: Breaker,
+    /// Where its requests go when it cannot take them, in order.
+    fallbacks: Vec<usize>,
 }
 
 /// All upstreams, with their keys.
@@ -70,11 +87,12 @@ pub struct Upstreams {
     targets: Vec<Target>,
     transport: Box<dyn Transport>,
     pass_headers: Vec<HeaderName>,
-    first_byte: Duration,
 }
 
 /// What is sent besides the body.
 pub(crate) struct Outgoing<'a> {
+    /// Whose request.
+    pub(crate) tenant: &'a TenantId,
     pub(crate) method: Method,
     /// Path and query; the path starts with `/`.
     pub(crate) path: &'a str,
@@ -130,25 +148,31 @@ impl Upstreams {
                 Some(key) => Some(key.resolve().map_err(|e| format!("key of upstream `{}`: {e}", upstream.name))?),
                 None => None,
             };
-            targets.push(Target { settings: upstream.clone(), base, key });
+            let first_byte = Duration::from_millis(upstream.first_byte_ms.unwrap_or(settings.timeouts.first_byte_ms));
+            let breaker = Breaker::new(upstream.breaker.unwrap_or(if upstream.fallback.is_empty() { 0 } else { 5 }));
+            let fallbacks = fallbacks(settings, upstream)?;
+            targets.push(Target { settings: upstream.clone(), base, key, first_byte, breaker, fallbacks });
         }
         let mut pass_headers: Vec<HeaderName> = PASSED.iter().map(|n| HeaderName::from_static(n)).collect();
         for name in &settings.pass_headers {
             let name: HeaderName = name.parse().map_err(|_| format!("`{name}` is not a header name"))?;
+            if name.as_str().starts_with("x-bartizan-") {
+                return Err(format!("`{name}` is for the gateway and is not passed on"));
+            }
             pass_headers.push(name);
         }
-        let first_byte = Duration::from_millis(settings.timeouts.first_byte_ms);
-        Ok(Self { targets, transport, pass_headers, first_byte })
+        Ok(Self { targets, transport, pass_headers })
     }
 
-    /// The upstream for a request: the first whose dialect and model fit.
-    pub(crate) fn route(&self, dialect: Dialect, model: &str) -> Result<usize, UpstreamError> {
+    /// The upstream for a request: the first whose dialect, model and tenant fit.
+    pub(crate) fn route(&self, dialect: Dialect, model: &str, tenant: &TenantId) -> Result<usize, UpstreamError> {
         self.targets
             .iter()
             .position(|t| {
                 let dialects = &t.settings.dialects;
                 let models = &t.settings.models;
                 (dialects.is_empty() || dialects.contains(&dialect))
+                    && t.settings.serves(tenant)
                     && (models.is_empty() || model.is_empty() || models.iter().any(|m| model_fits(m, model)))
             })
             .ok_or(UpstreamError::NoRoute)
@@ -169,34 +193,93 @@ impl Upstreams {
     }
 
     /// Sends what policy permitted.
+    ///
+    /// A request is sent once more only where no byte of the one before can have been processed: there was no
+    /// connection, or, where sending twice is harmless, it was turned away with a time to come back. The first byte of
+    /// a reply ends it, and so does the time that the first upstream has for all attempts.
     pub(crate) async fn send(
         &self,
         index: usize,
         outgoing: Outgoing<'_>,
         permitted: Permitted<Exchange>,
     ) -> Result<Response<Incoming>, UpstreamError> {
-        let target = self.targets.get(index).ok_or(UpstreamError::NoRoute)?;
-        let body = permitted.into_inner().body;
-        let uri: Uri = format!("{}{}", target.base, outgoing.path).parse().map_err(|_| UpstreamError::Header)?;
-        let mut request = Request::builder().method(outgoing.method.clone()).uri(uri);
-        if let Some(headers) = request.headers_mut() {
-            self.headers(target, outgoing, headers)?;
+        let Outgoing { tenant, path, .. } = outgoing;
+        let first = self.targets.get(index).ok_or(UpstreamError::NoRoute)?;
+        let body = Bytes::from(permitted.into_inner().body);
+        let deadline = Instant::now() + first.first_byte;
+        let others = first.fallbacks.iter().filter_map(|at| self.targets.get(*at));
+        let mut last = UpstreamError::Resting;
+        for target in std::iter::once(first).chain(others.filter(|t| t.settings.serves(tenant))) {
+            if !target.breaker.lets(Instant::now()) {
+                continue;
+            }
+            let harmless = target.settings.retry_busy || is_idempotent(&outgoing.method, outgoing.caller);
+            for attempt in 0..=target.settings.retries {
+                let uri: Uri = format!("{}{path}", target.base).parse().map_err(|_| UpstreamError::Header)?;
+                let mut request = Request::builder().method(outgoing.method.clone()).uri(uri);
+                if let Some(headers) = request.headers_mut() {
+                    self.headers(target, &outgoing, headers)?;
+                }
+                let request = request.body(Full::new(body.clone())).map_err(|_| UpstreamError::Header)?;
+                let within = deadline.min(Instant::now() + target.first_byte);
+                let reply = tokio::time::timeout_at(within.into(), self.transport.send(request)).await;
+                let (busy, reply) = match reply {
+                    Ok(Ok(reply)) => {
+                        let broken = matches!(reply.status().as_u16(), 502..=504);
+                        target.breaker.note(!broken, Instant::now());
+                        if !harmless || !is_busy(reply.status(), reply.headers()) {
+                            return Ok(reply);
+                        }
+                        (true, Ok(reply))
+                    }
+                    Ok(Err(error)) => {
+                        target.breaker.note(false, Instant::now());
+                        if !matches!(error, UpstreamError::Unconnected(_)) {
+                            return Err(error);
+                        }
+                        (false, Err(error))
+                    }
+                    Err(_) => {
+                        target.breaker.note(false, Instant::now());
+                        return Err(UpstreamError::Timeout);
+                    }
+                };
+                let headers = reply.as_ref().ok().filter(|_| busy).map(Response::headers);
+                let pause = wait(attempt + 1, headers).filter(|pause| Instant::now() + *pause < deadline);
+                match (pause, attempt < target.settings.retries) {
+                    (Some(pause), true) => tokio::time::sleep(pause).await,
+                    _ if first.fallbacks.is_empty() => return reply,
+                    _ => {
+                        // With nobody else left, this is the answer.
+                        match reply {
+                            Ok(reply) if self.is_last(first, target, tenant) => return Ok(reply),
+                            Ok(_) => {}
+                            Err(error) => last = error,
+                        }
+                        tracing::warn!(upstream = target.settings.name, "the upstream cannot take a request");
+                        break;
+                    }
+                }
+            }
         }
-        let request = request.body(Full::new(Bytes::from(body))).map_err(|_| UpstreamError::Header)?;
-        match tokio::time::timeout(self.first_byte, self.transport.send(request)).await {
-            Ok(reply) => reply,
-            Err(_) => Err(UpstreamError::Timeout),
-        }
+        Err(last)
     }
 
-    fn headers(&self, target: &Target, outgoing: Outgoing<'_>, out: &mut HeaderMap) -> Result<(), UpstreamError> {
+    /// True where no other upstream is left to try.
+    fn is_last(&self, first: &Target, target: &Target, tenant: &TenantId) -> bool {
+        let serving = |at: &&usize| self.targets.get(**at).is_some_and(|t| t.settings.serves(tenant));
+        let last = first.fallbacks.iter().rfind(serving).and_then(|at| self.targets.get(*at)).unwrap_or(first);
+        std::ptr::eq(last, target)
+    }
+
+    fn headers(&self, target: &Target, outgoing: &Outgoing<'_>, out: &mut HeaderMap) -> Result<(), UpstreamError> {
         let caller = outgoing.caller;
         for name in &self.pass_headers {
             for value in caller.get_all(name) {
                 out.append(name.clone(), value.clone());
             }
         }
-        if let Some(kind) = outgoing.content_type {
+        if let Some(kind) = outgoing.content_type.clone() {
             out.insert(CONTENT_TYPE, kind);
         }
         if let Some(accept) = caller.get(ACCEPT) {
@@ -238,11 +321,27 @@ fn is_signature(value: &HeaderValue) -> bool {
     value.as_bytes().get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"AWS4"))
 }
 
-fn model_fits(pattern: &str, model: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(prefix) => model.starts_with(prefix),
-        None => pattern == model,
+/// The upstreams that an upstream names as its fallbacks. They stand in for it, so they speak the same dialects, and
+/// what cannot be read is treated the same.
+fn fallbacks(settings: &Settings, upstream: &Upstream) -> Result<Vec<usize>, String> {
+    let mut found = Vec::with_capacity(upstream.fallback.len());
+    for name in &upstream.fallback {
+        let at = settings.upstream.iter().position(|u| u.name == *name && u.name != upstream.name);
+        let other = at.and_then(|at| settings.upstream.get(at));
+        match (at, other) {
+            (Some(at), Some(other)) if other.dialects == upstream.dialects && other.opaque == upstream.opaque => {
+                found.push(at);
+            }
+            (Some(_), Some(_)) => {
+                return Err(format!(
+                    "upstream `{}` and its fallback `{name}` differ in dialects or `opaque`",
+                    upstream.name
+                ));
+            }
+            _ => return Err(format!("the fallback `{name}` of upstream `{}` is no other upstream", upstream.name)),
+        }
     }
+    Ok(found)
 }
 
 /// The address without what SDKs expect at its end and requests to the gateway repeat: the `/v1` of OpenAI's, the
@@ -261,7 +360,7 @@ fn base(url: &str, azure: bool) -> Result<String, String> {
     Ok(endings.iter().find_map(|ending| trimmed.strip_suffix(ending)).unwrap_or(trimmed).to_owned())
 }
 
-fn transport(timeouts: &Timeouts, needs_tls: bool) -> Result<Box<dyn Transport>, String> {
+pub(crate) fn transport(timeouts: &Timeouts, needs_tls: bool) -> Result<Box<dyn Transport>, String> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);
@@ -296,10 +395,5 @@ mod tests {
         for bad in ["api.openai.com", "ftp://x", "http://u:p@h", "http://h/?x=1", ""] {
             assert!(base(bad, false).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn models_fit_by_name_or_prefix() {
-        assert!(model_fits("gpt-*", "gpt-4o") && model_fits("x", "x") && !model_fits("x", "xy"));
     }
 }

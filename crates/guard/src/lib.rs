@@ -13,6 +13,6 @@ mod stream;
 
 pub use exchange::{Meta, ReplyContext};
 pub use guard::{Checked, Decision, Guard, GuardError, Parsed, Route};
-pub use record::{Noted, Recorder, Request};
+pub use record::{Noted, Recorder, Request, bounded_model};
 pub use settings::Settings;
 pub use stream::{Output, Released, ReplyStream};

@@ -133,7 +133,7 @@ impl Recorder {
             route: request.route.clone(),
             protocol: meta.protocol,
             direction: meta.direction,
-            model: bounded(&meta.model),
+            model: bounded_model(&meta.model),
             mode: request.mode,
             verdict: noted.verdict,
             action: noted.action,
@@ -170,8 +170,9 @@ fn new_id() -> String {
     Uuid::now_v7().to_string()
 }
 
-/// A model name is the caller's text: a long or odd one is not kept.
-fn bounded(model: &str) -> String {
+/// A model name as it may be kept: it is the caller's text, so a long or odd one becomes `?`.
+#[must_use]
+pub fn bounded_model(model: &str) -> String {
     let plain = model.len() <= 128 && model.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/@+".contains(&b));
     if plain { model.to_owned() } else { "?".to_owned() }
 }
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_model_name_cannot_carry_content() {
-        assert_eq!(bounded("gpt-4o-mini"), "gpt-4o-mini");
-        assert_eq!(bounded("my ssn is 078-05-1120"), "?");
+        assert_eq!(bounded_model("gpt-4o-mini"), "gpt-4o-mini");
+        assert_eq!(bounded_model("my ssn is 078-05-1120"), "?");
     }
 }

@@ -32,6 +32,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, reason = "a store owns files")]
 
+mod access;
 mod chain;
 mod read;
 mod sealed;
@@ -42,5 +43,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use access::{SqliteAccess, access_path};
 pub use sqlite::{OpenError, Options, SqliteStore};
 pub use wal::SYNC_EVERY;

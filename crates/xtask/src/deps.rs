@@ -39,6 +39,11 @@ const BANNED: &[&str] = &["ring", "openssl-sys", "native-tls", "serde_yaml"];
 const WALL: &[&str] =
     &["unwrap_used", "expect_used", "panic", "indexing_slicing", "string_slice", "todo", "unreachable"];
 
+/// Where a name becomes a tenant: a caller is authenticated, an operator names it, or a store reads back what was one.
+/// Anywhere else a name of a request could be taken for an identity. Files, or folders with `/` at the end.
+const TENANT_MAKERS: &[&str] =
+    &["core/src/tenant.rs", "access/src/jwt.rs", "store/src/", "gateway/src/admin/access.rs", "bartizan/src/"];
+
 /// Checks everything and lists every fault.
 pub(crate) fn check() -> Result {
     let mut faults = edge_faults(&edges(&tree(&["--depth", "1", "--prefix", "depth", "-e", "normal,build"])?), false);
@@ -63,7 +68,35 @@ pub(crate) fn check() -> Result {
         let source = std::fs::read_to_string(&path).map_err(|e| format!("cannot read `{}`: {e}", path.display()))?;
         faults.extend(missing_wall(&source).into_iter().map(|what| format!("`{}` lacks {what}", path.display())));
     }
+    tenant_faults(&repo::root().join("crates"), &mut faults)?;
     if faults.is_empty() { Ok(()) } else { Err(format!("dependency rules are broken\n  {}", faults.join("\n  "))) }
+}
+
+/// Every source file below `folder`, read.
+fn tenant_faults(folder: &std::path::Path, faults: &mut Vec<String>) -> Result {
+    let failed = |e: std::io::Error| format!("cannot read `{}`: {e}", folder.display());
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            if path.file_name().is_some_and(|name| name != "target" && name != "tests") {
+                tenant_faults(&path, faults)?;
+            }
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let source = std::fs::read_to_string(&path).map_err(failed)?;
+            if makes_tenants(&path.to_string_lossy().replace('\\', "/"), &source) {
+                faults.push(format!("`{}` makes a tenant of a name; see TENANT_MAKERS", path.display()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// True where a file that may not makes tenants outside its tests.
+fn makes_tenants(path: &str, source: &str) -> bool {
+    let live = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let below = path.rsplit_once("crates/").map_or(path, |(_, below)| below);
+    let allowed = TENANT_MAKERS.iter().any(|maker| below.starts_with(maker));
+    !allowed && !path.ends_with("/tests.rs") && live.contains(concat!("TenantId::", "authenticated"))
 }
 
 fn tree(args: &[&str]) -> Result<String> {
@@ -183,6 +216,15 @@ mod tests {
         assert_eq!(missing_wall(&whole.replace("clippy::string_slice,", "")).len(), 1);
         assert_eq!(missing_wall(&whole.replace("forbid", "deny")).len(), 1);
         assert_eq!(missing_wall("").len(), WALL.len() + 1);
+    }
+
+    #[test]
+    fn tenants_are_made_in_few_places() {
+        let call = concat!("let t = TenantId::", "authenticated(name)?;");
+        assert!(makes_tenants("/x/crates/gateway/src/proxy.rs", call));
+        assert!(!makes_tenants("/x/crates/access/src/jwt.rs", call));
+        assert!(makes_tenants("/x/crates/other/access/src/jwt.rs", call));
+        assert!(!makes_tenants("/x/crates/gateway/src/proxy.rs", &format!("#[cfg(test)]\nmod tests {{ {call} }}")));
     }
 
     trait MapJoin {

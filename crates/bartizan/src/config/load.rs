@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use aws_lc_rs::digest;
+use bartizan_access::AccessError;
+use bartizan_core::TenantId;
+use bartizan_gateway::Upstream;
 use bartizan_guard::Guard;
 use serde_json::Value;
 
@@ -305,13 +308,68 @@ impl Loaded {
         for (kind, names) in [
             ("upstream", config.upstream.iter().map(|u| u.name.as_str()).collect::<Vec<_>>()),
             ("client", config.client.iter().map(|c| c.name.as_str()).collect()),
+            ("tenant", config.tenant.iter().map(|t| t.name.as_str()).collect()),
         ] {
             if let Some((index, name)) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
                 let title = format!("two entries of `{kind}` are named `{name}`");
                 return Err(self.problem(&format!("{kind}.{index}.name"), title, "the second"));
             }
         }
+        self.check_access()
+    }
+
+    /// Who may ask, what for, and where it may go.
+    fn check_access(&self) -> Result<(), Problem> {
+        let config = &self.config;
+        if let Some(jwt) = &config.jwt
+            && let Err(error) = jwt.check()
+        {
+            let AccessError::Jwt { key, .. } = &error else { return Err(Problem::new(error.to_string())) };
+            return Err(self.problem(&format!("jwt.{key}"), error.to_string(), ""));
+        }
+        for (index, client) in config.client.iter().enumerate() {
+            if client.key.is_none() && client.certificate.is_none() {
+                let title = format!("client `{}` has neither `key` nor `certificate`", client.name);
+                return Err(self.problem(&format!("client.{index}.name"), title, ""));
+            }
+            self.check_tenant(&format!("client.{index}.tenant"), &client.tenant)?;
+        }
+        for (index, upstream) in config.upstream.iter().enumerate() {
+            for (at, tenant) in upstream.tenants.iter().enumerate() {
+                self.check_tenant(&format!("upstream.{index}.tenants.{at}"), tenant)?;
+            }
+        }
+        for (index, tenant) in config.tenant.iter().enumerate().filter(|(_, t)| !t.regions.is_empty()) {
+            let path = format!("tenant.{index}.regions");
+            let mut served = config.upstream.iter().filter(|u| u.serves(&tenant.name)).peekable();
+            if served.peek().is_none() {
+                let title = format!("no upstream serves the tenant `{}`", tenant.name);
+                return Err(self.problem(&path, title, ""));
+            }
+            let inside = |u: &&Upstream| u.region.as_ref().is_some_and(|r| tenant.regions.contains(r));
+            if let Some(upstream) = served.find(|u| !inside(u)) {
+                let region = upstream.region.as_deref().unwrap_or("not named");
+                let title = format!(
+                    "upstream `{}` (region {region}) serves the tenant `{}`, whose traffic must stay in {}",
+                    upstream.name,
+                    tenant.name,
+                    tenant.regions.join(", "),
+                );
+                let help = "name the upstream's `region`, or list in its `tenants` whom it serves";
+                return Err(self.problem(&path, title, "").help(help));
+            }
+        }
         Ok(())
+    }
+
+    /// Once tenants are configured, others do not exist.
+    fn check_tenant(&self, path: &str, tenant: &TenantId) -> Result<(), Problem> {
+        let tenants = &self.config.tenant;
+        if tenants.is_empty() || *tenant == TenantId::sole() || tenants.iter().any(|t| t.name == *tenant) {
+            return Ok(());
+        }
+        let title = format!("the tenant `{tenant}` is not configured");
+        Err(self.problem(path, title, "").help("add a `[[tenant]]` section with that name"))
     }
 
     /// The guard of this configuration.

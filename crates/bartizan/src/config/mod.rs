@@ -4,9 +4,10 @@ mod load;
 mod locate;
 pub(crate) mod show;
 
+use bartizan_access::JwtSettings;
 use bartizan_core::{Limits, Mode};
 use bartizan_engine::Suppression;
-use bartizan_gateway::{Admin, Client, OnBlock, Passthrough, Store, Timeouts, Tls, Upstream};
+use bartizan_gateway::{Accounting, Admin, Client, OnBlock, Passthrough, Store, Tenant, Timeouts, Tls, Upstream};
 use bartizan_policy::Policy;
 use bartizan_sinks::Sink;
 use schemars::JsonSchema;
@@ -40,8 +41,14 @@ pub(crate) struct Config {
     pub(crate) max_connections: usize,
     /// Model servers; the first that fits a request gets it.
     pub(crate) upstream: Vec<Upstream>,
-    /// Callers. Without any, only callers on this machine are served.
+    /// Callers. Without any, and without keys and tokens, only callers on this machine are served.
     pub(crate) client: Vec<Client>,
+    /// Tenants.
+    pub(crate) tenant: Vec<Tenant>,
+    /// Tokens of an identity provider.
+    pub(crate) jwt: Option<JwtSettings>,
+    /// How tokens and money are accounted for.
+    pub(crate) accounting: Accounting,
     /// Where decisions are recorded.
     pub(crate) store: Store,
     /// Places outside that get the records.
@@ -75,6 +82,9 @@ impl Default for Config {
             max_connections: gateway.max_connections,
             upstream: gateway.upstream,
             client: gateway.client,
+            tenant: gateway.tenant,
+            jwt: gateway.jwt,
+            accounting: gateway.accounting,
             store: gateway.store,
             sink: Vec::new(),
             timeouts: gateway.timeouts,
@@ -105,6 +115,9 @@ impl Config {
             on_block: self.on_block,
             upstream: self.upstream.clone(),
             client: self.client.clone(),
+            tenant: self.tenant.clone(),
+            jwt: self.jwt.clone(),
+            accounting: self.accounting.clone(),
             tls: self.tls.clone(),
             admin: self.admin.clone(),
             hosts: self.hosts.clone(),

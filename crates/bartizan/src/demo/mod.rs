@@ -32,14 +32,7 @@ async fn tour() -> anyhow::Result<u8> {
         ..Default::default()
     };
     let guard = Arc::new(Guard::new(&settings)?);
-    let upstream = Upstream {
-        name: "assistant".to_owned(),
-        url: format!("http://{}/v1", assistant.address()),
-        dialects: Vec::new(),
-        models: Vec::new(),
-        key: None,
-        opaque: None,
-    };
+    let upstream = Upstream::at("assistant", &format!("http://{}/v1", assistant.address()));
     let gateway_settings =
         Settings { listen: "127.0.0.1:0".to_owned(), upstream: vec![upstream], ..Settings::default() };
     let gateway = Gateway::bind(gateway_settings, guard, Arc::clone(&store)).await?;

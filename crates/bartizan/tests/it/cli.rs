@@ -96,6 +96,7 @@ fn help_fits_on_a_screen() {
           config       Check or show the configuration
           doctor       Say what is set up, what can be reached, and what is missing
           report       Work with the evidence
+          keys         Make and take back client keys, and see what was used with them
           completions  Write a completion script for a shell to standard output
 
         Options:

@@ -14,3 +14,4 @@ mod requests;
 mod sdk;
 mod siem;
 mod support;
+mod tenants;

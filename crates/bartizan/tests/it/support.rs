@@ -147,6 +147,20 @@ impl Gateway {
     fn launch(config: &str, args: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("bartizan.toml"), config).expect("the configuration is written");
+        Self::within(folder, args)
+    }
+
+    /// Starts it once more in a folder that another has left.
+    pub(crate) fn again(folder: tempfile::TempDir) -> Self {
+        Self::within(folder, &["up", "--listen", "127.0.0.1:0"])
+    }
+
+    /// With its configuration and the evidence.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn within(folder: tempfile::TempDir, args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bartizan"));
         command.args(args).current_dir(folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).env("NO_COLOR", "1");

@@ -1,5 +1,6 @@
 //! The gateway in process, over real sockets.
 #![allow(clippy::disallowed_methods, reason = "tests use clocks, files and sockets")]
 
+mod access;
 mod front;
 mod support;

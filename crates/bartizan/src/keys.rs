@@ -1,0 +1,362 @@
+//! `bartizan keys`: client keys, and what was used with them.
+//!
+//! Keys are in a file of their own beside the evidence, so they can be made while a gateway runs; it looks at the file
+//! several times a second.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use bartizan_access::{KeyHasher, NewKey, day_of, month_of};
+use bartizan_core::{AccessStore, Act, Deed, EventStore, Grant, KeyRecord, Quota, Spender, TenantId, Used};
+use bartizan_store::{OpenError, Options, SqliteAccess, SqliteStore, access_path};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::DONE;
+use crate::cli::{By, CreateKey, KeysCommand, ListFormat, OneKey, RevokeKey, RotateKey, UsageArgs};
+use crate::config::{self, Config};
+use crate::problem::Problem;
+use crate::terminal;
+
+/// `bartizan keys`.
+pub(crate) fn run(command: &KeysCommand) -> anyhow::Result<u8> {
+    let at = match command {
+        KeysCommand::Create(args) => &args.config,
+        KeysCommand::List { config, .. } => config,
+        KeysCommand::Rotate(args) => &args.key.config,
+        KeysCommand::Revoke(args) => &args.key.config,
+        KeysCommand::Usage(args) => &args.config,
+    };
+    let config = config::load(at, &[])?.config;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let store = open(&config).await?;
+        match command {
+            KeysCommand::Create(args) => create(&store, &config, args).await?,
+            KeysCommand::List { tenant, format, .. } => list(&store, tenant, *format).await?,
+            KeysCommand::Rotate(args) => rotate(&store, args).await?,
+            KeysCommand::Revoke(args) => revoke(&store, args).await?,
+            KeysCommand::Usage(args) => usage(&store, args).await?,
+        }
+        record(&store, &config).await?;
+        store.close().await;
+        Ok(DONE)
+    })
+}
+
+/// Opens the keys that belong to a configuration.
+pub(crate) async fn open(config: &Config) -> anyhow::Result<SqliteAccess> {
+    if config.store.path == ":memory:" {
+        return Err(Problem::new("`store.path` is `:memory:`, so there are no keys to keep")
+            .help("name a file there, or write `[[client]]` sections")
+            .into());
+    }
+    let path = access_path(Path::new(&config.store.path));
+    SqliteAccess::open(&path)
+        .await
+        .map_err(|error| Problem::new(format!("cannot open the keys `{}`: {error}", path.display())).into())
+}
+
+/// Takes records of deeds over into the chain. Where a gateway runs, the chain is its own, and it does so at once.
+async fn record(store: &SqliteAccess, config: &Config) -> anyhow::Result<()> {
+    if store.waiting_acts().await?.is_empty() {
+        return Ok(());
+    }
+    let options = Options { sync: config.store.sync, ..Options::default() };
+    let events = match SqliteStore::open_with(Path::new(&config.store.path), &options).await {
+        Ok(events) => events,
+        Err(OpenError::InUse { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    for act in store.waiting_acts().await? {
+        let id = act.id.clone();
+        events.act(act).await?;
+        store.act_done(&id).await?;
+    }
+    events.close().await;
+    Ok(())
+}
+
+async fn create(store: &SqliteAccess, config: &Config, args: &CreateKey) -> anyhow::Result<()> {
+    if !plain_name(&args.name) {
+        return Err(Problem::new(format!("`{}` is not a name for a key", terminal::line(&args.name)))
+            .help("a name is 1 to 64 of the characters a-z, A-Z, 0-9, `-`, `_`, `.` and `@`")
+            .into());
+    }
+    if !config.tenant.is_empty()
+        && args.tenant != TenantId::sole()
+        && !config.tenant.iter().any(|t| t.name == args.tenant)
+    {
+        return Err(Problem::new(format!("the tenant `{}` is not configured", args.tenant))
+            .help("add a `[[tenant]]` section")
+            .into());
+    }
+    let now = Timestamp::now().as_millisecond();
+    let expires = args.expires.as_deref().map(|text| moment(text, now)).transpose()?;
+    let grant = Grant {
+        models: args.models.clone(),
+        profile: args.profile.clone(),
+        quota: Quota {
+            requests_per_minute: args.rpm,
+            tokens_per_minute: args.tpm,
+            concurrency: args.concurrency,
+            tokens_per_day: args.tokens_per_day,
+            tokens_per_month: args.tokens_per_month,
+            spend_per_day: args.budget_per_day,
+            spend_per_month: args.budget,
+        },
+    };
+    let key = NewKey::generate()?;
+    let hasher = KeyHasher::new(&store.hash_key().await?);
+    let record = KeyRecord {
+        id: key.id.clone(),
+        name: Arc::from(args.name.as_str()),
+        tenant: args.tenant.clone(),
+        hash: hasher.hash(key.text()),
+        previous: None,
+        grant: Arc::new(grant),
+        created: now,
+        expires,
+        revoked: None,
+    };
+    let act = act(Deed::KeyCreated, &record, "");
+    if !store.create(&args.tenant, record, act).await? {
+        return Err(Problem::new(format!("the tenant `{}` has a key `{}` already", args.tenant, args.name))
+            .help("`bartizan keys rotate` gives it another secret, `bartizan keys revoke` takes it back")
+            .into());
+    }
+    shown(&key, &args.name)
+}
+
+/// The key alone goes to standard output, so that a script can take it from there.
+fn shown(key: &NewKey, name: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout().lock(), "{}", key.text())?;
+    writeln!(std::io::stderr().lock(), "key `{name}` (id {}); it is not shown again", key.id)?;
+    Ok(())
+}
+
+async fn rotate(store: &SqliteAccess, args: &RotateKey) -> anyhow::Result<()> {
+    let old = find(store, &args.key).await?;
+    let now = Timestamp::now().as_millisecond();
+    let grace = span(&args.grace).ok_or_else(|| bad_span(&args.grace))?;
+    let key = NewKey::for_id(&old.id)?;
+    let hasher = KeyHasher::new(&store.hash_key().await?);
+    let previous = (grace > 0).then_some((old.hash, now.saturating_add(grace)));
+    let record = KeyRecord { hash: hasher.hash(key.text()), previous, ..old };
+    let mut act = act(Deed::KeyRotated, &record, "");
+    act.detail.insert("grace_s".to_owned(), (grace / 1000).to_string());
+    let name = Arc::clone(&record.name);
+    if !store.change(&args.key.tenant, record, act).await? {
+        return Err(no_key(&args.key).into());
+    }
+    shown(&key, &name)
+}
+
+async fn revoke(store: &SqliteAccess, args: &RevokeKey) -> anyhow::Result<()> {
+    let old = find(store, &args.key).await?;
+    let record = KeyRecord { revoked: Some(Timestamp::now().as_millisecond()), previous: None, ..old };
+    let act = act(Deed::KeyRevoked, &record, &args.reason);
+    let name = Arc::clone(&record.name);
+    if !store.change(&args.key.tenant, record, act).await? {
+        return Err(no_key(&args.key).into());
+    }
+    writeln!(std::io::stdout().lock(), "key `{name}` is revoked")?;
+    Ok(())
+}
+
+async fn find(store: &SqliteAccess, key: &OneKey) -> anyhow::Result<KeyRecord> {
+    let keys = store.keys(&key.tenant).await?;
+    let found = keys.into_iter().find(|k| k.revoked.is_none() && (*k.name == *key.key || k.id == key.key));
+    Ok(found.ok_or_else(|| no_key(key))?)
+}
+
+fn no_key(key: &OneKey) -> Problem {
+    Problem::new(format!("the tenant `{}` has no key `{}` in force", key.tenant, terminal::line(&key.key)))
+        .help("`bartizan keys list --tenant NAME` shows them")
+}
+
+async fn list(store: &SqliteAccess, tenant: &TenantId, format: ListFormat) -> anyhow::Result<()> {
+    let keys = store.keys(tenant).await?;
+    let now = Timestamp::now().as_millisecond();
+    let mut out = std::io::stdout().lock();
+    if format == ListFormat::Json {
+        let list: Vec<_> = keys
+            .iter()
+            .map(|k| {
+                json!({
+                    "id": k.id, "name": k.name, "tenant": k.tenant, "state": state(k, now), "created": time(k.created),
+                    "expires": k.expires.map(time), "revoked": k.revoked.map(time), "grant": *k.grant,
+                })
+            })
+            .collect();
+        writeln!(out, "{}", serde_json::to_string_pretty(&list)?)?;
+        return Ok(());
+    }
+    if keys.is_empty() {
+        writeln!(out, "the tenant `{tenant}` has no keys")?;
+        return Ok(());
+    }
+    writeln!(out, "{:<12}  {:<20}  {:<8}  {:<20}  {:<20}  models", "id", "name", "state", "created", "expires")?;
+    for k in &keys {
+        let models = if k.grant.models.is_empty() { "all".to_owned() } else { k.grant.models.join(" ") };
+        writeln!(
+            out,
+            "{:<12}  {:<20}  {:<8}  {:<20}  {:<20}  {}",
+            k.id,
+            k.name,
+            state(k, now),
+            time(k.created),
+            k.expires.map_or_else(|| "never".to_owned(), time),
+            terminal::line(&models),
+        )?;
+    }
+    Ok(())
+}
+
+fn state(key: &KeyRecord, now: i64) -> &'static str {
+    match key {
+        _ if key.revoked.is_some() => "revoked",
+        _ if key.expires.is_some_and(|at| now >= at) => "expired",
+        _ if key.previous.is_some_and(|(_, until)| now < until) => "rotating",
+        _ => "good",
+    }
+}
+
+async fn usage(store: &SqliteAccess, args: &UsageArgs) -> anyhow::Result<()> {
+    let today = day_of(Timestamp::now().as_millisecond());
+    let from = args.days.map_or_else(|| month_of(today), |days| today.saturating_sub(i64::from(days.max(1)) - 1));
+    let rows = store.usage(&args.tenant, from).await?;
+    // People are kept under pseudonyms; who knows a name can ask for it.
+    let user = match &args.user {
+        Some(name) => Some(KeyHasher::new(&store.hash_key().await?).pseudonym(&args.tenant, name)),
+        None => None,
+    };
+    let mut sums: BTreeMap<Arc<str>, Used> = BTreeMap::new();
+    for (spender, used) in rows.iter().filter(|(s, _)| user.as_ref().is_none_or(|u| *s.user == **u)) {
+        sums.entry(part(spender, args.by)).or_default().add(used);
+    }
+    let mut out = std::io::stdout().lock();
+    if args.format == ListFormat::Json {
+        let list: Vec<_> = sums.iter().map(|(name, used)| json!({"name": name, "used": used})).collect();
+        writeln!(out, "{}", serde_json::to_string_pretty(&list)?)?;
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{:<28}  {:>10}  {:>14}  {:>14}  {:>12}",
+        args.by.as_str(),
+        "requests",
+        "tokens in",
+        "tokens out",
+        "spend"
+    )?;
+    for (name, used) in &sums {
+        let name = if name.is_empty() { "-" } else { name };
+        writeln!(
+            out,
+            "{:<28}  {:>10}  {:>14}  {:>14}  {:>12}",
+            terminal::line(name),
+            used.requests,
+            used.input_tokens,
+            used.output_tokens,
+            used.spend.to_string(),
+        )?;
+    }
+    Ok(())
+}
+
+fn part(spender: &Spender, by: By) -> Arc<str> {
+    Arc::clone(match by {
+        By::Key => &spender.key,
+        By::Model => &spender.model,
+        By::User => &spender.user,
+        By::Session => &spender.session,
+        By::Feature => &spender.feature,
+        By::Team => &spender.team,
+    })
+}
+
+/// The record of a deed. The chain fills in its place.
+fn act(deed: Deed, key: &KeyRecord, reason: &str) -> Act {
+    let user = std::env::var("USER").ok().filter(|u| plain_name(u));
+    let mut detail = BTreeMap::from([("id".to_owned(), key.id.clone())]);
+    if let Some(at) = key.expires {
+        detail.insert("expires".to_owned(), time(at));
+    }
+    Act {
+        id: uuid::Uuid::now_v7().to_string(),
+        chain_id: String::new(),
+        seq: 0,
+        time: format!("{:.6}", Timestamp::now()),
+        tenant: key.tenant.clone(),
+        actor: user.map_or_else(|| "cli".to_owned(), |u| format!("cli:{u}")),
+        deed,
+        subject: key.name.to_string(),
+        reason: reason.to_owned(),
+        detail,
+        prev: String::new(),
+        hash: String::new(),
+    }
+}
+
+fn plain_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.@".contains(&b))
+}
+
+fn time(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).map_or_else(|_| "?".to_owned(), |t| format!("{t:.0}"))
+}
+
+/// A date, a time, or a span from now.
+fn moment(text: &str, now: i64) -> Result<i64, Problem> {
+    let date = || format!("{text}T00:00:00Z").parse::<Timestamp>().ok();
+    let at = span(text)
+        .map(|ms| now.saturating_add(ms))
+        .or_else(|| text.parse::<Timestamp>().ok().or_else(date).map(|t| t.as_millisecond()))
+        .ok_or_else(|| {
+            Problem::new(format!("`{}` is no time", terminal::line(text)))
+                .help("give a span such as 90d, or a date such as 2027-01-31")
+        })?;
+    if at <= now { Err(Problem::new(format!("`{text}` is in the past"))) } else { Ok(at) }
+}
+
+/// `30s`, `15m`, `24h`, `90d` in milliseconds; `0` is none.
+fn span(text: &str) -> Option<i64> {
+    if text == "0" {
+        return Some(0);
+    }
+    let unit = text.chars().last()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let count: i64 = text.strip_suffix(unit)?.parse().ok().filter(|n| *n >= 0)?;
+    count.checked_mul(seconds * 1000)
+}
+
+fn bad_span(text: &str) -> Problem {
+    Problem::new(format!("`{}` is no span of time", terminal::line(text))).help("give one such as 15m, 24h or 7d")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_and_dates_are_read() {
+        for (text, seconds) in [("0", 0), ("30s", 30), ("15m", 900), ("24h", 86_400), ("90d", 7_776_000)] {
+            assert_eq!(span(text), Some(seconds * 1000), "{text}");
+        }
+        for bad in ["", "d", "-1d", "1w", "1.5h", "é", "99999999999999999d"] {
+            assert_eq!(span(bad), None, "{bad}");
+        }
+        assert_eq!(moment("1970-01-02", 0).unwrap(), 86_400_000);
+        assert_eq!(moment("1970-01-01T00:00:01Z", 0).unwrap(), 1000);
+        assert!(moment("1970-01-02", 90_000_000).is_err() && moment("soon", 0).is_err());
+    }
+}
