@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use bartizan_core::{Money, Severity, Source, TenantId, TenantNameError};
+use bartizan_gateway::SecretRef;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -59,6 +60,11 @@ pub(crate) enum Command {
     /// Make and take back client keys, and see what was used with them.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Write the time line of an exchange, an event's exchange or a session, with what proves it, as JSON and Markdown.
+    Case(CaseArgs),
+    /// Open or erase what is recorded of exchanges.
+    #[command(subcommand)]
+    Record(RecordCommand),
     /// Write a completion script for a shell to standard output.
     Completions {
         /// Which shell.
@@ -380,8 +386,18 @@ impl By {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReportCommand {
-    /// Recompute the hash chain of the evidence.
+    /// Recompute the hash chain of the evidence and compare it with checkpoints, or check a case file.
     Verify(VerifyArgs),
+    /// Write records for other programs. The export is itself a record.
+    Export(ExportArgs),
+    /// Make a key that signs checkpoints: the secret goes to a new file, the public key to standard output.
+    NewKey {
+        /// Where the secret goes.
+        file: PathBuf,
+        /// Name of the key in checkpoints.
+        #[arg(long, default_value = "bartizan")]
+        name: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -392,6 +408,148 @@ pub(crate) struct VerifyArgs {
     /// A record noted earlier, `SEQ:HASH` as printed by this command: it must still be there
     #[arg(long, value_name = "SEQ:HASH")]
     pub(crate) expect: Option<String>,
+    /// Signed checkpoints, kept in another place
+    #[arg(long, value_name = "FILE", requires = "public_key")]
+    pub(crate) checkpoints: Option<PathBuf>,
+    /// The key that signed them, as `report new-key` printed it
+    #[arg(long, value_name = "KEY")]
+    pub(crate) public_key: Option<String>,
+    /// Check a case file instead, without a store
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["store", "expect", "checkpoints"])]
+    pub(crate) case: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// JSON lines, as in the store.
+    Jsonl,
+    /// OCSF 1.6 events, JSON lines.
+    Ocsf,
+    /// Parquet.
+    Parquet,
+}
+
+impl ExportFormat {
+    /// Its word on the command line.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Ocsf => "ocsf",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// How
+    #[arg(long, value_enum, default_value = "jsonl")]
+    pub(crate) format: ExportFormat,
+    /// From this time on, RFC 3339 in UTC; a day is the beginning of one
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Records of this tenant only
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    /// Where to [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Evidence store [default: the configured one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CaseArgs {
+    /// Id of an exchange or event, or pseudonym of a session
+    pub(crate) id: String,
+    /// Whose
+    #[arg(long, default_value = "default")]
+    pub(crate) tenant: String,
+    /// Signed checkpoints: the first that covers the records goes into the case
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoints: Option<PathBuf>,
+    /// Name of the two files without ending [default: case-ID]
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) output: Option<PathBuf>,
+    /// Evidence store [default: the configured one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecordCommand {
+    /// Open what is recorded of an event or exchange. That it was opened, by which role and why, is recorded first.
+    Unseal(UnsealArgs),
+    /// Make what is recorded of a tenant unreadable for good by destroying its keys. That is recorded.
+    Erase(EraseArgs),
+    /// Make the key of a role that may unseal: the key goes to a new file, its configuration to standard output.
+    Role {
+        /// Name of the role in records.
+        name: String,
+        /// Where the key goes.
+        file: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UnsealFormat {
+    /// One agent trace, as `policy eval` reads it.
+    Trace,
+    /// The bodies as they were.
+    Raw,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnsealArgs {
+    /// Id of the event or exchange
+    pub(crate) id: String,
+    /// Whose
+    #[arg(long, default_value = "default")]
+    pub(crate) tenant: String,
+    /// Why; it goes on record
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Key of a role in the configuration: file:PATH or env:NAME
+    #[arg(long, value_name = "REF", value_parser = secret)]
+    pub(crate) role_key: SecretRef,
+    /// How
+    #[arg(long, value_enum, default_value = "trace")]
+    pub(crate) format: UnsealFormat,
+    /// Evidence store [default: the configured one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+fn secret(text: &str) -> Result<SecretRef, String> {
+    SecretRef::try_from(text.to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EraseArgs {
+    /// Whose
+    #[arg(long)]
+    pub(crate) tenant: String,
+    /// Only what was recorded on days before this one, YYYY-MM-DD [default: everything, and the key of pseudonyms]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) before: Option<String>,
+    /// Why; it goes on record
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Evidence store [default: the configured one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
 }

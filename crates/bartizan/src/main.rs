@@ -8,11 +8,13 @@ mod config;
 mod control;
 mod demo;
 mod doctor;
+mod evidence;
 mod explain;
 mod generate;
 mod init;
 mod keys;
 mod problem;
+mod record;
 mod report;
 mod rules;
 mod suggest;
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command, ConfigCommand, ReportCommand, RulesCommand};
+use crate::cli::{Cli, Command, ConfigCommand, RulesCommand};
 
 /// Done, nothing at the gate.
 pub(crate) const DONE: u8 = 0;
@@ -61,8 +63,10 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Config(ConfigCommand::Schema) => config::show::schema(),
         Command::Config(ConfigCommand::Import(args)) => config::import::run(&args),
         Command::Doctor(at) => doctor::run(&at),
-        Command::Report(ReportCommand::Verify(args)) => report::verify(&args),
         Command::Keys(command) => keys::run(&command),
+        Command::Report(command) => report::run(&command),
+        Command::Case(args) => report::case::start(&args),
+        Command::Record(command) => record::run(&command),
         Command::Completions { shell } => generate::completions(shell),
         Command::Gen { folder } => generate::run(&folder),
         Command::Bench(what) => bench::run(&what),

@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::UpArgs;
 use crate::config::{self, Config, Loaded};
+use crate::evidence;
 use crate::keys;
 use crate::problem::Problem;
 use crate::terminal;
@@ -68,8 +69,9 @@ fn log() {
 
 async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8> {
     let Next { settings, guard, digest, files } = next;
-    let store = open(config).await?;
-    let store: Arc<dyn EventStore> = Arc::new(store);
+    let store = Arc::new(open(config).await?);
+    let recorder = evidence::recorder(config, &store)?;
+    let background = evidence::background(config, &store)?;
     let sinks = Sinks::new(&config.sink).map_err(|error| Problem::new(error.to_string()))?;
     let mode = guard.mode();
     let rules = guard.rules().count();
@@ -77,18 +79,21 @@ async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8>
         ":memory:" => Arc::new(SqliteAccess::open_in_memory().await?),
         _ => Arc::new(keys::open(config).await?),
     };
-    let gateway = Gateway::bind_with_access(settings, guard, Arc::clone(&store), access)
+    let gateway = Gateway::bind_recorder(settings, guard, recorder, Some(access))
         .await
         .map_err(|error| Problem::new(error.to_string()).help("see what is set: bartizan config show"))?;
     let address = gateway.address()?;
     // A gateway whose terminal has gone away still guards.
     let _ = greet(config, &address.to_string(), mode, rules);
     let metrics = gateway.metrics();
-    tokio::spawn(
-        sinks.run(store, PathBuf::from(format!("{}.sinks", config.store.path)), move |name| metrics.sink(name)),
-    );
+    tokio::spawn(sinks.run(
+        store as Arc<dyn EventStore>,
+        PathBuf::from(format!("{}.sinks", config.store.path)),
+        move |name| metrics.sink(name),
+    ));
     let args = args.clone();
     tokio::spawn(gateway.reloader().watch(digest, files, move || reread(&args)));
+    tokio::spawn(background);
     let stop = gateway.serve(stop_signal()).await;
     match stop {
         Stop::Drained => Ok(DONE),

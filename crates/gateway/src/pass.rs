@@ -16,7 +16,7 @@ use crate::failure::{Failure, json};
 use crate::head::{check_rest, is_plain_type, reply_headers};
 use crate::proxy::{admit, body_failure, contained, event_header, protocol_of, reply_failure};
 use crate::settings::{Dialect, Passthrough};
-use crate::shared::{Live, Shared, append};
+use crate::shared::{Live, Shared, append, know};
 use crate::stack::GUARDED;
 use crate::upstream::{Outgoing, UpstreamError};
 
@@ -82,6 +82,7 @@ async fn pass(
         return Err(Failure::upstream(&UpstreamError::NoRoute));
     }
     let name = live.upstreams.settings(target).map_or("", |u| u.name.as_str());
+    know(shared, &admitted.principal.tenant).await?;
     let record = Record::start(admitted.principal, &format!("{name} {}", rule.path), &live.guard);
     let unread = |direction, bytes| {
         let (meta, permitted) = live.guard.unread(direction, bytes);
@@ -91,7 +92,7 @@ async fn pass(
         (event, permitted)
     };
     let (event, permitted) = unread(Direction::Request, body);
-    append(shared, event).await?;
+    append(shared, event, None).await?;
     let tenant = record.principal.tenant.clone();
     let outgoing = Outgoing {
         tenant: &tenant,
@@ -107,7 +108,7 @@ async fn pass(
     let idle = Duration::from_millis(live.settings.timeouts.idle_ms);
     let body = read(body, limit, idle).await.map_err(reply_failure)?;
     let (event, permitted) = unread(Direction::Reply, body);
-    append(shared, event).await?;
+    append(shared, event, None).await?;
     let mut response = json(head.status.as_u16(), permitted.into_inner().body);
     if let Some(kind) = head.headers.get(CONTENT_TYPE).filter(|v| is_plain_type(v)) {
         response.headers_mut().insert(CONTENT_TYPE, kind.clone());

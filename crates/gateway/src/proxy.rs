@@ -8,8 +8,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use bartizan_access::{Price, RequestBound, request_bound};
-use bartizan_core::{Action, Event, Exchange, Protocol, Timings};
-use bartizan_guard::{Checked, Meta, Noted, Parsed, ReplyContext, Request as Record, Route};
+use bartizan_core::{Action, Direction, Event, Exchange, Protocol, Timings};
+use bartizan_guard::{Checked, Kept, Meta, Noted, Parsed, ReplyContext, Request as Record, Route};
 use bartizan_policy::{Cause, Outcome, Permitted};
 use bartizan_wire::{ErrorKind, error_body, refusal_body, refusal_stream};
 use futures_util::FutureExt;
@@ -24,7 +24,7 @@ use crate::coding::{Coding, Unpacker, coding};
 use crate::failure::{Failure, json};
 use crate::head::{check_head, check_rest, reply_headers};
 use crate::settings::{Dialect, OnBlock};
-use crate::shared::{Asked, InFlight, Live, Shared, append};
+use crate::shared::{Asked, InFlight, Live, Shared, append, kept, know};
 use crate::stored::Question;
 use crate::stream;
 use crate::surface::Surface;
@@ -157,6 +157,7 @@ async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>
 
     // Read before the body is given away; only callers who are charged pay for it.
     let bound = if admitted.accounts.is_empty() { RequestBound::default() } else { request_bound(&body) };
+    let kept = kept(shared, surface.protocol, Direction::Request, &body);
     let mut parsed = read_request(&live, surface.protocol, body).await?;
     parsed.said_by_path(surface.model.as_deref(), surface.stream);
     let model = parsed.model().to_owned();
@@ -164,13 +165,14 @@ async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>
     let tenant = &admitted.principal.tenant;
     let target = live.upstreams.route(surface.dialect, &model, tenant).map_err(|e| Failure::upstream(&e))?;
     let route = live.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
+    know(shared, &admitted.principal.tenant).await?;
     let record = Record::start(admitted.principal, &route, &live.guard);
 
     let checked = check(&live, parsed, ReplyContext::default(), target).await?;
     let settled = settle(shared, &record, checked);
     let model = settled.event.model.clone();
     let Some(permitted) = settled.permitted else {
-        append(shared, settled.event).await?;
+        append(shared, settled.event, kept).await?;
         return Ok(blocked(&live, &surface, &settled.meta, settled.meta.stream, &record.request_event));
     };
     if let Some(charge) = &mut charge {
@@ -186,7 +188,7 @@ async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>
         dialect: surface.dialect,
         content_type: Some(HeaderValue::from_static("application/json")),
     };
-    let reply = match recorded(shared, settled.event, live.upstreams.send(target, outgoing, permitted)).await {
+    let reply = match recorded(shared, settled.event, kept, live.upstreams.send(target, outgoing, permitted)).await {
         Ok(reply) => reply,
         Err(failure) => {
             if let Some(charge) = charge.as_mut().filter(|_| failure.is_unsent()) {
@@ -219,6 +221,7 @@ async fn fetch(
     };
     let target = live.upstreams.route(dialect, "", &admitted.principal.tenant).map_err(|e| Failure::upstream(&e))?;
     let route = live.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
+    know(shared, &admitted.principal.tenant).await?;
     let record = Record::start(admitted.principal, &route, &live.guard);
     let checked = check(&live, live.guard.no_body(protocol), ReplyContext::default(), target).await?;
     let settled = settle(shared, &record, checked);
@@ -235,7 +238,7 @@ async fn fetch(
         dialect,
         content_type: None,
     };
-    let reply = recorded(shared, settled.event, live.upstreams.send(target, outgoing, permitted)).await?;
+    let reply = recorded(shared, settled.event, None, live.upstreams.send(target, outgoing, permitted)).await?;
     let asked = Asked {
         live: Arc::clone(&live),
         surface: Surface { dialect, ..protocol.into() },
@@ -356,7 +359,8 @@ pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Sett
     if let Some(permitted) = &permitted
         && !permitted.get().body.is_empty()
     {
-        noted.hmacs.insert(meta.direction.as_str().to_owned(), shared.recorder.digest(&permitted.get().body));
+        let digest = shared.recorder.digest(&record.principal.tenant, &permitted.get().body);
+        noted.hmacs.extend(digest.map(|digest| (meta.direction.as_str().to_owned(), digest)));
     }
     shared.metrics.guard_time(meta.direction, Duration::from_micros(parse_us + scan_us));
     let event = shared.recorder.event(record, &meta, noted);
@@ -373,14 +377,15 @@ fn explain(causes: &[Cause]) {
 async fn recorded(
     shared: &Shared,
     event: Event,
+    kept: Option<Kept>,
     send: impl Future<Output = Result<Response<Incoming>, UpstreamError>>,
 ) -> Result<Response<Incoming>, Failure> {
     let reply = if shared.recording.load(Ordering::Relaxed) {
-        let (recorded, reply) = tokio::join!(append(shared, event), send);
+        let (recorded, reply) = tokio::join!(append(shared, event, kept), send);
         recorded?;
         reply
     } else {
-        append(shared, event).await?;
+        append(shared, event, kept).await?;
         send.await
     };
     reply.map_err(|e| Failure::upstream(&e))
@@ -457,6 +462,7 @@ async fn whole_reply(
     }
     // An error reply has no fixed shape; a successful one that does not fit the protocol is not let through.
     let protocol = if status.is_success() { asked.surface.protocol } else { Protocol::Json };
+    let kept = kept(shared, protocol, Direction::Reply, &body);
     let parsed = match asked.live.guard.read_reply(protocol, body) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -468,7 +474,7 @@ async fn whole_reply(
     let mut settled = settle(shared, &asked.record, checked);
     settled.event.model.clone_from(&asked.model);
     settled.event.timings.upstream_us = upstream_us;
-    append(shared, settled.event).await?;
+    append(shared, settled.event, kept).await?;
     match settled.permitted {
         Some(permitted) => Ok(json(200, permitted.into_inner().body)),
         None => Ok(blocked(&asked.live, &asked.surface, &settled.meta, false, &asked.record.reply_event)),

@@ -71,7 +71,7 @@ impl Gateway {
     /// # Errors
     /// A setting is wrong or an address is taken.
     pub async fn bind(settings: Settings, guard: Arc<Guard>, store: Arc<dyn EventStore>) -> Result<Self, GatewayError> {
-        Self::bind_to(settings, guard, store, None, None).await
+        Self::bind_to(settings, guard, Recorder::new(store)?, None, None).await
     }
 
     /// The same with client keys and budgets that are kept in a store.
@@ -84,7 +84,20 @@ impl Gateway {
         store: Arc<dyn EventStore>,
         access: Arc<dyn AccessStore>,
     ) -> Result<Self, GatewayError> {
-        Self::bind_to(settings, guard, store, Some(access), None).await
+        Self::bind_to(settings, guard, Recorder::new(store)?, Some(access), None).await
+    }
+
+    /// The same with a recorder that may also keep content.
+    ///
+    /// # Errors
+    /// A setting is wrong, an address is taken, or a store cannot be read.
+    pub async fn bind_recorder(
+        settings: Settings,
+        guard: Arc<Guard>,
+        recorder: Recorder,
+        access: Option<Arc<dyn AccessStore>>,
+    ) -> Result<Self, GatewayError> {
+        Self::bind_to(settings, guard, recorder, access, None).await
     }
 
     /// The same with upstreams over a transport of the caller's choice.
@@ -97,13 +110,13 @@ impl Gateway {
         store: Arc<dyn EventStore>,
         upstreams: Upstreams,
     ) -> Result<Self, GatewayError> {
-        Self::bind_to(settings, guard, store, None, Some(upstreams)).await
+        Self::bind_to(settings, guard, Recorder::new(store)?, None, Some(upstreams)).await
     }
 
     async fn bind_to(
         settings: Settings,
         guard: Arc<Guard>,
-        store: Arc<dyn EventStore>,
+        recorder: Recorder,
         access: Option<Arc<dyn AccessStore>>,
         upstreams: Option<Upstreams>,
     ) -> Result<Self, GatewayError> {
@@ -112,7 +125,6 @@ impl Gateway {
         let address = local(&callers, &settings.listen)?;
         let access = Access::open(access).await?;
         let live = Live::build(guard, settings.clone(), upstreams, address, &access).map_err(GatewayError::Settings)?;
-        let recorder = Recorder::new(store)?;
         tokio::spawn(Access::keep(Arc::downgrade(&access), Arc::clone(recorder.store())));
         let metrics = Arc::new(Metrics::default());
         let shared = Arc::new(Shared::new(live, recorder, Arc::clone(&metrics), Arc::clone(&access)));

@@ -312,11 +312,13 @@ pub struct Store {
     pub path: String,
     /// Nothing is lost at power loss either, at the price of a disk flush per group of records.
     pub sync: bool,
+    /// Days after which records are taken away, with a record of that; 0 is never.
+    pub retention_days: u32,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { path: "bartizan.sqlite".to_owned(), sync: false }
+        Self { path: "bartizan.sqlite".to_owned(), sync: false, retention_days: 0 }
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
-use bartizan_core::Event;
-use bartizan_guard::{Guard, Recorder, ReplyContext, Request as Record};
+use bartizan_core::{Direction, Event, Protocol, TenantId};
+use bartizan_guard::{Guard, Kept, Recorder, ReplyContext, Request as Record};
 use bartizan_wire::ErrorKind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
@@ -121,8 +121,27 @@ pub(crate) struct Asked {
     pub(crate) charge: Option<Charge>,
 }
 
-/// Records a decision, durably, and counts it.
-pub(crate) async fn append(shared: &Shared, event: Event) -> Result<(), Failure> {
+/// Opens the keys of a tenant for its records.
+pub(crate) async fn know(shared: &Shared, tenant: &TenantId) -> Result<(), Failure> {
+    shared.recorder.know(tenant).await.map_err(|error| {
+        tracing::error!(%error, "cannot open a tenant's keys");
+        unrecorded()
+    })
+}
+
+/// A copy of a body that may be recorded.
+pub(crate) fn kept(shared: &Shared, protocol: Protocol, direction: Direction, body: &[u8]) -> Option<Kept> {
+    let mut kept = shared.recorder.keep(protocol, direction, false)?;
+    kept.push(body);
+    Some(kept)
+}
+
+fn unrecorded() -> Failure {
+    Failure::new(ErrorKind::Unavailable, "store", "the decision cannot be recorded; try again later")
+}
+
+/// Records a decision, durably, and counts it. `kept` is the body that it is about, where bodies are recorded.
+pub(crate) async fn append(shared: &Shared, event: Event, kept: Option<Kept>) -> Result<(), Failure> {
     shared.metrics.decision(event.protocol, event.direction, event.verdict, event.action);
     for (rule, count) in &event.rules {
         shared.metrics.findings(rule, *count);
@@ -130,10 +149,10 @@ pub(crate) async fn append(shared: &Shared, event: Event) -> Result<(), Failure>
     if event.failed_open {
         shared.metrics.failed_open();
     }
-    let recorded = shared.recorder.append(event).await;
+    let recorded = shared.recorder.append_with(event, kept).await;
     shared.recording.store(recorded.is_ok(), Ordering::Relaxed);
     recorded.map_err(|error| {
         tracing::error!(%error, "cannot record a decision");
-        Failure::new(ErrorKind::Unavailable, "store", "the decision cannot be recorded; try again later")
+        unrecorded()
     })
 }

@@ -77,8 +77,7 @@ fn is_plain(id: &str) -> bool {
 }
 
 fn is_value(value: &str) -> bool {
-    value.len() <= LONGEST
-        && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':'))
+    value.len() <= LONGEST && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':'))
 }
 
 #[cfg(test)]

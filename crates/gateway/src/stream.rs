@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use bartizan_guard::{Meta, Released, ReplyStream};
+use bartizan_core::Direction;
+use bartizan_guard::{Kept, Meta, Output, Released, ReplyStream};
 use bytes::Bytes;
 use futures_util::Stream;
 use http::Response;
@@ -69,6 +70,7 @@ async fn run(
         stream.resume_after(number);
     }
     let idle = Duration::from_millis(asked.live.settings.timeouts.idle_ms);
+    let mut kept = shared.recorder.keep(asked.surface.protocol, Direction::Reply, true);
     let mut caller_left = false;
     let mut metered = asked.charge.take().map(Metered::new);
     loop {
@@ -89,7 +91,7 @@ async fn run(
                             if let Some(metered) = &mut metered {
                                 metered.push(&plain);
                             }
-                            stream.push(&plain)
+                            keep_and_push(&mut stream, kept.as_mut(), &plain)
                         }
                         Err(_) => {
                             shared.metrics.error("encoding");
@@ -122,7 +124,7 @@ async fn run(
     drop(metered);
     let last = (!caller_left).then(|| stream.finish());
     // Without a record the caller gets no proper end.
-    let recorded = record(&shared, &asked, &stream, upstream_us).await;
+    let recorded = record(&shared, &asked, &stream, kept, upstream_us).await;
     if let Some(last) = last
         && recorded
     {
@@ -131,19 +133,26 @@ async fn run(
     drop(asked.in_flight);
 }
 
+fn keep_and_push(stream: &mut ReplyStream, kept: Option<&mut Kept>, bytes: &[u8]) -> Output {
+    if let Some(kept) = kept {
+        kept.push(bytes);
+    }
+    stream.push(bytes)
+}
+
 /// The record is written when the decision is complete, that is when the stream has ended. The request was recorded
 /// before its first byte.
-async fn record(shared: &Shared, asked: &Asked, stream: &ReplyStream, upstream_us: u64) -> bool {
+async fn record(shared: &Shared, asked: &Asked, stream: &ReplyStream, kept: Option<Kept>, upstream_us: u64) -> bool {
     let meta = Meta {
         protocol: asked.surface.protocol,
-        direction: bartizan_core::Direction::Reply,
+        direction: Direction::Reply,
         model: asked.model.clone(),
         stream: true,
     };
     let mut noted = stream.noted();
     noted.timings.upstream_us = upstream_us;
     let event = shared.recorder.event(&asked.record, &meta, noted);
-    let recorded = append(shared, event).await.is_ok();
+    let recorded = append(shared, event, kept).await.is_ok();
     if !recorded {
         shared.metrics.error("store");
     }

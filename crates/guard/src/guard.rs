@@ -133,6 +133,7 @@ pub struct Guard {
     table: Arc<Table>,
     mode: Mode,
     id: EngineId,
+    policy: String,
 }
 
 impl Guard {
@@ -158,7 +159,7 @@ impl Guard {
             rules: format!("{:016x}", fingerprint(&engine, settings)),
             model: "none".to_owned(),
         };
-        Ok(Self { engine: Arc::new(engine), table: Arc::new(table), mode: settings.mode, id })
+        Ok(Self { engine: Arc::new(engine), table: Arc::new(table), mode: settings.mode, id, policy: digest(settings) })
     }
 
     /// The rules in force.
@@ -176,6 +177,12 @@ impl Guard {
     #[must_use]
     pub const fn id(&self) -> &EngineId {
         &self.id
+    }
+
+    /// Digest of the settings that decide: SHA-256 of their JSON, the first 16 bytes in hex.
+    #[must_use]
+    pub fn policy_digest(&self) -> &str {
+        &self.policy
     }
 
     /// Whether verdicts are carried out.
@@ -343,6 +350,12 @@ impl Guard {
             redacted,
         }
     }
+}
+
+fn digest(settings: &Settings) -> String {
+    let text = serde_json::to_string(settings).unwrap_or_default();
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    bartizan_sign::hex(digest.as_ref().get(..16).unwrap_or_default())
 }
 
 fn fingerprint(engine: &Engine, settings: &Settings) -> u64 {

@@ -7,12 +7,18 @@
 mod assess;
 mod exchange;
 mod guard;
+mod keeper;
 mod record;
 mod settings;
 mod stream;
+mod trace;
+mod vault;
 
 pub use exchange::{Meta, ReplyContext};
 pub use guard::{Checked, Decision, Guard, GuardError, Parsed, Route};
+pub use keeper::{Keeper, PROGRAM, body_of, days_ago, deed, erase, forget, now, tree_of, unseal};
 pub use record::{Noted, Recorder, Request, bounded_model};
-pub use settings::Settings;
+pub use settings::{RecordMode, RecordRole, RecordSettings, Settings};
 pub use stream::{Output, Released, ReplyStream};
+pub use trace::trace;
+pub use vault::{Kept, Opened, Vault};

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use aws_lc_rs::hmac;
 use bartizan_core::{
-    Action, Coverage, Direction, EngineId, Event, EventStore, Finding, Mode, Principal, RuleId, Scores, StoreError,
-    Timings, Verdict,
+    Action, Coverage, Direction, EngineId, Event, EventStore, Finding, Mode, Principal, Protocol, RuleId, Scores,
+    StoreError, TenantId, Timings, Verdict,
 };
+use bartizan_sign::{Pseudonyms, Secret};
 use uuid::Uuid;
 
 use crate::exchange::{Meta, micros};
 use crate::guard::Guard;
+use crate::vault::{Kept, Vault};
 
 /// One request on its way, as far as records need to know it.
 #[derive(Clone, Debug)]
@@ -28,6 +29,7 @@ pub struct Request {
     /// Configured route.
     pub route: String,
     engine: EngineId,
+    policy: String,
     mode: Mode,
     started: Instant,
 }
@@ -43,6 +45,7 @@ impl Request {
             principal,
             route: route.to_owned(),
             engine: guard.id().clone(),
+            policy: guard.policy_digest().to_owned(),
             mode: guard.mode(),
             started: Instant::now(),
         }
@@ -90,28 +93,64 @@ impl Noted {
 /// Writes records.
 pub struct Recorder {
     store: Arc<dyn EventStore>,
-    key: hmac::Key,
+    vault: Option<Arc<Vault>>,
+    /// For digests and pseudonyms where there is no vault.
+    passing: Arc<Pseudonyms>,
 }
 
 impl Recorder {
-    /// A recorder with a fresh key for digests: they can be compared within one run of the process.
+    /// A recorder of no content, with a fresh key for digests and pseudonyms: they can be compared within one run of the
+    /// process.
     ///
     /// # Errors
     /// The system gives no random bytes.
     pub fn new(store: Arc<dyn EventStore>) -> Result<Self, StoreError> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &aws_lc_rs::rand::SystemRandom::new())
-            .map_err(|_| StoreError::Failed("the system gives no random bytes".into()))?;
-        Ok(Self { store, key })
+        let secret = Secret::generate().map_err(|e| StoreError::Failed(e.to_string()))?;
+        Ok(Self { store, vault: None, passing: Arc::new(Pseudonyms::new(&secret)) })
     }
 
-    /// The keyed digest of a body, in hex.
+    /// The same with a vault: keys that last, and content as its settings say. Both have to be over one store.
     #[must_use]
-    pub fn digest(&self, body: &[u8]) -> String {
-        hmac::sign(&self.key, body).as_ref().iter().fold(String::with_capacity(64), |mut out, byte| {
-            use std::fmt::Write as _;
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
+    pub fn with_vault(self, vault: Arc<Vault>) -> Self {
+        Self { vault: Some(vault), ..self }
+    }
+
+    /// Opens the keys of a tenant. Until then its records have no pseudonyms and digests.
+    ///
+    /// # Errors
+    /// The store or the master key fails; the caller answers 503.
+    pub async fn know(&self, tenant: &TenantId) -> Result<(), StoreError> {
+        match &self.vault {
+            Some(vault) => vault.know(tenant).await,
+            None => Ok(()),
+        }
+    }
+
+    fn names(&self, tenant: &TenantId) -> Option<Arc<Pseudonyms>> {
+        match &self.vault {
+            Some(vault) => vault.names(tenant),
+            None => Some(Arc::clone(&self.passing)),
+        }
+    }
+
+    fn pseudonyms(&self, who: &Principal) -> BTreeMap<String, String> {
+        let Some(key) = self.names(&who.tenant) else { return BTreeMap::new() };
+        [("user", &who.user), ("session", &who.session), ("feature", &who.feature), ("team", &who.team)]
+            .into_iter()
+            .filter_map(|(kind, name)| Some((kind.to_owned(), key.name(kind, name.as_deref()?))))
+            .collect()
+    }
+
+    /// The keyed digest of a tenant's body, in hex; `None` where its key is not [known](Self::know).
+    #[must_use]
+    pub fn digest(&self, tenant: &TenantId, body: &[u8]) -> Option<String> {
+        self.names(tenant).map(|key| key.digest(body))
+    }
+
+    /// Room for a body that may be recorded; `None` where none of its kind is.
+    #[must_use]
+    pub fn keep(&self, protocol: Protocol, direction: Direction, stream: bool) -> Option<Kept> {
+        self.vault.as_ref()?.keep(protocol, direction, stream)
     }
 
     /// The record of a decision.
@@ -129,7 +168,7 @@ impl Recorder {
             time: format!("{:.6}", jiff::Timestamp::now()),
             tenant: request.principal.tenant.clone(),
             key: request.principal.key.to_string(),
-            pseudonyms: BTreeMap::new(),
+            pseudonyms: self.pseudonyms(&request.principal),
             route: request.route.clone(),
             protocol: meta.protocol,
             direction: meta.direction,
@@ -141,7 +180,7 @@ impl Recorder {
             suppressed: noted.suppressed,
             scores: noted.scores,
             coverage: noted.coverage,
-            policy: String::new(),
+            policy: request.policy.clone(),
             engine: request.engine.clone(),
             hmacs: noted.hmacs,
             timings: Timings { total_us: micros(request.started.elapsed()), ..noted.timings },
@@ -157,6 +196,17 @@ impl Recorder {
     /// The store is full or broken; the caller answers 503.
     pub async fn append(&self, event: Event) -> Result<(), StoreError> {
         self.store.append(event).await
+    }
+
+    /// Appends a record together with the body that it is about, where that is recorded: both or neither.
+    ///
+    /// # Errors
+    /// The store is full or broken, or the key fails; the caller answers 503.
+    pub async fn append_with(&self, event: Event, kept: Option<Kept>) -> Result<(), StoreError> {
+        match (&self.vault, kept) {
+            (Some(vault), Some(kept)) => vault.append(event, kept).await,
+            _ => self.store.append(event).await,
+        }
     }
 
     /// The store behind it.

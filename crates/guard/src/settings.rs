@@ -1,6 +1,8 @@
 //! The part of the configuration that decides about content.
 
-use bartizan_core::{Limits, Mode};
+use std::collections::BTreeSet;
+
+use bartizan_core::{Direction, Limits, Mode};
 use bartizan_engine::Suppression;
 use bartizan_policy::Policy;
 use schemars::JsonSchema;
@@ -20,4 +22,59 @@ pub struct Settings {
     pub policy: Policy,
     /// Findings that are known and accepted.
     pub suppress: Vec<Suppression>,
+}
+
+/// Which bodies are recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordMode {
+    /// None.
+    #[default]
+    Off,
+    /// Those in which a rule fired, or that did not pass.
+    Fired,
+    /// Each.
+    All,
+}
+
+/// Who may open what is recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordRole {
+    /// Name in records.
+    pub name: String,
+    /// SHA-256 of the key of the role, hex: `bartizan record role NAME` makes a key and prints it.
+    pub key_sha256: String,
+}
+
+/// Recording of content. Everything is sealed with a key of its tenant and day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordSettings {
+    /// Which bodies are recorded.
+    pub mode: RecordMode,
+    /// Which way they go: `request` as received, `reply` as the model sent it.
+    pub bodies: BTreeSet<Direction>,
+    /// Most bytes of a body that are kept.
+    pub max_body_bytes: usize,
+    /// The key over all tenants' keys: `env:NAME`, `file:PATH` or `exec:COMMAND`. Pseudonyms and digests last beyond a
+    /// restart only with it.
+    pub master_key: Option<String>,
+    /// Days after which recorded content is made unreadable by destroying its key; 0 is never.
+    pub retention_days: u32,
+    /// Who may open what is recorded.
+    pub role: Vec<RecordRole>,
+}
+
+impl Default for RecordSettings {
+    fn default() -> Self {
+        Self {
+            mode: RecordMode::Off,
+            bodies: [Direction::Request, Direction::Reply].into(),
+            max_body_bytes: 4 << 20,
+            master_key: None,
+            retention_days: 30,
+            role: Vec::new(),
+        }
+    }
 }

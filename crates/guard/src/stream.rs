@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bartizan_core::{
-    Action, Direction, Edit, Exchange, Finding, Kind, Limits, Message, Mode, Part, Protocol, Reason, Source, Text, Verdict,
+    Action, Direction, Edit, Exchange, Finding, Kind, Limits, Message, Mode, Part, Protocol, Reason, Source, Text,
+    Verdict,
 };
 use bartizan_engine::{Engine, Step, Stream};
 use bartizan_policy::{Cause, Outcome, Piece, Redaction, Refusal, Table, apply, decide, release};
@@ -461,8 +462,7 @@ impl ReplyStream {
         }
         let place = |index: usize| fresh.iter().position(|(at, _)| *at == index);
         let texts = fresh.iter().filter_map(|(index, _)| chunk.texts.get(*index));
-        let texts: Vec<Text> =
-            texts.map(|t| Text { container: t.container.and_then(place), ..t.clone() }).collect();
+        let texts: Vec<Text> = texts.map(|t| Text { container: t.container.and_then(place), ..t.clone() }).collect();
         let messages = chunk.joined.iter().map(|parts| Message {
             parts: parts.iter().filter_map(|part| place(*part)).collect(),
             ..Message::default()
@@ -476,10 +476,14 @@ impl ReplyStream {
         };
         let counted: Vec<bool> = fresh.iter().map(|(_, key)| self.counted.contains(key)).collect();
         let mut changed: Vec<(usize, String)> = Vec::new();
-        self.decide(exchange, |text| counted.get(text) != Some(&true), |exchange, edits| {
-            changed = changed_leaves(exchange, edits)?;
-            Ok(exchange.clone())
-        })?;
+        self.decide(
+            exchange,
+            |text| counted.get(text) != Some(&true),
+            |exchange, edits| {
+                changed = changed_leaves(exchange, edits)?;
+                Ok(exchange.clone())
+            },
+        )?;
         if !changed.is_empty() {
             self.noted.action = Action::Mask;
         }
@@ -528,9 +532,11 @@ impl ReplyStream {
         }
         let limits = self.engine.limits().clone();
         let exchange = arguments_exchange(arguments, &limits);
-        let decided = self.decide(exchange, |_| true, |exchange, edits| {
-            rewrite(exchange, edits, &limits).map_err(|e| e.to_string())
-        })?;
+        let decided = self.decide(
+            exchange,
+            |_| true,
+            |exchange, edits| rewrite(exchange, edits, &limits).map_err(|e| e.to_string()),
+        )?;
         let changed = decided.map(|changed| String::from_utf8_lossy(&changed.body).into_owned());
         if changed.is_some() {
             self.noted.action = Action::Mask;

@@ -42,6 +42,8 @@ mod writer;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walls;
 
 pub use access::{SqliteAccess, access_path};
 pub use sqlite::{OpenError, Options, SqliteStore};

@@ -226,12 +226,7 @@ pub(crate) fn refused_response(head: &Head, status: &str, output: &str, event_id
 }
 
 /// The members of a Responses `error` event, and the response object of the event that ends it.
-pub(crate) fn failed_response(
-    head: &Head,
-    kind: ErrorKind,
-    message: &str,
-    event_id: Option<&str>,
-) -> (String, String) {
+pub(crate) fn failed_response(head: &Head, kind: ErrorKind, message: &str, event_id: Option<&str>) -> (String, String) {
     let (_, name, code) = kind.openai();
     let (message, code) = (encode(message), encode(code.unwrap_or(name)));
     let id = event_id.map_or(String::new(), |id| format!(r#","event_id":{}"#, encode(id)));

@@ -192,7 +192,11 @@ impl Responses {
             }
             "input" if request => {
                 entry.need(&[NodeKind::String, NodeKind::Array, NodeKind::Null], "a string or a list of items")?;
-                if entry.kind() == NodeKind::String { begin(free.prose(), Source::User.into(), build) } else { here.to(State::Items) }
+                if entry.kind() == NodeKind::String {
+                    begin(free.prose(), Source::User.into(), build)
+                } else {
+                    here.to(State::Items)
+                }
             }
             // A reply repeats what the operator wrote.
             "instructions" => {
@@ -228,10 +232,28 @@ impl Responses {
                 let parameter = build.origin(Source::Parameter.into());
                 reference(here.to(State::Prompt).from(parameter))
             }
-            "id" | "object" | "status" | "usage" | "tool_choice" | "include" | "reasoning" | "service_tier"
-            | "truncation" | "stream_options" | "background_options" | "context_management" | "prompt_cache_key"
-            | "prompt_cache_options" | "prompt_cache_retention" | "prompt_cache_diagnostics" | "moderation"
-            | "tool_usage" | "input_transformations" | "access_programs" | "first_id" | "last_id" => {
+            "id"
+            | "object"
+            | "status"
+            | "usage"
+            | "tool_choice"
+            | "include"
+            | "reasoning"
+            | "service_tier"
+            | "truncation"
+            | "stream_options"
+            | "background_options"
+            | "context_management"
+            | "prompt_cache_key"
+            | "prompt_cache_options"
+            | "prompt_cache_retention"
+            | "prompt_cache_diagnostics"
+            | "moderation"
+            | "tool_usage"
+            | "input_transformations"
+            | "access_programs"
+            | "first_id"
+            | "last_id" => {
                 let parameter = build.origin(Source::Parameter.into());
                 here.to(State::Names).from(parameter).name()
             }
@@ -253,9 +275,22 @@ impl Responses {
         let free = here.to(State::Free);
         let base = base(&self.event);
         Ok(match key {
-            "type" | "item_id" | "output_index" | "content_index" | "summary_index" | "annotation_index"
-            | "command_index" | "partial_image_index" | "sequence_number" | "obfuscation" | "name" | "status"
-            | "size" | "quality" | "background" | "output_format" => {
+            "type"
+            | "item_id"
+            | "output_index"
+            | "content_index"
+            | "summary_index"
+            | "annotation_index"
+            | "command_index"
+            | "partial_image_index"
+            | "sequence_number"
+            | "obfuscation"
+            | "name"
+            | "status"
+            | "size"
+            | "quality"
+            | "background"
+            | "output_format" => {
                 let parameter = build.origin(Source::Parameter.into());
                 here.to(State::Names).from(parameter).name()
             }
@@ -283,7 +318,9 @@ impl Responses {
                 (place, Some(part)) => self.said(place, part, self.block, entry, build),
                 (place, None) => place,
             },
-            "output" if base.starts_with("shell_call_output") => begin(here.to(State::Result), Origin::tool("shell"), build),
+            "output" if base.starts_with("shell_call_output") => {
+                begin(here.to(State::Result), Origin::tool("shell"), build)
+            }
             // It may go on in the next event.
             _ if self.how == How::Piece => self.unnamed(key, free, entry, build),
             _ => free,
@@ -299,8 +336,13 @@ impl Responses {
                 (free.kind(Kind::Reasoning), Some(ChannelPart::Reasoning))
             }
             "audio.transcript" | "audio_transcript" => (free.prose(), Some(ChannelPart::Transcript)),
-            "function_call_arguments" | "custom_tool_call_input" | "mcp_call_arguments" | "mcp_call.arguments"
-            | "code_interpreter_call_code" | "code_interpreter_call.code" | "shell_call_command"
+            "function_call_arguments"
+            | "custom_tool_call_input"
+            | "mcp_call_arguments"
+            | "mcp_call.arguments"
+            | "code_interpreter_call_code"
+            | "code_interpreter_call.code"
+            | "shell_call_command"
             | "apply_patch_call_operation_diff" => (free.arguments(), Some(self.arguments())),
             _ => (free, None),
         }
@@ -349,13 +391,27 @@ impl Responses {
         };
         Ok(match kind {
             "reasoning" => begin(place(Item::Reasoning), Source::Model.into(), build).kind(Kind::Reasoning),
-            "function_call" | "custom_tool_call" | "mcp_call" | "mcp_approval_request" | "local_shell_call"
-            | "shell_call" | "apply_patch_call" | "computer_call" | "code_interpreter_call" | "web_search_call"
-            | "file_search_call" | "image_generation_call" | "tool_search_call" | "program" => {
-                self.call(kind, begin(place(Item::Call), Source::Model.into(), build), entry, build)?
-            }
-            "function_call_output" | "custom_tool_call_output" | "local_shell_call_output" | "shell_call_output"
-            | "apply_patch_call_output" | "computer_call_output" | "program_output" => {
+            "function_call"
+            | "custom_tool_call"
+            | "mcp_call"
+            | "mcp_approval_request"
+            | "local_shell_call"
+            | "shell_call"
+            | "apply_patch_call"
+            | "computer_call"
+            | "code_interpreter_call"
+            | "web_search_call"
+            | "file_search_call"
+            | "image_generation_call"
+            | "tool_search_call"
+            | "program" => self.call(kind, begin(place(Item::Call), Source::Model.into(), build), entry, build)?,
+            "function_call_output"
+            | "custom_tool_call_output"
+            | "local_shell_call_output"
+            | "shell_call_output"
+            | "apply_patch_call_output"
+            | "computer_call_output"
+            | "program_output" => {
                 let place = begin(place(Item::CallOutput), self.result_origin(kind, entry), build);
                 Here { nested: self.mode != Mode::Stream, ..place }
             }
@@ -374,13 +430,7 @@ impl Responses {
         })
     }
 
-    fn call(
-        &mut self,
-        kind: &str,
-        place: Here,
-        entry: &Entry<'_, '_>,
-        build: &mut Build,
-    ) -> Result<Here, WireError> {
+    fn call(&mut self, kind: &str, place: Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
         let name = match entry.str("name") {
             Some(name) => name.into_owned(),
             None => kind.trim_end_matches("_call").to_owned(),
@@ -438,8 +488,19 @@ impl Responses {
         };
         Ok(match (key, item) {
             (
-                "type" | "id" | "call_id" | "status" | "name" | "role" | "phase" | "namespace" | "server_label"
-                | "approval_request_id" | "container_id" | "execution" | "created_by",
+                "type"
+                | "id"
+                | "call_id"
+                | "status"
+                | "name"
+                | "role"
+                | "phase"
+                | "namespace"
+                | "server_label"
+                | "approval_request_id"
+                | "container_id"
+                | "execution"
+                | "created_by",
                 _,
             ) => free.name(),
             ("caller", _) => here.to(State::Names).name(),
@@ -511,8 +572,17 @@ impl Responses {
         let place = here.to(State::Part).part();
         Ok(match entry.str("type").as_deref() {
             Some(
-                "input_text" | "output_text" | "text" | "summary_text" | "reasoning_text" | "refusal" | "input_image"
-                | "input_file" | "input_audio" | "output_audio" | "computer_screenshot",
+                "input_text"
+                | "output_text"
+                | "text"
+                | "summary_text"
+                | "reasoning_text"
+                | "refusal"
+                | "input_image"
+                | "input_file"
+                | "input_audio"
+                | "output_audio"
+                | "computer_screenshot",
             ) => place,
             Some("encrypted_content") => place.stands_for(OpaqueKind::EncryptedReasoning),
             // Typed by its field alone, as some servers accept it.
@@ -521,13 +591,7 @@ impl Responses {
         })
     }
 
-    fn part_field(
-        &self,
-        key: &str,
-        here: Here,
-        entry: &Entry<'_, '_>,
-        build: &mut Build,
-    ) -> Result<Here, WireError> {
+    fn part_field(&self, key: &str, here: Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {
         let free = here.to(State::Free);
         let reasoning = here.kind == Kind::Reasoning
             || matches!(entry.sibling("type").as_deref(), Some("reasoning_text" | "summary_text"));
@@ -615,7 +679,13 @@ const CALL_FIELDS: [&str; 7] = ["arguments", "input", "code", "action", "actions
 /// True for tools that the caller runs: their calls and results pass through here.
 fn runs_at_client(kind: &str, entry: &Entry<'_, '_>) -> bool {
     match kind {
-        "function" | "custom" | "namespace" | "local_shell" | "apply_patch" | "computer" | "computer_use_preview"
+        "function"
+        | "custom"
+        | "namespace"
+        | "local_shell"
+        | "apply_patch"
+        | "computer"
+        | "computer_use_preview"
         | "" => true,
         "shell" => {
             let place = entry.doc.get(entry.node, "environment");
@@ -708,7 +778,10 @@ impl Dialect for Responses {
     }
 
     fn is_free(&self, state: State) -> bool {
-        matches!(state, State::Free | State::Definition | State::Names | State::Logprobs | State::Call | State::Variables)
+        matches!(
+            state,
+            State::Free | State::Definition | State::Names | State::Logprobs | State::Call | State::Variables
+        )
     }
 
     fn defined(&self, state: State) -> &'static [&'static str] {
@@ -813,8 +886,18 @@ impl Dialect for Responses {
                 "encrypted_content",
             ],
             State::Result => &[
-                "type", "text", "logs", "stdout", "stderr", "outcome", "url", "image_url", "file_url", "file_data",
-                "file_id", "filename",
+                "type",
+                "text",
+                "logs",
+                "stdout",
+                "stderr",
+                "outcome",
+                "url",
+                "image_url",
+                "file_url",
+                "file_data",
+                "file_id",
+                "filename",
             ],
             State::Media(_) => &["url", "data", "file_id", "detail", "format"],
             State::Annotation => &["type", "title", "url", "file_id", "filename"],

@@ -185,9 +185,9 @@ impl Chunk {
         let any = !patches.is_empty();
         let echoes = self.echoes.iter().filter(|echo| match echo.choice {
             None => any,
-            Some(choice) => changed
-                .iter()
-                .any(|c| choice == c.choice && echo.part.as_ref().is_none_or(|part| *part == c.part)),
+            Some(choice) => {
+                changed.iter().any(|c| choice == c.choice && echo.part.as_ref().is_none_or(|part| *part == c.part))
+            }
         });
         patches.extend(echoes.map(|echo| (echo.literal, Cow::Borrowed(echo.with))));
         patches.extend(self.void.iter().map(|(span, with)| (*span, Cow::Borrowed(*with))));

@@ -11,11 +11,13 @@ use bartizan_engine::Suppression;
 use bartizan_gateway::{
     Accounting, Admin, CheckApi, Client, OnBlock, Passthrough, Store, Tenant, Timeouts, Tls, Upstream,
 };
+use bartizan_guard::RecordSettings;
 use bartizan_policy::Policy;
 use bartizan_sinks::Sink;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::Evidence;
 pub(crate) use load::{Loaded, flags, load, variables};
 
 /// The configuration of Bartizan. Every key may be left out.
@@ -58,6 +60,10 @@ pub(crate) struct Config {
     pub(crate) sink: Vec<Sink>,
     /// The check APIs: other gateways and applications ask, and carry the answer out themselves.
     pub(crate) check_api: CheckApi,
+    /// Recording of content, sealed. Read at the start of the gateway.
+    pub(crate) record: RecordSettings,
+    /// Signed checkpoints of the evidence. Read at the start of the gateway.
+    pub(crate) evidence: Evidence,
     /// Bounds in time.
     pub(crate) timeouts: Timeouts,
     /// Bounds on work and memory.
@@ -93,6 +99,8 @@ impl Default for Config {
             store: gateway.store,
             sink: Vec::new(),
             check_api: gateway.check_api,
+            record: RecordSettings::default(),
+            evidence: Evidence::default(),
             timeouts: gateway.timeouts,
             limits: guard.limits,
             rules: guard.rules,

@@ -174,8 +174,7 @@ fn responses_work_through_the_gateway() {
     ]);
     let upstream = sdk.scripted(&script);
     let gateway = Gateway::start(&upstream.v1(), "");
-    let scenarios =
-        ["responses", "responses-stream", "responses-tools", "responses-stream", "responses", "responses"];
+    let scenarios = ["responses", "responses-stream", "responses-tools", "responses-stream", "responses", "responses"];
     let [plain, streamed, tools, called, whole, blocked] =
         sdk.openai(&gateway.v1(), scenarios, &["--system", "You are polite."]);
     assert_eq!(plain.step("reply")["text"], "Paris is the capital.", "{plain:?}");

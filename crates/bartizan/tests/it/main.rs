@@ -6,6 +6,7 @@ mod cli;
 mod conformance;
 mod demo;
 mod dialects;
+mod evidence;
 mod faults;
 mod fuzz_replay;
 mod gateway;

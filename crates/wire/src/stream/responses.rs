@@ -132,7 +132,10 @@ impl StreamReader {
     fn close_responses(&mut self, kind: &str, item: u32, block: u32, chunk: &mut Chunk) -> Result<(), WireError> {
         let of_item = |c: &Channel| c.choice == item;
         let text = |c: &Channel| {
-            matches!(c.part, ChannelPart::Text | ChannelPart::Refusal | ChannelPart::Reasoning | ChannelPart::Transcript)
+            matches!(
+                c.part,
+                ChannelPart::Text | ChannelPart::Refusal | ChannelPart::Reasoning | ChannelPart::Transcript
+            )
         };
         match kind {
             "response.completed" | "response.failed" | "response.incomplete" | "error" => self.close(chunk, |_| true),
@@ -271,10 +274,7 @@ impl StreamReader {
             ("response.refusal.done", format!(r#"{place},"refusal":{text}"#)),
             ("response.content_part.done", format!(r#"{place},"part":{}"#, part(&text))),
             ("response.output_item.done", format!(r#""output_index":{at},"item":{whole}"#)),
-            (
-                "response.completed",
-                format!(r#""response":{}"#, refused_response(&head, "completed", &whole, event_id)),
-            ),
+            ("response.completed", format!(r#""response":{}"#, refused_response(&head, "completed", &whole, event_id))),
         ] {
             self.responses_event(kind, &members, &mut out);
         }

@@ -94,7 +94,8 @@ fn every_kind_of_item_has_its_origin() {
             "/input/4 encrypted-reasoning model unread strippable",
         ]
     );
-    let calls: Vec<_> = exchange.messages.iter().flat_map(|m| &m.calls).map(|c| (c.id.as_str(), c.name.as_str())).collect();
+    let calls: Vec<_> =
+        exchange.messages.iter().flat_map(|m| &m.calls).map(|c| (c.id.as_str(), c.name.as_str())).collect();
     assert_eq!(calls[..3], [("c1", "look"), ("c2", "sh"), ("mcp_1", "read")]);
     assert_eq!(exchange.messages.iter().flat_map(|m| &m.calls).nth(0).unwrap().arguments, "{\"a\": [\"b\"]}");
 }
@@ -162,7 +163,8 @@ fn unclear_requests_are_refused() {
             other => panic!("{body}: {other:?}"),
         }
     }
-    for body in [r#"{"input": "a", "input": "b"}"#, r#"{"Input": "a"}"#, r#"{"input": [{"role": "user", "Content": "x"}]}"#]
+    for body in
+        [r#"{"input": "a", "input": "b"}"#, r#"{"Input": "a"}"#, r#"{"input": [{"role": "user", "Content": "x"}]}"#]
     {
         let result = crate::request(RESPONSES, body.as_bytes().to_vec(), &limits());
         assert!(matches!(result, Err(WireError::Ambiguous { .. })), "{body}");
@@ -210,7 +212,9 @@ fn a_reply_is_the_models_and_its_tools() {
         opaque(&exchange),
         ["/output/0 encrypted-reasoning model unread strippable", "/output/4 image model unread strippable"]
     );
-    let listed = reply(&json!({"object": "list", "data": [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "q"}]}], "has_more": false}));
+    let listed = reply(
+        &json!({"object": "list", "data": [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "q"}]}], "has_more": false}),
+    );
     assert_eq!(at(&listed, "/data/0/content/0/text"), "user Text");
     reply(&json!({"id": "resp_1", "object": "response.deleted", "deleted": true}));
 }
@@ -223,7 +227,8 @@ fn an_edit_leaves_every_other_byte() {
     let edit = Edit::Replace { text, span: Span::new(0, 3), with: "[R]".to_owned() };
     let out = String::from_utf8(crate::rewrite(&exchange, &[edit], &limits()).unwrap().body).unwrap();
     // The tokens of the other item stay, and so does the setting.
-    let expected = body.replace("\"text\":\"two\"", "\"text\":\"[R]\"").replace(r#"[{"logprob":0,"token":"two"}]"#, "[]");
+    let expected =
+        body.replace("\"text\":\"two\"", "\"text\":\"[R]\"").replace(r#"[{"logprob":0,"token":"two"}]"#, "[]");
     assert_eq!(out, expected);
     assert!(out.contains(r#""token":"one""#) && out.contains(r#""top_logprobs":2"#));
 
@@ -277,16 +282,19 @@ fn events() -> Vec<Value> {
         event["content_index"] = json!(0);
         event
     };
-    let call = |status: &str, arguments: &str| {
-        json!({"id": "fc_1", "type": "function_call", "call_id": "c1", "name": "look", "status": status, "arguments": arguments})
-    };
+    let call = |status: &str, arguments: &str| json!({"id": "fc_1", "type": "function_call", "call_id": "c1", "name": "look", "status": status, "arguments": arguments});
     let thought = json!({"type": "summary_text", "text": "I think"});
     let thinking = json!({"id": "rs_1", "type": "reasoning", "summary": [thought]});
     vec![
         json!({"type": "response.created", "response": response("in_progress", &json!([]))}),
         json!({"type": "response.in_progress", "response": response("in_progress", &json!([]))}),
         json!({"type": "response.output_item.added", "output_index": 0, "item": {"id": "rs_1", "type": "reasoning", "summary": []}}),
-        at(0, "rs_1", "response.reasoning_summary_part.added", json!({"summary_index": 0, "part": {"type": "summary_text", "text": ""}})),
+        at(
+            0,
+            "rs_1",
+            "response.reasoning_summary_part.added",
+            json!({"summary_index": 0, "part": {"type": "summary_text", "text": ""}}),
+        ),
         at(0, "rs_1", "response.reasoning_summary_text.delta", json!({"summary_index": 0, "delta": "I "})),
         at(0, "rs_1", "response.reasoning_summary_text.delta", json!({"summary_index": 0, "delta": "think"})),
         at(0, "rs_1", "response.reasoning_summary_text.done", json!({"summary_index": 0, "text": "I think"})),
@@ -296,9 +304,15 @@ fn events() -> Vec<Value> {
         text("response.content_part.added", json!({"part": {"type": "output_text", "text": "", "annotations": []}})),
         text("response.output_text.delta", json!({"delta": "wo", "logprobs": [{"token": "wo"}], "obfuscation": "xyz"})),
         text("response.output_text.delta", json!({"delta": "rds", "logprobs": []})),
-        text("response.output_text.annotation.added", json!({"annotation_index": 0, "annotation": {"type": "url_citation", "title": "quoted", "url": "https://example.com"}})),
+        text(
+            "response.output_text.annotation.added",
+            json!({"annotation_index": 0, "annotation": {"type": "url_citation", "title": "quoted", "url": "https://example.com"}}),
+        ),
         text("response.output_text.done", json!({"text": "words", "logprobs": [{"token": "wo"}, {"token": "rds"}]})),
-        text("response.content_part.done", json!({"part": {"type": "output_text", "text": "words", "annotations": []}})),
+        text(
+            "response.content_part.done",
+            json!({"part": {"type": "output_text", "text": "words", "annotations": []}}),
+        ),
         json!({"type": "response.output_item.done", "output_index": 1, "item": item("words")}),
         json!({"type": "response.output_item.added", "output_index": 2, "item": call("in_progress", "")}),
         at(2, "fc_1", "response.function_call_arguments.delta", json!({"delta": "{\"a\":"})),
@@ -367,8 +381,13 @@ fn held_text_and_changes_leave_numbers_that_grow_and_no_tokens() {
         if chunk.closes.contains(&text) {
             out.extend(reader.synth(&text, "[R]"));
         }
-        let deltas: Vec<_> =
-            chunk.deltas.iter().enumerate().filter(|(_, d)| d.channel == text).map(|(at, _)| (at, String::new())).collect();
+        let deltas: Vec<_> = chunk
+            .deltas
+            .iter()
+            .enumerate()
+            .filter(|(_, d)| d.channel == text)
+            .map(|(at, _)| (at, String::new()))
+            .collect();
         if !deltas.is_empty() {
             reader.altered(&text);
         }
@@ -418,7 +437,11 @@ fn endings_close_what_was_shown() {
         assert!(numbers.windows(2).all(|w| w[0] < w[1]), "{numbers:?}");
         let count = |kind: &str| out.iter().filter(|e| e["type"] == kind).count();
         for what in ["output_item", "content_part", "reasoning_summary_part"] {
-            assert_eq!(count(&format!("response.{what}.added")), count(&format!("response.{what}.done")), "{cut}: {what}");
+            assert_eq!(
+                count(&format!("response.{what}.added")),
+                count(&format!("response.{what}.done")),
+                "{cut}: {what}"
+            );
         }
         assert_eq!(count("response.created"), 1, "{cut}");
         let last = out.last().unwrap();
@@ -429,7 +452,9 @@ fn endings_close_what_was_shown() {
         reply(&last["response"]);
         // Each item ends as the one that began.
         for done in out.iter().filter(|e| e["type"] == "response.output_item.done") {
-            let added = out.iter().find(|e| e["type"] == "response.output_item.added" && e["output_index"] == done["output_index"]);
+            let added = out
+                .iter()
+                .find(|e| e["type"] == "response.output_item.added" && e["output_index"] == done["output_index"]);
             for key in ["id", "type", "call_id"] {
                 assert_eq!(added.unwrap()["item"][key], done["item"][key], "{cut}: {key}");
             }
@@ -446,9 +471,7 @@ fn endings_close_what_was_shown() {
 
 #[test]
 fn streams_that_two_clients_would_read_differently_are_refused() {
-    let delta = |index: Value, id: &str, text: &str| {
-        json!({"type": "response.output_text.delta", "item_id": id, "output_index": index, "content_index": 0, "delta": text})
-    };
+    let delta = |index: Value, id: &str, text: &str| json!({"type": "response.output_text.delta", "item_id": id, "output_index": index, "content_index": 0, "delta": text});
     let done = json!({"type": "response.output_text.done", "item_id": "a", "output_index": 0, "content_index": 0, "text": "x"});
     for events in [
         vec![delta(json!(0), "a", "x"), delta(json!(1), "a", "y")],
@@ -462,7 +485,10 @@ fn streams_that_two_clients_would_read_differently_are_refused() {
     }
     // An event without an index is about the item with its id; servers that make up a new id for each event give one.
     let mut reader = StreamReader::new(RESPONSES, &limits());
-    let chunks = read(&mut reader, &stream(&[delta(Value::Null, "a", "x"), delta(Value::Null, "a", "y"), delta(json!(0), "b", "z")]));
+    let chunks = read(
+        &mut reader,
+        &stream(&[delta(Value::Null, "a", "x"), delta(Value::Null, "a", "y"), delta(json!(0), "b", "z")]),
+    );
     assert!(chunks.iter().all(|c| c.deltas[0].channel == channel(0, 0, ChannelPart::Text)));
 }
 
@@ -489,7 +515,10 @@ fn strings_of_unknown_events_grow_too() {
 #[test]
 fn refusals_and_errors_have_the_shape_of_a_response() {
     let body: Value = serde_json::from_slice(&crate::refusal_body(RESPONSES, "m", "e1", "no")).unwrap();
-    assert_eq!((&body["object"], &body["status"], &body["event_id"]), (&json!("response"), &json!("completed"), &json!("e1")));
+    assert_eq!(
+        (&body["object"], &body["status"], &body["event_id"]),
+        (&json!("response"), &json!("completed"), &json!("e1"))
+    );
     assert_eq!(body["output"][0]["content"][0], json!({"type": "refusal", "refusal": "no"}));
     reply(&body);
     let (status, body) = crate::error_body(RESPONSES, ErrorKind::Blocked, "no", Some("e1"));

@@ -1,0 +1,145 @@
+//! `bartizan record`: opening and erasing what is recorded, and roles.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use bartizan_core::{SealedStore, TenantId};
+use bartizan_gateway::SecretRef;
+use bartizan_guard::{erase, trace, unseal};
+use bartizan_sign::{Secret, hex, unhex};
+use bartizan_store::SqliteStore;
+
+use crate::cli::{EraseArgs, RecordCommand, UnsealArgs, UnsealFormat};
+use crate::config::{self, Config};
+use crate::problem::Problem;
+use crate::{DONE, evidence};
+
+/// `bartizan record`.
+pub(crate) fn run(command: &RecordCommand) -> anyhow::Result<u8> {
+    match command {
+        RecordCommand::Unseal(args) => block_on(unsealed(args)),
+        RecordCommand::Erase(args) => block_on(erased(args)),
+        RecordCommand::Role { name, file } => role(name, file),
+    }
+}
+
+pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// The store for adding records, also beside a gateway that runs.
+pub(crate) async fn shared(config: &Config, named: Option<&PathBuf>) -> anyhow::Result<Arc<SqliteStore>> {
+    let path = named.cloned().unwrap_or_else(|| PathBuf::from(&config.store.path));
+    if !path.exists() {
+        return Err(Problem::new(format!("there is no evidence store `{}`", path.display()))
+            .help("`--store FILE` names another one; `bartizan up` makes one")
+            .into());
+    }
+    Ok(Arc::new(SqliteStore::open_shared(&path).await?))
+}
+
+/// Who a deed is recorded as.
+pub(crate) fn actor() -> String {
+    let name = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
+    let plain: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.@".contains(*c)).take(64).collect();
+    format!("cli:{plain}")
+}
+
+/// Closes a store that nothing else holds any more, so that everything is in its file.
+pub(crate) async fn close(store: Arc<SqliteStore>) {
+    if let Some(store) = Arc::into_inner(store) {
+        store.close().await;
+    }
+}
+
+fn reason(text: &str) -> Result<&str, Problem> {
+    match text.trim() {
+        "" => Err(Problem::new("a reason is needed").help("it goes on record: --reason \"ticket 1234\"")),
+        reason => Ok(reason),
+    }
+}
+
+async fn unsealed(args: &UnsealArgs) -> anyhow::Result<u8> {
+    let config = config::load(&args.config, &[])?.config;
+    let (tenant, reason) = (TenantId::authenticated(&args.tenant)?, reason(&args.reason)?);
+    let role = role_of(&config, &args.role_key)?;
+    let store = shared(&config, args.store.as_ref()).await?;
+    let vault = evidence::vault(&config, Arc::clone(&store) as Arc<dyn SealedStore>)?
+        .ok_or_else(|| Problem::new("there is no `record.master_key`, so nothing can be opened"))?;
+    let opened = unseal(store.as_ref(), &vault, &tenant, &args.id, (&actor(), &role), reason).await?;
+    drop(vault);
+    close(store).await;
+    if opened.is_empty() {
+        return Err(Problem::new(format!("nothing is recorded of `{}` for tenant `{tenant}`", args.id)).into());
+    }
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        UnsealFormat::Trace => writeln!(out, "{}", trace(&args.id, &opened, &config.limits))?,
+        UnsealFormat::Raw => {
+            for body in &opened {
+                out.write_all(&body.body)?;
+                writeln!(out)?;
+            }
+        }
+    }
+    Ok(DONE)
+}
+
+/// The role whose key this is.
+fn role_of(config: &Config, key: &SecretRef) -> anyhow::Result<String> {
+    let key = key.resolve().map_err(|why| Problem::new(format!("--role-key: {why}")))?;
+    let sum = digest(&SHA256, key.as_bytes());
+    let mut found = None;
+    // Every role is compared, so that the time does not tell which one is close.
+    for role in &config.record.role {
+        let wanted = unhex::<32>(&role.key_sha256).ok_or_else(|| {
+            Problem::new(format!("`key_sha256` of role `{}` is not 64 hex digits", role.name))
+                .help("`bartizan record role NAME FILE` prints it")
+        })?;
+        if verify_slices_are_equal(&wanted, sum.as_ref()).is_ok() {
+            found = Some(role.name.clone());
+        }
+    }
+    Ok(found.ok_or_else(|| {
+        Problem::new("this key belongs to no role").help("roles are `[[record.role]]` entries of the configuration")
+    })?)
+}
+
+async fn erased(args: &EraseArgs) -> anyhow::Result<u8> {
+    let config = config::load(&args.config, &[])?.config;
+    let (tenant, reason) = (TenantId::authenticated(&args.tenant)?, reason(&args.reason)?);
+    if let Some(day) = &args.before
+        && day.parse::<jiff::civil::Date>().is_err()
+    {
+        return Err(Problem::new(format!("`{day}` is not a day")).help("days are written YYYY-MM-DD").into());
+    }
+    let store = shared(&config, args.store.as_ref()).await?;
+    let gone = erase(store.as_ref(), &tenant, args.before.as_deref(), &actor(), reason).await?;
+    close(store).await;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "tenant `{tenant}`: {} keys destroyed, {} recorded bodies are gone", gone.keys, gone.contents)?;
+    Ok(DONE)
+}
+
+fn role(name: &str, file: &Path) -> anyhow::Result<u8> {
+    let key = hex(Secret::generate()?.bytes());
+    write_secret(file, &key)?;
+    let mut out = std::io::stdout().lock();
+    let sum = hex(digest(&SHA256, key.as_bytes()).as_ref());
+    writeln!(out, "[[record.role]]\nname = {name:?}\nkey_sha256 = \"{sum}\"")?;
+    Ok(DONE)
+}
+
+/// Writes a new file that only its owner reads.
+pub(crate) fn write_secret(file: &Path, text: &str) -> anyhow::Result<()> {
+    let mut options = std::fs::File::options();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut open = options.open(file).with_context(|| format!("cannot make `{}`", file.display()))?;
+    Ok(writeln!(open, "{text}")?)
+}
