@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use bartizan_core::report::Flags;
 use bartizan_core::{
-    Coverage, Detector, Direction, EngineId, Exchange, Finding, Kind, Limits, Mode, Protocol, Rule, Scores, Source,
-    Verdict,
+    Coverage, Detector, Direction, EngineId, Exchange, Finding, Kind, Limits, Location, Mode, Protocol, Rule, Scores,
+    Source, Verdict,
 };
 use bartizan_engine::{Engine, EngineError};
 use bartizan_policy::{Assessment, OpaqueTable, Outcome, Permitted, Table, decide};
@@ -16,6 +16,7 @@ use bartizan_rules::RulesError;
 use bartizan_wire::WireError;
 
 use crate::assess::assess;
+use crate::documents;
 use crate::exchange::{Meta, ReplyContext, bare_text, micros, rewrite};
 use crate::settings::Settings;
 use crate::stream::ReplyStream;
@@ -86,6 +87,12 @@ impl Parsed {
         for part in self.exchange.opaque.iter_mut().filter(|part| below(&part.pointer)) {
             part.strippable = false;
         }
+    }
+
+    /// True where it may hold documents: checking it may take longer than its size says.
+    #[must_use]
+    pub fn may_hold_documents(&self) -> bool {
+        documents::may_hold(&self.exchange)
     }
 }
 
@@ -240,7 +247,8 @@ impl Guard {
         wanted: impl Fn(&Finding) -> bool,
     ) -> Checked {
         let start = Instant::now();
-        let Parsed { exchange, parse_us } = parsed;
+        let Parsed { mut exchange, parse_us } = parsed;
+        documents::read(&mut exchange, self.limits());
         // A stored response repeats the instructions, and there is no request to learn them from.
         let own = exchange.system().filter(|_| exchange.direction == Direction::Reply);
         let system: Vec<&str> = context.system.iter().map(String::as_str).chain(own).collect();
@@ -310,8 +318,18 @@ impl Guard {
         Ok(self.decision(bartizan_wire::conversation(messages, self.limits())?))
     }
 
-    fn decision(&self, exchange: Exchange) -> Decision {
+    /// Checks a file that is a document: its text layer, and itself where it is a text. `None` where it is no document
+    /// that can be read.
+    #[must_use]
+    pub fn check_document(&self, bytes: &[u8], source: Source) -> Option<Decision> {
+        documents::of_file(bytes, source, self.limits()).map(|exchange| self.decision(exchange))
+    }
+
+    fn decision(&self, mut exchange: Exchange) -> Decision {
         let bare = exchange.protocol == Protocol::Text;
+        if !bare {
+            documents::read(&mut exchange, self.limits());
+        }
         let mut assessment = assess(&self.engine, &exchange, &[]);
         let values: Vec<Arc<str>> = exchange.texts.iter().map(|t| Arc::from(t.value.as_str())).collect();
         let outcome = decide(exchange, &mut assessment, &self.table, None, Mode::Enforce, |exchange, edits| {
@@ -334,7 +352,7 @@ impl Guard {
             .into_iter()
             .map(|mut f| {
                 if bare {
-                    f.finding.at = bartizan_core::Location::Text { span: f.finding.span() };
+                    f.finding.at = without_pointer(f.finding.at);
                 }
                 f.finding
             })
@@ -356,6 +374,14 @@ fn digest(settings: &Settings) -> String {
     let text = serde_json::to_string(settings).unwrap_or_default();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     bartizan_sign::hex(digest.as_ref().get(..16).unwrap_or_default())
+}
+
+/// A place in a body that is a text or a document itself.
+fn without_pointer(at: Location) -> Location {
+    match at {
+        Location::Archive { member, inner } => Location::Archive { member, inner: Box::new(without_pointer(*inner)) },
+        at => Location::Text { span: at.span() },
+    }
 }
 
 fn fingerprint(engine: &Engine, settings: &Settings) -> u64 {

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "the guard times its own work")]
 
 mod assess;
+mod documents;
 mod exchange;
 mod guard;
 mod keeper;
@@ -14,6 +15,7 @@ mod stream;
 mod trace;
 mod vault;
 
+pub use documents::is_document;
 pub use exchange::{Meta, ReplyContext};
 pub use guard::{Checked, Decision, Guard, GuardError, Parsed, Route};
 pub use keeper::{Keeper, PROGRAM, body_of, days_ago, deed, erase, forget, now, tree_of, unseal};
