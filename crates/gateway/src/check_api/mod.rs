@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 use crate::failure::{Failure, json as respond};
 use crate::head::check_head;
 use crate::proxy::{INLINE, admit, contained, event_header, off_worker, request_body, settle};
-use crate::shared::{Live, Shared, append};
+use crate::shared::{Live, Shared, append, know};
 
 /// The routes of all check APIs.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
@@ -239,7 +239,12 @@ async fn admitted_judge<A: CheckApi>(
     let offer = A::offer(&question, live)?;
 
     let principal = attributed(principal, &offer.attribution);
+    know(shared, &principal.tenant).await?;
     let record = Record::start(principal, A::ROUTE, &live.guard);
+    let kept = shared.recorder.keep(offer.protocol, offer.direction, false).map(|mut kept| {
+        kept.push(offer.body.to_string().as_bytes());
+        kept
+    });
     let (checked, mut judged) = {
         let live = Arc::clone(live);
         let large = body.len() > INLINE;
@@ -252,7 +257,7 @@ async fn admitted_judge<A: CheckApi>(
     rules.sort_unstable();
     let revealed = json!({"event_id": judged.event, "verdict": settled.event.verdict, "rules": rules});
     let passed = settled.permitted.map(bartizan_policy::Permitted::into_inner);
-    append(shared, settled.event).await?;
+    append(shared, settled.event, kept).await?;
     if let Some(passed) = passed {
         judged.passed = Some(serde_json::from_slice(&passed.body).map_err(|_| internal())?);
     }
