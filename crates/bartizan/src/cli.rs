@@ -199,6 +199,34 @@ pub(crate) enum ConfigCommand {
     Show(ConfigArgs),
     /// Print the JSON schema of bartizan.toml.
     Schema,
+    /// Write a bartizan.toml from the configuration of another guard. Fails on every key that has no equal.
+    Import(ImportArgs),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportKind {
+    /// LiteLLM's config.yaml.
+    Litellm,
+    /// LLM Guard's scanners.yml.
+    LlmGuard,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// Whose configuration it is.
+    #[arg(value_enum)]
+    pub(crate) kind: ImportKind,
+    /// File to read.
+    pub(crate) file: PathBuf,
+    /// Where to write [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Overwrite a file that is there.
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
+    /// Leave this key behind, and all below it, such as `router_settings`
+    #[arg(long, value_name = "KEY")]
+    pub(crate) skip: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

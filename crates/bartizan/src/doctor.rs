@@ -135,6 +135,9 @@ fn listen(address: &str) -> Finding {
 }
 
 fn upstreams(config: &Config) -> Vec<Finding> {
+    if config.upstream.is_empty() && config.check_api.standalone {
+        return vec![Fine("none; only checks are answered".to_owned())];
+    }
     if config.upstream.is_empty() {
         return vec![Notable("none; `up` needs --upstream URL or [[upstream]]".to_owned())];
     }

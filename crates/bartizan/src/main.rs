@@ -59,6 +59,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Config(ConfigCommand::Check(at)) => config::show::check(&at),
         Command::Config(ConfigCommand::Show(at)) => config::show::show(&at),
         Command::Config(ConfigCommand::Schema) => config::show::schema(),
+        Command::Config(ConfigCommand::Import(args)) => config::import::run(&args),
         Command::Doctor(at) => doctor::run(&at),
         Command::Report(ReportCommand::Verify(args)) => report::verify(&args),
         Command::Keys(command) => keys::run(&command),

@@ -20,7 +20,7 @@ use crate::{BROKEN, DONE};
 /// Starts the gateway and serves until told to stop.
 pub(crate) fn run(args: &UpArgs) -> anyhow::Result<u8> {
     let loaded = config::load(&args.config, &config::flags(args))?;
-    if loaded.config.upstream.is_empty() {
+    if loaded.config.upstream.is_empty() && !loaded.config.check_api.standalone {
         return Err(Problem::new("no upstream is configured")
             .help("give one: bartizan up --upstream https://api.openai.com/v1, or an `[[upstream]]` section")
             .into());
@@ -114,12 +114,8 @@ async fn open(config: &Config) -> anyhow::Result<SqliteStore> {
 fn greet(config: &Config, address: &str, mode: Mode, rules: usize) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     let upstreams: Vec<&str> = config.upstream.iter().map(|u| u.url.as_str()).collect();
-    writeln!(
-        out,
-        "bartizan {} guards {} ({rules} rules, {mode} mode)",
-        env!("CARGO_PKG_VERSION"),
-        upstreams.join(", ")
-    )?;
+    let guarded = if upstreams.is_empty() { "by its check APIs".to_owned() } else { upstreams.join(", ") };
+    writeln!(out, "bartizan {} guards {} ({rules} rules, {mode} mode)", env!("CARGO_PKG_VERSION"), guarded)?;
     writeln!(out, "  OpenAI clients:    base URL http://{address}/v1")?;
     writeln!(out, "  Anthropic clients: base URL http://{address}")?;
     writeln!(out, "  state:             http://{address}/readyz and /metrics; evidence in {}", config.store.path)?;

@@ -14,6 +14,8 @@ use crate::upstream::UpstreamError;
 pub(crate) struct Failure {
     kind: ErrorKind,
     message: String,
+    /// Another HTTP status than the kind's.
+    status: Option<StatusCode>,
     /// Word for the error counter.
     label: &'static str,
     /// Seconds after which the caller may try again.
@@ -23,12 +25,22 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(kind: ErrorKind, label: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), label, retry_after: None, unsent: false }
+        Self { kind, message: message.into(), status: None, label, retry_after: None, unsent: false }
     }
 
-    #[cfg(test)]
+    pub(crate) fn status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// What is wrong, for an answer in a shape of its own.
     pub(crate) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// Moves the error counter.
+    pub(crate) fn count(&self, metrics: &Metrics) {
+        metrics.error(self.label);
     }
 
     /// Over a limit.
@@ -66,10 +78,10 @@ impl Failure {
     }
 
     pub(crate) fn respond(self, protocol: Protocol, metrics: &Metrics) -> Response<Body> {
-        metrics.error(self.label);
+        self.count(metrics);
         let retry = self.retry_after.or((self.kind == ErrorKind::Unavailable).then_some(1));
         let (status, body) = error_body(protocol, self.kind, &self.message, None);
-        let mut response = json(status, body);
+        let mut response = json(self.status.map_or(status, |s| s.as_u16()), body);
         if let Some(seconds) = retry {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -9,6 +9,7 @@ mod admin;
 mod admission;
 mod attempt;
 mod body;
+mod check_api;
 mod coding;
 mod connection;
 mod failure;
@@ -33,8 +34,8 @@ pub use metrics::Metrics;
 pub use reload::{Next, Rejected, Reloader};
 pub use server::{Gateway, GatewayError, Stop};
 pub use settings::{
-    Accounting, Admin, AdminKey, Client, Dialect, OnBlock, Passthrough, Role, Settings, Store, Tenant, Timeouts,
-    Upstream,
+    Accounting, Admin, AdminKey, CheckApi, Client, Dialect, OnBlock, Passthrough, Role, Settings, Store, Tenant,
+    Timeouts, Upstream,
 };
 pub use tls::{ClientAuth, Tls};
 pub use upstream::{SendFuture, Transport, UpstreamError, Upstreams};

@@ -31,7 +31,7 @@ use crate::tls::ClientCertificate;
 use crate::upstream::{Outgoing, UpstreamError};
 
 /// Bodies up to this size are checked on the async worker: the check takes less time than a thread switch costs.
-const INLINE: usize = 32 << 10;
+pub(crate) const INLINE: usize = 32 << 10;
 
 /// Header with the id of the record about a decision.
 const EVENT_HEADER: HeaderName = HeaderName::from_static("x-bartizan-event");
@@ -229,7 +229,7 @@ async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>)
     answer(shared, asked, reply).await
 }
 
-async fn request_body(live: &Live, body: Body, coding: Option<Coding>) -> Result<Vec<u8>, Failure> {
+pub(crate) async fn request_body(live: &Live, body: Body, coding: Option<Coding>) -> Result<Vec<u8>, Failure> {
     let limit = live.guard.limits().max_body;
     let time = Duration::from_millis(live.settings.timeouts.body_ms);
     let body = read(body, limit, time).await.map_err(|error| body_failure(error, limit))?;
@@ -286,20 +286,20 @@ async fn check(live: &Arc<Live>, parsed: Parsed, context: ReplyContext, target: 
     if large { off_worker(work).await } else { Ok(work()) }
 }
 
-async fn off_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+pub(crate) async fn off_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Failure::new(ErrorKind::Internal, "panic", "internal error"))
 }
 
 /// What became of a checked body: the record, what may be sent, and what the reply is compared with.
-struct Settled {
-    event: Event,
+pub(crate) struct Settled {
+    pub(crate) event: Event,
     /// `None` where nothing may be sent.
-    permitted: Option<Permitted<Exchange>>,
+    pub(crate) permitted: Option<Permitted<Exchange>>,
     meta: Meta,
     context: ReplyContext,
 }
 
-fn settle(shared: &Shared, record: &Record, checked: Checked) -> Settled {
+pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Settled {
     let Checked { outcome, assessment, meta, context, parse_us, scan_us } = checked;
     let verdict = outcome.verdict();
     let mut noted = Noted {

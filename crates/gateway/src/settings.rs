@@ -320,6 +320,17 @@ impl Default for Store {
     }
 }
 
+/// The check APIs: other gateways and applications ask, and carry the answer out themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CheckApi {
+    /// Answers name the rules that decided. Rules tell an attacker which words to change, so only for callers who
+    /// keep them to themselves.
+    pub reveal: bool,
+    /// Start without any `[[upstream]]`: nothing is proxied, only checks are answered.
+    pub standalone: bool,
+}
+
 /// The part of the configuration that is about sockets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -356,6 +367,8 @@ pub struct Settings {
     pub pass_headers: Vec<String>,
     /// Paths that pass unread. Every other path that is not examined is refused.
     pub passthrough: Vec<Passthrough>,
+    /// The check APIs.
+    pub check_api: CheckApi,
 }
 
 impl Default for Settings {
@@ -377,6 +390,7 @@ impl Default for Settings {
             store: Store::default(),
             pass_headers: Vec::new(),
             passthrough: Vec::new(),
+            check_api: CheckApi::default(),
         }
     }
 }

@@ -50,7 +50,7 @@ impl Live {
         address: SocketAddr,
         access: &Arc<Access>,
     ) -> Result<Self, String> {
-        if settings.upstream.is_empty() {
+        if settings.upstream.is_empty() && !settings.check_api.standalone {
             return Err("no upstream is configured: give `--upstream URL` or an `[[upstream]]` section".into());
         }
         let admission = Admission::new(&settings, access)?;

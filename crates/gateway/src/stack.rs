@@ -15,6 +15,7 @@ use http::{Request, Response, StatusCode};
 use tower::util::MapResponseLayer;
 
 use crate::admission::Peer;
+use crate::check_api;
 use crate::pass;
 use crate::proxy;
 use crate::shared::Shared;
@@ -45,6 +46,7 @@ pub(crate) fn router(shared: Arc<Shared>, tls: bool) -> Router {
         .route("/openai/v1/embeddings", azure(Protocol::OpenaiEmbeddings))
         .route("/openai/v1/models", get(proxy::look_up))
         .route("/openai/v1/models/{id}", get(proxy::look_up))
+        .merge(check_api::routes())
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))

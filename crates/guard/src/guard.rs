@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use bartizan_core::report::Flags;
 use bartizan_core::{
-    Coverage, Detector, Direction, EngineId, Exchange, Finding, Limits, Mode, Protocol, Rule, Scores, Source, Verdict,
+    Coverage, Detector, Direction, EngineId, Exchange, Finding, Kind, Limits, Mode, Protocol, Rule, Scores, Source,
+    Verdict,
 };
 use bartizan_engine::{Engine, EngineError};
 use bartizan_policy::{Assessment, OpaqueTable, Outcome, Permitted, Table, decide};
@@ -63,6 +64,28 @@ impl Parsed {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.exchange.body.len()
+    }
+
+    /// What was read.
+    #[must_use]
+    pub const fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// Says that nothing below these JSON Pointers can be changed, because whoever carries the answer out cannot
+    /// change it there. What policy would redact is then denied.
+    pub fn freeze(&mut self, pointers: &[String]) {
+        let below = |pointer: &str| {
+            pointers
+                .iter()
+                .any(|p| pointer.strip_prefix(p.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('/')))
+        };
+        for text in self.exchange.texts.iter_mut().filter(|text| below(&text.pointer)) {
+            text.editable = false;
+        }
+        for part in self.exchange.opaque.iter_mut().filter(|part| below(&part.pointer)) {
+            part.strippable = false;
+        }
     }
 }
 
@@ -197,10 +220,25 @@ impl Guard {
     /// Scans and decides. `context` is what a reply is compared with; empty for a request.
     #[must_use]
     pub fn check(&self, parsed: Parsed, context: &ReplyContext, route: Route<'_>) -> Checked {
+        self.check_only(parsed, context, route, |_| true)
+    }
+
+    /// The same, where the caller may leave findings out. They count as suppressed in the record.
+    #[must_use]
+    pub fn check_only(
+        &self,
+        parsed: Parsed,
+        context: &ReplyContext,
+        route: Route<'_>,
+        wanted: impl Fn(&Finding) -> bool,
+    ) -> Checked {
         let start = Instant::now();
         let Parsed { exchange, parse_us } = parsed;
         let system: Vec<&str> = context.system.iter().map(String::as_str).collect();
         let mut assessment = assess(&self.engine, &exchange, &system);
+        let before = assessment.findings.len();
+        assessment.findings.retain(|f| wanted(&f.finding));
+        assessment.suppressed += (before - assessment.findings.len()) as u64;
         let meta = Meta {
             protocol: exchange.protocol,
             direction: exchange.direction,
@@ -232,6 +270,21 @@ impl Guard {
             event_id,
             refusal,
         )
+    }
+
+    /// What policy says of one finding in a text of that origin.
+    #[must_use]
+    pub fn verdict(&self, finding: &Finding, source: Source) -> Verdict {
+        self.table.finding(finding, source)
+    }
+
+    /// How many bytes at the beginning of a model's text are final while the text still grows: no masked finding can
+    /// yet begin in them, whatever comes. A caller who shows only so much never has to take anything back.
+    #[must_use]
+    pub fn settled(&self, text: &str) -> usize {
+        let (table, mode) = (Arc::clone(&self.table), self.mode);
+        let masks = move |rule: &Rule| mode == Mode::Enforce && table.strictest(rule, Source::Model) >= Verdict::Redact;
+        self.engine.stream(Source::Model.into(), Kind::Text, masks, Vec::new()).push(text).text.len()
     }
 
     /// Checks a bare text.

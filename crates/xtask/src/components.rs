@@ -29,7 +29,10 @@ pub(crate) fn fetch(group: Group) -> Result<String> {
             BTreeMap::new()
         }
     };
-    let wanted: &[&str] = if group == Group::Heavy { &["python", "smollm2", "qwen"] } else { &["python", "smollm2"] };
+    let wanted: &[&str] = match group {
+        Group::Gate => &["python", "smollm2"],
+        Group::Heavy => &["python", "smollm2", "qwen", "litellm"],
+    };
     let optional = optional()?;
     for name in wanted.iter().filter(|name| !there.contains_key(**name)) {
         if repo::is_ci() && !optional.iter().any(|o| o == name) {

@@ -1,4 +1,4 @@
-//! Heavy tests outside the gate: a model that can call tools and is easily fooled.
+//! Heavy tests outside the gate: a model that can call tools and is easily fooled, a real LiteLLM proxy.
 
 use crate::Result;
 use crate::components::{self, Group};

@@ -29,7 +29,7 @@ usage: cargo xtask COMMAND
   fuzz TARGET [--seconds N]   fuzz one target (needs cargo-fuzz and a nightly toolchain)
   fuzz --replay               run every corpus through its target on stable
   bench NAME [ARG…]           startup | build | a benchmark of the binary: engine, gateway, …
-  e2e [FILTER]                the heavy tests, with a model large enough to be fooled
+  e2e [FILTER]                the heavy tests: a model large enough to be fooled, a LiteLLM proxy
 ";
 
 fn main() -> ExitCode {

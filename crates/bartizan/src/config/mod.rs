@@ -1,5 +1,6 @@
 //! `bartizan.toml`: the sections of the crates in one file, and the layers above it.
 
+pub(crate) mod import;
 mod load;
 mod locate;
 pub(crate) mod show;
@@ -7,7 +8,9 @@ pub(crate) mod show;
 use bartizan_access::JwtSettings;
 use bartizan_core::{Limits, Mode};
 use bartizan_engine::Suppression;
-use bartizan_gateway::{Accounting, Admin, Client, OnBlock, Passthrough, Store, Tenant, Timeouts, Tls, Upstream};
+use bartizan_gateway::{
+    Accounting, Admin, CheckApi, Client, OnBlock, Passthrough, Store, Tenant, Timeouts, Tls, Upstream,
+};
 use bartizan_policy::Policy;
 use bartizan_sinks::Sink;
 use schemars::JsonSchema;
@@ -53,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) store: Store,
     /// Places outside that get the records.
     pub(crate) sink: Vec<Sink>,
+    /// The check APIs: other gateways and applications ask, and carry the answer out themselves.
+    pub(crate) check_api: CheckApi,
     /// Bounds in time.
     pub(crate) timeouts: Timeouts,
     /// Bounds on work and memory.
@@ -87,6 +92,7 @@ impl Default for Config {
             accounting: gateway.accounting,
             store: gateway.store,
             sink: Vec::new(),
+            check_api: gateway.check_api,
             timeouts: gateway.timeouts,
             limits: guard.limits,
             rules: guard.rules,
@@ -127,6 +133,7 @@ impl Config {
             store: self.store.clone(),
             pass_headers: self.pass_headers.clone(),
             passthrough: self.passthrough.clone(),
+            check_api: self.check_api,
         }
     }
 }

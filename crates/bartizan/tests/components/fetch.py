@@ -35,8 +35,9 @@ MODELS = {
         "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
     ),
 }
-E2E_ONLY = {"qwen"}
-PYTHON_LOCK = "python.lock.txt"
+# name of an interpreter: lock file with what is installed for it.
+INTERPRETERS = {"python": "python.lock.txt", "litellm": "litellm.lock.txt"}
+E2E_ONLY = {"qwen", "litellm"}
 
 
 def say(text):
@@ -61,10 +62,10 @@ def pip(python, verb, lock, *options):
          "--only-binary=:all:", "--require-hashes", "-r", HERE / lock, *options])
 
 
-def python_home(root):
-    """Where the interpreter with the SDKs belongs: one folder for each lock file and each Python version."""
+def python_home(root, name="python"):
+    """Where an interpreter belongs: one folder for each lock file and each Python version."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return root / f"python{version}-{digest(HERE / PYTHON_LOCK)[:12]}"
+    return root / f"{name}{version}-{digest(HERE / INTERPRETERS[name])[:12]}"
 
 
 def interpreter(home):
@@ -75,9 +76,9 @@ def model_file(root, name):
     return root / f"{name}-{MODELS[name][2][:12]}" / "model.gguf"
 
 
-def build_python(home, scratch):
+def build_python(home, name, scratch):
     run([sys.executable, "-m", "venv", scratch / "venv"])
-    pip(interpreter(scratch / "venv"), "install", PYTHON_LOCK)
+    pip(interpreter(scratch / "venv"), "install", INTERPRETERS[name])
     place(scratch / "venv", home)
 
 
@@ -116,7 +117,7 @@ def place(built, home):
 def main():
     options = argparse.ArgumentParser(description="fetch the components of the end-to-end tests")
     options.add_argument("--cache", type=pathlib.Path, required=True)
-    options.add_argument("--e2e", action="store_true", help="also the large model")
+    options.add_argument("--e2e", action="store_true", help="also the large model and the LiteLLM proxy")
     options.add_argument("--offline", action="store_true", help="only report what is there")
     options = options.parse_args()
 
@@ -132,10 +133,10 @@ def main():
 
     root = options.cache.expanduser().resolve() / "components"
     root.mkdir(parents=True, exist_ok=True)
-    wanted = {"python": interpreter(python_home(root))}
-    for name in MODELS:
+    wanted = {}
+    for name in [*INTERPRETERS, *MODELS]:
         if options.e2e or name not in E2E_ONLY:
-            wanted[name] = model_file(root, name)
+            wanted[name] = interpreter(python_home(root, name)) if name in INTERPRETERS else model_file(root, name)
 
     missing = False
     for name, path in wanted.items():
@@ -144,8 +145,8 @@ def main():
             started = time.monotonic()
             scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}-", dir=root))
             try:
-                if name == "python":
-                    build_python(python_home(root), scratch)
+                if name in INTERPRETERS:
+                    build_python(python_home(root, name), name, scratch)
                 else:
                     build_model(root, name, scratch)
                 say(f"fetched {name} in {time.monotonic() - started:.0f} s")

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::checks;
 use crate::http::{reply, send, serve};
 use crate::support::Gateway;
 
@@ -221,6 +222,11 @@ fn every_surface_gives_the_same_verdict() {
     let gateway = Gateway::start(&upstream.origin, "");
     let harmless = json!({"role": "assistant", "content": "ok"});
     for case in &cases {
+        for (surface, verdict) in checks::verdicts(&gateway.origin, &case.origin, &case.text, &openai(case)) {
+            // Some APIs only say that something is wrong.
+            let expected = if verdict == "flagged" && case.verdict != "allow" { "flagged" } else { &case.verdict };
+            assert_eq!(verdict, expected, "{} through {surface}", case.name);
+        }
         upstream.say(
             "application/json",
             json!({"id": "i", "model": "m", "choices": [{"index": 0, "message": harmless, "finish_reason": "stop"}]})

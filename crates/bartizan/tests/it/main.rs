@@ -1,6 +1,7 @@
 //! The program as a whole, from outside.
 #![allow(clippy::disallowed_methods, reason = "tests own processes, sockets and files")]
 
+mod checks;
 mod cli;
 mod conformance;
 mod demo;
@@ -9,6 +10,8 @@ mod faults;
 mod fuzz_replay;
 mod gateway;
 mod http;
+mod import;
+mod litellm;
 mod reload;
 mod requests;
 mod sdk;

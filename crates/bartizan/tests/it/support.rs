@@ -52,12 +52,24 @@ impl Sdk {
     /// Starts one of the servers of `tests/sdk` and waits until it is ready.
     pub(crate) fn server(&self, script: &str, args: &[&str]) -> Server {
         let mut command = self.script(script);
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(args);
+        Self::ready(command)
+    }
+
+    fn ready(mut command: Command) -> Server {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start(command);
         let line = process.wait_for_line(|line| line.starts_with('{'));
         let ready: Value = serde_json::from_str(&line).expect("the ready line is JSON");
         let origin = ready["origin"].as_str().expect("the ready line has an origin").to_owned();
         Server { _process: process, origin }
+    }
+
+    /// A LiteLLM proxy with this configuration and these variables. `None` means that the test has to be skipped.
+    pub(crate) fn litellm(&self, config: &Path, variables: &[(&str, &str)]) -> Option<Server> {
+        let mut command = Self { python: component("litellm")? }.script("litellm_proxy.py");
+        command.arg("--config").arg(config).envs(variables.iter().copied());
+        Some(Self::ready(command))
     }
 
     /// The model server with a component as its model. `None` means that the test has to be skipped.
@@ -145,14 +157,18 @@ impl Gateway {
     }
 
     fn launch(config: &str, args: &[&str]) -> Self {
+        Self::launch_with(config, args, &[])
+    }
+
+    fn launch_with(config: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("bartizan.toml"), config).expect("the configuration is written");
-        Self::within(folder, args)
+        Self::within(folder, args, variables)
     }
 
     /// Starts it once more in a folder that another has left.
     pub(crate) fn again(folder: tempfile::TempDir) -> Self {
-        Self::within(folder, &["up", "--listen", "127.0.0.1:0"])
+        Self::within(folder, &["up", "--listen", "127.0.0.1:0"], &[])
     }
 
     /// With its configuration and the evidence.
@@ -160,14 +176,19 @@ impl Gateway {
         self.folder.path()
     }
 
-    fn within(folder: tempfile::TempDir, args: &[&str]) -> Self {
+    fn within(folder: tempfile::TempDir, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bartizan"));
-        command.args(args).current_dir(folder.path());
+        command.args(args).current_dir(folder.path()).envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).env("NO_COLOR", "1");
         let mut process = Process::start(command);
         let line = process.wait_for_line(|line| line.contains("Anthropic clients:"));
         let origin = line.split_whitespace().find(|w| w.starts_with("http://")).expect("the line has an address");
         Self { origin: origin.to_owned(), process, folder }
+    }
+
+    /// Starts it on a free port with this configuration file and these variables.
+    pub(crate) fn with_variables(config: &str, variables: &[(&str, &str)]) -> Self {
+        Self::launch_with(config, &["up", "--listen", "127.0.0.1:0"], variables)
     }
 
     /// Starts it on a free port with nothing but this configuration file.

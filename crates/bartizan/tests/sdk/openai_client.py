@@ -149,6 +149,12 @@ def responses_tools(client, options, deltas):
     s.tell("reply", text=done.output_text, status=done.status, tool_calls=response_calls(done))
 
 
+def moderations(client, options, deltas):
+    done = client.moderations.create(model="omni-moderation-latest", input=[options.text or s.ATTACK, s.BENIGN])
+    for result in done.results:
+        s.tell("moderation", flagged=result.flagged, categories=result.categories.model_dump(exclude_none=True), scores=result.category_scores.model_dump(exclude_none=True), hate=getattr(result.categories, "hate", None))
+
+
 def response_calls(response):
     items = response.output if response else []
     return [{"id": i.call_id, "name": i.name, "arguments": parsed(i.arguments)} for i in items if i.type == "function_call"]
@@ -156,7 +162,7 @@ def response_calls(response):
 
 SCENARIOS = {
     f.__name__.replace("_", "-"): f
-    for f in (models, chat, stream, tools, tools_stream, injected_tool, secret, canary, blocked, blocked_stream, responses, responses_stream, responses_tools)
+    for f in (models, chat, stream, tools, tools_stream, injected_tool, secret, canary, blocked, blocked_stream, responses, responses_stream, responses_tools, moderations)
 }
 
 if __name__ == "__main__":
