@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod config;
+pub mod document;
 pub mod engine;
 pub mod json;
 pub mod sse;
@@ -14,6 +15,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("body", body::run),
     ("config", config::run),
+    ("document", document::run),
     ("engine", engine::run),
     ("json", json::run),
     ("sse", sse::run),

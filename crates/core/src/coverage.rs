@@ -53,6 +53,12 @@ pub enum Reason {
     AlreadySent,
     /// A body that a rule of the operator lets pass unread.
     Passthrough,
+    /// The pictures, fonts and layout of a document: its text layer was read.
+    TextLayerRead,
+    /// A document that needs a password.
+    Encrypted,
+    /// More members, pages or attachments than the limit.
+    TooManyParts,
 }
 
 impl fmt::Display for Reason {
@@ -73,6 +79,9 @@ impl fmt::Display for Reason {
             Self::Binary => "binary",
             Self::AlreadySent => "already-sent",
             Self::Passthrough => "passthrough",
+            Self::TextLayerRead => "text-layer-read",
+            Self::Encrypted => "encrypted",
+            Self::TooManyParts => "too-many-parts",
         })
     }
 }

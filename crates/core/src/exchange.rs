@@ -91,6 +91,23 @@ pub struct Opaque {
     pub bytes: usize,
 }
 
+/// A document in a body, of which the text layer was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extracted {
+    /// JSON Pointer to the string that holds it; empty where the body is the document.
+    pub pointer: String,
+    /// Index into [`Exchange::opaque`]: the part that it is, or is in.
+    pub opaque: Option<usize>,
+    /// Index into [`Exchange::texts`]: the text that it is, where it is one.
+    pub text: Option<usize>,
+    /// Its size in bytes.
+    pub bytes: usize,
+    /// Why something readable in it was not read.
+    pub fault: Option<Reason>,
+    /// Indexes into [`Exchange::texts`]: what was read. The `field` of their origin says where in the document.
+    pub texts: std::ops::Range<usize>,
+}
+
 /// Kinds of parts that cannot be read as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -101,6 +118,8 @@ pub enum OpaqueKind {
     Audio,
     /// A document in a binary format in the body.
     File,
+    /// The same of which the text layer was read in full; pictures, fonts and layout were not.
+    Document,
     /// Something that the provider fetches or looks up: URL, file id, stored prompt, earlier response.
     Reference,
     /// Encrypted or signed reasoning that only the provider reads.
@@ -112,15 +131,17 @@ pub enum OpaqueKind {
     /// A part of a type that this version does not know.
     Unknown,
 }
-crate::rule::lowercase_words!(OpaqueKind, Image => "image", Audio => "audio", File => "file", Reference => "reference",
-    EncryptedReasoning => "encrypted-reasoning", ProviderTool => "provider-tool", Vector => "vector", Unknown => "unknown");
+crate::rule::lowercase_words!(OpaqueKind, Image => "image", Audio => "audio", File => "file", Document => "document",
+    Reference => "reference", EncryptedReasoning => "encrypted-reasoning", ProviderTool => "provider-tool",
+    Vector => "vector", Unknown => "unknown");
 
 impl OpaqueKind {
     /// Every kind, in documentation order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Image,
         Self::Audio,
         Self::File,
+        Self::Document,
         Self::Reference,
         Self::EncryptedReasoning,
         Self::ProviderTool,
@@ -135,6 +156,7 @@ impl OpaqueKind {
             Self::Image => Reason::Image,
             Self::Audio => Reason::Audio,
             Self::File => Reason::File,
+            Self::Document => Reason::TextLayerRead,
             Self::Reference => Reason::Reference,
             Self::EncryptedReasoning => Reason::EncryptedReasoning,
             Self::ProviderTool => Reason::ProviderTool,
@@ -193,11 +215,20 @@ pub struct Exchange {
     pub texts: Vec<Text>,
     /// Every part that is not text.
     pub opaque: Vec<Opaque>,
+    /// Documents of which the text layer was read. Their texts stand behind all others and cannot be changed.
+    pub extracted: Vec<Extracted>,
     /// The bytes as they came.
     pub body: Vec<u8>,
 }
 
 impl Exchange {
+    /// The document that a text was read from.
+    #[must_use]
+    pub fn document_of(&self, text: usize) -> Option<&Extracted> {
+        let at = self.extracted.partition_point(|d| d.texts.end <= text);
+        self.extracted.get(at).filter(|d| d.texts.contains(&text))
+    }
+
     /// The texts of the operator, for leak detection.
     pub fn system(&self) -> impl Iterator<Item = &str> {
         self.texts

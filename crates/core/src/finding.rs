@@ -81,7 +81,7 @@ pub struct FindingRecord {
     /// Entity or secret type.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub entity: Option<EntityType>,
-    /// JSON Pointer, for messages.
+    /// JSON Pointer, for messages. Inside a document: the pointer to it, `#`, and the place in the document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// First code point.
@@ -95,10 +95,7 @@ impl FindingRecord {
     #[must_use]
     pub fn new(finding: &Finding, text: &str) -> Self {
         let span = finding.span().code_points(text);
-        let path = match &finding.at {
-            Location::Json { pointer, .. } => Some(pointer.clone()),
-            _ => None,
-        };
+        let path = finding.at.path();
         Self {
             rule: finding.rule.clone(),
             severity: finding.severity,

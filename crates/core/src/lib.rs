@@ -41,7 +41,9 @@ pub use access::{AccessStore, Grant, KeyRecord, Money, Quota, Spender, Total, Us
 pub use coverage::{Coverage, CoverageStatus, Part, Reason};
 pub use detector::{Anchors, Cost, Detector, Hit, HitKind, Hold, Report, Sink};
 pub use event::{Act, Deed, EngineId, Event, Timings};
-pub use exchange::{Direction, Edit, Exchange, Message, Opaque, OpaqueKind, Protocol, Text, ToolCall, ToolDef};
+pub use exchange::{
+    Direction, Edit, Exchange, Extracted, Message, Opaque, OpaqueKind, Protocol, Text, ToolCall, ToolDef,
+};
 pub use fact::Fact;
 pub use finding::{EntityType, Finding, Fix};
 pub use judge::{Expand, Judge, Opinion};

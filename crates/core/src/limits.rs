@@ -23,6 +23,12 @@ pub struct Limits {
     pub max_findings: usize,
     /// Most bytes of one tool call's arguments held back in a stream.
     pub max_held: usize,
+    /// Most bytes that decompression and decoding may produce for the documents of one body.
+    pub max_document_expanded: usize,
+    /// Most members, pages and attachments of the documents of one body.
+    pub max_document_parts: usize,
+    /// Most documents inside one another.
+    pub max_document_depth: usize,
 }
 
 impl Default for Limits {
@@ -36,6 +42,9 @@ impl Default for Limits {
             max_decoded: 4 << 20,
             max_findings: 1000,
             max_held: 1 << 20,
+            max_document_expanded: 64 << 20,
+            max_document_parts: 10_000,
+            max_document_depth: 4,
         }
     }
 }

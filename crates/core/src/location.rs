@@ -86,11 +86,11 @@ pub enum Location {
         /// Byte range in the field.
         span: Span,
     },
-    /// In a member of an archive.
+    /// In a member of an archive or document.
     Archive {
         /// Path of the member.
         member: String,
-        /// Where in the member.
+        /// Where in the text of the member; for a document in a JSON string, the string is named here too.
         inner: Box<Location>,
     },
 }
@@ -104,6 +104,20 @@ impl Location {
                 *span
             }
             Self::Archive { inner, .. } => inner.span(),
+        }
+    }
+
+    /// The way to the innermost text, where there is one: a JSON Pointer, and behind `#` the member of the document
+    /// that it points to.
+    #[must_use]
+    pub fn path(&self) -> Option<String> {
+        match self {
+            Self::Json { pointer, .. } => Some(pointer.clone()),
+            Self::Archive { member, inner } => Some(match inner.path() {
+                Some(pointer) => format!("{pointer}#{member}"),
+                None => member.clone(),
+            }),
+            Self::Text { .. } | Self::File { .. } | Self::Record { .. } => None,
         }
     }
 }

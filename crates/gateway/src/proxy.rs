@@ -277,7 +277,7 @@ async fn read_request(live: &Live, protocol: Protocol, body: Vec<u8>) -> Result<
 }
 
 async fn check(live: &Arc<Live>, parsed: Parsed, context: ReplyContext, target: usize) -> Result<Checked, Failure> {
-    let large = parsed.bytes() > INLINE;
+    let large = parsed.bytes() > INLINE || parsed.may_hold_documents();
     let live = Arc::clone(live);
     let work = move || {
         let opaque = live.upstreams.settings(target).and_then(|u| u.opaque.as_ref());

@@ -6,6 +6,8 @@ use bartizan_core::{Context, Exchange, Family, Finding, Kind, Location, Part, Re
 use bartizan_engine::{Engine, Input};
 use bartizan_policy::{Assessment, TextFinding};
 
+use crate::documents;
+
 /// What the engine says of every text of the exchange. `system` is the operator's text to look for leaks of.
 pub(crate) fn assess(engine: &Engine, exchange: &Exchange, system: &[&str]) -> Assessment {
     let mut out = Assessment::default();
@@ -19,7 +21,7 @@ pub(crate) fn assess(engine: &Engine, exchange: &Exchange, system: &[&str]) -> A
         out.coverage.merge(&scan.coverage);
         note_scores(&mut scores, text.origin.source, scan.scores);
         match leaves.get(&index) {
-            None => out.findings.extend(scan.findings.into_iter().map(|f| located(index, text, f))),
+            None => out.findings.extend(scan.findings.into_iter().map(|f| located(exchange, index, text, f))),
             Some(inside) => attribute_to_leaves(exchange, index, inside, scan.findings, &mut out.findings),
         }
     }
@@ -28,6 +30,14 @@ pub(crate) fn assess(engine: &Engine, exchange: &Exchange, system: &[&str]) -> A
             assess_joined(engine, exchange, run, context, &mut out, &mut scores);
         }
     }
+    for document in &exchange.extracted {
+        documents::note_coverage(document, &mut out.coverage);
+        let passages: Vec<usize> = document.texts.clone().collect();
+        if passages.len() > 1 {
+            assess_joined(engine, exchange, &passages, context, &mut out, &mut scores);
+        }
+    }
+    bring_home(exchange, &mut out.findings);
     out.findings.sort_by_key(|f| (f.text, f.finding.span(), f.finding.rule.clone()));
     out.findings.dedup_by(|later, first| same_place(first, later));
     out.scores = scores.into_iter().collect();
@@ -46,13 +56,54 @@ fn same_place(first: &mut TextFinding, later: &TextFinding) -> bool {
     same
 }
 
+/// How often a text that is a document may be searched for what was found in its text layer.
+const SEARCHES: usize = 32;
+
+/// What was found in the text layer of a page or message and stands in its source word for word is brought there: it
+/// can be masked there, and was perhaps found there too.
+fn bring_home(exchange: &Exchange, findings: &mut [TextFinding]) {
+    let mut left: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    for found in findings {
+        let home = exchange.document_of(found.text).and_then(|d| d.text);
+        let Some((home, text)) = home.and_then(|i| Some((i, exchange.texts.get(i).filter(|t| t.editable)?))) else {
+            continue;
+        };
+        // An instruction is judged by where it came from, and that is the document.
+        if found.finding.rule.family() == Family::Prompt {
+            continue;
+        }
+        let words = exchange.texts.get(found.text).map_or("", |t| found.finding.span().of(&t.value));
+        let (searches, cursor) = left.entry(home).or_insert((SEARCHES, 0));
+        if words.is_empty() || *searches == 0 {
+            continue;
+        }
+        let place = text.value.get(*cursor..).and_then(|rest| rest.find(words)).map(|at| at + *cursor).or_else(|| {
+            *searches -= 1;
+            text.value.find(words)
+        });
+        if let Some(start) = place {
+            *cursor = start;
+            found.text = home;
+            let span = Span::new(start, start + words.len());
+            found.finding.at = Location::Json { pointer: text.pointer.clone(), span };
+        }
+    }
+}
+
 fn note_scores(all: &mut BTreeMap<Source, Scores>, source: Source, scores: Scores) {
     let entry = all.entry(source).or_default();
     *entry = entry.max(scores);
 }
 
-fn located(index: usize, text: &Text, mut finding: Finding) -> TextFinding {
-    finding.at = Location::Json { pointer: text.pointer.clone(), span: finding.span() };
+fn located(exchange: &Exchange, index: usize, text: &Text, mut finding: Finding) -> TextFinding {
+    let at = Location::Json { pointer: text.pointer.clone(), span: finding.span() };
+    finding.at = match exchange.document_of(index) {
+        Some(_) => {
+            let member = text.origin.field.as_deref().unwrap_or_default().to_owned();
+            Location::Archive { member, inner: Box::new(at) }
+        }
+        None => at,
+    };
     TextFinding { text: index, finding }
 }
 
@@ -100,14 +151,14 @@ fn attribute_to_leaves(
         let mut places = covered.iter().filter(|(_, text, _)| !values || text.kind != Kind::Key).peekable();
         if covered.len() > MOST_LEAVES || places.peek().is_none() {
             if let Some(text) = exchange.texts.get(container) {
-                out.push(located(container, text, finding));
+                out.push(located(exchange, container, text, finding));
             }
             continue;
         }
         for (at, text, span) in places {
             let mut part = finding.clone();
             part.at = Location::Text { span: *span };
-            out.push(located(*at, text, part));
+            out.push(located(exchange, *at, text, part));
         }
     }
 }
@@ -167,7 +218,7 @@ fn assess_joined(
             let clipped = Span::new(span.start.max(part.start) - part.start, span.end.min(part.end) - part.start);
             let mut piece = finding.clone();
             piece.at = Location::Text { span: clipped };
-            out.findings.push(located(*index, text, piece));
+            out.findings.push(located(exchange, *index, text, piece));
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use bartizan_core::report::Flags;
 use bartizan_core::{
-    Coverage, Detector, Direction, EngineId, Exchange, Finding, Kind, Limits, Mode, Protocol, Rule, Scores, Source,
-    Verdict,
+    Coverage, Detector, Direction, EngineId, Exchange, Finding, Kind, Limits, Location, Mode, Protocol, Rule, Scores,
+    Source, Verdict,
 };
 use bartizan_engine::{Engine, EngineError};
 use bartizan_policy::{Assessment, OpaqueTable, Outcome, Permitted, Table, decide};
@@ -16,6 +16,7 @@ use bartizan_rules::RulesError;
 use bartizan_wire::WireError;
 
 use crate::assess::assess;
+use crate::documents;
 use crate::exchange::{Meta, ReplyContext, bare_text, micros, rewrite};
 use crate::settings::Settings;
 use crate::stream::ReplyStream;
@@ -86,6 +87,12 @@ impl Parsed {
         for part in self.exchange.opaque.iter_mut().filter(|part| below(&part.pointer)) {
             part.strippable = false;
         }
+    }
+
+    /// True where it may hold documents: checking it may take longer than its size says.
+    #[must_use]
+    pub fn may_hold_documents(&self) -> bool {
+        documents::may_hold(&self.exchange)
     }
 }
 
@@ -233,7 +240,8 @@ impl Guard {
         wanted: impl Fn(&Finding) -> bool,
     ) -> Checked {
         let start = Instant::now();
-        let Parsed { exchange, parse_us } = parsed;
+        let Parsed { mut exchange, parse_us } = parsed;
+        documents::read(&mut exchange, self.limits());
         let system: Vec<&str> = context.system.iter().map(String::as_str).collect();
         let mut assessment = assess(&self.engine, &exchange, &system);
         let before = assessment.findings.len();
@@ -301,8 +309,18 @@ impl Guard {
         Ok(self.decision(bartizan_wire::conversation(messages, self.limits())?))
     }
 
-    fn decision(&self, exchange: Exchange) -> Decision {
+    /// Checks a file that is a document: its text layer, and itself where it is a text. `None` where it is no document
+    /// that can be read.
+    #[must_use]
+    pub fn check_document(&self, bytes: &[u8], source: Source) -> Option<Decision> {
+        documents::of_file(bytes, source, self.limits()).map(|exchange| self.decision(exchange))
+    }
+
+    fn decision(&self, mut exchange: Exchange) -> Decision {
         let bare = exchange.protocol == Protocol::Text;
+        if !bare {
+            documents::read(&mut exchange, self.limits());
+        }
         let mut assessment = assess(&self.engine, &exchange, &[]);
         let values: Vec<Arc<str>> = exchange.texts.iter().map(|t| Arc::from(t.value.as_str())).collect();
         let outcome = decide(exchange, &mut assessment, &self.table, None, Mode::Enforce, |exchange, edits| {
@@ -325,7 +343,7 @@ impl Guard {
             .into_iter()
             .map(|mut f| {
                 if bare {
-                    f.finding.at = bartizan_core::Location::Text { span: f.finding.span() };
+                    f.finding.at = without_pointer(f.finding.at);
                 }
                 f.finding
             })
@@ -340,6 +358,14 @@ impl Guard {
             suppressed: assessment.suppressed,
             redacted,
         }
+    }
+}
+
+/// A place in a body that is a text or a document itself.
+fn without_pointer(at: Location) -> Location {
+    match at {
+        Location::Archive { member, inner } => Location::Archive { member, inner: Box::new(without_pointer(*inner)) },
+        at => Location::Text { span: at.span() },
     }
 }
 

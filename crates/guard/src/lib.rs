@@ -5,12 +5,14 @@
 #![allow(clippy::disallowed_methods, reason = "the guard times its own work")]
 
 mod assess;
+mod documents;
 mod exchange;
 mod guard;
 mod record;
 mod settings;
 mod stream;
 
+pub use documents::is_document;
 pub use exchange::{Meta, ReplyContext};
 pub use guard::{Checked, Decision, Guard, GuardError, Parsed, Route};
 pub use record::{Noted, Recorder, Request, bounded_model};

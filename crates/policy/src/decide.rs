@@ -1,8 +1,10 @@
 //! The only place where a permit is made.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bartizan_core::{
-    Coverage, Direction, Edit, Exchange, Finding, Kind, Mode, OpaqueKind, Part, Protocol, RuleId, Scores, Source, Text,
-    Verdict,
+    Coverage, Direction, Edit, Exchange, Finding, Kind, Mode, OpaqueKind, Part, Protocol, Reason, RuleId, Scores,
+    Source, Text, Verdict,
 };
 
 use crate::opaque::{OpaqueRule, OpaqueTable};
@@ -151,13 +153,16 @@ pub fn decide<E: std::fmt::Display>(
 ) -> Outcome {
     let mut tally = Tally::default();
     let mut edits = Vec::new();
-    let stripped = opaque_parts(&exchange, assessment, opaque.unwrap_or(&table.opaque), &mut tally, &mut edits);
+    // What was not read of an opaque part is for the table of opaque parts to decide.
+    let coverage = assessment.coverage.status;
+    opaque_parts(&exchange, assessment, opaque.unwrap_or(&table.opaque), &mut tally, &mut edits);
     let masked = found(&exchange, assessment, table, &mut tally, &mut edits);
+    let stripped = strip_once(&mut edits);
     for (source, scores) in &assessment.scores {
         tally.add(table.scores(scores, *source), Cause::Score(*source));
     }
-    let partial = assessment.coverage.status == bartizan_core::CoverageStatus::Partial;
-    tally.add(table.coverage(assessment.coverage.status), Cause::Coverage);
+    let partial = coverage == bartizan_core::CoverageStatus::Partial;
+    tally.add(table.coverage(coverage), Cause::Coverage);
     let failed_open = partial && table.partial == Partial::Allow;
 
     let forward = |exchange, verdict, masked, stripped| Outcome::Forward {
@@ -189,16 +194,19 @@ fn opaque_parts(
     table: &OpaqueTable,
     tally: &mut Tally,
     edits: &mut Vec<Edit>,
-) -> usize {
-    let mut stripped = 0;
+) {
+    let faults: BTreeMap<usize, Reason> =
+        exchange.extracted.iter().filter_map(|d| Some((d.opaque?, d.fault?))).collect();
     for (index, part) in exchange.opaque.iter().enumerate() {
-        assessment.coverage.add(Part::structural(part.kind.reason(), part.bytes));
+        assessment.coverage.add(match faults.get(&index) {
+            Some(reason) => Part::partial(*reason, part.bytes),
+            None => Part::structural(part.kind.reason(), part.bytes),
+        });
         let source = part.origin.source;
         let cause = Cause::Opaque(part.kind, source);
         match table.rule(part.kind, source) {
             OpaqueRule::Allow => {}
             OpaqueRule::Strip if part.strippable => {
-                stripped += 1;
                 tally.add(Verdict::Redact, cause);
                 edits.push(Edit::Strip { opaque: index });
             }
@@ -206,7 +214,16 @@ fn opaque_parts(
             OpaqueRule::Strip | OpaqueRule::Deny => tally.add(Verdict::Deny, cause),
         }
     }
-    stripped
+}
+
+/// Leaves one of the edits that take out the same part; answers with the number of parts.
+fn strip_once(edits: &mut Vec<Edit>) -> usize {
+    let mut stripped = BTreeSet::new();
+    edits.retain(|edit| match edit {
+        Edit::Strip { opaque } => stripped.insert(*opaque),
+        Edit::Replace { .. } => true,
+    });
+    stripped.len()
 }
 
 fn found(
@@ -229,6 +246,11 @@ fn found(
                     mask.push(finding);
                 }
                 Verdict::Redact if is_signed_history(exchange, text) => {}
+                // Nothing in a document can be masked, but the document can be taken out.
+                Verdict::Redact if let Some(opaque) = strippable(exchange, first.text) => {
+                    tally.add(Verdict::Redact, Cause::Rule(finding.rule.clone()));
+                    edits.push(Edit::Strip { opaque });
+                }
                 Verdict::Redact => tally.add(Verdict::Deny, Cause::NotEditable(finding.rule.clone())),
                 verdict => tally.add(verdict, Cause::Rule(finding.rule.clone())),
             }
@@ -238,6 +260,20 @@ fn found(
         edits.extend(places.into_iter().map(|Redaction { span, with }| Edit::Replace { text: first.text, span, with }));
     }
     masked
+}
+
+/// The part that can be taken out with the document that a text was read from, or the media that it stands in.
+fn strippable(exchange: &Exchange, text: usize) -> Option<usize> {
+    if let Some(document) = exchange.document_of(text) {
+        let part = document.opaque?;
+        return exchange.opaque.get(part).is_some_and(|part| part.strippable).then_some(part);
+    }
+    let literal = exchange.texts.get(text).filter(|t| t.container.is_none())?.literal;
+    exchange.opaque.iter().position(|part| {
+        let media =
+            matches!(part.kind, OpaqueKind::Image | OpaqueKind::Audio | OpaqueKind::File | OpaqueKind::Document);
+        media && part.strippable && part.literal.start <= literal.start && literal.end <= part.literal.end
+    })
 }
 
 /// Reasoning that the model wrote and signed earlier cannot be changed, and its provider has it already.

@@ -28,6 +28,8 @@ pub struct OpaqueVerdicts {
     pub audio: OpaqueRule,
     /// A binary document in the body.
     pub file: OpaqueRule,
+    /// A document whose text layer was read; what is left are pictures, fonts and layout.
+    pub document: OpaqueRule,
     /// What the provider fetches or looks up.
     pub reference: OpaqueRule,
     /// Encrypted or signed reasoning.
@@ -46,6 +48,7 @@ impl Default for OpaqueVerdicts {
             image: OpaqueRule::Allow,
             audio: OpaqueRule::Allow,
             file: OpaqueRule::Allow,
+            document: OpaqueRule::Allow,
             reference: OpaqueRule::Deny,
             encrypted_reasoning: OpaqueRule::Allow,
             provider_tool: OpaqueRule::Deny,
@@ -61,6 +64,7 @@ impl OpaqueVerdicts {
             image: rule,
             audio: rule,
             file: rule,
+            document: rule,
             reference: rule,
             encrypted_reasoning: rule,
             provider_tool: rule,
@@ -74,6 +78,7 @@ impl OpaqueVerdicts {
             OpaqueKind::Image => self.image,
             OpaqueKind::Audio => self.audio,
             OpaqueKind::File => self.file,
+            OpaqueKind::Document => self.document,
             OpaqueKind::Reference => self.reference,
             OpaqueKind::EncryptedReasoning => self.encrypted_reasoning,
             OpaqueKind::ProviderTool => self.provider_tool,

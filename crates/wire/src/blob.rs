@@ -40,6 +40,20 @@ pub(crate) fn payload(value: &str) -> Payload {
     if data.contains('%') { Payload::Text(text(&percent(data))) } else { Payload::Plain }
 }
 
+/// What a string of data stands for: the bytes of a `data:` URL with its media type, or of base64. `None` where it is
+/// neither. White space in base64 is taken as decoders take it.
+#[must_use]
+pub fn data(value: &str) -> Option<(Vec<u8>, Option<&str>)> {
+    let url = value.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case("data:")).and_then(|_| value.get(5..));
+    let Some((head, data)) = url.and_then(|url| url.split_once(',')) else {
+        return base64(value, true).map(|bytes| (bytes, None));
+    };
+    let media = head.split(';').next().map(str::trim).filter(|media| !media.is_empty());
+    let encoded = head.trim_end().to_ascii_lowercase().ends_with("base64");
+    let bytes = if encoded { base64(data, true)? } else { percent(data) };
+    Some((bytes, media))
+}
+
 /// True for media types whose data is text. Without one it would be `text/plain` (RFC 2397, section 2), but many who
 /// leave it out send anything.
 fn is_textual(media: &str) -> bool {

@@ -39,6 +39,7 @@ mod sse;
 mod stream;
 mod visit;
 
+pub use blob::data;
 pub use body::{conversation, reply, request};
 pub use error::WireError;
 pub use errors::{ErrorKind, error_body, refusal_body, refusal_stream};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 use annotate_snippets::{AnnotationKind, Group, Level, Snippet};
-use bartizan_core::{Coverage, CoverageStatus, Family, Finding, Location, Rule, RuleId, Severity, Span, Verdict, View};
+use bartizan_core::{Coverage, CoverageStatus, Family, Finding, Reason, Rule, RuleId, Severity, Span, Verdict, View};
 use bartizan_guard::Decision;
 
 use super::excerpt::{Excerpt, excerpt};
@@ -35,9 +35,9 @@ pub(super) fn draw(
         let summary = rules.get(&finding.rule).map_or("", |rule| rule.summary.as_ref());
         let notes = notes(finding);
         let help = format!("bartizan explain {}", finding.rule);
-        let path = match &finding.at {
-            Location::Json { pointer, .. } => format!("{name}#{}", terminal::line(pointer)),
-            _ => name.clone(),
+        let path = match finding.at.path() {
+            Some(path) => format!("{name}#{}", terminal::line(&path)),
+            None => name.clone(),
         };
         let drawn = renderer.render(&[group(finding, summary, &path, position.line, &excerpt, &notes, &help)]);
         // The renderer counts columns in what it draws, which is a part of the line, with escapes.
@@ -205,6 +205,9 @@ fn read(coverage: &Coverage, bytes: usize) -> String {
         .parts
         .iter()
         .map(|part| match part.kind {
+            CoverageStatus::Structural if part.reason == Reason::TextLayerRead => {
+                format!("the text layer of {} bytes of documents was read, pictures and layout were not", part.bytes)
+            }
             CoverageStatus::Structural => format!("{} bytes of {} are not text", part.bytes, part.reason),
             _ => format!("{} bytes were not examined in full ({})", part.bytes, part.reason),
         })

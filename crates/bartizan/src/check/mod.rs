@@ -33,11 +33,11 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<u8> {
         return jsonl::run(&guard, input, args);
     }
     let subject = read(&args.file, input, guard.limits().max_body)?;
-    let decision = decide(&guard, &subject, args.origin)?;
-    let name = name(&args.file);
+    let (name, bytes) = (name(&args.file), subject.len());
+    let decision = decide(&guard, &name, subject, args.origin)?;
     let mut out = std::io::stdout().lock();
     match args.format.unwrap_or(CheckFormat::Human) {
-        CheckFormat::Human => human::draw(&mut out, &name, subject.len(), &decision, &catalogue(&guard))?,
+        CheckFormat::Human => human::draw(&mut out, &name, bytes, &decision, &catalogue(&guard))?,
         CheckFormat::Json => {
             writeln!(out, "{}", serde_json::to_string_pretty(&record(&name, decision.clone()))?)?;
         }
@@ -105,7 +105,7 @@ fn open(file: &Path) -> anyhow::Result<Box<dyn Read>> {
 }
 
 /// Reads the whole input, which is never cut: what is too long is refused.
-fn read(file: &Path, input: Box<dyn Read>, limit: usize) -> anyhow::Result<String> {
+fn read(file: &Path, input: Box<dyn Read>, limit: usize) -> anyhow::Result<Vec<u8>> {
     let most = u64::try_from(limit).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
     BufReader::new(input).take(most.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -114,8 +114,7 @@ fn read(file: &Path, input: Box<dyn Read>, limit: usize) -> anyhow::Result<Strin
             .help("check it in parts, or raise `limits.max_body`")
             .into());
     }
-    let place = format!("`{}`", name(file));
-    String::from_utf8(bytes).map_err(|e| not_utf8(&place, e.as_bytes(), &e.utf8_error()).into())
+    Ok(bytes)
 }
 
 /// The error for bytes that are not UTF-8. `place` is where they are from.
@@ -134,7 +133,14 @@ struct Conversation<'a> {
     messages: &'a RawValue,
 }
 
-fn decide(guard: &Guard, subject: &str, origin: Option<Source>) -> anyhow::Result<Decision> {
+fn decide(guard: &Guard, name: &str, subject: Vec<u8>, origin: Option<Source>) -> anyhow::Result<Decision> {
+    // By its content: a name says what somebody wants it to be taken for.
+    if bartizan_guard::is_document(&subject)
+        && let Some(decision) = guard.check_document(&subject, origin.unwrap_or(Source::Document))
+    {
+        return Ok(decision);
+    }
+    let subject = std::str::from_utf8(&subject).map_err(|e| not_utf8(&format!("`{name}`"), &subject, &e))?;
     if let Some(source) = origin {
         return Ok(guard.check_text(subject, source));
     }

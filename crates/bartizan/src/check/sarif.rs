@@ -63,12 +63,13 @@ fn result(name: &str, finding: &Finding, (start, end): (Position, Position), rul
     let rule = rules.iter().position(|rule| rule.id == finding.rule);
     let summary = rule.and_then(|at| rules.get(at)).map_or("", |rule| rule.summary.as_ref());
     let mut location = json!({ "physicalLocation": { "artifactLocation": { "uri": name } } });
-    match &finding.at {
-        // The text is inside a JSON string: its lines and columns are not those of the file.
-        Location::Json { pointer, .. } => {
-            location["logicalLocations"] = json!([{ "fullyQualifiedName": pointer, "kind": "value" }]);
+    match finding.at.path() {
+        // The text is inside a JSON string or a document: its lines and columns are not those of the file.
+        Some(path) => {
+            let kind = if matches!(finding.at, Location::Archive { .. }) { "member" } else { "value" };
+            location["logicalLocations"] = json!([{ "fullyQualifiedName": path, "kind": kind }]);
         }
-        _ => location["physicalLocation"]["region"] = region(start, end),
+        None => location["physicalLocation"]["region"] = region(start, end),
     }
     let mut result = json!({
         "ruleId": finding.rule,
