@@ -163,12 +163,12 @@ impl Gateway {
     fn launch_with(config: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("bartizan.toml"), config).expect("the configuration is written");
-        Self::within(folder, args)
+        Self::within(folder, args, variables)
     }
 
     /// Starts it once more in a folder that another has left.
     pub(crate) fn again(folder: tempfile::TempDir) -> Self {
-        Self::within(folder, &["up", "--listen", "127.0.0.1:0"])
+        Self::within(folder, &["up", "--listen", "127.0.0.1:0"], &[])
     }
 
     /// With its configuration and the evidence.
@@ -176,7 +176,7 @@ impl Gateway {
         self.folder.path()
     }
 
-    fn within(folder: tempfile::TempDir, args: &[&str]) -> Self {
+    fn within(folder: tempfile::TempDir, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bartizan"));
         command.args(args).current_dir(folder.path()).envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).env("NO_COLOR", "1");
