@@ -18,7 +18,7 @@ const PAGE: u32 = 1000;
 /// Takes records one after the other.
 enum Writer {
     Lines { out: Box<dyn Write + Send>, ocsf: bool },
-    Parquet(Columns),
+    Parquet(Box<Columns>),
 }
 
 impl Writer {
@@ -84,7 +84,7 @@ fn open(args: &ExportArgs) -> anyhow::Result<Writer> {
         None => None,
     };
     Ok(match (args.format, file) {
-        (ExportFormat::Parquet, Some(file)) => Writer::Parquet(Columns::new(file)?),
+        (ExportFormat::Parquet, Some(file)) => Writer::Parquet(Box::new(Columns::new(file)?)),
         (ExportFormat::Parquet, None) => {
             return Err(Problem::new("Parquet goes to a file only").help("--output records.parquet").into());
         }

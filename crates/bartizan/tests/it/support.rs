@@ -244,11 +244,6 @@ impl Gateway {
         self.process.child.wait().expect("it can be waited for").code()
     }
 
-    /// Where its configuration and evidence are.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Ends it as a crash would, and hands over its folder.
     pub(crate) fn kill(self) -> tempfile::TempDir {
         let Self { process, folder, .. } = self;
