@@ -36,6 +36,7 @@ fn next(loaded: &Loaded) -> Result<Next, Problem> {
     Ok(Next {
         settings: loaded.config.gateway(),
         guard: Arc::new(loaded.guard()?),
+        profiles: loaded.profiles()?,
         digest: loaded.digest(),
         files: loaded.files(),
     })
@@ -67,7 +68,7 @@ fn log() {
 }
 
 async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8> {
-    let Next { settings, guard, digest, files } = next;
+    let Next { settings, guard, profiles, digest, files } = next;
     let store = open(config).await?;
     let store: Arc<dyn EventStore> = Arc::new(store);
     let sinks = Sinks::new(&config.sink).map_err(|error| Problem::new(error.to_string()))?;
@@ -77,7 +78,7 @@ async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8>
         ":memory:" => Arc::new(SqliteAccess::open_in_memory().await?),
         _ => Arc::new(keys::open(config).await?),
     };
-    let gateway = Gateway::bind_with_access(settings, guard, Arc::clone(&store), access)
+    let gateway = Gateway::bind_with_access(settings, (guard, profiles), Arc::clone(&store), access)
         .await
         .map_err(|error| Problem::new(error.to_string()).help("see what is set: bartizan config show"))?;
     let address = gateway.address()?;

@@ -138,6 +138,7 @@ fn charge(
 async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>) -> Result<Response<Body>, Failure> {
     let live = shared.live();
     let (admitted, in_flight) = admit(shared, &live, &request)?;
+    let live = live.for_caller(&admitted)?;
     let (parts, body) = request.into_parts();
     let coding = check_head(&parts.headers)?;
     let path = check_rest(&live, &parts)?;
@@ -191,6 +192,7 @@ async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>
 async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>) -> Result<Response<Body>, Failure> {
     let live = shared.live();
     let (admitted, in_flight) = admit(shared, &live, &request)?;
+    let live = live.for_caller(&admitted)?;
     let (parts, _) = request.into_parts();
     let path = check_rest(&live, &parts)?;
     let dialect = match protocol {
