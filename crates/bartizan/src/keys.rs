@@ -93,6 +93,11 @@ async fn create(store: &SqliteAccess, config: &Config, args: &CreateKey) -> anyh
             .help("add a `[[tenant]]` section")
             .into());
     }
+    if let Some(name) = args.profile.as_ref().filter(|name| !config.profile.contains_key(*name)) {
+        return Err(Problem::new(format!("the profile `{}` is not configured", terminal::line(name)))
+            .help("add a `[profile.NAME]` section with that name")
+            .into());
+    }
     let now = Timestamp::now().as_millisecond();
     let expires = args.expires.as_deref().map(|text| moment(text, now)).transpose()?;
     let grant = Grant {

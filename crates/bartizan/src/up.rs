@@ -37,6 +37,7 @@ fn next(loaded: &Loaded) -> Result<Next, Problem> {
     Ok(Next {
         settings: loaded.config.gateway(),
         guard: Arc::new(loaded.guard()?),
+        profiles: loaded.profiles()?,
         digest: loaded.digest(),
         files: loaded.files(),
     })
@@ -68,7 +69,7 @@ fn log() {
 }
 
 async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8> {
-    let Next { settings, guard, digest, files } = next;
+    let Next { settings, guard, profiles, digest, files } = next;
     let store = Arc::new(open(config).await?);
     let recorder = evidence::recorder(config, &store)?;
     let background = evidence::background(config, &store)?;
@@ -79,7 +80,7 @@ async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8>
         ":memory:" => Arc::new(SqliteAccess::open_in_memory().await?),
         _ => Arc::new(keys::open(config).await?),
     };
-    let gateway = Gateway::bind_recorder(settings, guard, recorder, Some(access))
+    let gateway = Gateway::bind_recorder(settings, (guard, profiles), recorder, Some(access))
         .await
         .map_err(|error| Problem::new(error.to_string()).help("see what is set: bartizan config show"))?;
     let address = gateway.address()?;

@@ -38,5 +38,6 @@ pub use settings::{
     Accounting, Admin, AdminKey, CheckApi, Client, Dialect, OnBlock, Passthrough, Role, Settings, Store, Tenant,
     Timeouts, Upstream,
 };
+pub use shared::Profiles;
 pub use tls::{ClientAuth, Tls};
 pub use upstream::{SendFuture, Transport, UpstreamError, Upstreams};

@@ -57,6 +57,7 @@ async fn pass(
     request: Request<Body>,
 ) -> Result<Response<Body>, Failure> {
     let (admitted, _in_flight) = admit(shared, live, &request)?;
+    let live = &Arc::clone(live).for_caller(&admitted)?;
     let (parts, body) = request.into_parts();
     // What nobody reads cannot be held to a list of models or a budget.
     let held = !admitted.grant.models.is_empty() || admitted.accounts.iter().any(|a| a.quota.has_budget());

@@ -150,6 +150,7 @@ fn charge(
 async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>) -> Result<Response<Body>, Failure> {
     let live = shared.live();
     let (admitted, in_flight) = admit(shared, &live, &request)?;
+    let live = live.for_caller(&admitted)?;
     let (parts, body) = request.into_parts();
     let coding = check_head(&parts.headers)?;
     let path = check_rest(&live, &parts)?;
@@ -213,6 +214,7 @@ async fn fetch(
 ) -> Result<Response<Body>, Failure> {
     let live = shared.live();
     let (admitted, in_flight) = admit(shared, &live, &request)?;
+    let live = live.for_caller(&admitted)?;
     let (parts, _) = request.into_parts();
     let path = question.path(check_rest(&live, &parts)?);
     let dialect = match asking {

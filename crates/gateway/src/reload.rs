@@ -14,7 +14,7 @@ use bartizan_core::Deed;
 use bartizan_guard::Guard;
 
 use crate::settings::Settings;
-use crate::shared::{Live, Shared};
+use crate::shared::{Live, Profiles, Shared};
 
 /// How often files are looked at.
 const EVERY: Duration = Duration::from_secs(1);
@@ -28,6 +28,8 @@ pub struct Next {
     pub settings: Settings,
     /// The part about content.
     pub guard: Arc<Guard>,
+    /// The part about content for callers with a profile of their own.
+    pub profiles: Profiles,
     /// Names the configuration in metrics and records: hex.
     pub digest: String,
     /// Every file that it was read from, secrets and rule packs included.
@@ -68,13 +70,13 @@ impl Reloader {
     /// # Errors
     /// It cannot be used, or differs in what needs a restart. The one in force stays.
     pub fn swap(&self, next: Next) -> Result<(), Rejected> {
-        let Next { settings, guard, files, .. } = next;
+        let Next { settings, guard, profiles, files, .. } = next;
         let changed = needs_restart(&self.shared.live().settings, &settings);
         if !changed.is_empty() {
             let reason = format!("a restart is needed for a change of {}", changed.join(", "));
             return Err(Rejected::new(reason, files));
         }
-        let live = Live::build(guard, settings, None, self.address, &self.shared.access)
+        let live = Live::build(guard, profiles, settings, None, self.address, &self.shared.access)
             .map_err(|reason| Rejected::new(reason, files))?;
         self.shared.put(live);
         Ok(())

@@ -20,7 +20,7 @@ use crate::connection::{Acceptor, Service};
 use crate::metrics::Metrics;
 use crate::reload::Reloader;
 use crate::settings::Settings;
-use crate::shared::{Live, Shared};
+use crate::shared::{Live, Profiles, Shared};
 use crate::stack::router;
 use crate::upstream::Upstreams;
 
@@ -71,20 +71,20 @@ impl Gateway {
     /// # Errors
     /// A setting is wrong or an address is taken.
     pub async fn bind(settings: Settings, guard: Arc<Guard>, store: Arc<dyn EventStore>) -> Result<Self, GatewayError> {
-        Self::bind_to(settings, guard, Recorder::new(store)?, None, None).await
+        Self::bind_to(settings, (guard, Profiles::new()), Recorder::new(store)?, None, None).await
     }
 
-    /// The same with client keys and budgets that are kept in a store.
+    /// The same with guards for profiles, and with client keys and budgets that are kept in a store.
     ///
     /// # Errors
     /// A setting is wrong, an address is taken, or a store cannot be read.
     pub async fn bind_with_access(
         settings: Settings,
-        guard: Arc<Guard>,
+        guards: (Arc<Guard>, Profiles),
         store: Arc<dyn EventStore>,
         access: Arc<dyn AccessStore>,
     ) -> Result<Self, GatewayError> {
-        Self::bind_to(settings, guard, Recorder::new(store)?, Some(access), None).await
+        Self::bind_to(settings, guards, Recorder::new(store)?, Some(access), None).await
     }
 
     /// The same with a recorder that may also keep content.
@@ -93,11 +93,11 @@ impl Gateway {
     /// A setting is wrong, an address is taken, or a store cannot be read.
     pub async fn bind_recorder(
         settings: Settings,
-        guard: Arc<Guard>,
+        guards: (Arc<Guard>, Profiles),
         recorder: Recorder,
         access: Option<Arc<dyn AccessStore>>,
     ) -> Result<Self, GatewayError> {
-        Self::bind_to(settings, guard, recorder, access, None).await
+        Self::bind_to(settings, guards, recorder, access, None).await
     }
 
     /// The same with upstreams over a transport of the caller's choice.
@@ -110,12 +110,12 @@ impl Gateway {
         store: Arc<dyn EventStore>,
         upstreams: Upstreams,
     ) -> Result<Self, GatewayError> {
-        Self::bind_to(settings, guard, Recorder::new(store)?, None, Some(upstreams)).await
+        Self::bind_to(settings, (guard, Profiles::new()), Recorder::new(store)?, None, Some(upstreams)).await
     }
 
     async fn bind_to(
         settings: Settings,
-        guard: Arc<Guard>,
+        (guard, profiles): (Arc<Guard>, Profiles),
         recorder: Recorder,
         access: Option<Arc<dyn AccessStore>>,
         upstreams: Option<Upstreams>,
@@ -124,7 +124,8 @@ impl Gateway {
         let callers = listen(&settings.listen).await?;
         let address = local(&callers, &settings.listen)?;
         let access = Access::open(access).await?;
-        let live = Live::build(guard, settings.clone(), upstreams, address, &access).map_err(GatewayError::Settings)?;
+        let live = Live::build(guard, profiles, settings.clone(), upstreams, address, &access)
+            .map_err(GatewayError::Settings)?;
         tokio::spawn(Access::keep(Arc::downgrade(&access), Arc::clone(recorder.store())));
         let metrics = Arc::new(Metrics::default());
         let shared = Arc::new(Shared::new(live, recorder, Arc::clone(&metrics), Arc::clone(&access)));

@@ -1,5 +1,6 @@
 //! What every request can see, and what is known of one on its way.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use crate::access::{Access, Charge, Entry};
-use crate::admission::Admission;
+use crate::admission::{Admission, Admitted};
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
@@ -31,12 +32,16 @@ pub(crate) struct Shared {
     pub(crate) recording: AtomicBool,
 }
 
+/// Guards of callers that have others than the rest, by the name of their profile.
+pub type Profiles = BTreeMap<String, Arc<Guard>>;
+
 /// One configuration in force. A request keeps the one it began with to the last byte of its reply.
 pub(crate) struct Live {
     pub(crate) guard: Arc<Guard>,
-    pub(crate) admission: Admission,
-    pub(crate) upstreams: Upstreams,
-    pub(crate) settings: Settings,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) upstreams: Arc<Upstreams>,
+    pub(crate) settings: Arc<Settings>,
+    profiles: Arc<Profiles>,
     /// What accepts TLS connections from callers. Renewed certificates come with a reload.
     pub(crate) tls: Option<TlsAcceptor>,
 }
@@ -45,6 +50,7 @@ impl Live {
     /// Reads keys and prepares upstreams. `upstreams` stands in for those of the settings.
     pub(crate) fn build(
         guard: Arc<Guard>,
+        profiles: Profiles,
         settings: Settings,
         upstreams: Option<Upstreams>,
         address: SocketAddr,
@@ -65,7 +71,30 @@ impl Live {
             None => Upstreams::new(&settings)?,
         };
         let tls = settings.tls.as_ref().map(Tls::acceptor).transpose()?;
-        Ok(Self { guard, admission, upstreams, settings, tls })
+        Ok(Self {
+            guard,
+            admission: Arc::new(admission),
+            upstreams: Arc::new(upstreams),
+            settings: Arc::new(settings),
+            profiles: Arc::new(profiles),
+            tls,
+        })
+    }
+
+    /// The same with the guard of the caller's profile. A profile that is not there lets nothing through.
+    pub(crate) fn for_caller(self: Arc<Self>, admitted: &Admitted) -> Result<Arc<Self>, Failure> {
+        let Some(name) = &admitted.grant.profile else { return Ok(self) };
+        let guard = self.profiles.get(name).ok_or_else(|| {
+            Failure::new(ErrorKind::Forbidden, "profile", "the guard profile of this key is not configured")
+        })?;
+        Ok(Arc::new(Self {
+            guard: Arc::clone(guard),
+            admission: Arc::clone(&self.admission),
+            upstreams: Arc::clone(&self.upstreams),
+            settings: Arc::clone(&self.settings),
+            profiles: Arc::clone(&self.profiles),
+            tls: self.tls.clone(),
+        }))
     }
 }
 

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use aws_lc_rs::digest;
 use bartizan_access::AccessError;
 use bartizan_core::TenantId;
-use bartizan_gateway::Upstream;
+use bartizan_gateway::{Profiles, Upstream};
 use bartizan_guard::Guard;
 use serde_json::Value;
 
-use super::Config;
 use super::locate::{Places, line};
+use super::{Config, Profile};
 use crate::cli::{ConfigArgs, UpArgs};
 use crate::problem::Problem;
 use crate::suggest;
@@ -333,11 +334,15 @@ impl Loaded {
                 return Err(self.problem(&format!("client.{index}.name"), title, ""));
             }
             self.check_tenant(&format!("client.{index}.tenant"), &client.tenant)?;
+            self.check_profile(&format!("client.{index}.profile"), client.profile.as_ref())?;
         }
         for (index, upstream) in config.upstream.iter().enumerate() {
             for (at, tenant) in upstream.tenants.iter().enumerate() {
                 self.check_tenant(&format!("upstream.{index}.tenants.{at}"), tenant)?;
             }
+        }
+        for (index, tenant) in config.tenant.iter().enumerate() {
+            self.check_profile(&format!("tenant.{index}.profile"), tenant.profile.as_ref())?;
         }
         for (index, tenant) in config.tenant.iter().enumerate().filter(|(_, t)| !t.regions.is_empty()) {
             let path = format!("tenant.{index}.regions");
@@ -362,6 +367,16 @@ impl Loaded {
         Ok(())
     }
 
+    fn check_profile(&self, path: &str, profile: Option<&String>) -> Result<(), Problem> {
+        match profile.filter(|name| !self.config.profile.contains_key(*name)) {
+            None => Ok(()),
+            Some(name) => {
+                let title = format!("the profile `{name}` is not configured");
+                Err(self.problem(path, title, "").help(format!("add a `[profile.{name}]` section")))
+            }
+        }
+    }
+
     /// Once tenants are configured, others do not exist.
     fn check_tenant(&self, path: &str, tenant: &TenantId) -> Result<(), Problem> {
         let tenants = &self.config.tenant;
@@ -375,6 +390,16 @@ impl Loaded {
     /// The guard of this configuration.
     pub(crate) fn guard(&self) -> Result<Guard, Problem> {
         Guard::new(&self.config.guard()).map_err(|error| self.guard_problem(&error.to_string()))
+    }
+
+    /// The guards of its profiles.
+    pub(crate) fn profiles(&self) -> Result<Profiles, Problem> {
+        let build = |(name, profile): (&String, &Profile)| {
+            let guard = Guard::new(&profile.over(self.config.guard()));
+            let guard = guard.map_err(|error| self.guard_problem(&format!("profile `{name}`: {error}")))?;
+            Ok((name.clone(), Arc::new(guard)))
+        };
+        self.config.profile.iter().map(build).collect()
     }
 
     /// The guard names the value it cannot use; the place is found by that value.

@@ -5,6 +5,8 @@ mod load;
 mod locate;
 pub(crate) mod show;
 
+use std::collections::BTreeMap;
+
 use bartizan_access::JwtSettings;
 use bartizan_core::{Limits, Mode};
 use bartizan_engine::Suppression;
@@ -19,6 +21,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::Evidence;
 pub(crate) use load::{Loaded, flags, load, variables};
+
+/// A guard of its own for some callers. What is left out is as in the rest of the file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Profile {
+    /// Instead of `mode`.
+    pub(crate) mode: Option<Mode>,
+    /// Instead of all of `[policy]`.
+    pub(crate) policy: Option<Policy>,
+    /// Instead of all of `[rules]`.
+    pub(crate) rules: Option<bartizan_rules::Settings>,
+}
+
+impl Profile {
+    /// Puts it over the settings of the rest of the file.
+    pub(crate) fn over(&self, mut settings: bartizan_guard::Settings) -> bartizan_guard::Settings {
+        settings.mode = self.mode.unwrap_or(settings.mode);
+        if let Some(policy) = &self.policy {
+            settings.policy.clone_from(policy);
+        }
+        if let Some(rules) = &self.rules {
+            settings.rules.clone_from(rules);
+        }
+        settings
+    }
+}
 
 /// The configuration of Bartizan. Every key may be left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) jwt: Option<JwtSettings>,
     /// How tokens and money are accounted for.
     pub(crate) accounting: Accounting,
+    /// Other guards for callers that name them, by name.
+    pub(crate) profile: BTreeMap<String, Profile>,
     /// Where decisions are recorded.
     pub(crate) store: Store,
     /// Places outside that get the records.
@@ -96,6 +126,7 @@ impl Default for Config {
             tenant: gateway.tenant,
             jwt: gateway.jwt,
             accounting: gateway.accounting,
+            profile: BTreeMap::new(),
             store: gateway.store,
             sink: Vec::new(),
             check_api: gateway.check_api,

@@ -15,6 +15,7 @@ use crate::terminal;
 pub(crate) fn check(args: &ConfigArgs) -> anyhow::Result<u8> {
     let loaded = load(args, &[])?;
     loaded.guard()?;
+    loaded.profiles()?;
     let mut out = std::io::stdout().lock();
     match &loaded.file {
         Some(file) => writeln!(out, "`{}` can be used", file.display())?,

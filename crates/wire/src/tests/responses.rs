@@ -97,7 +97,7 @@ fn every_kind_of_item_has_its_origin() {
     let calls: Vec<_> =
         exchange.messages.iter().flat_map(|m| &m.calls).map(|c| (c.id.as_str(), c.name.as_str())).collect();
     assert_eq!(calls[..3], [("c1", "look"), ("c2", "sh"), ("mcp_1", "read")]);
-    assert_eq!(exchange.messages.iter().flat_map(|m| &m.calls).nth(0).unwrap().arguments, "{\"a\": [\"b\"]}");
+    assert_eq!(exchange.messages.iter().flat_map(|m| &m.calls).next().unwrap().arguments, "{\"a\": [\"b\"]}");
 }
 
 #[test]
