@@ -3,7 +3,7 @@
 use bartizan_core::{Edit, Exchange, Limits, Protocol, Span};
 use serde::de::IgnoredAny;
 
-const PROTOCOLS: [Protocol; 8] = [
+const PROTOCOLS: [Protocol; 9] = [
     Protocol::OpenaiChat,
     Protocol::AnthropicMessages,
     Protocol::Json,
@@ -12,6 +12,7 @@ const PROTOCOLS: [Protocol; 8] = [
     Protocol::OpenaiEmbeddings,
     Protocol::Gemini,
     Protocol::BedrockConverse,
+    Protocol::OpenaiResponses,
 ];
 
 /// Texts and parts of one body that are changed one by one.
@@ -23,7 +24,7 @@ pub fn run(data: &[u8]) {
     let Some((first, body)) = data.split_first() else { return };
     let body = body.get(..super::LONGEST).unwrap_or(body);
     let limits = Limits::default();
-    let protocol = PROTOCOLS[usize::from((first & 3) | ((first >> 1) & 4))];
+    let protocol = PROTOCOLS[usize::from(first & 3 | first >> 1 & 12) % PROTOCOLS.len()];
     let read = if first & 4 == 0 { bartizan_wire::request } else { bartizan_wire::reply };
     let Ok(exchange) = read(protocol, body.to_vec(), &limits) else { return };
     assert_eq!(exchange.body, body);

@@ -24,7 +24,8 @@ pub fn run(data: &[u8]) {
         Protocol::Json,
         Protocol::OpenaiCompletions,
         Protocol::Gemini,
-    ][usize::from(first % 5)];
+        Protocol::OpenaiResponses,
+    ][usize::from(first % 6)];
     let mut reader = StreamReader::new(protocol, &limits);
     for event in events.iter().filter(|e| e.complete) {
         let Ok(chunk) = reader.event(event) else { break };

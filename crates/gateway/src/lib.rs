@@ -23,6 +23,7 @@ mod server;
 mod settings;
 mod shared;
 mod stack;
+mod stored;
 mod stream;
 mod surface;
 mod tls;

@@ -25,6 +25,7 @@ use crate::failure::{Failure, json};
 use crate::head::{check_head, check_rest, reply_headers};
 use crate::settings::{Dialect, OnBlock};
 use crate::shared::{Asked, InFlight, Live, Shared, append};
+use crate::stored::Question;
 use crate::stream;
 use crate::surface::Surface;
 use crate::tls::ClientCertificate;
@@ -49,7 +50,18 @@ pub(crate) async fn exchange(
 /// A question without a body, such as for the list of models.
 pub(crate) async fn look_up(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
     let protocol = protocol_of(&request);
-    contained(&shared, protocol, async { fetch(&shared, protocol, request).await }).await
+    let question = Question::default();
+    contained(&shared, protocol, async { fetch(&shared, protocol, Protocol::Json, question, request).await }).await
+}
+
+/// A question about a stored response. What comes back is examined as the response itself was, or would have been.
+pub(crate) async fn stored(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -> Response<Body> {
+    let protocol = Protocol::OpenaiResponses;
+    let work = async {
+        let question = Question::take(request.uri_mut())?;
+        fetch(&shared, protocol, protocol, question, request).await
+    };
+    contained(&shared, protocol, work).await
 }
 
 /// A route of which this operation is not served.
@@ -185,24 +197,32 @@ async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>
         }
     };
     let context = settled.context;
-    let asked = Asked { live: Arc::clone(&live), surface, record, model, context, target, in_flight, charge };
+    let live = Arc::clone(&live);
+    let asked = Asked { live, surface, record, model, context, resume_after: None, target, in_flight, charge };
     answer(shared, asked, reply).await
 }
 
-async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>) -> Result<Response<Body>, Failure> {
+/// `asking` is the protocol that the caller speaks, `protocol` what the reply is read as.
+async fn fetch(
+    shared: &Arc<Shared>,
+    asking: Protocol,
+    protocol: Protocol,
+    question: Question,
+    request: Request<Body>,
+) -> Result<Response<Body>, Failure> {
     let live = shared.live();
     let (admitted, in_flight) = admit(shared, &live, &request)?;
     let live = live.for_caller(&admitted)?;
     let (parts, _) = request.into_parts();
-    let path = check_rest(&live, &parts)?;
-    let dialect = match protocol {
+    let path = question.path(check_rest(&live, &parts)?);
+    let dialect = match asking {
         Protocol::AnthropicMessages => Dialect::Anthropic,
         _ => Dialect::of_path(parts.uri.path()),
     };
     let target = live.upstreams.route(dialect, "", &admitted.principal.tenant).map_err(|e| Failure::upstream(&e))?;
     let route = live.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
     let record = Record::start(admitted.principal, &route, &live.guard);
-    let checked = check(&live, live.guard.no_body(), ReplyContext::default(), target).await?;
+    let checked = check(&live, live.guard.no_body(protocol), ReplyContext::default(), target).await?;
     let settled = settle(shared, &record, checked);
     let Some(permitted) = settled.permitted else {
         return Err(Failure::new(ErrorKind::Internal, "empty", "internal error"));
@@ -210,7 +230,7 @@ async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>)
     let tenant = record.principal.tenant.clone();
     let outgoing = Outgoing {
         tenant: &tenant,
-        method: Method::GET,
+        method: parts.method.clone(),
         path: &path,
         caller: &parts.headers,
         pass_credentials: admitted.pass_credentials,
@@ -220,10 +240,11 @@ async fn fetch(shared: &Arc<Shared>, protocol: Protocol, request: Request<Body>)
     let reply = recorded(shared, settled.event, live.upstreams.send(target, outgoing, permitted)).await?;
     let asked = Asked {
         live: Arc::clone(&live),
-        surface: Protocol::Json.into(),
+        surface: Surface { dialect, ..protocol.into() },
         record,
         model: String::new(),
         context: ReplyContext::default(),
+        resume_after: question.after,
         target,
         in_flight,
         charge: None,

@@ -142,6 +142,8 @@ pub(crate) struct Asked {
     pub(crate) record: Record,
     pub(crate) model: String,
     pub(crate) context: ReplyContext,
+    /// Number of the last event of a stream that the caller has already.
+    pub(crate) resume_after: Option<u64>,
     pub(crate) target: usize,
     pub(crate) in_flight: InFlight,
     /// `None` where nobody is charged.

@@ -28,6 +28,15 @@ pub(crate) fn router(shared: Arc<Shared>, tls: bool) -> Router {
         .route("/v1/chat/completions", post(|s, r| proxy::exchange(s, Protocol::OpenaiChat, r)))
         .route("/v1/completions", post(|s, r| proxy::exchange(s, Protocol::OpenaiCompletions, r)))
         .route("/v1/embeddings", post(|s, r| proxy::exchange(s, Protocol::OpenaiEmbeddings, r)))
+        .route("/v1/responses", post(|s, r| proxy::exchange(s, Protocol::OpenaiResponses, r)))
+        .route("/v1/responses/compact", post(|s, r| proxy::exchange(s, Surface::counter(Protocol::OpenaiResponses), r)))
+        .route(
+            "/v1/responses/input_tokens",
+            post(|s, r| proxy::exchange(s, Surface::counter(Protocol::OpenaiResponses), r)),
+        )
+        .route("/v1/responses/{id}", get(proxy::stored).delete(proxy::stored))
+        .route("/v1/responses/{id}/cancel", post(proxy::stored))
+        .route("/v1/responses/{id}/input_items", get(proxy::stored))
         .route("/v1/messages", post(|s, r| proxy::exchange(s, Protocol::AnthropicMessages, r)))
         .route(
             "/v1/messages/count_tokens",
@@ -44,6 +53,14 @@ pub(crate) fn router(shared: Arc<Shared>, tls: bool) -> Router {
         .route("/openai/v1/chat/completions", azure(Protocol::OpenaiChat))
         .route("/openai/v1/completions", azure(Protocol::OpenaiCompletions))
         .route("/openai/v1/embeddings", azure(Protocol::OpenaiEmbeddings))
+        .route("/openai/responses", azure(Protocol::OpenaiResponses))
+        .route("/openai/responses/{id}", get(proxy::stored).delete(proxy::stored))
+        .route("/openai/responses/{id}/cancel", post(proxy::stored))
+        .route("/openai/responses/{id}/input_items", get(proxy::stored))
+        .route("/openai/v1/responses", azure(Protocol::OpenaiResponses))
+        .route("/openai/v1/responses/{id}", get(proxy::stored).delete(proxy::stored))
+        .route("/openai/v1/responses/{id}/cancel", post(proxy::stored))
+        .route("/openai/v1/responses/{id}/input_items", get(proxy::stored))
         .route("/openai/v1/models", get(proxy::look_up))
         .route("/openai/v1/models/{id}", get(proxy::look_up))
         .merge(check_api::routes())

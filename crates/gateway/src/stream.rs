@@ -65,6 +65,9 @@ async fn run(
         &asked.record.reply_event,
         refusal,
     );
+    if let Some(number) = asked.resume_after {
+        stream.resume_after(number);
+    }
     let idle = Duration::from_millis(asked.live.settings.timeouts.idle_ms);
     let mut caller_left = false;
     let mut metered = asked.charge.take().map(Metered::new);

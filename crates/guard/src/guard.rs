@@ -213,8 +213,8 @@ impl Guard {
 
     /// A request without a body, such as for the list of models.
     #[must_use]
-    pub fn no_body(&self) -> Parsed {
-        Parsed { exchange: Exchange { protocol: Protocol::Json, ..Exchange::default() }, parse_us: 0 }
+    pub fn no_body(&self, protocol: Protocol) -> Parsed {
+        Parsed { exchange: Exchange { protocol, ..Exchange::default() }, parse_us: 0 }
     }
 
     /// Lets a body pass that nobody reads, because a rule of the operator says so. The surface records it as unread.
@@ -242,7 +242,9 @@ impl Guard {
         let start = Instant::now();
         let Parsed { mut exchange, parse_us } = parsed;
         documents::read(&mut exchange, self.limits());
-        let system: Vec<&str> = context.system.iter().map(String::as_str).collect();
+        // A stored response repeats the instructions, and there is no request to learn them from.
+        let own = exchange.system().filter(|_| exchange.direction == Direction::Reply);
+        let system: Vec<&str> = context.system.iter().map(String::as_str).chain(own).collect();
         let mut assessment = assess(&self.engine, &exchange, &system);
         let before = assessment.findings.len();
         assessment.findings.retain(|f| wanted(&f.finding));

@@ -1,11 +1,12 @@
 //! A streamed reply: every channel through its own engine stream, tool calls held until they are whole.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bartizan_core::{
-    Action, Direction, Edit, Exchange, Finding, Limits, Mode, Part, Protocol, Reason, Source, Text, Verdict,
+    Action, Direction, Edit, Exchange, Finding, Kind, Limits, Message, Mode, Part, Protocol, Reason, Source, Text,
+    Verdict,
 };
 use bartizan_engine::{Engine, Step, Stream};
 use bartizan_policy::{Cause, Outcome, Piece, Redaction, Refusal, Table, apply, decide, release};
@@ -57,8 +58,12 @@ pub struct ReplyStream {
     waiting: Vec<Waiting>,
     /// Bytes of it.
     waiting_bytes: usize,
-    /// Leaves that repeat in every event are looked at once.
+    /// Leaves that repeat in other events are looked at once.
     seen: HashSet<u64>,
+    /// What became of those that had to change.
+    masked: Masked,
+    /// Texts that came in pieces: what was found in them is counted already.
+    counted: HashSet<u64>,
     noted: Noted,
     ended: bool,
 }
@@ -66,15 +71,38 @@ pub struct ReplyStream {
 /// A growing text and where it comes from.
 struct Flow {
     stream: Stream,
+    kind: Kind,
     source: Source,
+    /// Hash of all of it so far.
+    hash: DefaultHasher,
+}
+
+/// New texts by the hash of the old ones, as long as they are not too many.
+#[derive(Default)]
+struct Masked {
+    texts: HashMap<u64, Option<String>>,
+    bytes: usize,
+}
+
+impl Masked {
+    fn keep(&mut self, key: u64, text: Option<&str>, most: usize) {
+        let size = text.map_or(0, str::len);
+        if self.bytes + size > most || self.texts.len() >= SEEN {
+            *self = Self::default();
+        }
+        if size <= most {
+            self.bytes += size;
+            self.texts.insert(key, text.map(str::to_owned));
+        }
+    }
 }
 
 /// Something that goes out in its turn.
 enum Waiting {
     /// An event, with what policy let pass of its texts.
     Event { chunk: Box<Chunk>, deltas: Vec<(usize, String)>, leaves: Vec<(usize, String)> },
-    /// An event of our own: text that was held back.
-    Synthetic(Vec<u8>),
+    /// For an event of our own: text that was held back.
+    Synthetic { channel: Channel, text: String },
 }
 
 /// What an event costs besides its bytes.
@@ -82,6 +110,9 @@ const EVENT_COST: usize = 512;
 
 /// How many times the bytes of its arguments the events of a call may take.
 const WAITING: usize = 4;
+
+/// Texts of the operator that are learnt from a reply.
+const MOST_SYSTEM: usize = 8;
 
 /// Leaves that are remembered as seen; more are simply looked at again.
 const SEEN: usize = 4096;
@@ -118,9 +149,16 @@ impl ReplyStream {
             waiting: Vec::new(),
             waiting_bytes: 0,
             seen: HashSet::new(),
+            masked: Masked::default(),
+            counted: HashSet::new(),
             noted: Noted::default(),
             ended: false,
         }
+    }
+
+    /// Says that events up to this number are with the caller already: they are examined again and not sent.
+    pub fn resume_after(&mut self, number: u64) {
+        self.reader.resume_after(number);
     }
 
     /// Takes bytes from the upstream.
@@ -211,6 +249,13 @@ impl ReplyStream {
     }
 
     fn chunk(&mut self, chunk: Chunk, out: &mut Vec<u8>) -> Result<(), Stopped> {
+        self.learn(&chunk);
+        // The event that ends a text often repeats it.
+        for flow in chunk.closes.iter().filter_map(|channel| self.texts.get(channel)) {
+            if self.counted.len() < SEEN {
+                self.counted.insert(text_key(flow.hash.clone(), flow.kind, flow.source));
+            }
+        }
         let leaves = self.leaves(&chunk)?;
         let mut deltas: Vec<(usize, String)> = Vec::with_capacity(chunk.deltas.len());
         for (index, delta) in chunk.deltas.iter().enumerate() {
@@ -219,6 +264,7 @@ impl ReplyStream {
                 continue;
             }
             let flow = self.flow(delta);
+            flow.hash.write(delta.text.as_bytes());
             let (step, source) = (flow.stream.push(&delta.text), flow.source);
             deltas.push((index, self.pass(step, &delta.channel, source)?));
         }
@@ -273,8 +319,7 @@ impl ReplyStream {
         if text.is_empty() {
             return Ok(());
         }
-        let bytes = self.reader.synth(channel, text);
-        self.send(Waiting::Synthetic(bytes), out)
+        self.send(Waiting::Synthetic { channel: channel.clone(), text: text.to_owned() }, out)
     }
 
     /// Sends something in its turn: behind a call that is not complete yet, it waits.
@@ -287,7 +332,7 @@ impl ReplyStream {
         self.waiting_bytes += EVENT_COST
             + match &what {
                 Waiting::Event { chunk, .. } => chunk.raw().len(),
-                Waiting::Synthetic(bytes) => bytes.len(),
+                Waiting::Synthetic { text, .. } => text.len(),
             };
         self.waiting.push(what);
         if self.waiting_bytes <= self.engine.limits().max_held.saturating_mul(WAITING) {
@@ -308,15 +353,17 @@ impl ReplyStream {
 
     fn write(&mut self, what: Waiting, out: &mut Vec<u8>) {
         match what {
-            Waiting::Synthetic(bytes) => out.extend(bytes),
+            Waiting::Synthetic { channel, text } => out.extend(self.reader.synth(&channel, &text)),
             Waiting::Event { chunk, mut deltas, leaves } => {
                 for (index, delta) in chunk.deltas.iter().enumerate() {
-                    // The first event of a changed call carries all of it, the others nothing.
-                    if let Some(new) = self.changed_calls.get_mut(&delta.channel) {
+                    // The first event with a piece of a changed call carries all of it, the others nothing.
+                    if let Some(new) = self.changed_calls.get_mut(&delta.channel)
+                        && !delta.text.is_empty()
+                    {
                         deltas.push((index, new.take().unwrap_or_default()));
                     }
                 }
-                out.extend(chunk.rewrite_all(&deltas, &leaves));
+                out.extend(self.reader.write(&chunk, &deltas, &leaves));
             }
         }
     }
@@ -330,7 +377,7 @@ impl ReplyStream {
                 mode == Mode::Enforce && table.strictest(rule, source) >= Verdict::Redact
             };
             let stream = engine.stream(delta.origin.clone(), delta.kind, masks, system.clone());
-            Flow { stream, source }
+            Flow { stream, kind: delta.kind, source, hash: DefaultHasher::new() }
         })
     }
 
@@ -375,30 +422,83 @@ impl ReplyStream {
         Ok(())
     }
 
+    /// The operator's text that the reply itself repeats: of a stored response there is no request to learn it from.
+    fn learn(&mut self, chunk: &Chunk) {
+        for text in chunk.texts.iter().filter(|t| t.origin.source == Source::System && t.kind == Kind::Text) {
+            if self.system.len() < MOST_SYSTEM && !self.system.contains(&text.value) {
+                self.system.push(text.value.clone());
+            }
+        }
+    }
+
     /// Decides about the leaves of an event that are no part of a growing text; answers with the changes they need.
     fn leaves(&mut self, chunk: &Chunk) -> Result<Vec<(usize, String)>, Stopped> {
-        let keys: Vec<u64> = chunk.texts.iter().map(key).collect();
-        if chunk.opaque.is_empty() && keys.iter().all(|key| self.seen.contains(key)) {
-            return Ok(Vec::new());
+        let mut changes = Vec::new();
+        let mut done = BTreeSet::new();
+        for (index, _) in chunk.wholes.iter().filter(|(_, channel)| is_call(channel)) {
+            let Some(text) = chunk.texts.get(*index) else { continue };
+            changes.extend(self.decide_arguments(&text.value)?.map(|new| (*index, new)));
+            done.insert(*index);
         }
+        let joined: BTreeSet<usize> = chunk.joined.iter().flatten().copied().collect();
+        // Documents in strings are looked at together with their leaves.
+        let nested = chunk.texts.iter().any(|t| t.container.is_some());
+        let mut fresh = Vec::new();
+        for (index, text) in chunk.texts.iter().enumerate().filter(|(index, _)| !done.contains(index)) {
+            let key = key(text);
+            if !nested && !joined.contains(&index) {
+                if self.seen.contains(&key) {
+                    continue;
+                }
+                if let Some(Some(new)) = self.masked.texts.get(&key) {
+                    changes.push((index, new.clone()));
+                    continue;
+                }
+            }
+            fresh.push((index, key));
+        }
+        if chunk.opaque.is_empty() && fresh.iter().all(|(_, key)| self.seen.contains(key)) && joined.is_empty() {
+            return Ok(changes);
+        }
+        let place = |index: usize| fresh.iter().position(|(at, _)| *at == index);
+        let texts = fresh.iter().filter_map(|(index, _)| chunk.texts.get(*index));
+        let texts: Vec<Text> = texts.map(|t| Text { container: t.container.and_then(place), ..t.clone() }).collect();
+        let messages = chunk.joined.iter().map(|parts| Message {
+            parts: parts.iter().filter_map(|part| place(*part)).collect(),
+            ..Message::default()
+        });
         let exchange = Exchange {
             direction: Direction::Reply,
-            texts: chunk.texts.clone(),
+            messages: messages.collect(),
+            texts,
             opaque: chunk.opaque.clone(),
             ..Exchange::default()
         };
-        let mut changes: Vec<(usize, String)> = Vec::new();
-        self.decide(exchange, |exchange, edits| {
-            changes = changed_leaves(exchange, edits)?;
-            Ok(exchange.clone())
-        })?;
-        if changes.is_empty() {
-            if self.seen.len() + keys.len() > SEEN {
-                self.seen.clear();
-            }
-            self.seen.extend(keys);
-        } else {
+        let counted: Vec<bool> = fresh.iter().map(|(_, key)| self.counted.contains(key)).collect();
+        let mut changed: Vec<(usize, String)> = Vec::new();
+        self.decide(
+            exchange,
+            |text| counted.get(text) != Some(&true),
+            |exchange, edits| {
+                changed = changed_leaves(exchange, edits)?;
+                Ok(exchange.clone())
+            },
+        )?;
+        if !changed.is_empty() {
             self.noted.action = Action::Mask;
+        }
+        if self.seen.len() + fresh.len() > SEEN {
+            self.seen.clear();
+        }
+        let most = self.engine.limits().max_held;
+        let unchanged = fresh.iter().enumerate().filter(|(at, _)| !changed.iter().any(|(text, _)| text == at));
+        self.seen.extend(unchanged.map(|(_, (_, key))| *key));
+        for (text, new) in changed {
+            let Some((index, key)) = fresh.get(text) else { continue };
+            if !nested && !joined.contains(index) {
+                self.masked.keep(*key, Some(&new), most);
+            }
+            changes.push((*index, new));
         }
         Ok(changes)
     }
@@ -415,27 +515,48 @@ impl ReplyStream {
     /// Decides about a tool call that has come to its end.
     fn decide_call(&mut self, channel: &Channel) -> Result<(), Stopped> {
         let Some(arguments) = self.calls.remove(channel) else { return Ok(()) };
-        let limits = self.engine.limits().clone();
-        let exchange = arguments_exchange(&arguments, &limits);
-        let decided =
-            self.decide(exchange, |exchange, edits| rewrite(exchange, edits, &limits).map_err(|e| e.to_string()))?;
-        if let Some(changed) = decided {
-            self.noted.action = Action::Mask;
-            self.changed_calls.insert(channel.clone(), Some(String::from_utf8_lossy(&changed.body).into_owned()));
+        if let Some(changed) = self.decide_arguments(&arguments)? {
+            self.changed_calls.insert(channel.clone(), Some(changed));
         }
         Ok(())
     }
 
-    /// Decides about whole texts inside the stream. Answers with the changed exchange, if it had to change.
+    /// Decides about what a tool is called with; answers with what it has to be. A repetition is decided the same.
+    fn decide_arguments(&mut self, arguments: &str) -> Result<Option<String>, Stopped> {
+        let mut hash = DefaultHasher::new();
+        hash.write(arguments.as_bytes());
+        "arguments".hash(&mut hash);
+        let key = hash.finish();
+        if let Some(known) = self.masked.texts.get(&key) {
+            return Ok(known.clone());
+        }
+        let limits = self.engine.limits().clone();
+        let exchange = arguments_exchange(arguments, &limits);
+        let decided = self.decide(
+            exchange,
+            |_| true,
+            |exchange, edits| rewrite(exchange, edits, &limits).map_err(|e| e.to_string()),
+        )?;
+        let changed = decided.map(|changed| String::from_utf8_lossy(&changed.body).into_owned());
+        if changed.is_some() {
+            self.noted.action = Action::Mask;
+        }
+        self.masked.keep(key, changed.as_deref(), limits.max_held);
+        Ok(changed)
+    }
+
+    /// Decides about whole texts inside the stream. Answers with the changed exchange, if it had to change. `counts`
+    /// says by index which texts' findings are counted.
     fn decide(
         &mut self,
         exchange: Exchange,
+        counts: impl Fn(usize) -> bool,
         rewrite: impl FnOnce(&Exchange, &[Edit]) -> Result<Exchange, String>,
     ) -> Result<Option<Exchange>, Stopped> {
         let system: Vec<&str> = self.system.iter().map(String::as_str).collect();
         let mut assessment = assess(&self.engine, &exchange, &system);
         let outcome = decide(exchange, &mut assessment, &self.table, None, self.mode, rewrite);
-        self.noted.count(assessment.findings.iter().map(|f| &f.finding));
+        self.noted.count(assessment.findings.iter().filter(|f| counts(f.text)).map(|f| &f.finding));
         self.noted.scores = self.noted.scores.max(assessment.max_scores());
         self.noted.suppressed += assessment.suppressed;
         self.noted.coverage.merge(&assessment.coverage);
@@ -487,10 +608,20 @@ fn withheld(chunk: &Chunk, passed: &[(usize, String)]) -> bool {
         && !chunk.terminal
 }
 
+/// A leaf by what decides about it.
 fn key(text: &Text) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (&text.pointer, &text.value, text.origin.source).hash(&mut hasher);
-    hasher.finish()
+    let mut hash = DefaultHasher::new();
+    hash.write(text.value.as_bytes());
+    if !text.editable {
+        "fixed".hash(&mut hash);
+    }
+    text_key(hash, text.kind, text.origin.source)
+}
+
+/// The same of a text that has been hashed.
+fn text_key(mut hash: DefaultHasher, kind: Kind, source: Source) -> u64 {
+    (kind, source).hash(&mut hash);
+    hash.finish()
 }
 
 /// The leaves with their edits. Leaves of JSON inside a string cannot be changed in flight.

@@ -11,6 +11,7 @@ use crate::json::{Doc, JsonError};
 use crate::openai::{Mode, OpenAi};
 use crate::openai_completions::Completions;
 use crate::openai_embeddings::Embeddings;
+use crate::openai_responses::Responses;
 use crate::visit::{Build, Dialect, visit};
 
 /// Reads a request to a model. The body is kept byte for byte.
@@ -44,15 +45,14 @@ fn read(protocol: Protocol, direction: Direction, body: Vec<u8>, limits: &Limits
     let exchange = Exchange { protocol, direction, body, ..Exchange::default() };
     match protocol {
         Protocol::OpenaiChat => read_with(&mut OpenAi::new(mode), exchange, limits),
+        Protocol::OpenaiResponses => read_with(&mut Responses::new(mode), exchange, limits),
         Protocol::AnthropicMessages => read_with(&mut Anthropic::new(mode), exchange, limits),
         Protocol::OpenaiCompletions if mode == Mode::Request => read_with(&mut Completions, exchange, limits),
         Protocol::OpenaiCompletions => read_with(&mut OpenAi::new(mode), exchange, limits),
         Protocol::OpenaiEmbeddings => read_with(&mut Embeddings::new(mode), exchange, limits),
         Protocol::Gemini => read_with(&mut Gemini::new(mode), exchange, limits),
         Protocol::BedrockConverse => read_with(&mut Converse::new(mode), exchange, limits),
-        Protocol::Json | Protocol::OpenaiResponses => {
-            read_with(&mut Generic { source: bare_source(direction) }, exchange, limits)
-        }
+        Protocol::Json => read_with(&mut Generic { source: bare_source(direction) }, exchange, limits),
         Protocol::Text => text(exchange, limits),
     }
 }

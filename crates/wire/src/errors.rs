@@ -5,7 +5,7 @@
 use bartizan_core::{Limits, Protocol};
 
 use crate::json::encode;
-use crate::stream::{Ending, StreamReader};
+use crate::stream::{Ending, Head, StreamReader};
 
 /// Why a request gets no reply of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +184,11 @@ pub fn refusal_body(protocol: Protocol, model: &str, event_id: &str, message: &s
             r#"{{"id":{},"type":"message","role":"assistant","model":{model},"content":[{{"type":"text","text":{message}}}],"stop_reason":"refusal","stop_sequence":null,"usage":{{"input_tokens":0,"output_tokens":0}},"event_id":{id}}}"#,
             encode(&format!("msg_{event_id}")),
         ),
+        Protocol::OpenaiResponses => {
+            let head = Head { id: encode(&format!("resp_{event_id}")), created_at: "0".to_owned(), model };
+            let part = format!(r#"{{"type":"refusal","refusal":{message}}}"#);
+            refused_response(&head, "completed", &refused_item(event_id, "completed", &part), event_id)
+        }
         Protocol::OpenaiCompletions => format!(
             r#"{{"id":{},"object":"text_completion","created":0,"model":{model},"choices":[{{"index":0,"text":{message},"logprobs":null,"finish_reason":"content_filter"}}],"usage":{{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}},"event_id":{id}}}"#,
             encode(&format!("cmpl-{event_id}")),
@@ -206,4 +211,38 @@ pub fn refusal_body(protocol: Protocol, model: &str, event_id: &str, message: &s
 #[must_use]
 pub fn refusal_stream(protocol: Protocol, model: &str, event_id: &str, message: &str) -> Vec<u8> {
     StreamReader::new(protocol, &Limits::default()).with_model(model).ending(Ending::Refusal { message, event_id })
+}
+
+/// The message item of a Responses reply in which the model seems to refuse. `content` are its parts.
+pub(crate) fn refused_item(event_id: &str, status: &str, content: &str) -> String {
+    let id = encode(&format!("msg_{event_id}"));
+    format!(r#"{{"id":{id},"type":"message","status":"{status}","role":"assistant","content":[{content}]}}"#)
+}
+
+/// The same response. `output` are its items.
+pub(crate) fn refused_response(head: &Head, status: &str, output: &str, event_id: &str) -> String {
+    let usage = if status == "completed" { NO_USAGE } else { "null" };
+    response(head, status, "null", output, usage, &format!(r#","event_id":{}"#, encode(event_id)))
+}
+
+/// The members of a Responses `error` event, and the response object of the event that ends it.
+pub(crate) fn failed_response(head: &Head, kind: ErrorKind, message: &str, event_id: Option<&str>) -> (String, String) {
+    let (_, name, code) = kind.openai();
+    let (message, code) = (encode(message), encode(code.unwrap_or(name)));
+    let id = event_id.map_or(String::new(), |id| format!(r#","event_id":{}"#, encode(id)));
+    // The documented event is flat; the SDKs raise what stands under `error`, as the API itself sends it.
+    let error = format!(
+        r#""code":{code},"message":{message},"param":null,"error":{{"message":{message},"type":"{name}","param":null,"code":{code}{id}}}"#
+    );
+    let failure = format!(r#"{{"code":{code},"message":{message}}}"#);
+    (error, response(head, "failed", &failure, "", "null", &id))
+}
+
+const NO_USAGE: &str = r#"{"input_tokens":0,"input_tokens_details":{"cached_tokens":0},"output_tokens":0,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":0}"#;
+
+fn response(head: &Head, status: &str, error: &str, output: &str, usage: &str, tail: &str) -> String {
+    let Head { id, created_at, model } = head;
+    format!(
+        r#"{{"id":{id},"object":"response","created_at":{created_at},"status":"{status}","error":{error},"incomplete_details":null,"instructions":null,"metadata":{{}},"model":{model},"output":[{output}],"parallel_tool_calls":true,"temperature":null,"tool_choice":"auto","tools":[],"top_p":null,"usage":{usage}{tail}}}"#
+    )
 }

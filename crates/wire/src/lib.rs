@@ -33,6 +33,7 @@ pub mod json;
 mod openai;
 mod openai_completions;
 mod openai_embeddings;
+mod openai_responses;
 mod rewrite;
 mod splice;
 mod sse;

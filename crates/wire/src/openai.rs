@@ -549,7 +549,7 @@ fn named_tool(entry: &Entry<'_, '_>) -> Origin {
 }
 
 /// Data in the body, or something that the provider fetches.
-fn url(place: Here, inline: OpaqueKind, entry: &Entry<'_, '_>) -> Here {
+pub(crate) fn url<S: Copy>(place: Place<S>, inline: OpaqueKind, entry: &Entry<'_, '_>) -> Place<S> {
     let value = entry.doc.value(entry.node);
     if value.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
         place.blob(inline)

@@ -18,6 +18,10 @@ const fn removed(protocol: Protocol) -> &'static str {
     }
 }
 
+/// The same in OpenAI Responses, where a part says which way it goes.
+const REMOVED_INPUT: &str = r#"{"type":"input_text","text":"[removed]"}"#;
+const REMOVED_OUTPUT: &str = r#"{"type":"output_text","text":"[removed]","annotations":[]}"#;
+
 /// Applies edits to the body and reads the result.
 ///
 /// * Only the literals of edited texts change, and in them only the replaced ranges.
@@ -27,7 +31,7 @@ const fn removed(protocol: Protocol) -> &'static str {
 ///   where it touches nothing but keys. Where it touches none of all these, it is carried out on the text itself.
 /// * [`Edit::Strip`] takes an element out of its list with its comma. A list of parts or blocks that would become
 ///   empty gets a text part `[removed]`; an OpenAI list of tools that would become empty goes as a whole.
-/// * Log probabilities of a choice whose message changes become `null`: they repeat its text. So do those of the prompt,
+/// * Log probabilities of a choice whose message changes become `null`, of an item `[]`: they repeat its text. So do those of the prompt,
 ///   and those of a reply without choices, where any text changes.
 ///
 /// # Errors
@@ -165,12 +169,14 @@ fn void_echoes(exchange: &Exchange, doc: &Doc<'_>, patches: &[Patch<'_>]) -> Vec
     let mut void = Vec::new();
     let chat = matches!(exchange.protocol, Protocol::OpenaiChat | Protocol::OpenaiCompletions);
     let gemini = exchange.protocol == Protocol::Gemini;
-    let tokens = chat || gemini || exchange.protocol == Protocol::Json;
+    let responses = exchange.protocol == Protocol::OpenaiResponses;
+    let tokens = chat || gemini || responses || exchange.protocol == Protocol::Json;
     if !tokens || exchange.direction != Direction::Reply || patches.is_empty() {
         return void;
     }
     let list = match exchange.protocol {
         Protocol::Gemini => doc.get(0, "candidates"),
+        Protocol::OpenaiResponses => doc.get(0, "output"),
         _ => doc.get(0, "choices").filter(|_| chat),
     };
     let choices: Vec<Span> = list
@@ -195,6 +201,8 @@ fn void_echoes(exchange: &Exchange, doc: &Doc<'_>, patches: &[Patch<'_>]) -> Vec
         let literal = value.literal();
         let repeats = match doc.value(index).as_ref() {
             "prompt_logprobs" => true,
+            // A setting of the same name is no list.
+            "logprobs" if responses && value.kind != NodeKind::Array => false,
             "logprobsResult" | "logprobs_result" if !gemini => false,
             "logprobs" | "logprobsResult" | "logprobs_result" => {
                 let at = choices.partition_point(|choice| choice.end <= literal.start);
@@ -204,7 +212,7 @@ fn void_echoes(exchange: &Exchange, doc: &Doc<'_>, patches: &[Patch<'_>]) -> Vec
             _ => false,
         };
         if repeats {
-            void.push((literal, Cow::Borrowed("null")));
+            void.push((literal, Cow::Borrowed(if responses { "[]" } else { "null" })));
         }
     }
     void
@@ -254,11 +262,8 @@ fn cut_elements(
     let Some(whole) = doc.node(list).map(|n| n.literal()) else { return };
     if elements.iter().all(|(_, cut)| *cut) {
         match owner.map(|object| emptied(exchange, doc, object, list)) {
-            Some(Emptied::Removed) => {
-                cuts.push((
-                    Span::new(whole.start + 1, whole.end.saturating_sub(1)),
-                    Cow::Borrowed(removed(exchange.protocol)),
-                ));
+            Some(Emptied::Removed(part)) => {
+                cuts.push((Span::new(whole.start + 1, whole.end.saturating_sub(1)), Cow::Borrowed(part)));
             }
             Some(Emptied::Member(span)) => cuts.push((span, Cow::Borrowed(""))),
             Some(Emptied::Empty) | None => {
@@ -292,7 +297,7 @@ enum Emptied {
     /// It stays, empty.
     Empty,
     /// It gets a text part.
-    Removed,
+    Removed(&'static str),
     /// The member that holds it goes, with its comma.
     Member(Span),
 }
@@ -302,10 +307,17 @@ fn emptied(exchange: &Exchange, doc: &Doc<'_>, object: usize, list: usize) -> Em
     let kind = doc.get_str(object, "type").unwrap_or_default();
     // Results of provider-side tools have lists of results, not of blocks.
     let blocks = !kind.ends_with("_tool_result") || kind == "mcp_tool_result";
+    let responses = exchange.protocol == Protocol::OpenaiResponses;
     match key.as_ref() {
-        "content" | "system" if blocks => Emptied::Removed,
-        "parts" if exchange.protocol == Protocol::Gemini => Emptied::Removed,
-        "tools" if exchange.protocol == Protocol::OpenaiChat => {
+        "content" if responses && doc.get_str(object, "role").as_deref() == Some("assistant") => {
+            Emptied::Removed(REMOVED_OUTPUT)
+        }
+        "content" | "output" if responses && exchange.direction == Direction::Request => {
+            Emptied::Removed(REMOVED_INPUT)
+        }
+        "content" | "system" if blocks && !responses => Emptied::Removed(removed(exchange.protocol)),
+        "parts" if exchange.protocol == Protocol::Gemini => Emptied::Removed(removed(exchange.protocol)),
+        "tools" if exchange.protocol == Protocol::OpenaiChat || responses => {
             let members: Vec<Span> = doc
                 .children(object)
                 .filter_map(|k| Some(Span::new(doc.node(k)?.literal().start, doc.node(k + 1)?.literal().end)))

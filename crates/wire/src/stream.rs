@@ -1,5 +1,7 @@
 //! Streamed replies: events to pieces of text and back.
 
+mod responses;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,9 +15,13 @@ use crate::gemini::{self, Gemini};
 use crate::generic::Generic;
 use crate::json::{Doc, NodeKind, encode};
 use crate::openai::{FUNCTION_CALL, Mode, OpenAi};
+use crate::openai_responses::{How, Responses};
 use crate::splice::{Patch, merge, splice};
 use crate::sse::{SseEvent, field, lines, write_event};
 use crate::visit::{Build, is_name, visit};
+
+pub(crate) use responses::Head;
+use responses::{Mark, Number, Track};
 
 /// Most channels and choices of one stream.
 const MAX_CHANNELS: usize = 4096;
@@ -23,10 +29,12 @@ const MAX_CHANNELS: usize = 4096;
 /// A text that arrives in pieces.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Channel {
-    /// Choice; 0 where the protocol has one reply.
+    /// Choice, or output item of OpenAI Responses (`u32::MAX` where the event names none); 0 where the protocol has one
+    /// reply.
     pub choice: u32,
     /// Content block or tool call. OpenAI's deprecated `function_call` has `u32::MAX`; of its compatible servers'
-    /// reasoning, `reasoning_content` is 0, `reasoning` 1, and `reasoning_details` 2 and up.
+    /// reasoning, `reasoning_content` is 0, `reasoning` 1, and `reasoning_details` 2 and up. Of OpenAI Responses the
+    /// content part, or with the highest bit set the part of a reasoning summary.
     pub block: u32,
     /// What the pieces make up.
     pub part: ChannelPart,
@@ -80,6 +88,10 @@ pub struct Chunk {
     /// Every other readable leaf, to be examined as it stands. The event's name has the pointer `#event`; comments,
     /// ids and unknown fields have `#comment`.
     pub texts: Vec<Text>,
+    /// Which of the texts say, as a whole, what a channel says in pieces; by index. It may never have come in pieces.
+    pub wholes: Vec<(usize, Channel)>,
+    /// Texts that a client puts together, as indexes into [`Chunk::texts`]; two or more each.
+    pub joined: Vec<Vec<usize>>,
     /// Parts that cannot be read.
     pub opaque: Vec<Opaque>,
     /// Channels that begin with this event.
@@ -93,14 +105,18 @@ pub struct Chunk {
     event: SseEvent,
     /// What repeats the text of a choice and must not outlive a change.
     echoes: Vec<Echo>,
-    /// Strings that go empty whatever is changed: the signature or the sound of a text that was changed before.
-    void: Vec<Span>,
+    /// What goes whatever is changed, and what stands there then: the signature, the sound or the tokens of a text that
+    /// was changed before.
+    void: Vec<(Span, &'static str)>,
+    /// Number of the event, where the protocol numbers them.
+    number: Option<Number>,
+    mark: Mark,
 }
 
 /// What repeats the text of a choice in other words.
 #[derive(Clone, Debug)]
 struct Echo {
-    /// All choices where there is none.
+    /// Everything in the event where there is none.
     choice: Option<u32>,
     /// The channel that it repeats; all of the choice where there is none.
     part: Option<ChannelPart>,
@@ -142,6 +158,11 @@ impl Chunk {
     /// that are in another text, stay as they are.
     #[must_use]
     pub fn rewrite_all(&self, deltas: &[(usize, String)], texts: &[(usize, String)]) -> Vec<u8> {
+        self.render(deltas, texts, None)
+    }
+
+    /// The same with another number.
+    fn render(&self, deltas: &[(usize, String)], texts: &[(usize, String)], number: Option<(Span, String)>) -> Vec<u8> {
         let mut patches: Vec<Patch<'_>> = Vec::new();
         let mut changed = BTreeSet::new();
         for (index, text) in deltas {
@@ -161,14 +182,16 @@ impl Chunk {
                 patches.push((text.literal, Cow::Owned(encode(value))));
             }
         }
-        let echoes = self.echoes.iter().filter(|echo| {
-            changed.iter().any(|c| {
-                echo.choice.is_none_or(|choice| choice == c.choice)
-                    && echo.part.as_ref().is_none_or(|part| *part == c.part)
-            })
+        let any = !patches.is_empty();
+        let echoes = self.echoes.iter().filter(|echo| match echo.choice {
+            None => any,
+            Some(choice) => {
+                changed.iter().any(|c| choice == c.choice && echo.part.as_ref().is_none_or(|part| *part == c.part))
+            }
         });
         patches.extend(echoes.map(|echo| (echo.literal, Cow::Borrowed(echo.with))));
-        patches.extend(self.void.iter().map(|span| (*span, Cow::Borrowed("\"\""))));
+        patches.extend(self.void.iter().map(|(span, with)| (*span, Cow::Borrowed(*with))));
+        patches.extend(number.map(|(span, number)| (span, Cow::Owned(number))));
         self.completed(match (&self.event.data, std::str::from_utf8(&self.event.raw)) {
             (Some(data), Ok(raw)) if !patches.is_empty() => with_data(raw, &splice(data, &merge(patches))),
             _ => self.event.raw.clone(),
@@ -227,6 +250,7 @@ pub enum Ending<'a> {
 #[derive(Debug)]
 enum Reader {
     OpenAi(OpenAi),
+    Responses(Box<Responses>),
     Anthropic(Anthropic),
     Gemini(Gemini),
     Generic(Generic),
@@ -263,6 +287,7 @@ pub struct StreamReader {
     /// As it was before the last event.
     said_before: Said,
     altered: BTreeSet<Channel>,
+    track: Track,
     /// Nothing more can be said: the reply was ended, or its upstream failed.
     ended: bool,
 }
@@ -273,6 +298,7 @@ impl StreamReader {
     pub fn new(protocol: Protocol, limits: &Limits) -> Self {
         let reader = match protocol {
             Protocol::OpenaiChat | Protocol::OpenaiCompletions => Reader::OpenAi(OpenAi::new(Mode::Stream)),
+            Protocol::OpenaiResponses => Reader::Responses(Box::new(Responses::new(Mode::Stream))),
             Protocol::AnthropicMessages => Reader::Anthropic(Anthropic::new(Mode::Stream)),
             Protocol::Gemini => Reader::Gemini(Gemini::new(Mode::Stream)),
             _ => Reader::Generic(Generic { source: Source::Model }),
@@ -289,6 +315,7 @@ impl StreamReader {
             said: Said::default(),
             said_before: Said::default(),
             altered: BTreeSet::new(),
+            track: Track::default(),
             ended: false,
         }
     }
@@ -352,6 +379,7 @@ impl StreamReader {
         let mut build = Build::new(&self.limits);
         match &mut self.reader {
             Reader::OpenAi(dialect) => visit(&doc, dialect, &mut build)?,
+            Reader::Responses(dialect) => visit(&doc, dialect.as_mut(), &mut build)?,
             Reader::Anthropic(dialect) => visit(&doc, dialect, &mut build)?,
             Reader::Gemini(dialect) => visit(&doc, dialect, &mut build)?,
             Reader::Generic(dialect) => visit(&doc, dialect, &mut build)?,
@@ -360,9 +388,11 @@ impl StreamReader {
             self.model = std::mem::take(&mut build.model);
         }
         let choices = self.choices(&doc);
-        take_pieces(&mut chunk, build, &choices)?;
+        let whole = matches!(&self.reader, Reader::Responses(dialect) if dialect.how() == How::Whole);
+        take_pieces(&mut chunk, build, &choices, whole)?;
         match self.protocol {
             Protocol::OpenaiChat | Protocol::OpenaiCompletions => self.openai(&doc, &mut chunk)?,
+            Protocol::OpenaiResponses => self.responses(&doc, event, &mut chunk)?,
             Protocol::AnthropicMessages => self.anthropic(&doc, event, &mut chunk)?,
             Protocol::Gemini => self.gemini(&doc, &mut chunk)?,
             _ => {}
@@ -471,7 +501,7 @@ impl StreamReader {
                 continue;
             }
             if altered {
-                chunk.void.push(data.literal());
+                chunk.void.push((data.literal(), "\"\""));
             } else {
                 let part = Some(ChannelPart::Transcript);
                 chunk.echoes.push(Echo { choice: Some(index), part, literal: data.literal(), with: "\"\"" });
@@ -529,7 +559,7 @@ impl StreamReader {
         if self.altered.contains(&reasoning) {
             let holder = doc.get(0, "delta").or_else(|| doc.get(0, "content_block"));
             let signature = holder.and_then(|h| doc.get(h, "signature")).and_then(|s| doc.node(s));
-            chunk.void.extend(signature.filter(|s| s.kind == NodeKind::String).map(|s| s.literal()));
+            chunk.void.extend(signature.filter(|s| s.kind == NodeKind::String).map(|s| (s.literal(), "\"\"")));
         }
         match kind.as_ref() {
             "message_start" => self.said.started = true,
@@ -583,8 +613,9 @@ impl StreamReader {
     /// An event with another piece of a channel, in the shape of those that came: for text that was held back. A field
     /// without a channel of its own goes out at its path with the `type`, `index` and `id` beside it; of a list on that
     /// path there is only the element that leads to it. For such a field that did not come yet there is no event.
+    /// To be called when it goes out: where the protocol numbers events it gets the next number.
     #[must_use]
-    pub fn synth(&self, channel: &Channel, text: &str) -> Vec<u8> {
+    pub fn synth(&mut self, channel: &Channel, text: &str) -> Vec<u8> {
         let mut out = Vec::new();
         if text.is_empty() {
             return out;
@@ -608,6 +639,7 @@ impl StreamReader {
                 let finish = finished.then_some("STOP");
                 write_event("", &gemini::event(channel.choice, thought, text, finish, &self.model), &mut out);
             }
+            Protocol::OpenaiResponses => self.synth_responses(channel, text, &mut out),
             Protocol::AnthropicMessages => {
                 let (kind, key) = match (&channel.part, self.paths.get(channel).map(String::as_str)) {
                     (ChannelPart::Reasoning, _) => ("thinking_delta", "thinking"),
@@ -627,6 +659,16 @@ impl StreamReader {
         out
     }
 
+    /// An event as it goes out, with other values for some of its deltas and texts: [`Chunk::rewrite_all`] with a number
+    /// that is larger than the last one's, where the protocol numbers events.
+    #[must_use]
+    pub fn write(&mut self, chunk: &Chunk, deltas: &[(usize, String)], texts: &[(usize, String)]) -> Vec<u8> {
+        match self.protocol {
+            Protocol::OpenaiResponses => self.write_responses(chunk, deltas, texts),
+            _ => chunk.rewrite_all(deltas, texts),
+        }
+    }
+
     /// A chunk with one choice; `said` is its member with what is said.
     fn openai_chunk(&self, choice: u32, said: &str, finish: &str, tail: &str, out: &mut Vec<u8>) {
         let data =
@@ -644,6 +686,9 @@ impl StreamReader {
                 self.anthropic_refusal(message, event_id)
             }
             Ending::Refusal { message, .. } if self.protocol == Protocol::Gemini => self.gemini_refusal(message),
+            Ending::Refusal { message, event_id } if self.protocol == Protocol::OpenaiResponses => {
+                self.responses_refusal(message, event_id)
+            }
             Ending::Refusal { message, event_id } => self.openai_refusal(message, event_id),
         }
     }
@@ -651,6 +696,9 @@ impl StreamReader {
     /// The events that end the stream with an error of any kind.
     #[must_use]
     pub fn failure(&mut self, kind: ErrorKind, message: &str, event_id: Option<&str>) -> Vec<u8> {
+        if self.protocol == Protocol::OpenaiResponses {
+            return self.responses_failure(kind, message, event_id);
+        }
         let mut out = Vec::new();
         if self.end() {
             return out;
@@ -772,14 +820,17 @@ impl StreamReader {
 }
 
 /// Moves what was collected into the chunk: pieces of channels apart from the rest. `choices` are the indexes of the
-/// choices, by position.
-fn take_pieces(chunk: &mut Chunk, build: Build, choices: &[u32]) -> Result<(), WireError> {
-    let Build { texts, opaque, channels, pieces, .. } = build;
+/// choices, by position. Where they are wholes they stay texts.
+fn take_pieces(chunk: &mut Chunk, build: Build, choices: &[u32], whole: bool) -> Result<(), WireError> {
+    let Build { texts, opaque, channels, pieces, messages, .. } = build;
     let mut pieces = pieces.into_iter().peekable();
     let mut moved = BTreeMap::new();
     // A piece is never a container, but the texts behind it move up.
     for (index, text) in texts.into_iter().enumerate() {
-        let known = pieces.next_if(|(at, _)| *at == index).and_then(|(_, channel)| channels.get(channel));
+        let mut known = pieces.next_if(|(at, _)| *at == index).and_then(|(_, channel)| channels.get(channel));
+        if let Some(channel) = known.take_if(|_| whole) {
+            chunk.wholes.push((chunk.texts.len(), channel.clone()));
+        }
         match known.cloned().map_or_else(|| field_channel(&text, choices), |channel| Ok(Some(channel)))? {
             Some(channel) => chunk.deltas.push(Delta {
                 channel,
@@ -796,6 +847,9 @@ fn take_pieces(chunk: &mut Chunk, build: Build, choices: &[u32]) -> Result<(), W
             }
         }
     }
+    let parts = messages.into_iter().map(|message| message.parts).filter(|_| whole);
+    let parts = parts.map(|parts| parts.iter().filter_map(|part| moved.get(part).copied()).collect::<Vec<usize>>());
+    chunk.joined = parts.filter(|parts| parts.len() > 1).collect();
     chunk.opaque = opaque;
     Ok(())
 }

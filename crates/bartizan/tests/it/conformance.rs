@@ -168,6 +168,63 @@ fn other_replies(case: &Case) -> Vec<(&'static str, Value, Value)> {
 /// An event of a stream that says a text.
 type Event = fn(&str) -> Value;
 
+fn responses(case: &Case) -> Value {
+    let ask = json!({"role": "user", "content": "Go on."});
+    let call = json!({"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"});
+    let said = json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": case.text}]});
+    let input = match case.origin.as_str() {
+        "tool" => json!([ask, call, {"type": "function_call_output", "call_id": "c1", "output": case.text}]),
+        "model" => json!([ask, said, ask]),
+        "system" => json!([ask]),
+        _ => json!(case.text),
+    };
+    let mut body = json!({"model": "m", "input": input});
+    if case.origin == "system" {
+        body["instructions"] = json!(case.text);
+    }
+    body
+}
+
+/// A reply of OpenAI Responses that says this.
+fn response(text: &str) -> Value {
+    json!({"id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": "m", "output": [
+        {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed",
+         "content": [{"type": "output_text", "text": text, "annotations": []}]}]})
+}
+
+/// The events of the same reply, two letters each.
+fn response_events(text: &str) -> String {
+    let whole = response(text);
+    let place = json!({"item_id": "msg_1", "output_index": 0, "content_index": 0});
+    let at = |kind: &str, key: &str, value: Value| {
+        let mut event = place.clone();
+        event["type"] = json!(kind);
+        event[key] = value;
+        event
+    };
+    let mut started = whole.clone();
+    (started["status"], started["output"]) = (json!("in_progress"), json!([]));
+    let mut item = whole["output"][0].clone();
+    item["content"] = json!([]);
+    let mut events = vec![
+        json!({"type": "response.created", "response": started}),
+        json!({"type": "response.output_item.added", "output_index": 0, "item": item}),
+        at("response.content_part.added", "part", json!({"type": "output_text", "text": "", "annotations": []})),
+    ];
+    let letters: Vec<char> = text.chars().collect();
+    let pieces = letters.chunks(2).map(|c| json!(c.iter().collect::<String>()));
+    events.extend(pieces.map(|piece| at("response.output_text.delta", "delta", piece)));
+    events.push(at("response.output_text.done", "text", json!(text)));
+    events.push(at("response.content_part.done", "part", whole["output"][0]["content"][0].clone()));
+    events.push(json!({"type": "response.output_item.done", "output_index": 0, "item": whole["output"][0]}));
+    events.push(json!({"type": "response.completed", "response": whole}));
+    let numbered = events.into_iter().enumerate().map(|(number, mut event)| {
+        event["sequence_number"] = json!(number);
+        format!("event: {}\ndata: {event}\n\n", event["type"].as_str().expect("a type"))
+    });
+    numbered.collect()
+}
+
 /// An upstream that remembers what it got and answers what it is told.
 struct Upstream {
     origin: String,
@@ -241,8 +298,12 @@ fn every_surface_gives_the_same_verdict() {
             let verdict = request_verdict(&gateway, &upstream, path, &body);
             assert_eq!(verdict, case.verdict, "{} in a request to {path}", case.name);
         }
+        upstream.say("application/json", response("ok").to_string());
+        let verdict = request_verdict(&gateway, &upstream, "/v1/responses", &responses(case));
+        assert_eq!(verdict, case.verdict, "{} in a Responses request", case.name);
         if case.origin == "model" {
             replies(case, &gateway, &upstream);
+            response_replies(case, &gateway, &upstream);
             continue;
         }
         upstream.say("application/json", json!({"id": "i", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "ok"}], "stop_reason": "end_turn", "usage": {}}).to_string());
@@ -328,4 +389,44 @@ fn replies(case: &Case, gateway: &Gateway, upstream: &Upstream) {
         "redact"
     };
     assert_eq!(verdict, case.verdict, "{} in an OpenAI stream: {said:?}", case.name);
+}
+
+fn response_replies(case: &Case, gateway: &Gateway, upstream: &Upstream) {
+    let ask = json!({"model": "m", "input": "Go on."}).to_string();
+    let whole = response(&case.text).to_string();
+    upstream.say("application/json", whole.clone());
+    // The same is said of a response that was stored and is asked for later.
+    for (method, path, body) in [("POST", "/v1/responses", ask.as_str()), ("GET", "/v1/responses/resp_1", "")] {
+        let reply = send(&gateway.origin, method, path, &[], body.as_bytes());
+        let verdict = match reply.status {
+            400 => "deny",
+            _ if reply.body == whole.as_bytes() => "allow",
+            _ => "redact",
+        };
+        assert_eq!(verdict, case.verdict, "{} in the reply to {method} {path}", case.name);
+    }
+
+    upstream.say("text/event-stream", response_events(&case.text));
+    let streamed = ask.replace("{\"input\"", "{\"stream\":true,\"input\"");
+    for (method, path, body) in
+        [("POST", "/v1/responses", streamed.as_str()), ("GET", "/v1/responses/resp_1?stream=true", "")]
+    {
+        let reply = send(&gateway.origin, method, path, &[], body.as_bytes()).text();
+        let events: Vec<Value> =
+            reply.lines().filter_map(|l| serde_json::from_str::<Value>(l.strip_prefix("data: ")?).ok()).collect();
+        let said: String = events
+            .iter()
+            .filter(|e| e["type"] == "response.output_text.delta")
+            .filter_map(|e| e["delta"].as_str().map(str::to_owned))
+            .collect();
+        let last = events.last().unwrap_or_else(|| panic!("{} {method} {path}: {reply}", case.name));
+        let verdict = if reply.contains("content_policy_violation") {
+            assert_eq!(last["type"], "response.failed");
+            "deny"
+        } else {
+            assert_eq!(last["response"]["output"][0]["content"][0]["text"], said, "pieces and copies are one text");
+            if said == case.text { "allow" } else { "redact" }
+        };
+        assert_eq!(verdict, case.verdict, "{} in the stream of {method} {path}: {said:?}", case.name);
+    }
 }

@@ -169,6 +169,7 @@ fn every_kind_of_part_in_every_protocol() {
         "usage": {"input_tokens": 1234567},
     });
     assert_covered(Protocol::AnthropicMessages, true, &reply);
+    responses();
     other_protocols();
     assert_covered(Protocol::Json, true, &json!({"data": [{"id": "m1", "owned_by": "o2"}]}));
 }
@@ -230,6 +231,37 @@ fn other_protocols() {
     );
 }
 
+fn responses() {
+    let responses = json!({
+        "model": "m1", "instructions": "s2", "user": "u3", "metadata": {"k4": "v5"}, "unknown6": ["x7"], "previous_response_id": "resp_8",
+        "text": {"format": {"type": "json_schema", "name": "n9", "schema": {"description": "d10"}}},
+        "prompt": {"id": "pmpt_11", "variables": {"v12": "w13"}},
+        "tools": [{"type": "function", "name": "t14", "parameters": {"properties": {"p15": {"description": "d16"}}}},
+                  {"type": "mcp", "server_label": "l17", "server_url": "https://example.com/18", "headers": {"h19": "v20"}}],
+        "input": [
+            {"role": "user", "content": "c21"},
+            {"role": "user", "content": [{"type": "input_text", "text": "c22"}, {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgo="}, {"type": "novel23", "text": "c24"}]},
+            {"type": "reasoning", "id": "rs_25", "summary": [{"type": "summary_text", "text": "r26"}], "encrypted_content": "ZW5j"},
+            {"type": "function_call", "call_id": "c27", "name": "f28", "arguments": "{\"a29\": [30]}"},
+            {"type": "function_call_output", "call_id": "c27", "output": "{\"r31\": \"s32\"}"},
+            {"type": "computer_call", "call_id": "c33", "action": {"type": "type", "text": "t34"}, "pending_safety_checks": [{"id": "i35", "message": "m36"}]},
+            {"type": "novel37", "field38": {"deep": "x39"}}],
+    });
+    assert_covered(Protocol::OpenaiResponses, false, &responses);
+    let reply = json!({
+        "id": "resp_1", "object": "response", "model": "m2", "status": "completed", "instructions": "i3", "error": {"code": "e4", "message": "m5"},
+        "output": [
+            {"type": "message", "id": "msg_6", "role": "assistant", "content": [
+                {"type": "output_text", "text": "c7", "annotations": [{"type": "file_citation", "file_id": "file_8", "filename": "f9"}], "logprobs": [{"token": "tok10", "bytes": [11]}]},
+                {"type": "refusal", "refusal": "r12"}]},
+            {"type": "mcp_call", "name": "n13", "server_label": "s14", "arguments": "{\"a15\": 16}", "output": "o17", "error": null},
+            {"type": "image_generation_call", "result": "iVBORw0KGgo=", "revised_prompt": "p18"},
+            {"type": "novel19", "field20": "x21"}],
+        "usage": {"total_tokens": 123456}, "unknown22": "x23",
+    });
+    assert_covered(Protocol::OpenaiResponses, true, &reply);
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         "[a-z ]{0,12}".prop_map(Value::from),
@@ -283,12 +315,14 @@ proptest! {
     #[test]
     fn whatever_is_forwarded_was_examined(part in any_json(), more in any_json()) {
         let role = |role: &str, content: Value| json!({"role": role, "content": content});
-        for protocol in [Protocol::OpenaiChat, Protocol::AnthropicMessages] {
+        for protocol in [Protocol::OpenaiChat, Protocol::OpenaiResponses, Protocol::AnthropicMessages] {
             for reply in [false, true] {
                 for body in [
                     json!({"model": "m", "messages": [role("user", json!([part])), role("assistant", part.clone())], "x": more}),
                     json!({"model": "m", "choices": [{"index": 0, "message": part}], "content": [part], "x": more}),
                     json!({"model": "m", "messages": [{"role": "user", "content": "q", "x": part}], "tools": [more]}),
+                    json!({"model": "m", "input": [part], "output": [part], "instructions": more}),
+                    json!({"model": "m", "input": [role("user", json!([part]))], "output": [role("assistant", json!([part]))], "x": more}),
                 ] {
                     assert_covered(protocol, reply, &body);
                 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::laws;
 use super::limits;
 
-const SEEDS: [&str; 9] = [
+const SEEDS: [&str; 11] = [
     r#"{"model":"m","stream":true,"messages":[{"role":"system","content":"s"},{"role":"user","content":[{"type":"text","text":"t"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAA"}}]},{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{\"a\":[1,\"b\"]}"}}]},{"role":"tool","tool_call_id":"c","content":"[\"x\",{\"y\":\"z\"}]"}],"tools":[{"type":"web_search"}]}"#,
     r#"{"system":"s","messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"{\"a\":\"b\"}"}]},{"type":"document","source":{"type":"text","data":"d"}}]},{"role":"assistant","content":[{"type":"thinking","thinking":"h","signature":"iVBORw0KGgoAAAANSUhEUgAA"},{"type":"tool_use","id":"t","name":"n","input":{"q":"r"}}]}]}"#,
     "data: {\"id\":\"i\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\",\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]},\"logprobs\":{\"content\":[]},\"finish_reason\":null}]}\r\n\r\ndata: [DONE]\n\n",
@@ -14,6 +14,8 @@ const SEEDS: [&str; 9] = [
     r#"{"contents":[{"role":"user","parts":[{"text":"t"},{"inlineData":{"mimeType":"image/png","data":"iVBORw0KGgoAAAANSUhEUgAA"}}]},{"role":"model","parts":[{"functionCall":{"id":"c","name":"f","args":{"a":"b"}}},{"thought":true,"text":"h","thoughtSignature":"iVBORw0KGgoAAAANSUhEUgAA"}]},{"role":"user","parts":[{"function_response":{"id":"c","response":{"r":"x"}}}]}],"system_instruction":{"parts":[{"text":"s"}]},"tools":[{"functionDeclarations":[{"name":"f"}]},{"googleSearch":{}}]}"#,
     r#"{"messages":[{"role":"user","content":[{"text":"t"},{"document":{"name":"n","source":{"text":"d"}}}]},{"role":"assistant","content":[{"toolUse":{"toolUseId":"c","name":"f","input":{"a":"b"}}},{"reasoningContent":{"reasoningText":{"text":"h","signature":"iVBORw0KGgoAAAANSUhEUgAA"}}}]},{"role":"user","content":[{"toolResult":{"toolUseId":"c","content":[{"json":{"r":"x"}}]}}]}],"system":[{"text":"s"}],"toolConfig":{"tools":[{"toolSpec":{"name":"f"}},{"systemTool":{"name":"g"}}]}}"#,
     "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"},{\"thought\":true,\"text\":\"b\"}],\"role\":\"model\"},\"finishReason\":\"STOP\",\"logprobsResult\":{}}],\"modelVersion\":\"m\"}\r\n\r\n",
+    r#"{"model":"m","instructions":"s","previous_response_id":"r","input":[{"role":"user","content":[{"type":"input_text","text":"t"},{"type":"input_image","image_url":"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAA"}]},{"type":"function_call","call_id":"c","name":"f","arguments":"{\"a\":[1,\"b\"]}"},{"type":"function_call_output","call_id":"c","output":"[\"x\"]"},{"type":"reasoning","summary":[{"type":"summary_text","text":"h"}]}],"tools":[{"type":"web_search"}]}"#,
+    "event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"sequence_number\":1,\"output_index\":0,\"item\":{\"id\":\"i\",\"type\":\"function_call\",\"name\":\"f\",\"arguments\":\"\"}}\n\nevent: response.function_call_arguments.delta\ndata: {\"type\":\"response.function_call_arguments.delta\",\"sequence_number\":2,\"item_id\":\"i\",\"output_index\":0,\"delta\":\"{\"}\n\nevent: response.output_text.done\ndata: {\"type\":\"response.output_text.done\",\"sequence_number\":3,\"item_id\":\"j\",\"output_index\":1,\"content_index\":0,\"text\":\"t\",\"logprobs\":[{\"token\":\"t\"}]}\n\n",
 ];
 
 proptest! {

@@ -5,8 +5,9 @@ use bartizan_core::{Edit, Exchange, Limits, Protocol, Span};
 use crate::{Ending, StreamReader};
 use crate::{SseDecoder, conversation, reply, request, rewrite};
 
-const PROTOCOLS: [Protocol; 8] = [
+const PROTOCOLS: [Protocol; 9] = [
     Protocol::OpenaiChat,
+    Protocol::OpenaiResponses,
     Protocol::AnthropicMessages,
     Protocol::OpenaiCompletions,
     Protocol::OpenaiEmbeddings,
@@ -94,6 +95,7 @@ pub(super) fn stream(data: &[u8]) -> bool {
             read |= !chunk.deltas.is_empty();
             let edits: Vec<_> = (0..chunk.deltas.len()).map(|i| (i, "\n\"x\r".to_owned())).collect();
             well_formed(&chunk.rewrite(&edits), &limits);
+            well_formed(&reader.write(&chunk, &edits, &[]), &limits);
             for delta in &chunk.deltas {
                 well_formed(&reader.synth(&delta.channel, "\u{2028}\r\n"), &limits);
             }

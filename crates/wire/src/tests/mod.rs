@@ -5,6 +5,7 @@ mod dialects;
 mod edits;
 mod hostile;
 mod laws;
+mod responses;
 mod streams;
 
 use bartizan_core::{Exchange, Limits, Protocol};
