@@ -12,6 +12,7 @@ use bartizan_access::{
 use bartizan_core::{AccessStore, EventStore, Principal, Quota, Spender, StoreError, TenantId, Used};
 
 use crate::jwks::Jwks;
+use crate::metrics::Metrics;
 
 /// How often changes of keys are looked for, and usage is written.
 const EVERY: Duration = Duration::from_millis(250);
@@ -30,6 +31,7 @@ pub(crate) struct Access {
     /// Kept over a reload: a fetched key set is not thrown away.
     jwks: Mutex<Option<Arc<Jwks>>>,
     store: Option<Arc<dyn AccessStore>>,
+    metrics: Arc<Metrics>,
     began: Instant,
 }
 
@@ -38,7 +40,10 @@ impl Access {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub(crate) async fn open(store: Option<Arc<dyn AccessStore>>) -> Result<Arc<Self>, StoreError> {
+    pub(crate) async fn open(
+        store: Option<Arc<dyn AccessStore>>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Arc<Self>, StoreError> {
         let began = Instant::now();
         let now = Now { wall: wall(), steady: 0 };
         let (hash_key, revision, keys, totals) = match &store {
@@ -62,6 +67,7 @@ impl Access {
             places: Mutex::new(Places::default()),
             jwks: Mutex::new(None),
             store,
+            metrics,
             began,
         }))
     }
@@ -300,6 +306,7 @@ impl Drop for Charge {
     fn drop(&mut self) {
         if let Some(reservation) = self.reservation.take() {
             let spender = std::mem::take(&mut self.spender);
+            self.access.metrics.used(&self.tenant, &spender.key, &self.used);
             let now = self.access.now();
             lock(&self.access.ledger).settle(reservation, &self.used, &self.tenant, spender, now);
         }

@@ -340,7 +340,11 @@ mod tests {
     }
 
     fn access() -> Arc<Access> {
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(Access::open(None)).unwrap()
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(Access::open(None, Arc::default()))
+            .unwrap()
     }
 
     fn with(settings: serde_json::Value) -> Result<Admission, String> {

@@ -1,13 +1,15 @@
 //! Counters for `/metrics`, in the Prometheus text format.
 
-use bartizan_core::{Action, Direction, Protocol, RuleId, Verdict};
+use bartizan_core::{Action, Direction, Protocol, RuleId, TenantId, Used, Verdict};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
@@ -48,6 +50,15 @@ struct ResultLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CallerLabels {
+    tenant: String,
+    key: String,
+}
+
+/// Most callers that have counters of their own.
+const CALLERS: usize = 1000;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct DigestLabels {
     digest: String,
 }
@@ -74,6 +85,9 @@ pub struct Metrics {
     reloads: Family<ResultLabels, Counter>,
     reloaded: Gauge,
     config: Family<DigestLabels, Gauge>,
+    charged: Family<CallerLabels, Counter>,
+    tokens: Family<CallerLabels, Counter>,
+    callers: Mutex<HashSet<CallerLabels>>,
 }
 
 impl Default for Metrics {
@@ -93,6 +107,9 @@ impl Default for Metrics {
             reloads: Family::default(),
             reloaded: Gauge::default(),
             config: Family::default(),
+            charged: Family::default(),
+            tokens: Family::default(),
+            callers: Mutex::default(),
             delivered: Family::default(),
             delivery_failures: Family::default(),
             delivery_position: Family::default(),
@@ -126,6 +143,8 @@ impl Default for Metrics {
             "When the configuration in force was taken, in seconds since 1970",
             metrics.reloaded.clone(),
         );
+        registry.register("charged_requests", "Requests sent, by tenant and key", metrics.charged.clone());
+        registry.register("tokens", "Tokens in and out, by tenant and key", metrics.tokens.clone());
         registry.register("config_info", "The configuration in force, by its digest", metrics.config.clone());
         Self { registry, ..metrics }
     }
@@ -162,6 +181,22 @@ impl Metrics {
     /// Counts a failure. `kind` is one of few words.
     pub fn error(&self, kind: &'static str) {
         self.errors.get_or_create(&ErrorLabels { kind: Word(kind) }).inc();
+    }
+
+    /// Counts what a caller used. Subjects of tokens may be many: beyond [`CALLERS`] all others are one.
+    pub fn used(&self, tenant: &TenantId, key: &str, used: &Used) {
+        let mut labels = CallerLabels { tenant: tenant.to_string(), key: key.to_owned() };
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !callers.contains(&labels) {
+            if callers.len() < CALLERS {
+                callers.insert(labels.clone());
+            } else {
+                labels = CallerLabels { tenant: "(other)".to_owned(), key: "(other)".to_owned() };
+            }
+        }
+        drop(callers);
+        self.charged.get_or_create(&labels).inc_by(used.requests);
+        self.tokens.get_or_create(&labels).inc_by(used.tokens());
     }
 
     /// Counts a body that passed unread.
@@ -201,5 +236,26 @@ impl Metrics {
             out.clear();
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_without_number_do_not_make_counters_without_number() {
+        let metrics = Metrics::default();
+        let used = Used { requests: 1, input_tokens: 2, ..Used::default() };
+        for key in 0..CALLERS + 50 {
+            metrics.used(&TenantId::sole(), &key.to_string(), &used);
+        }
+        let text = metrics.encode();
+        assert_eq!(text.matches("bartizan_tokens_total{").count(), CALLERS + 1);
+        assert!(
+            text.contains("bartizan_charged_requests_total{tenant=\"(other)\",key=\"(other)\"} 50"),
+            "{}",
+            &text[..400]
+        );
     }
 }

@@ -123,11 +123,11 @@ impl Gateway {
         let header = Duration::from_millis(settings.timeouts.header_ms);
         let callers = listen(&settings.listen).await?;
         let address = local(&callers, &settings.listen)?;
-        let access = Access::open(access).await?;
+        let metrics = Arc::new(Metrics::default());
+        let access = Access::open(access, Arc::clone(&metrics)).await?;
         let live = Live::build(guard, profiles, settings.clone(), upstreams, address, &access)
             .map_err(GatewayError::Settings)?;
         tokio::spawn(Access::keep(Arc::downgrade(&access), Arc::clone(recorder.store())));
-        let metrics = Arc::new(Metrics::default());
         let shared = Arc::new(Shared::new(live, recorder, Arc::clone(&metrics), Arc::clone(&access)));
         let reloader = Reloader::new(Arc::clone(&shared), address);
 

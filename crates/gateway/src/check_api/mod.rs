@@ -216,6 +216,7 @@ pub(crate) async fn ask<A: CheckApi>(State(shared): State<Arc<Shared>>, request:
 async fn judge<A: CheckApi>(shared: &Arc<Shared>, request: Request<Body>) -> Result<Response<Body>, Failure> {
     let live = shared.live();
     let (admitted, _in_flight) = admit(shared, &live, &request)?;
+    let live = live.for_caller(&admitted)?;
     let judged = admitted_judge::<A>(shared, &live, admitted.principal, request).await;
     judged.or_else(|failure| match A::unanswered(&failure) {
         Some(answer) => {
