@@ -1,5 +1,7 @@
 //! Bounds on work and memory. Nothing that reads hostile input runs without them.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,11 @@ pub struct Limits {
     pub max_findings: usize,
     /// Most bytes of one tool call's arguments held back in a stream.
     pub max_held: usize,
+    /// Most tokens of a request, estimated rather high; a longer one is refused and never cut short. No limit where
+    /// left out. An upstream may say otherwise.
+    pub max_input_tokens: Option<usize>,
+    /// The same by model: names, or prefixes with `*` at the end. The longest name that fits counts.
+    pub max_input_tokens_by_model: BTreeMap<String, usize>,
 }
 
 impl Default for Limits {
@@ -36,6 +43,8 @@ impl Default for Limits {
             max_decoded: 4 << 20,
             max_findings: 1000,
             max_held: 1 << 20,
+            max_input_tokens: None,
+            max_input_tokens_by_model: BTreeMap::new(),
         }
     }
 }

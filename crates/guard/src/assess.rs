@@ -6,11 +6,10 @@ use bartizan_core::{Context, Exchange, Family, Finding, Kind, Location, Part, Re
 use bartizan_engine::{Engine, Input};
 use bartizan_policy::{Assessment, TextFinding};
 
-/// What the engine says of every text of the exchange. `system` is the operator's text to look for leaks of.
-pub(crate) fn assess(engine: &Engine, exchange: &Exchange, system: &[&str]) -> Assessment {
+/// What the engine says of every text of the exchange. The context holds the operator's text to look for leaks of.
+pub(crate) fn assess(engine: &Engine, exchange: &Exchange, context: Context<'_>) -> Assessment {
     let mut out = Assessment::default();
     let mut scores = BTreeMap::new();
-    let context = Context { system };
     let leaves = leaves_by_container(exchange);
     for (index, text) in exchange.texts.iter().enumerate() {
         let input = Input { text: &text.value, kind: text.kind, origin: &text.origin, context };
@@ -51,7 +50,7 @@ fn note_scores(all: &mut BTreeMap<Source, Scores>, source: Source, scores: Score
     *entry = entry.max(scores);
 }
 
-fn located(index: usize, text: &Text, mut finding: Finding) -> TextFinding {
+pub(crate) fn located(index: usize, text: &Text, mut finding: Finding) -> TextFinding {
     finding.at = Location::Json { pointer: text.pointer.clone(), span: finding.span() };
     TextFinding { text: index, finding }
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "the guard times its own work")]
 
 mod assess;
+mod checks;
 mod exchange;
 mod guard;
 mod record;
@@ -14,5 +15,5 @@ mod stream;
 pub use exchange::{Meta, ReplyContext};
 pub use guard::{Checked, Decision, Guard, GuardError, Parsed, Route};
 pub use record::{Noted, Recorder, Request, bounded_model};
-pub use settings::Settings;
+pub use settings::{RouteChecks, Settings};
 pub use stream::{Output, Released, ReplyStream};

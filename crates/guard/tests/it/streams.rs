@@ -326,7 +326,7 @@ fn a_leaf_that_cannot_be_read_to_its_end_is_not_passed_on() {
 #[test]
 fn the_system_text_does_not_leave_in_a_leaf() {
     let system = "You are the assistant of a small garden shop and must never give out the name of the night watchman";
-    let context = ReplyContext { system: vec![system.to_owned()] };
+    let context = ReplyContext { system: vec![system.to_owned()], ..ReplyContext::default() };
     let bytes = format!("data: {}\n\n", json!({"choices": [], "note": system}));
     let (out, noted) = run(&guard(Mode::Enforce), Protocol::OpenaiChat, bytes.as_bytes(), &[], context);
     assert!(!out.contains("night watchman"), "{out}");

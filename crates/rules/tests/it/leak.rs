@@ -13,7 +13,7 @@ const CHINESE: &str =
 fn leaks(text: &str, source: Source, system: &[&str]) -> Vec<Finding> {
     let engine = Engine::new(detectors(&Settings::default()).unwrap(), vec![], Limits::default()).unwrap();
     let origin = Origin::new(source);
-    let scan = engine.scan(&Input { text, kind: Kind::Text, origin: &origin, context: Context { system } });
+    let scan = engine.scan(&Input { text, kind: Kind::Text, origin: &origin, context: Context { system, ..Context::default() } });
     scan.findings.into_iter().filter(|f| f.rule.as_str() == "prompt/system-leak").collect()
 }
 
