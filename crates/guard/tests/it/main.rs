@@ -1,4 +1,5 @@
 //! Tests of the guard as a whole.
 mod coverage;
 mod requests;
+mod routes;
 mod streams;

@@ -81,11 +81,12 @@ fn kind(c: char) -> Run {
         '0'..='9' => Run::Digits,
         c if c.is_ascii() => Run::Signs,
         c => match c.script() {
-            Script::Latin => Run::Alone(2),
-            Script::Cyrillic | Script::Greek => Run::Alone(2),
-            Script::Arabic | Script::Hebrew => Run::Alone(3),
-            Script::Han | Script::Hiragana | Script::Katakana | Script::Hangul | Script::Thai => Run::Alone(5),
-            Script::Devanagari | Script::Bengali => Run::Alone(5),
+            Script::Cyrillic => Run::Alone(3),
+            Script::Latin | Script::Greek => Run::Alone(4),
+            Script::Arabic | Script::Hebrew | Script::Devanagari => Run::Alone(5),
+            Script::Han | Script::Hiragana | Script::Katakana | Script::Thai => Run::Alone(5),
+            Script::Hangul => Run::Alone(6),
+            Script::Bengali => Run::Alone(7),
             // Quotation marks, dashes and full stops of other scripts.
             Script::Common if c.len_utf8() < 4 => Run::Alone(4),
             // Emoji and scripts that tokenizers were not made for fall apart into bytes.

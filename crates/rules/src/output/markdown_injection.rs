@@ -45,11 +45,13 @@ fn find(tape: &Tape<'_>, start: usize) -> Option<Breakout> {
         (b'<', _) => start + 1,
         _ => return None,
     };
+    let autolink = tape.at(start) == Some(b'<');
+    let stops = |b: u8| matches!(b, b'>' | b'\n' | b'"' | b' ') || (b == b')' && !autolink);
     let mut end = from;
-    while end < from + REACH && tape.at(end).is_some_and(|b| !matches!(b, b')' | b'>' | b'\n' | b'"') && b != b' ') {
+    while end < from + REACH && tape.at(end).is_some_and(|b| !stops(b)) {
         end += 1;
     }
-    if tape.at(start) == Some(b'<') && tape.at(end)? != b'>' {
+    if autolink && tape.at(end)? != b'>' {
         return None;
     }
     let address = String::from_utf8_lossy(tape.slice(Span::new(from, end))).into_owned();

@@ -18,9 +18,18 @@ const BEFORE: usize = 2;
 /// A word or phrase that is looked for.
 #[derive(Clone, Debug)]
 pub(super) struct Stem {
-    /// What is looked for: folded, without its own ending where that changes.
+    /// What is looked for: the first word, folded, without its own ending where that changes.
     pub(super) literal: String,
+    /// The other words of a phrase, folded in the same way.
+    rest: Vec<String>,
     ends: Ends,
+}
+
+/// Most blanks between two words of a phrase.
+const BLANKS: usize = 4;
+
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'-')
 }
 
 /// What may stand around a word.
@@ -64,7 +73,7 @@ impl Stem {
             Script::Latin | Script::Cyrillic | Script::Greek if exact || letters < 4 => Ends::Exact,
             Script::Latin => Ends::Latin,
             Script::Cyrillic | Script::Greek => {
-                if letters > 4 && matches!(last, 'а' | 'я' | 'о' | 'е' | 'ь' | 'й' | 'ы' | 'и' | 'α' | 'ο' | 'η' | 'ς') {
+                if matches!(last, 'а' | 'я' | 'о' | 'е' | 'ь' | 'й' | 'ы' | 'и' | 'α' | 'ο' | 'η' | 'ς') {
                     literal.pop();
                 }
                 Ends::Behind
@@ -80,11 +89,67 @@ impl Stem {
             Script::Common => Ends::Exact,
             _ => Ends::Anything,
         };
-        Ok(Self { literal, ends })
+        // A first word that is too short to be looked for stays with its phrase.
+        let (literal, rest) = match literal.split_once(' ') {
+            Some((first, rest)) if first.len() >= 3 => {
+                (first.to_owned(), rest.split(' ').map(str::to_owned).collect())
+            }
+            _ => (literal, Vec::new()),
+        };
+        Ok(Self { literal, rest, ends })
+    }
+
+    /// Most bytes of the word or phrase, without an ending.
+    pub(super) fn longest(&self) -> usize {
+        self.literal.len() + self.rest.iter().map(|word| word.len() + BLANKS).sum::<usize>()
+    }
+
+    /// True where more text could make a text that ends here go on as this word or phrase.
+    pub(super) fn may_begin(&self, text: &[u8]) -> bool {
+        let mut at = text;
+        for (number, word) in std::iter::once(&self.literal).chain(&self.rest).enumerate() {
+            if number > 0 {
+                let blanks = at.iter().take(BLANKS).take_while(|b| is_blank(**b)).count();
+                if blanks == 0 && !at.is_empty() {
+                    return false;
+                }
+                at = at.get(blanks..).unwrap_or_default();
+            }
+            let shared = at.len().min(word.len());
+            let same = match (at.get(..shared), word.as_bytes().get(..shared)) {
+                (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+                _ => false,
+            };
+            if !same {
+                return false;
+            }
+            if shared < word.len() {
+                return true;
+            }
+            at = at.get(shared..).unwrap_or_default();
+        }
+        true
+    }
+
+    /// Where the phrase that begins with the literal ends.
+    fn phrase(&self, text: &str, from: usize) -> Option<usize> {
+        let bytes = text.as_bytes();
+        let mut at = from;
+        for word in &self.rest {
+            let blanks = bytes.get(at..)?.iter().take(BLANKS).take_while(|b| is_blank(**b)).count();
+            at += blanks;
+            let end = at + word.len();
+            if blanks == 0 || !bytes.get(at..end)?.eq_ignore_ascii_case(word.as_bytes()) {
+                return None;
+            }
+            at = end;
+        }
+        Some(at)
     }
 
     /// The whole word around a place where the literal stands, if it is a form of this word.
     pub(super) fn fits(&self, text: &str, at: Span) -> Option<Span> {
+        let at = Span::new(at.start, self.phrase(text, at.end)?);
         if self.ends == Ends::Anything {
             return Some(at);
         }
@@ -129,7 +194,7 @@ mod tests {
     fn forms(word: &str, text: &str) -> bool {
         let stem = Stem::new("t", word, false).unwrap();
         let text = fold(text);
-        text.match_indices(&stem.literal).any(|(at, m)| stem.fits(&text, Span::new(at, at + m.len())).is_some())
+        text.match_indices(stem.literal.as_str()).any(|(at, m)| stem.fits(&text, Span::new(at, at + m.len())).is_some())
     }
 
     #[test]
@@ -146,11 +211,13 @@ mod tests {
             ("קרדיט", "הקרדיט"),
             ("gambl*", "a gambler gambling"),
             ("interest rate", "the Interest Rates"),
+            ("interest rate", "interest-\n rate"),
         ] {
             assert!(forms(word, text), "{word} in {text}");
         }
         for (word, text) in
-            [("loan", "sloane"), ("car", "care card"), ("loan", "loanword"), ("rate", "separate"), ("рыба", "серыбаки")]
+            [("loan", "sloane"), ("car", "care card"),
+            ("interest rate", "interest in a rate"), ("loan", "loanword"), ("rate", "separate"), ("рыба", "серыбаки")]
         {
             assert!(!forms(word, text), "{word} in {text}");
         }

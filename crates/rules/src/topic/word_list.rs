@@ -48,7 +48,7 @@ impl Stems {
     }
 
     fn longest(&self) -> usize {
-        self.literals.iter().map(|l| l.len()).max().unwrap_or(0)
+        self.stems.iter().map(Stem::longest).max().unwrap_or(0)
     }
 }
 
@@ -136,19 +136,11 @@ impl Detector for WordList {
             return 0;
         }
         let bytes = tail.as_bytes();
-        let starts_near = |literal: &str| {
-            let literal = literal.as_bytes();
-            let from = bytes.len().saturating_sub(literal.len() + ENDING);
-            (from..bytes.len()).find(|at| {
-                let rest = bytes.get(*at..).unwrap_or_default();
-                let shared = rest.len().min(literal.len());
-                match (rest.get(..shared), literal.get(..shared)) {
-                    (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
-                    _ => false,
-                }
-            })
+        let starts_near = |stem: &Stem| {
+            let from = bytes.len().saturating_sub(stem.longest() + ENDING);
+            (from..bytes.len()).find(|at| stem.may_begin(bytes.get(*at..).unwrap_or_default()))
         };
-        let first = self.stems.literals.iter().filter_map(|l| starts_near(l)).min();
+        let first = self.stems.stems.iter().filter_map(starts_near).min();
         // Letters before it may belong to its word.
         first.map_or(0, |at| (bytes.len() - at + 8).min(bytes.len()))
     }
