@@ -222,7 +222,7 @@ impl Engine {
         with_lanes(self.detectors.len(), |lanes| {
             let mut hits = 0;
             for (number, text) in subject.texts.iter().enumerate() {
-                hits += self.prefilter.pass(number, text, lanes, &wanted, |at, lane| {
+                hits += self.prefilter.pass(number, text, lanes, wanted, |at, lane| {
                     if let Some(detector) = self.detectors.get(at) {
                         self.call(detector.as_ref(), subject, lane, scan);
                     }

@@ -10,7 +10,7 @@ use bartizan_core::{
     Context, Coverage, Detector, Direction, EngineId, Exchange, Finding, Kind, Limits, Mode, Profile, Protocol, Rule,
     Scores, Source, Verdict,
 };
-use bartizan_engine::{Engine, EngineError};
+use bartizan_engine::{Engine, EngineError, Surroundings};
 use bartizan_policy::{Assessment, OpaqueTable, Outcome, Permitted, Table, decide};
 use bartizan_rules::RulesError;
 use bartizan_wire::WireError;
@@ -289,7 +289,9 @@ impl Guard {
         event_id: &str,
         refusal: bool,
     ) -> ReplyStream {
-        let schema = self.checks.schema(&context).cloned();
+        // From here on there is one schema, wherever it is from.
+        let requested = self.checks.schema(&context).cloned();
+        let context = ReplyContext { requested, ..context };
         ReplyStream::new(
             Arc::clone(&self.engine),
             Arc::clone(&self.table),
@@ -298,7 +300,6 @@ impl Guard {
             context,
             event_id,
             refusal,
-            schema,
         )
     }
 
@@ -314,7 +315,8 @@ impl Guard {
     pub fn settled(&self, text: &str) -> usize {
         let (table, mode) = (Arc::clone(&self.table), self.mode);
         let masks = move |rule: &Rule| mode == Mode::Enforce && table.strictest(rule, Source::Model) >= Verdict::Redact;
-        self.engine.stream(Source::Model.into(), Kind::Text, masks, Vec::new()).push(text).text.len()
+        let around = Surroundings { direction: Direction::Reply, ..Surroundings::default() };
+        self.engine.stream(Source::Model.into(), Kind::Text, masks, around).push(text).text.len()
     }
 
     /// Checks a bare text.

@@ -118,7 +118,6 @@ impl ReplyStream {
         context: ReplyContext,
         event_id: &str,
         refusal: bool,
-        schema: Option<ReplySchema>,
     ) -> Self {
         let limits = engine.limits().clone();
         Self {
@@ -129,7 +128,7 @@ impl ReplyStream {
             reader: StreamReader::new(protocol, &limits),
             system: context.system,
             profile: context.profile,
-            schema,
+            schema: context.requested,
             event_id: event_id.to_owned(),
             refusal,
             texts: BTreeMap::new(),
