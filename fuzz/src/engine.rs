@@ -2,11 +2,21 @@
 
 use std::sync::{Arc, LazyLock};
 
-use bartizan_core::{Context, Kind, Limits, Origin, Source};
+use bartizan_core::{Context, Direction, Kind, Limits, Origin, Profile, Source};
 use bartizan_engine::{Engine, Input, law};
+use bartizan_rules::{RouteSettings, Settings};
+
+/// A reply on the route that declares something.
+const DECLARED: Context<'static> = Context { system: &[], direction: Direction::Reply, profile: Profile(1) };
 
 static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| {
-    let detectors = bartizan_rules::detectors(&bartizan_rules::Settings::default()).expect("the shipped rules load");
+    // Profile 1 declares every sink and a list of scripts.
+    let route: RouteSettings = serde_json::from_str(
+        r#"{"sink": ["html", "sql", "shell", "template", "log", "markdown"], "scripts": {"allow": ["Latin", "Common"]}}"#,
+    )
+    .expect("the route can be read");
+    let settings = Settings { routes: vec![route], ..Settings::default() };
+    let detectors = bartizan_rules::detectors(&settings).expect("the shipped rules load");
     Arc::new(Engine::new(detectors, Vec::new(), Limits::default()).expect("the shipped rules fit together"))
 });
 
@@ -22,15 +32,21 @@ pub fn run(data: &[u8]) {
         .collect();
     for source in [Source::User, Source::Tool, Source::Model] {
         let origin = Origin::new(source);
-        let context =
-            Context { system: &["You are a helpful assistant of a bookshop. The order number is 7731-ZEBRA."] };
+        let context = Context {
+            system: &["You are a helpful assistant of a bookshop. The order number is 7731-ZEBRA."],
+            ..DECLARED
+        };
         let scan = ENGINE.scan(&Input { text: &text, kind: Kind::Text, origin: &origin, context });
         for finding in &scan.findings {
             let span = finding.span();
             assert!(text.get(span.start..span.end).is_some(), "{finding:?} is not in the text");
         }
     }
-    if let Err(difference) = law::check_stream(&ENGINE, &text, &splits) {
-        panic!("{difference}");
+    let origin = Origin::new(Source::Model);
+    for context in [Context::default(), DECLARED] {
+        let input = Input { text: &text, kind: Kind::Text, origin: &origin, context };
+        if let Err(difference) = law::check_stream_of(&ENGINE, &input, |_| true, &splits) {
+            panic!("{difference}");
+        }
     }
 }

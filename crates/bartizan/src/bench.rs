@@ -61,16 +61,27 @@ fn engine(seconds: f64) -> anyhow::Result<u8> {
     for (name, disabled) in [("lexical", &["pii/*", "secret/*"][..]), ("lexical, secrets and personal data", &[])] {
         let disabled = disabled.iter().map(ToString::to_string).collect();
         let rules = bartizan_rules::Settings { disabled, ..Default::default() };
-        column(name, &Settings { rules, ..Settings::default() }, seconds)?;
+        column(name, &Settings { rules, ..Settings::default() }, Source::User, seconds)?;
     }
+    let settings = Settings { rules: configured()?, ..Settings::default() };
+    column("all rules on a reply, every sink, a script list and a topic", &settings, Source::Model, seconds)?;
     if let Some(memory) = resident() {
         writeln!(std::io::stdout(), "most memory resident: {memory}")?;
     }
     Ok(DONE)
 }
 
+/// Rules that a deployment has to ask for.
+fn configured() -> anyhow::Result<bartizan_rules::Settings> {
+    Ok(toml::from_str(
+        "sink = [\"html\", \"sql\", \"shell\", \"template\", \"log\", \"markdown\"]\n\
+         scripts = { allow = [\"Latin\", \"Common\", \"Han\", \"Cyrillic\"] }\n\
+         [[topic]]\nname = \"competitors\"\nwords = [\"Globex\", \"Initech\", \"Acme Corp\"]\n",
+    )?)
+}
+
 /// One column of the budget: the guard with some of its rules.
-fn column(name: &str, settings: &Settings, seconds: f64) -> anyhow::Result<()> {
+fn column(name: &str, settings: &Settings, source: Source, seconds: f64) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let start = Instant::now();
     let guard = Guard::new(settings)?;
@@ -82,7 +93,8 @@ fn column(name: &str, settings: &Settings, seconds: f64) -> anyhow::Result<()> {
     {
         for size in [64, 4 << 10, 1 << 20] {
             let text = text(pieces, size);
-            let (per_text, findings) = measure(&guard, &text, Duration::from_secs_f64(seconds.clamp(0.01, 60.0)));
+            let (per_text, findings) =
+                measure(&guard, &text, source, Duration::from_secs_f64(seconds.clamp(0.01, 60.0)));
             #[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
             let bytes = text.len() as f64;
             let (rate, micros) = (bytes / per_text / 1e6, per_text * 1e6);
@@ -93,13 +105,13 @@ fn column(name: &str, settings: &Settings, seconds: f64) -> anyhow::Result<()> {
 }
 
 /// Seconds of CPU for one check of the text, and how many findings it gives.
-fn measure(guard: &Guard, text: &str, time: Duration) -> (f64, usize) {
-    let findings = guard.check_text(text, Source::User).findings.len();
+fn measure(guard: &Guard, text: &str, source: Source, time: Duration) -> (f64, usize) {
+    let findings = guard.check_text(text, source).findings.len();
     let mut rounds = 0_u32;
     let wall = Instant::now();
     let cpu = cpu_seconds();
     while wall.elapsed() < time {
-        black_box(guard.check_text(black_box(text), Source::User));
+        black_box(guard.check_text(black_box(text), source));
         rounds += 1;
     }
     let spent = match (cpu, cpu_seconds()) {

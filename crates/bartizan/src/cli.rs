@@ -184,8 +184,10 @@ pub(crate) enum ListFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
-    /// List every built-in rule.
+    /// List every rule: the built-in ones, those of packs and topics, and what the configuration changes about them.
     List {
+        #[command(flatten)]
+        config: ConfigArgs,
         /// How to answer.
         #[arg(long, value_enum, default_value = "human")]
         format: ListFormat,

@@ -54,7 +54,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Up(args) => up::run(&args),
         Command::Demo => demo::run(),
         Command::Check(args) => check::run(&args),
-        Command::Rules(RulesCommand::List { format }) => rules::list(format),
+        Command::Rules(RulesCommand::List { config, format }) => rules::list(&config, format),
         Command::Rules(RulesCommand::Test { file }) => rules::test(&file),
         Command::Explain { rule } => explain::run(&rule),
         Command::Init { file, force } => init::run(&file, force),

@@ -5,14 +5,15 @@ use std::path::Path;
 
 use bartizan_core::Rule;
 
-use crate::DONE;
-use crate::cli::ListFormat;
+use crate::cli::{ConfigArgs, ListFormat};
 use crate::problem::Problem;
 use crate::terminal::{self, Style};
+use crate::{DONE, config};
 
 /// `bartizan rules list`.
-pub(crate) fn list(format: ListFormat) -> anyhow::Result<u8> {
-    let rules = bartizan_rules::catalogue();
+pub(crate) fn list(args: &ConfigArgs, format: ListFormat) -> anyhow::Result<u8> {
+    let settings = config::load(args, &[])?.config.rules;
+    let rules = bartizan_rules::rules(&settings).map_err(|error| Problem::new(error.to_string()))?;
     let mut out = std::io::stdout().lock();
     match format {
         ListFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&rules)?)?,
@@ -26,6 +27,9 @@ pub(crate) fn list(format: ListFormat) -> anyhow::Result<u8> {
             )?;
             for Rule { id, severity, confidence, summary, .. } in &rules {
                 writeln!(out, "{:width$}  {severity:8}  {confidence:10}  {summary}", id.as_str())?;
+            }
+            for entry in &settings.overrides {
+                writeln!(out, "\n{} has severity {} here: {}", entry.rule, entry.severity, entry.reason)?;
             }
             writeln!(out, "\n{} rules; `bartizan explain RULE` shows the page of one", rules.len())?;
         }

@@ -6,8 +6,9 @@ use crate::coverage::{Coverage, Part, Reason};
 use crate::finding::{EntityType, Finding, Fix};
 use crate::limits::Limits;
 use crate::location::{Location, Span};
+use crate::origin::Origin;
 use crate::rule::{Confidence, Rule, Severity};
-use crate::subject::{Scores, Subject};
+use crate::subject::{Context, Scores, Subject};
 use crate::view::{ViewText, Views};
 
 /// How a detector behaves on a text that is still arriving.
@@ -99,6 +100,12 @@ pub trait Detector: Send + Sync {
     /// What has to occur before it is worth calling.
     fn anchors(&self) -> Anchors<'_> {
         Anchors::ALWAYS
+    }
+
+    /// False where the detector has nothing to say about a text from there, whatever it says: it is not called, and a
+    /// stream holds nothing back for it. It looks at the direction and the profile of the context and nothing else.
+    fn concerns(&self, _origin: &Origin, _context: &Context<'_>) -> bool {
+        true
     }
 
     /// How many bytes at the end of `tail` must be held back, because a finding that starts there may still come,

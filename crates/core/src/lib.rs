@@ -57,7 +57,7 @@ pub use store::{
     ChainStore, Destroyed, EventQuery, EventStore, Head, KeyPurpose, Record, SealedContent, SealedStore, StoreError,
     WrappedKey,
 };
-pub use subject::{Context, Kind, Scores, Subject};
+pub use subject::{Context, Kind, Profile, Scores, Subject};
 pub use tenant::{Principal, TenantId, TenantNameError};
 pub use verdict::{Action, Mode, Verdict};
 pub use view::{OffsetMap, Segment, View, ViewText, Views};

@@ -1,5 +1,7 @@
 //! Bounds on work and memory. Nothing that reads hostile input runs without them.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,11 @@ pub struct Limits {
     pub max_document_parts: usize,
     /// Most documents inside one another.
     pub max_document_depth: usize,
+    /// Most tokens of a request, estimated rather high; a longer one is refused and never cut short. No limit where
+    /// left out. An upstream may say otherwise.
+    pub max_input_tokens: Option<usize>,
+    /// The same by model: names, or prefixes with `*` at the end. The longest name that fits counts.
+    pub max_input_tokens_by_model: BTreeMap<String, usize>,
 }
 
 impl Default for Limits {
@@ -45,6 +52,8 @@ impl Default for Limits {
             max_document_expanded: 64 << 20,
             max_document_parts: 10_000,
             max_document_depth: 4,
+            max_input_tokens: None,
+            max_input_tokens_by_model: BTreeMap::new(),
         }
     }
 }

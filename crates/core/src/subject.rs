@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::detector::Hit;
+use crate::exchange::Direction;
 use crate::origin::Origin;
 use crate::view::{ViewText, Views};
 
@@ -33,7 +34,16 @@ pub enum Kind {
 pub struct Context<'a> {
     /// The system text of the same exchange, for leak detection in what the model wrote. Empty where unknown.
     pub system: &'a [&'a str],
+    /// Which way the text goes. What a model wrote is new in a reply and history in a request.
+    pub direction: Direction,
+    /// What the deployment has declared about the text's route.
+    pub profile: Profile,
 }
+
+/// Which of a deployment's profiles a text is examined under: the number of a set of rule settings that belong to a
+/// route. Number 0 is for everything that declares nothing of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Profile(pub usize);
 
 /// One text offered to the engine, as a detector sees it.
 #[derive(Clone, Copy, Debug)]

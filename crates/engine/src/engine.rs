@@ -13,7 +13,7 @@ use unicode_normalization::char::is_combining_mark;
 use crate::dedupe::dedupe;
 use crate::error::EngineError;
 use crate::prefilter::{Lane, Prefilter, with_lanes};
-use crate::stream::Stream;
+use crate::stream::{Stream, Surroundings};
 use crate::suppress::Suppression;
 use crate::views;
 
@@ -178,16 +178,16 @@ impl Engine {
     }
 
     /// A text that arrives piece by piece. `masks` says of which rules policy would redact or deny a finding here:
-    /// only their detectors hold text back. `system` is the system text of the same exchange.
+    /// only their detectors hold text back.
     #[must_use]
     pub fn stream(
         self: &Arc<Self>,
         origin: Origin,
         kind: Kind,
         masks: impl Fn(&Rule) -> bool,
-        system: Vec<String>,
+        around: Surroundings,
     ) -> Stream {
-        Stream::new(Arc::clone(self), origin, kind, masks, system)
+        Stream::new(Arc::clone(self), origin, kind, masks, around)
     }
 
     pub(crate) fn detectors(&self) -> impl Iterator<Item = (usize, &dyn Detector, Traits)> {
@@ -199,18 +199,30 @@ impl Engine {
         self.rules.get(rule).copied()
     }
 
-    pub(crate) fn suppresses(&self, finding: &Finding, source: Source, matched: &str) -> bool {
+    /// The rule of that id, if it can be reported.
+    #[must_use]
+    pub fn rule(&self, id: &RuleId) -> Option<&Rule> {
+        let (_, detector) = self.owner(id)?;
+        self.detectors.get(detector)?.rules().iter().find(|rule| rule.id == *id)
+    }
+
+    /// True where a suppression covers a finding in text from `source` that matched `matched`.
+    #[must_use]
+    pub fn suppresses(&self, finding: &Finding, source: Source, matched: &str) -> bool {
         self.suppressions.iter().any(|s| s.covers(finding, source, matched))
     }
 
     /// Calls the wanted detectors that have something to look at. The findings are as they come: several for one
     /// thing, in no particular order. Answers how many anchors were seen.
     pub(crate) fn inspect(&self, subject: &Subject<'_>, wanted: impl Fn(usize) -> bool, scan: &mut Scan) -> usize {
+        let wanted = |at: usize| {
+            wanted(at) && self.detectors.get(at).is_some_and(|d| d.concerns(subject.origin, &subject.context))
+        };
         let foreign = subject.texts.iter().filter(|t| !t.text.is_ascii()).fold(Views::NONE, |v, t| v | t.serves);
         with_lanes(self.detectors.len(), |lanes| {
             let mut hits = 0;
             for (number, text) in subject.texts.iter().enumerate() {
-                hits += self.prefilter.pass(number, text, lanes, &wanted, |at, lane| {
+                hits += self.prefilter.pass(number, text, lanes, wanted, |at, lane| {
                     if let Some(detector) = self.detectors.get(at) {
                         self.call(detector.as_ref(), subject, lane, scan);
                     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bartizan_core::{Context, Coverage, Finding, Hold, Kind, Origin, Rule, Source, Span};
 
 use crate::engine::{Engine, Input};
+use crate::stream::Surroundings;
 
 /// Bytes after an encoded character that are decoded along with it whatever follows.
 const SURROUNDINGS: usize = 256;
@@ -48,8 +49,12 @@ pub fn check_stream_of(
     let text = input.text;
     let whole = engine.scan(input);
     let cuts: BTreeSet<usize> = splits.iter().map(|at| text.floor_char_boundary(*at)).collect();
-    let system = input.context.system.iter().map(|s| (*s).to_owned()).collect();
-    let mut stream = engine.stream(input.origin.clone(), input.kind, &masks, system);
+    let around = Surroundings {
+        system: input.context.system.iter().map(|s| (*s).to_owned()).collect(),
+        direction: input.context.direction,
+        profile: input.context.profile,
+    };
+    let mut stream = engine.stream(input.origin.clone(), input.kind, &masks, around);
     let mut steps = Vec::new();
     let mut from = 0;
     for to in cuts.into_iter().chain([text.len()]) {

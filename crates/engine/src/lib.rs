@@ -31,7 +31,7 @@ mod views;
 
 pub use engine::{Engine, Input, Scan};
 pub use error::EngineError;
-pub use stream::{Step, Stream};
+pub use stream::{Step, Stream, Surroundings};
 pub use suppress::{RulePattern, Suppression};
 
 /// Version of the canonicaliser, for [`EngineId::canon`](bartizan_core::EngineId::canon).

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use bartizan_core::detector::LOOKBEHIND;
 use bartizan_core::{
-    Context, Coverage, Detector, Finding, Hold, Kind, OffsetMap, Origin, Part, Reason, Rule, Scores, Span, Subject,
-    View, ViewText,
+    Context, Coverage, Detector, Direction, Finding, Hold, Kind, OffsetMap, Origin, Part, Profile, Reason, Rule,
+    Scores, Span, Subject, View, ViewText,
 };
 
 use crate::dedupe::{dedupe, place};
@@ -56,6 +56,17 @@ pub struct Step {
     pub suppressed: u64,
 }
 
+/// What a growing text stands in: [`Context`], owned.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The system text of the same exchange.
+    pub system: Vec<String>,
+    /// Which way the text goes.
+    pub direction: Direction,
+    /// What the deployment has declared about its route.
+    pub profile: Profile,
+}
+
 /// How a detector's findings are dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
@@ -65,6 +76,8 @@ enum Class {
     Report,
     /// They depend on the whole text.
     Whole,
+    /// There are none: the detector is not about such texts.
+    None,
 }
 
 /// A text that arrives piece by piece.
@@ -76,7 +89,7 @@ pub struct Stream {
     engine: Arc<Engine>,
     origin: Origin,
     kind: Kind,
-    system: Vec<String>,
+    around: Surroundings,
     /// By detector.
     classes: Vec<Class>,
     masking: bool,
@@ -109,11 +122,13 @@ impl Stream {
         origin: Origin,
         kind: Kind,
         masks: impl Fn(&Rule) -> bool,
-        system: Vec<String>,
+        around: Surroundings,
     ) -> Self {
+        let context = Context { system: &[], direction: around.direction, profile: around.profile };
         let classes: Vec<Class> = engine
             .detectors()
             .map(|(_, detector, traits)| match traits.hold {
+                _ if !detector.concerns(&origin, &context) => Class::None,
                 Hold::Whole => Class::Whole,
                 Hold::Bounded(_) if detector.rules().iter().any(&masks) => Class::Mask,
                 Hold::Bounded(_) => Class::Report,
@@ -124,7 +139,7 @@ impl Stream {
             engine,
             origin,
             kind,
-            system,
+            around,
             classes,
             masking,
             text: String::new(),
@@ -328,12 +343,13 @@ impl Stream {
     }
 
     fn inspect(&self, text: &str, texts: &[ViewText<'_>], wanted: impl Fn(Class) -> bool, scan: &mut Scan) -> usize {
-        let system: Vec<&str> = self.system.iter().map(String::as_str).collect();
+        let Surroundings { system, direction, profile } = &self.around;
+        let system: Vec<&str> = system.iter().map(String::as_str).collect();
         let subject = Subject {
             text,
             kind: self.kind,
             origin: &self.origin,
-            context: Context { system: &system },
+            context: Context { system: &system, direction: *direction, profile: *profile },
             texts,
             hits: &[],
         };

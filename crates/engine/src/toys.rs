@@ -10,7 +10,7 @@ use bartizan_core::{
 use proptest::prelude::*;
 
 use crate::law::{check_stream, check_stream_of};
-use crate::{Engine, EngineError, Input, RulePattern, Scan, Suppression};
+use crate::{Engine, EngineError, Input, RulePattern, Scan, Suppression, Surroundings};
 
 fn rule(id: &'static str, severity: Severity) -> Rule {
     Rule {
@@ -376,7 +376,8 @@ fn surfaces_may_share_and_move_them() {
 
 #[test]
 fn prose_flows_and_a_split_token_does_not() {
-    let mut stream = engine().stream(Origin::default(), Kind::Text, |r| r.id.as_str() == "secret/token", Vec::new());
+    let mut stream =
+        engine().stream(Origin::default(), Kind::Text, |r| r.id.as_str() == "secret/token", Surroundings::default());
     assert_eq!(stream.push("Hello, ").text, "Hello,");
     assert_eq!(stream.push("wor").text, " ");
     assert_eq!(stream.held(), 3);
@@ -395,7 +396,7 @@ fn prose_flows_and_a_split_token_does_not() {
 #[test]
 fn what_needs_the_whole_text_is_late() {
     let text = format!("bell {} bell bell {}", "x ".repeat(300), "y ".repeat(600));
-    let mut stream = engine().stream(Origin::default(), Kind::Text, |_| true, Vec::new());
+    let mut stream = engine().stream(Origin::default(), Kind::Text, |_| true, Surroundings::default());
     let mut late = Vec::new();
     let mut out = 0;
     for at in (0..text.len()).step_by(4) {
@@ -414,7 +415,7 @@ fn more_than_may_be_held_is_late() {
     let limits = Limits { max_held: 100, ..Limits::default() };
     let engine = Arc::new(Engine::new(all(), Vec::new(), limits).unwrap());
     let text = format!("see tok_{} and more", "a".repeat(500));
-    let mut stream = engine.stream(Origin::default(), Kind::Text, |_| true, Vec::new());
+    let mut stream = engine.stream(Origin::default(), Kind::Text, |_| true, Surroundings::default());
     let mut steps: Vec<_> = text.as_bytes().chunks(10).map(|c| stream.push(std::str::from_utf8(c).unwrap())).collect();
     assert!(stream.held() <= 100);
     steps.push(stream.finish());
@@ -431,7 +432,7 @@ fn text_past_the_limit_is_partial_and_still_masked() {
     let whole = scan(&engine, &text);
     assert_eq!(whole.coverage.status, CoverageStatus::Partial);
     assert_eq!((whole.coverage.parts[0].reason, whole.coverage.parts[0].bytes), (Reason::TooLong, text.len() - 1000));
-    let mut stream = engine.stream(Origin::default(), Kind::Text, |_| true, Vec::new());
+    let mut stream = engine.stream(Origin::default(), Kind::Text, |_| true, Surroundings::default());
     let (mut released, mut coverage, mut found) = (String::new(), Coverage::default(), Vec::new());
     let mut steps: Vec<_> = text.as_bytes().chunks(100).map(|c| stream.push(std::str::from_utf8(c).unwrap())).collect();
     assert!(stream.kept() < 10_000, "{} bytes are kept", stream.kept());
@@ -478,7 +479,7 @@ fn suppressions_are_counted_and_spare_what_is_critical() {
     let text = "a tok_abcdefgh and tok_12345678";
     let left = |engine: &Arc<Engine>| {
         let whole = scan(engine, text);
-        let mut stream = engine.stream(Origin::new(Source::Model), Kind::Text, |_| true, Vec::new());
+        let mut stream = engine.stream(Origin::new(Source::Model), Kind::Text, |_| true, Surroundings::default());
         let steps = [stream.push(text), stream.finish()];
         assert_eq!(steps.iter().map(|s| s.suppressed).sum::<u64>(), whole.suppressed);
         assert_eq!(steps.iter().flat_map(|s| s.findings.clone()).collect::<Vec<_>>(), whole.findings);

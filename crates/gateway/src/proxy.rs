@@ -174,6 +174,9 @@ async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>
     let model = settled.event.model.clone();
     let Some(permitted) = settled.permitted else {
         append(shared, settled.event, kept).await?;
+        if let Some(notice) = settled.notice {
+            return Ok(told(&surface, &notice, &record.request_event));
+        }
         return Ok(blocked(&live, &surface, &settled.meta, settled.meta.stream, &record.request_event));
     };
     if let Some(charge) = &mut charge {
@@ -246,7 +249,7 @@ async fn fetch(
         surface: Surface { dialect, ..protocol.into() },
         record,
         model: String::new(),
-        context: ReplyContext::default(),
+        context: settled.context,
         resume_after: question.after,
         target,
         in_flight,
@@ -306,8 +309,9 @@ async fn check(live: &Arc<Live>, parsed: Parsed, context: ReplyContext, target: 
     let large = parsed.bytes() > INLINE || parsed.may_hold_documents();
     let live = Arc::clone(live);
     let work = move || {
-        let opaque = live.upstreams.settings(target).and_then(|u| u.opaque.as_ref());
-        live.guard.check(parsed, &context, Route { opaque })
+        let upstream = live.upstreams.settings(target);
+        let name = upstream.map_or("", |u| u.name.as_str());
+        live.guard.check(parsed, &context, Route { name, opaque: upstream.and_then(|u| u.opaque.as_ref()) })
     };
     if large { off_worker(work).await } else { Ok(work()) }
 }
@@ -323,10 +327,12 @@ pub(crate) struct Settled {
     pub(crate) permitted: Option<Permitted<Exchange>>,
     meta: Meta,
     context: ReplyContext,
+    /// What the caller may be told.
+    notice: Option<String>,
 }
 
 pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Settled {
-    let Checked { outcome, assessment, meta, context, parse_us, scan_us } = checked;
+    let Checked { outcome, assessment, meta, context, notice, parse_us, scan_us } = checked;
     let verdict = outcome.verdict();
     let mut noted = Noted {
         verdict,
@@ -366,7 +372,7 @@ pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Sett
     }
     shared.metrics.guard_time(meta.direction, Duration::from_micros(parse_us + scan_us));
     let event = shared.recorder.event(record, &meta, noted);
-    Settled { event, permitted, meta, context }
+    Settled { event, permitted, meta, context, notice }
 }
 
 /// For the operator's log. Causes name rules and places, never content.
@@ -411,6 +417,15 @@ fn blocked(live: &Live, surface: &Surface, meta: &Meta, stream: bool, event: &st
             response
         }
     };
+    event_header(&mut response, event);
+    response
+}
+
+/// An error that says what to change: it is no secret, and a well-formed refusal would hide it.
+fn told(surface: &Surface, notice: &str, event: &str) -> Response<Body> {
+    let message = format!("{notice} (event {event})");
+    let (status, body) = error_body(surface.protocol, ErrorKind::TooLarge, &message, Some(event));
+    let mut response = json(status, body);
     event_header(&mut response, event);
     response
 }

@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use bartizan_access::{JwtSettings, Price};
 use bartizan_core::{Grant, Quota, TenantId};
+use bartizan_guard::RouteChecks;
 use bartizan_policy::OpaqueTable;
+use bartizan_rules::{RouteSettings, Scripts, SinkKind};
 use bartizan_sign::SecretRef;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::tls::Tls;
 
@@ -67,6 +70,54 @@ pub struct Passthrough {
     pub upstream: Option<String>,
 }
 
+/// A JSON Schema: `file:PATH`, or the schema itself as JSON text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct SchemaRef {
+    source: String,
+    schema: Option<Value>,
+}
+
+impl TryFrom<String> for SchemaRef {
+    type Error = String;
+    fn try_from(source: String) -> Result<Self, String> {
+        let schema = match source.strip_prefix("file:") {
+            Some(_) => None,
+            None => Some(serde_json::from_str(&source).map_err(|e| {
+                format!("a reply schema is given as `file:PATH` or as JSON text, and this is not JSON: {e}")
+            })?),
+        };
+        Ok(Self { source, schema })
+    }
+}
+
+impl From<SchemaRef> for String {
+    fn from(schema: SchemaRef) -> Self {
+        schema.source
+    }
+}
+
+impl SchemaRef {
+    /// Reads the schema, if it is in a file.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not JSON.
+    pub fn read(&mut self) -> Result<(), String> {
+        if let Some(path) = self.source.strip_prefix("file:") {
+            let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read `{path}`: {e}"))?;
+            self.schema = Some(serde_json::from_str(&text).map_err(|e| format!("`{path}` is not JSON: {e}"))?);
+        }
+        Ok(())
+    }
+
+    /// The schema, once it was read.
+    #[must_use]
+    pub const fn schema(&self) -> Option<&Value> {
+        self.schema.as_ref()
+    }
+}
+
 /// The model server behind the gateway.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -112,6 +163,22 @@ pub struct Upstream {
     /// `fallback`, else never.
     #[serde(default)]
     pub breaker: Option<u32>,
+    /// What the replies of this upstream are put into, instead of `rules.sink`.
+    #[serde(default)]
+    pub sink: Option<Vec<SinkKind>>,
+    /// Scripts and classes of characters that texts may have here, instead of `rules.scripts`.
+    #[serde(default)]
+    pub scripts: Option<Scripts>,
+    /// JSON Schema that the text of every reply has to fit: `file:PATH` or JSON text. A streamed reply is held until
+    /// it is whole.
+    #[serde(default)]
+    pub reply_schema: Option<SchemaRef>,
+    /// Whether a reply has to fit the JSON Schema that its own request asks for.
+    #[serde(default)]
+    pub validate_requested_schema: bool,
+    /// Most tokens of a request, estimated, instead of what `limits` says.
+    #[serde(default)]
+    pub max_input_tokens: Option<usize>,
 }
 
 const fn one() -> u32 {
@@ -136,6 +203,11 @@ impl Upstream {
             retry_busy: false,
             fallback: Vec::new(),
             breaker: None,
+            sink: None,
+            scripts: None,
+            reply_schema: None,
+            validate_requested_schema: false,
+            max_input_tokens: None,
         }
     }
 
@@ -143,6 +215,18 @@ impl Upstream {
     #[must_use]
     pub fn serves(&self, tenant: &TenantId) -> bool {
         self.tenants.is_empty() || self.tenants.contains(tenant)
+    }
+
+    /// What the guard checks on this route besides what it checks on all.
+    #[must_use]
+    pub fn checks(&self) -> RouteChecks {
+        RouteChecks {
+            rules: RouteSettings { sink: self.sink.clone(), scripts: self.scripts.clone() },
+            // A schema that was not read is no schema, and the guard refuses it.
+            reply_schema: self.reply_schema.as_ref().map(|s| s.schema().cloned().unwrap_or_default()),
+            validate_requested_schema: self.validate_requested_schema,
+            max_input_tokens: self.max_input_tokens,
+        }
     }
 }
 

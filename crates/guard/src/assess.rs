@@ -8,11 +8,10 @@ use bartizan_policy::{Assessment, TextFinding};
 
 use crate::documents;
 
-/// What the engine says of every text of the exchange. `system` is the operator's text to look for leaks of.
-pub(crate) fn assess(engine: &Engine, exchange: &Exchange, system: &[&str]) -> Assessment {
+/// What the engine says of every text of the exchange. The context holds the operator's text to look for leaks of.
+pub(crate) fn assess(engine: &Engine, exchange: &Exchange, context: Context<'_>) -> Assessment {
     let mut out = Assessment::default();
     let mut scores = BTreeMap::new();
-    let context = Context { system };
     let leaves = leaves_by_container(exchange);
     for (index, text) in exchange.texts.iter().enumerate() {
         let input = Input { text: &text.value, kind: text.kind, origin: &text.origin, context };
@@ -95,7 +94,7 @@ fn note_scores(all: &mut BTreeMap<Source, Scores>, source: Source, scores: Score
     *entry = entry.max(scores);
 }
 
-fn located(exchange: &Exchange, index: usize, text: &Text, mut finding: Finding) -> TextFinding {
+pub(crate) fn located(exchange: &Exchange, index: usize, text: &Text, mut finding: Finding) -> TextFinding {
     let at = Location::Json { pointer: text.pointer.clone(), span: finding.span() };
     finding.at = match exchange.document_of(index) {
         Some(_) => {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use bartizan_core::{Direction, Edit, Exchange, Kind, Limits, Origin, Protocol, Source, Span, Text};
+use bartizan_core::{Direction, Edit, Exchange, Kind, Limits, Origin, Profile, Protocol, Source, Span, Text};
 use bartizan_policy::{Redaction, apply};
+use bartizan_rules::output::schema_violation::ReplySchema;
 use bartizan_wire::WireError;
 
 /// What has to be known of an exchange after it is gone.
@@ -24,6 +25,10 @@ pub struct Meta {
 pub struct ReplyContext {
     /// The operator's text of the request.
     pub system: Vec<String>,
+    /// What the route has declared.
+    pub profile: Profile,
+    /// The schema that the request asks the reply to fit, where the route checks that.
+    pub requested: Option<ReplySchema>,
 }
 
 /// A text without a protocol around it.
@@ -36,7 +41,15 @@ pub(crate) fn bare_text(text: &str, source: Source) -> Exchange {
         editable: true,
         ..Text::default()
     };
-    Exchange { protocol: Protocol::Text, texts: vec![leaf], body: text.as_bytes().to_vec(), ..Exchange::default() }
+    // What a model wrote is a reply until a conversation says otherwise.
+    let direction = if source == Source::Model { Direction::Reply } else { Direction::Request };
+    Exchange {
+        protocol: Protocol::Text,
+        direction,
+        texts: vec![leaf],
+        body: text.as_bytes().to_vec(),
+        ..Exchange::default()
+    }
 }
 
 /// Edits of a body in its own format. A bare text is its own format.

@@ -7,15 +7,16 @@ use std::time::Instant;
 
 use bartizan_core::report::Flags;
 use bartizan_core::{
-    Coverage, Detector, Direction, EngineId, Exchange, Finding, Kind, Limits, Location, Mode, Protocol, Rule, Scores,
-    Source, Verdict,
+    Context, Coverage, Detector, Direction, EngineId, Exchange, Finding, Kind, Limits, Location, Mode, Profile,
+    Protocol, Rule, Scores, Source, Verdict,
 };
-use bartizan_engine::{Engine, EngineError};
+use bartizan_engine::{Engine, EngineError, Surroundings};
 use bartizan_policy::{Assessment, OpaqueTable, Outcome, Permitted, Table, decide};
 use bartizan_rules::RulesError;
 use bartizan_wire::WireError;
 
 use crate::assess::assess;
+use crate::checks::Checks;
 use crate::documents;
 use crate::exchange::{Meta, ReplyContext, bare_text, micros, rewrite};
 use crate::settings::Settings;
@@ -30,11 +31,21 @@ pub enum GuardError {
     /// The rules do not fit together.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The schema of a route cannot be used.
+    #[error("the reply schema of route `{route}` cannot be used: {reason}")]
+    Schema {
+        /// The route.
+        route: String,
+        /// What is wrong and where.
+        reason: String,
+    },
 }
 
 /// What is particular to a route.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Route<'a> {
+    /// Its name: what [`Settings::routes`] says of it holds.
+    pub name: &'a str,
     /// Another treatment of unreadable parts than the policy's.
     pub opaque: Option<&'a OpaqueTable>,
 }
@@ -107,6 +118,8 @@ pub struct Checked {
     pub meta: Meta,
     /// What the reply to it is compared with.
     pub context: ReplyContext,
+    /// What the caller may be told besides an event id, where it helps nobody but the caller.
+    pub notice: Option<String>,
     /// Microseconds of parsing.
     pub parse_us: u64,
     /// Microseconds of scanning and deciding.
@@ -138,6 +151,7 @@ pub struct Decision {
 pub struct Guard {
     engine: Arc<Engine>,
     table: Arc<Table>,
+    checks: Checks,
     mode: Mode,
     id: EngineId,
     policy: String,
@@ -157,7 +171,9 @@ impl Guard {
     /// # Errors
     /// As [`Guard::new`].
     pub fn with_detectors(settings: &Settings, more: Vec<Box<dyn Detector>>) -> Result<Self, GuardError> {
-        let mut detectors = bartizan_rules::detectors(&settings.rules)?;
+        let routes = settings.routes.values().map(|route| route.rules.clone()).collect();
+        let rules = bartizan_rules::Settings { routes, ..settings.rules.clone() };
+        let mut detectors = bartizan_rules::detectors(&rules)?;
         detectors.extend(more);
         let engine = Engine::new(detectors, settings.suppress.clone(), settings.limits.clone())?;
         let table = Table::new(settings.policy.clone());
@@ -166,7 +182,9 @@ impl Guard {
             rules: format!("{:016x}", fingerprint(&engine, settings)),
             model: "none".to_owned(),
         };
-        Ok(Self { engine: Arc::new(engine), table: Arc::new(table), mode: settings.mode, id, policy: digest(settings) })
+        let checks = Checks::new(settings)?;
+        let (engine, table) = (Arc::new(engine), Arc::new(table));
+        Ok(Self { engine, table, checks, mode: settings.mode, id, policy: digest(settings) })
     }
 
     /// The rules in force.
@@ -252,7 +270,17 @@ impl Guard {
         // A stored response repeats the instructions, and there is no request to learn them from.
         let own = exchange.system().filter(|_| exchange.direction == Direction::Reply);
         let system: Vec<&str> = context.system.iter().map(String::as_str).chain(own).collect();
-        let mut assessment = assess(&self.engine, &exchange, &system);
+        let profile = self.checks.profile(route.name);
+        let around = Context { system: &system, direction: exchange.direction, profile };
+        let mut assessment = assess(&self.engine, &exchange, around);
+        let (mut notice, mut requested) = (None, None);
+        match exchange.direction {
+            Direction::Request => {
+                notice = self.checks.input_tokens(&self.engine, &exchange, profile, &mut assessment);
+                requested = self.checks.requested(&exchange, profile, &mut assessment);
+            }
+            Direction::Reply => self.checks.reply(&self.engine, &exchange, profile, context, &mut assessment),
+        }
         let before = assessment.findings.len();
         assessment.findings.retain(|f| wanted(&f.finding));
         assessment.suppressed += (before - assessment.findings.len()) as u64;
@@ -262,11 +290,12 @@ impl Guard {
             model: exchange.model.clone(),
             stream: exchange.stream,
         };
-        let context = ReplyContext { system: exchange.system().map(str::to_owned).collect() };
+        let context = ReplyContext { system: exchange.system().map(str::to_owned).collect(), profile, requested };
         let outcome = decide(exchange, &mut assessment, &self.table, route.opaque, self.mode, |exchange, edits| {
             rewrite(exchange, edits, self.limits())
         });
-        Checked { outcome, assessment, meta, context, parse_us, scan_us: micros(start.elapsed()) }
+        let notice = notice.filter(|_| matches!(outcome, Outcome::Refuse(_) | Outcome::Hold(_)));
+        Checked { outcome, assessment, meta, context, notice, parse_us, scan_us: micros(start.elapsed()) }
     }
 
     /// Checks a streamed reply as it arrives.
@@ -278,6 +307,9 @@ impl Guard {
         event_id: &str,
         refusal: bool,
     ) -> ReplyStream {
+        // From here on there is one schema, wherever it is from.
+        let requested = self.checks.schema(&context).cloned();
+        let context = ReplyContext { requested, ..context };
         ReplyStream::new(
             Arc::clone(&self.engine),
             Arc::clone(&self.table),
@@ -301,7 +333,8 @@ impl Guard {
     pub fn settled(&self, text: &str) -> usize {
         let (table, mode) = (Arc::clone(&self.table), self.mode);
         let masks = move |rule: &Rule| mode == Mode::Enforce && table.strictest(rule, Source::Model) >= Verdict::Redact;
-        self.engine.stream(Source::Model.into(), Kind::Text, masks, Vec::new()).push(text).text.len()
+        let around = Surroundings { direction: Direction::Reply, ..Surroundings::default() };
+        self.engine.stream(Source::Model.into(), Kind::Text, masks, around).push(text).text.len()
     }
 
     /// Checks a bare text.
@@ -330,7 +363,11 @@ impl Guard {
         if !bare {
             documents::read(&mut exchange, self.limits());
         }
-        let mut assessment = assess(&self.engine, &exchange, &[]);
+        let around = Context { system: &[], direction: exchange.direction, profile: Profile::default() };
+        let mut assessment = assess(&self.engine, &exchange, around);
+        if exchange.direction == Direction::Request {
+            self.checks.input_tokens(&self.engine, &exchange, Profile::default(), &mut assessment);
+        }
         let values: Vec<Arc<str>> = exchange.texts.iter().map(|t| Arc::from(t.value.as_str())).collect();
         let outcome = decide(exchange, &mut assessment, &self.table, None, Mode::Enforce, |exchange, edits| {
             rewrite(exchange, edits, self.limits())
@@ -388,6 +425,9 @@ fn fingerprint(engine: &Engine, settings: &Settings) -> u64 {
     // DefaultHasher::new has fixed keys, so the value is the same on every start of one build.
     let mut hasher = DefaultHasher::new();
     engine.rules_fingerprint().hash(&mut hasher);
+    for pack in &settings.rules.packs {
+        pack.text.hash(&mut hasher);
+    }
     serde_json::to_string(settings).unwrap_or_default().hash(&mut hasher);
     hasher.finish()
 }

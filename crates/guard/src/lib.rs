@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "the guard times its own work")]
 
 mod assess;
+mod checks;
 mod documents;
 mod exchange;
 mod guard;
@@ -20,7 +21,7 @@ pub use exchange::{Meta, ReplyContext};
 pub use guard::{Checked, Decision, Guard, GuardError, Parsed, Route};
 pub use keeper::{Keeper, PROGRAM, body_of, days_ago, deed, erase, forget, now, tree_of, unseal};
 pub use record::{Noted, Recorder, Request, bounded_model};
-pub use settings::{RecordMode, RecordRole, RecordSettings, Settings};
+pub use settings::{RecordMode, RecordRole, RecordSettings, RouteChecks, Settings};
 pub use stream::{Output, Released, ReplyStream};
 pub use trace::trace;
 pub use vault::{Kept, Opened, Vault};

@@ -5,16 +5,18 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bartizan_core::{
-    Action, Direction, Edit, Exchange, Finding, Kind, Limits, Message, Mode, Part, Protocol, Reason, Source, Text,
-    Verdict,
+    Action, Context, Direction, Edit, Exchange, Finding, Kind, Limits, Message, Mode, Part, Profile, Protocol, Reason,
+    Source, Text, Verdict,
 };
-use bartizan_engine::{Engine, Step, Stream};
+use bartizan_engine::{Engine, Step, Stream, Surroundings};
 use bartizan_policy::{Cause, Outcome, Piece, Redaction, Refusal, Table, apply, decide, release};
+use bartizan_rules::output::schema_violation::ReplySchema;
 use bartizan_wire::{
     Channel, ChannelPart, Chunk, Delta, Ending, ErrorKind, SseDecoder, SseEvent, StreamReader, WireError,
 };
 
 use crate::assess::assess;
+use crate::checks::violation;
 use crate::exchange::{ReplyContext, bare_text, rewrite};
 use crate::record::Noted;
 
@@ -47,9 +49,14 @@ pub struct ReplyStream {
     sse: SseDecoder,
     reader: StreamReader,
     system: Vec<String>,
+    profile: Profile,
+    /// What the text of the reply has to fit.
+    schema: Option<ReplySchema>,
     event_id: String,
     refusal: bool,
     texts: BTreeMap<Channel, Flow>,
+    /// Texts that have to be whole before any of them goes out.
+    whole: BTreeMap<Channel, Whole>,
     /// Arguments of tool calls that are not complete yet.
     calls: BTreeMap<Channel, String>,
     /// Arguments that had to change, until their events go out; `None` once they are out.
@@ -97,6 +104,15 @@ impl Masked {
     }
 }
 
+/// A text that is judged at its end.
+#[derive(Default)]
+struct Whole {
+    /// As it came.
+    came: String,
+    /// As policy lets it pass; empty in monitor mode, where it has passed.
+    passed: String,
+}
+
 /// Something that goes out in its turn.
 enum Waiting {
     /// An event, with what policy let pass of its texts.
@@ -141,9 +157,12 @@ impl ReplyStream {
             sse: SseDecoder::new(&limits),
             reader: StreamReader::new(protocol, &limits),
             system: context.system,
+            profile: context.profile,
+            schema: context.requested,
             event_id: event_id.to_owned(),
             refusal,
             texts: BTreeMap::new(),
+            whole: BTreeMap::new(),
             calls: BTreeMap::new(),
             changed_calls: BTreeMap::new(),
             waiting: Vec::new(),
@@ -219,6 +238,7 @@ impl ReplyStream {
     pub fn held(&self) -> usize {
         self.texts.values().map(|flow| flow.stream.held()).sum::<usize>()
             + self.calls.values().map(String::len).sum::<usize>()
+            + self.whole.values().map(|whole| whole.passed.len()).sum::<usize>()
     }
 
     /// What to record.
@@ -266,7 +286,8 @@ impl ReplyStream {
             let flow = self.flow(delta);
             flow.hash.write(delta.text.as_bytes());
             let (step, source) = (flow.stream.push(&delta.text), flow.source);
-            deltas.push((index, self.pass(step, &delta.channel, source)?));
+            let passed = self.pass(step, &delta.channel, source)?;
+            deltas.push((index, self.keep_whole(&delta.channel, &delta.text, passed)?));
         }
         for channel in &chunk.closes {
             // What was held goes into the channel's last piece in this event, else into an event ahead of it.
@@ -289,9 +310,53 @@ impl ReplyStream {
     /// The rest of a text that has come to its end.
     fn finished(&mut self, channel: &Channel) -> Result<String, Stopped> {
         match self.texts.remove(channel) {
-            Some(mut flow) => self.pass(flow.stream.finish(), channel, flow.source),
+            Some(mut flow) => {
+                let rest = self.pass(flow.stream.finish(), channel, flow.source)?;
+                self.judge_whole(channel, rest)
+            }
             None => Ok(String::new()),
         }
+    }
+
+    /// Keeps a piece of a text that has to fit a schema; answers with what may go out now.
+    fn keep_whole(&mut self, channel: &Channel, came: &str, passed: String) -> Result<String, Stopped> {
+        if self.schema.is_none() || channel.part != ChannelPart::Text {
+            return Ok(passed);
+        }
+        let whole = self.whole.entry(channel.clone()).or_default();
+        whole.came.push_str(came);
+        let bytes = whole.came.len();
+        let out = match self.mode {
+            Mode::Monitor => passed,
+            Mode::Enforce => {
+                whole.passed.push_str(&passed);
+                String::new()
+            }
+        };
+        if bytes > self.engine.limits().max_held {
+            self.whole.remove(channel);
+            self.schema = None;
+            self.too_long(bytes)?;
+        }
+        Ok(out)
+    }
+
+    /// Judges a text that is whole, and lets it out with the rest of it.
+    fn judge_whole(&mut self, channel: &Channel, rest: String) -> Result<String, Stopped> {
+        let (Some(schema), Some(whole)) = (&self.schema, self.whole.remove(channel)) else { return Ok(rest) };
+        let judged = violation(&self.engine, schema, &whole.came);
+        self.noted.coverage.merge(&judged.coverage);
+        self.noted.suppressed += judged.suppressed;
+        self.noted.count(&judged.finding);
+        let unread = self.table.coverage(judged.coverage.status);
+        let found = judged.finding.as_ref().map_or(Verdict::Allow, |f| self.table.finding(f, Source::Model));
+        let verdict = unread.max(found);
+        self.noted.verdict = self.noted.verdict.max(verdict);
+        if verdict >= Verdict::Redact && self.mode == Mode::Enforce {
+            let cause = judged.finding.map_or(Cause::Coverage, |finding| Cause::Rule(finding.rule));
+            return Err(Stopped::Refused(Refusal { verdict, causes: vec![cause] }));
+        }
+        Ok(whole.passed + &rest)
     }
 
     fn hold_call(&mut self, channel: &Channel, arguments: &str) -> Result<(), Stopped> {
@@ -369,14 +434,16 @@ impl ReplyStream {
     }
 
     fn flow(&mut self, delta: &Delta) -> &mut Flow {
-        let (engine, table, system, mode) = (&self.engine, &self.table, &self.system, self.mode);
+        let (engine, table, mode) = (&self.engine, &self.table, self.mode);
+        let (system, profile) = (&self.system, self.profile);
         self.texts.entry(delta.channel.clone()).or_insert_with(|| {
             let table = Arc::clone(table);
             let source = delta.origin.source;
             let masks = move |rule: &bartizan_core::Rule| {
                 mode == Mode::Enforce && table.strictest(rule, source) >= Verdict::Redact
             };
-            let stream = engine.stream(delta.origin.clone(), delta.kind, masks, system.clone());
+            let around = Surroundings { system: system.clone(), direction: Direction::Reply, profile };
+            let stream = engine.stream(delta.origin.clone(), delta.kind, masks, around);
             Flow { stream, kind: delta.kind, source, hash: DefaultHasher::new() }
         })
     }
@@ -554,7 +621,8 @@ impl ReplyStream {
         rewrite: impl FnOnce(&Exchange, &[Edit]) -> Result<Exchange, String>,
     ) -> Result<Option<Exchange>, Stopped> {
         let system: Vec<&str> = self.system.iter().map(String::as_str).collect();
-        let mut assessment = assess(&self.engine, &exchange, &system);
+        let context = Context { system: &system, direction: Direction::Reply, profile: self.profile };
+        let mut assessment = assess(&self.engine, &exchange, context);
         let outcome = decide(exchange, &mut assessment, &self.table, None, self.mode, rewrite);
         self.noted.count(assessment.findings.iter().filter(|f| counts(f.text)).map(|f| &f.finding));
         self.noted.scores = self.noted.scores.max(assessment.max_scores());

@@ -259,12 +259,21 @@ fn built_in() -> Vec<Row> {
         ("prompt/*", &[Model], S::Info, C::Low, Allow),
         ("prompt/*", DATA, S::Medium, C::Medium, Deny),
         ("prompt/*", &[User, Definition, Parameter], S::Medium, C::High, Deny),
+        ("unicode/disallowed-script", NOT_SYSTEM, S::Medium, C::Medium, Deny),
         ("unicode/*", NOT_SYSTEM, S::Medium, C::Low, Redact),
         ("secret/*", NOT_SYSTEM, S::Low, C::Medium, Redact),
         ("pii/*", NOT_SYSTEM, S::Low, C::Medium, Redact),
         ("egress/*", &[Model], S::Medium, C::Medium, Redact),
         ("output/terminal-escape", &[Model, Tool, Document, Memory], S::Low, C::Medium, Redact),
+        // A reply with a part missing fits no schema, and a query or command with one is another query or command.
+        ("output/schema-violation", &[Model], S::Info, C::Low, Deny),
+        ("output/sql-injection", &[Model], S::High, C::Medium, Deny),
+        ("output/shell-injection", &[Model], S::High, C::Medium, Deny),
+        ("output/template-injection", &[Model], S::High, C::Medium, Deny),
+        ("output/log-injection", &[Model], S::Low, C::Medium, Redact),
         ("output/*", &[Model], S::High, C::Medium, Redact),
+        ("topic/*", &[User, Document, Memory, Tool, Model], S::High, C::Medium, Deny),
+        ("limits/input-tokens", &[], S::Info, C::Low, Deny),
         ("limits/*", NOT_SYSTEM, S::High, C::Medium, Deny),
     ];
     LINES
@@ -296,7 +305,7 @@ mod tests {
 
     #[test]
     fn every_built_in_row_parses() {
-        assert_eq!(built_in().len(), 13);
+        assert_eq!(built_in().len(), 21);
     }
 
     #[test]

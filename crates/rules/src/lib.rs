@@ -21,7 +21,7 @@ use bartizan_core::{Detector, Rule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-mod disabled;
+mod adjust;
 pub mod egress;
 mod html;
 pub mod limits;
@@ -32,7 +32,14 @@ pub mod prompt;
 pub mod registry;
 pub mod secret;
 mod tape;
+pub mod topic;
 pub mod unicode;
+
+pub use adjust::Override;
+pub use output::sink::SinkKind;
+pub use pack::PackFile;
+pub use topic::Topic;
+pub use unicode::disallowed_script::Scripts;
 
 /// What a deployment can tell the built-in detectors. These are sections of the user's `bartizan.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +56,37 @@ pub struct Settings {
     /// Rules that are not wanted: ids, or whole families as `pii/*`. They cost nothing. To go on seeing findings
     /// and only let them pass, write a policy row instead.
     pub disabled: Vec<String>,
+    /// Rules of your own, as files: `bartizan rules test FILE` reads the same form. Read where the configuration is.
+    pub packs: Vec<PackFile>,
+    /// What replies are put into: their rules then read every reply as that language does. A route may say otherwise.
+    pub sink: Vec<SinkKind>,
+    /// Scripts and classes of characters that texts may have; all by default. A route may say otherwise.
+    pub scripts: Scripts,
+    /// Subjects that are not wanted, or the only ones that are.
+    pub topic: Vec<Topic>,
+    /// Other severities than the rules'.
+    #[serde(rename = "override")]
+    pub overrides: Vec<Override>,
+    /// What routes say for themselves, by profile from number 1 on. Filled in by whoever knows the routes.
+    #[serde(skip)]
+    pub routes: Vec<RouteSettings>,
+}
+
+/// What a route may say for itself. What is left out is as for all routes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RouteSettings {
+    /// What replies are put into there.
+    pub sink: Option<Vec<SinkKind>>,
+    /// Scripts and classes of characters that texts may have there.
+    pub scripts: Option<Scripts>,
+}
+
+impl Settings {
+    /// A value for every [`Profile`](bartizan_core::Profile): first for what is true of all routes, then by route.
+    pub(crate) fn by_profile<T>(&self, value: impl Fn(Option<&RouteSettings>) -> T) -> Vec<T> {
+        std::iter::once(None).chain(self.routes.iter().map(Some)).map(value).collect()
+    }
 }
 
 /// Why the detectors could not be built.
@@ -64,6 +102,17 @@ pub enum RulesError {
         /// What is wrong with it and what to do.
         reason: String,
     },
+    /// A user's pack cannot be used.
+    #[error("`{path}`: {error}")]
+    Pack {
+        /// The file.
+        path: String,
+        /// What is wrong and where.
+        error: pack::PackError,
+    },
+    /// A user's pack was named and not read.
+    #[error("the rule pack `{0}` was not read")]
+    PackNotRead(String),
     /// A pattern of a rule does not compile.
     #[error("rule `{rule}`: {reason}")]
     Pattern {
@@ -74,20 +123,32 @@ pub enum RulesError {
     },
 }
 
-/// All built-in detectors, by family and name.
+/// All detectors: the built-in ones, and those that the settings add.
 ///
 /// # Errors
 /// A setting that cannot be used.
 pub fn detectors(settings: &Settings) -> Result<Vec<Box<dyn Detector>>, RulesError> {
-    let all = registry::DETECTORS.iter().map(|make| make(settings)).collect::<Result<_, _>>()?;
-    disabled::without(all, &settings.disabled)
+    let mut all = registry::DETECTORS.iter().map(|make| make(settings)).collect::<Result<Vec<_>, _>>()?;
+    all.push(adjust::of_exchange(registry::OF_EXCHANGE));
+    for pack in &settings.packs {
+        all.extend(pack.detectors()?);
+    }
+    all.extend(topic::detectors(settings)?);
+    adjust::adjust(all, &settings.disabled, &settings.overrides)
 }
 
 /// All built-in rules, sorted by id.
 #[must_use]
 pub fn catalogue() -> Vec<Rule> {
-    let detectors = detectors(&Settings::default()).unwrap_or_default();
-    let mut rules: Vec<Rule> = detectors.iter().flat_map(|d| d.rules().iter().cloned()).collect();
+    rules(&Settings::default()).unwrap_or_default()
+}
+
+/// All rules under these settings, with their severities there, sorted by id.
+///
+/// # Errors
+/// A setting that cannot be used.
+pub fn rules(settings: &Settings) -> Result<Vec<Rule>, RulesError> {
+    let mut rules: Vec<Rule> = detectors(settings)?.iter().flat_map(|d| d.rules().iter().cloned()).collect();
     rules.sort_by(|a, b| a.id.cmp(&b.id));
-    rules
+    Ok(rules)
 }

@@ -15,6 +15,9 @@ mod weak;
 
 use bartizan_core::Detector;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::RulesError;
 
 /// Most bytes of one finding of a pack. Longer tokens are reported up to here.
@@ -45,6 +48,38 @@ pub enum PackError {
         /// What is wrong and what to do.
         reason: String,
     },
+}
+
+/// A pack of a user: in configuration its path. Detectors know no files, so whoever reads the configuration reads
+/// the file as well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct PackFile {
+    /// The path.
+    pub path: String,
+    /// What is in the file, once it was read.
+    pub text: Option<String>,
+}
+
+impl From<String> for PackFile {
+    fn from(path: String) -> Self {
+        Self { path, text: None }
+    }
+}
+
+impl From<PackFile> for String {
+    fn from(pack: PackFile) -> Self {
+        pack.path
+    }
+}
+
+impl PackFile {
+    /// The detectors of the pack, its examples run.
+    pub(crate) fn detectors(&self) -> Result<Vec<Box<dyn Detector>>, RulesError> {
+        let text = self.text.as_ref().ok_or_else(|| RulesError::PackNotRead(self.path.clone()))?;
+        load(text).map_err(|error| RulesError::Pack { path: self.path.clone(), error })
+    }
 }
 
 /// Reads a user's pack and runs its examples.

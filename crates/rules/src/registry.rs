@@ -1,6 +1,6 @@
 //! The list of all built-in detectors: one line each, in alphabetical order.
 
-use bartizan_core::Detector;
+use bartizan_core::{Detector, Rule};
 
 use crate::{RulesError, Settings};
 
@@ -13,6 +13,12 @@ pub const DETECTORS: &[Make] = &[
     crate::limits::oversized_text::make,
     crate::limits::repetition::make,
     crate::output::active_content::make,
+    crate::output::html_injection::make,
+    crate::output::log_injection::make,
+    crate::output::markdown_injection::make,
+    crate::output::shell_injection::make,
+    crate::output::sql_injection::make,
+    crate::output::template_injection::make,
     crate::output::terminal_escape::make,
     crate::pii::credit_card::make,
     crate::pii::email::make,
@@ -30,5 +36,9 @@ pub const DETECTORS: &[Make] = &[
     crate::prompt::system_leak::make,
     crate::secret::generic_assignment::make,
     crate::secret::keys::make,
+    crate::unicode::disallowed_script::make,
     crate::unicode::hidden_text::make,
 ];
+
+/// Rules about a whole exchange. The guard makes their findings, with what the modules of the rules offer.
+pub const OF_EXCHANGE: &[&Rule] = &[&crate::limits::input_tokens::RULE, &crate::output::schema_violation::RULE];

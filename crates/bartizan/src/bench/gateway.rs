@@ -324,7 +324,7 @@ fn alone() -> anyhow::Result<()> {
     let guard = Guard::new(&Settings::default())?;
     let ask = request(false).to_vec();
     let answer = reply().into_bytes();
-    let context = ReplyContext { system: vec![SYSTEM.to_owned()] };
+    let context = ReplyContext { system: vec![SYSTEM.to_owned()], ..ReplyContext::default() };
     let mut spent = [Duration::ZERO; 2];
     for _ in 0..TIMES {
         let start = Instant::now();

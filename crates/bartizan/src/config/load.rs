@@ -91,7 +91,9 @@ impl Loaded {
 
     /// Names the effective configuration: SHA-256 of it, the first half, in hex. Secrets are in it by reference only.
     pub(crate) fn digest(&self) -> String {
-        let text = serde_json::to_string(&self.config).unwrap_or_default();
+        // The guard's settings hold what the files say that the configuration refers to.
+        let packs: Vec<&Option<String>> = self.config.rules.packs.iter().map(|pack| &pack.text).collect();
+        let text = serde_json::to_string(&(&self.config, self.config.guard(), packs)).unwrap_or_default();
         let hash = digest::digest(&digest::SHA256, text.as_bytes());
         hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
@@ -104,6 +106,7 @@ impl Loaded {
             files.push(tls.cert.clone());
             files.extend(tls.client_ca.clone());
         }
+        files.extend(self.config.rules.packs.iter().map(|pack| PathBuf::from(&pack.path)));
         let mut open = tree(&self.config).into_iter().collect::<Vec<_>>();
         while let Some(value) = open.pop() {
             match value {
@@ -143,6 +146,7 @@ pub(crate) fn load(args: &ConfigArgs, flags: &[Flag]) -> anyhow::Result<Loaded> 
         loaded.set(flag.path, &flag.value, Origin::Flag(flag.name))?;
     }
     loaded.check()?;
+    loaded.read_referenced()?;
     Ok(loaded)
 }
 
@@ -289,6 +293,25 @@ impl Loaded {
             if let Some(help) = help { problem.help(help) } else { problem }
         })?;
         self.overridden.insert(path.to_owned(), origin);
+        Ok(())
+    }
+
+    /// Reads the rule packs and schemas that the configuration names.
+    fn read_referenced(&mut self) -> Result<(), Problem> {
+        let mut texts = Vec::new();
+        for (index, pack) in self.config.rules.packs.iter().enumerate() {
+            let text = std::fs::read_to_string(&pack.path).map_err(|e| {
+                self.problem(&format!("rules.packs.{index}"), format!("cannot read `{}`: {e}", pack.path), "")
+            })?;
+            texts.push(text);
+        }
+        for (pack, text) in self.config.rules.packs.iter_mut().zip(texts) {
+            pack.text = Some(text);
+        }
+        for index in 0..self.config.upstream.len() {
+            let read = self.config.upstream[index].reply_schema.as_mut().map_or(Ok(()), |schema| schema.read());
+            read.map_err(|why| self.problem(&format!("upstream.{index}.reply_schema"), why, ""))?;
+        }
         Ok(())
     }
 

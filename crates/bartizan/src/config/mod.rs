@@ -150,6 +150,7 @@ impl Config {
             rules: self.rules.clone(),
             policy: self.policy.clone(),
             suppress: self.suppress.clone(),
+            routes: self.upstream.iter().map(|upstream| (upstream.name.clone(), upstream.checks())).collect(),
         }
     }
 

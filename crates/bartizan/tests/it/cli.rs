@@ -502,6 +502,52 @@ fn configuration_errors_point_at_the_place() {
 }
 
 #[test]
+fn rules_of_the_configuration_are_listed_and_at_work() {
+    let pack = "[[rule]]\nid = \"secret/acme-key\"\nsummary = \"Acme key\"\ndescription = \"A key of Acme.\"\n\
+        severity = \"high\"\nconfidence = \"high\"\ntype = \"ACME_KEY\"\nreferences = [\"CWE-798\"]\n\
+        shapes = [\"acme_{alnum:24}\"]\nfire = [\"acme_{alnum:24}\"]\nsilent = [\"acme_x\"]\n";
+    let config = "[rules]\npacks = [\"acme.toml\"]\n[[rules.topic]]\nname = \"competitors\"\nwords = [\"Globex\"]\n\
+        [[rules.override]]\nrule = \"topic/competitors\"\nseverity = \"low\"\nreason = \"only counted\"\n";
+    let place = Place::with(&[("bartizan.toml", config), ("acme.toml", pack)]);
+    let list = place.run(&["rules", "list"], "");
+    for line in ["secret/acme-key ", "topic/competitors ", "topic/competitors has severity low here: only counted"] {
+        assert!(list.contains(line), "{list}");
+    }
+    let found = place.json(&["check", "--format", "json"], "what does globex charge?");
+    assert_eq!((&found["verdict"], &found["findings"][0]["severity"]), (&json!("allow"), &json!("low")));
+    assert_eq!(found["findings"][0]["rule"], "topic/competitors");
+
+    let broken = pack.replace("silent = [\"acme_x\"]", "silent = [\"acme_{alnum:24}\"]");
+    let place = Place::with(&[("bartizan.toml", config), ("acme.toml", &broken)]);
+    let seen = place.run(&["config", "check"], "");
+    assert!(seen.contains("`acme.toml`: line 11, column 11: rule `secret/acme-key`"), "{seen}");
+    assert!(seen.contains("bartizan.toml:2:10") && seen.ends_with("[exit 2]"), "{seen}");
+    let seen = Place::with(&[("bartizan.toml", config)]).run(&["config", "check"], "");
+    assert!(seen.contains("cannot read `acme.toml`") && seen.ends_with("[exit 2]"), "{seen}");
+}
+
+#[test]
+fn a_schema_that_cannot_be_read_is_an_error() {
+    let run = |schema: &str| {
+        let config = format!("[[upstream]]\nname = \"a\"\nurl = \"http://127.0.0.1:1\"\nreply_schema = '{schema}'\n");
+        let files = [("bartizan.toml", config.as_str()), ("good.json", "{\"type\": \"object\"}"), ("bad.json", "{")];
+        Place::with(&files).run(&["config", "check"], "")
+    };
+    assert!(run("file:good.json").ends_with("[exit 0]"));
+    assert!(run("{\"type\": \"object\"}").ends_with("[exit 0]"));
+    for (schema, says) in [
+        ("file:none.json", "cannot read `none.json`"),
+        ("file:bad.json", "`bad.json` is not JSON"),
+        ("good.json", "not JSON"),
+        ("{\"$ref\": \"https://example.com/s\"}", "the reply schema of route `a` cannot be used"),
+        ("{\"type\": \"nothing\"}", "the reply schema of route `a` cannot be used"),
+    ] {
+        let seen = run(schema);
+        assert!(seen.contains(says) && seen.ends_with("[exit 2]"), "{schema}: {seen}");
+    }
+}
+
+#[test]
 fn a_secret_in_the_file_is_refused_and_not_repeated() {
     let secret = "not-a-reference-but-a-key";
     let place = Place::with(&[("bartizan.toml", &format!("[[client]]\nname = \"web\"\nkey = \"{secret}\"\n"))]);

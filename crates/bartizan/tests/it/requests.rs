@@ -32,6 +32,19 @@ fn says(error: &Value, part: &str) {
 }
 
 #[test]
+fn a_request_with_too_many_tokens_is_refused_with_the_figures() {
+    // A well-formed refusal would hide what the caller has to change.
+    let gateway = lonely("on_block = \"refusal\"\n[limits]\nmax_input_tokens = 20\n");
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "word ".repeat(50)}]}).to_string();
+    let reply = send(&gateway.origin, "POST", CHAT, &[], body.as_bytes());
+    assert_eq!(reply.status, 413, "{}", reply.text());
+    says(&openai_error(&reply), "about 54 tokens and at most 20");
+    let reply = send(&gateway.origin, "POST", MESSAGES, &["anthropic-version: 2023-06-01"], body.as_bytes());
+    assert_eq!(reply.status, 413, "{}", reply.text());
+    says(&anthropic_error(&reply), "at most 20");
+}
+
+#[test]
 fn bad_bodies_are_4xx_that_say_what_and_where() {
     let gateway = lonely("[limits]\nmax_body = 200000\n");
     let deep = format!("{{\"model\":\"m\",\"messages\":{}{}}}", "[".repeat(500), "]".repeat(500));

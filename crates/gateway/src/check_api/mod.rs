@@ -315,7 +315,7 @@ fn examine(live: &Live, offer: Offer) -> Result<(bartizan_guard::Checked, Judged
     parsed.freeze(&offer.frozen);
     let sources: Vec<Source> = parsed.exchange().texts.iter().map(|text| text.origin.source).collect();
     let unwanted = |finding: &Finding| offer.without.contains(&words::Detector::of(&finding.rule));
-    let context = ReplyContext { system: offer.system };
+    let context = ReplyContext { system: offer.system, ..ReplyContext::default() };
     let checked = guard.check_only(parsed, &context, Route::default(), |finding| !unwanted(finding));
 
     let enforced = guard.mode() == Mode::Enforce;

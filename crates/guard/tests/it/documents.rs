@@ -60,7 +60,7 @@ fn anthropic(bytes: &[u8]) -> Value {
 fn check(protocol: Protocol, body: &Value, opaque: Option<&OpaqueTable>) -> Checked {
     let guard = Guard::new(&Settings::default()).unwrap();
     let parsed = guard.read_request(protocol, body.to_string().into_bytes()).unwrap();
-    guard.check(parsed, &ReplyContext::default(), Route { opaque })
+    guard.check(parsed, &ReplyContext::default(), Route { opaque, ..Route::default() })
 }
 
 fn forwarded(checked: Checked) -> Vec<u8> {

@@ -2,4 +2,5 @@
 mod coverage;
 mod documents;
 mod requests;
+mod routes;
 mod streams;

@@ -1,4 +1,5 @@
 //! Sizes, repetition, resource use.
 
+pub mod input_tokens;
 pub mod oversized_text;
 pub mod repetition;

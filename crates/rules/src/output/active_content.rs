@@ -140,7 +140,7 @@ pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
 }
 
 /// True where an attribute makes a client run something.
-fn is_active(tape: &Tape<'_>, tag: &Tag) -> bool {
+pub(super) fn is_active(tape: &Tape<'_>, tag: &Tag) -> bool {
     if ACTIVE.contains(&tag.name.as_slice()) {
         return true;
     }

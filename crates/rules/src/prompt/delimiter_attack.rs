@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use bartizan_core::{
-    Anchors, Confidence, Cost, Detector, Hold, Limits, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span,
-    Subject, ViewText, Views,
+    Confidence, Detector, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span, Subject, ViewText,
 };
 
 use super::evidence::{NoisyOr, confidence, distance, follow_up};
-use super::words::{WORD_VIEWS, Words};
+use super::reader::WordReader;
+use super::words::Words;
 use crate::{RulesError, Settings};
 
 /// Bytes read after a delimiter.
@@ -85,11 +85,6 @@ const FRAMES: &[&str] = &[
 const OPENINGS: &[&str] =
     &["</", "end of ", "[end", "end_of_", "[/", "---end", "=== end", "--- end", "### end", "<end"];
 
-struct DelimiterAttack {
-    words: Words,
-    literals: Vec<Cow<'static, str>>,
-}
-
 /// Builds the detector.
 ///
 /// # Errors
@@ -107,56 +102,34 @@ pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
     }
     let longer = literals.clone();
     literals.retain(|l| !longer.iter().any(|o| o.len() < l.len() && l.starts_with(o.as_ref())));
-    Ok(Box::new(DelimiterAttack { words: Words::new("prompt/delimiter-attack")?, literals }))
+    WordReader::boxed(&RULES, literals, read)
 }
 
-impl Detector for DelimiterAttack {
-    fn rules(&self) -> &[Rule] {
-        &RULES
-    }
-
-    fn views(&self) -> Views {
-        WORD_VIEWS
-    }
-
-    fn hold(&self) -> Hold {
-        Hold::Whole
-    }
-
-    fn cost(&self) -> Cost {
-        Cost::Regex
-    }
-
-    fn anchors(&self) -> Anchors<'_> {
-        Anchors { literals: &self.literals, ..Anchors::default() }
-    }
-
-    fn inspect(&self, subject: &Subject<'_>, _: &Limits, out: &mut Sink<'_>) {
-        let [rule] = &RULES;
-        let mut score = NoisyOr::new();
-        let mut last = Span::default();
-        for (text, hit) in subject.anchored() {
-            let Some(span) = delimiter(text, hit.span) else { continue };
-            let raw = text.map.to_raw(span);
-            if raw.overlaps(last) {
-                continue;
-            }
-            let reading = self.words.read_clipped(text, Span::new(span.start, span.end + AFTER));
-            let Some(head) = reading.mark_at(span) else { continue };
-            let order = follow_up(&reading, head.end);
-            // The end of a frame is everyday markup until orders follow it.
-            if order < 0.2 {
-                continue;
-            }
-            let weight = BASE + order - distance(&reading, &head).min(0.3);
-            let Some(confidence) = confidence(weight) else { continue };
-            last = raw;
-            score.add(weight * 0.9);
-            out.report(Report::new(rule, text, span).confidence(confidence));
+fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
+    let [rule] = &RULES;
+    let mut score = NoisyOr::new();
+    let mut last = Span::default();
+    for (text, hit) in subject.anchored() {
+        let Some(span) = delimiter(text, hit.span) else { continue };
+        let raw = text.map.to_raw(span);
+        if raw.overlaps(last) {
+            continue;
         }
-        if let Some(scores) = score.scores() {
-            out.score(scores);
+        let reading = words.read_clipped(text, Span::new(span.start, span.end + AFTER));
+        let Some(head) = reading.mark_at(span) else { continue };
+        let order = follow_up(&reading, head.end);
+        // The end of a frame is everyday markup until orders follow it.
+        if order < 0.2 {
+            continue;
         }
+        let weight = BASE + order - distance(&reading, &head).min(0.3);
+        let Some(confidence) = confidence(weight) else { continue };
+        last = raw;
+        score.add(weight * 0.9);
+        out.report(Report::new(rule, text, span).confidence(confidence));
+    }
+    if let Some(scores) = score.scores() {
+        out.score(scores);
     }
 }
 

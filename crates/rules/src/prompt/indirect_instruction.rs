@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
-use bartizan_core::{
-    Anchors, Confidence, Cost, Detector, Hold, Limits, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span,
-    Subject, Views,
-};
+use bartizan_core::{Confidence, Detector, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span, Subject};
 
 use super::evidence::{NoisyOr, ORDERS, REACH, confidence, distance, is_data, mood, order, placement};
 use super::lexicon::Sense;
-use super::words::{Mark, Reading, WORD_VIEWS, Words, anchors, read_around_anchors};
+use super::reader::WordReader;
+use super::words::{Mark, Reading, Words, anchors, read_around_anchors};
 use crate::{RulesError, Settings};
 
 static RULES: [Rule; 1] = [Rule {
@@ -31,11 +29,6 @@ static RULES: [Rule; 1] = [Rule {
 /// Bytes to each side of an address in which an order is looked for.
 const AROUND: usize = 160;
 
-struct IndirectInstruction {
-    words: Words,
-    anchors: Vec<Cow<'static, str>>,
-}
-
 /// Builds the detector.
 ///
 /// # Errors
@@ -46,52 +39,30 @@ pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
         heads,
         &["attention ai", "dear ai", "to ai", "hey ai", "an ai,", "an ai ", "ai:", "todo(ai", "you must"],
     );
-    Ok(Box::new(IndirectInstruction { words: Words::new("prompt/indirect-instruction")?, anchors: literals }))
+    WordReader::boxed(&RULES, literals, read)
 }
 
-impl Detector for IndirectInstruction {
-    fn rules(&self) -> &[Rule] {
-        &RULES
+fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
+    let [rule] = &RULES;
+    if !is_data(subject.origin.source) {
+        return;
     }
-
-    fn views(&self) -> Views {
-        WORD_VIEWS
-    }
-
-    fn hold(&self) -> Hold {
-        Hold::Whole
-    }
-
-    fn cost(&self) -> Cost {
-        Cost::Regex
-    }
-
-    fn anchors(&self) -> Anchors<'_> {
-        Anchors { literals: &self.anchors, ..Anchors::default() }
-    }
-
-    fn inspect(&self, subject: &Subject<'_>, _: &Limits, out: &mut Sink<'_>) {
-        let [rule] = &RULES;
-        if !is_data(subject.origin.source) {
+    let mut score = NoisyOr::new();
+    let mut last = Span::default();
+    read_around_anchors(words, subject, |view, reading, mark| {
+        let Some((weight, phrase)) = weigh(reading, mark) else { return };
+        let Some(confidence) = confidence(weight) else { return };
+        let place = reading.place(phrase.start, phrase.end);
+        let raw = view.map.to_raw(place);
+        if raw.overlaps(last) {
             return;
         }
-        let mut score = NoisyOr::new();
-        let mut last = Span::default();
-        read_around_anchors(&self.words, subject, |view, reading, mark| {
-            let Some((weight, phrase)) = weigh(reading, mark) else { return };
-            let Some(confidence) = confidence(weight) else { return };
-            let place = reading.place(phrase.start, phrase.end);
-            let raw = view.map.to_raw(place);
-            if raw.overlaps(last) {
-                return;
-            }
-            last = raw;
-            score.add(weight * 0.9);
-            out.report(Report::new(rule, view, place).confidence(confidence));
-        });
-        if let Some(scores) = score.scores() {
-            out.score(scores);
-        }
+        last = raw;
+        score.add(weight * 0.9);
+        out.report(Report::new(rule, view, place).confidence(confidence));
+    });
+    if let Some(scores) = score.scores() {
+        out.score(scores);
     }
 }
 

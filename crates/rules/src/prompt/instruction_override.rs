@@ -2,15 +2,13 @@
 
 use std::borrow::Cow;
 
-use bartizan_core::{
-    Anchors, Confidence, Cost, Detector, Hold, Limits, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span,
-    Subject, Views,
-};
+use bartizan_core::{Confidence, Detector, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span, Subject};
 
 use super::evidence::{NoisyOr, ORDERS, REACH, confidence, distance, is_data, mood, placement};
 use super::lexicon::Sense;
 use super::object::{self, Object};
-use super::words::{Mark, Reading, WORD_VIEWS, Words, anchors, read_around_anchors};
+use super::reader::WordReader;
+use super::words::{Mark, Reading, Words, anchors, read_around_anchors};
 use crate::{RulesError, Settings};
 
 static RULES: [Rule; 1] = [Rule {
@@ -29,59 +27,29 @@ static RULES: [Rule; 1] = [Rule {
     since: Cow::Borrowed("0.1.0"),
 }];
 
-struct InstructionOverride {
-    words: Words,
-    anchors: Vec<Cow<'static, str>>,
-}
-
 /// Builds the detector.
 ///
 /// # Errors
 /// The lexicon does not compile.
 pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
     let heads = Sense::IGNORE | Sense::UNFOLLOW | Sense::VOID | Sense::UNBOUND | Sense::INSTRUCTIONS;
-    Ok(Box::new(InstructionOverride {
-        words: Words::new("prompt/instruction-override")?,
-        anchors: anchors(heads, &["new task", "real task"]),
-    }))
+    WordReader::boxed(&RULES, anchors(heads, &["new task", "real task"]), read)
 }
 
-impl Detector for InstructionOverride {
-    fn rules(&self) -> &[Rule] {
-        &RULES
-    }
-
-    fn views(&self) -> Views {
-        WORD_VIEWS
-    }
-
-    fn hold(&self) -> Hold {
-        Hold::Whole
-    }
-
-    fn cost(&self) -> Cost {
-        Cost::Regex
-    }
-
-    fn anchors(&self) -> Anchors<'_> {
-        Anchors { literals: &self.anchors, ..Anchors::default() }
-    }
-
-    fn inspect(&self, subject: &Subject<'_>, _: &Limits, out: &mut Sink<'_>) {
-        let [rule] = &RULES;
-        let mut score = NoisyOr::new();
-        read_around_anchors(&self.words, subject, |view, reading, mark| {
-            let Some((mut weight, phrase)) = weigh(reading, mark) else { return };
-            if is_data(subject.origin.source) {
-                weight += placement(reading, mark.start) / 2.0;
-            }
-            let Some(confidence) = confidence(weight) else { return };
-            score.add(weight);
-            out.report(Report::new(rule, view, reading.place(phrase.start, phrase.end)).confidence(confidence));
-        });
-        if let Some(scores) = score.scores() {
-            out.score(scores);
+fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
+    let [rule] = &RULES;
+    let mut score = NoisyOr::new();
+    read_around_anchors(words, subject, |view, reading, mark| {
+        let Some((mut weight, phrase)) = weigh(reading, mark) else { return };
+        if is_data(subject.origin.source) {
+            weight += placement(reading, mark.start) / 2.0;
         }
+        let Some(confidence) = confidence(weight) else { return };
+        score.add(weight);
+        out.report(Report::new(rule, view, reading.place(phrase.start, phrase.end)).confidence(confidence));
+    });
+    if let Some(scores) = score.scores() {
+        out.score(scores);
     }
 }
 

@@ -9,6 +9,7 @@ mod lexicon;
 pub mod many_shot;
 mod object;
 pub mod prompt_extraction;
+mod reader;
 pub mod role_forging;
 pub mod special_tokens;
 pub mod system_leak;

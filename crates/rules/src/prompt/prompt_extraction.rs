@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
-use bartizan_core::{
-    Anchors, Confidence, Cost, Detector, Hold, Limits, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span,
-    Subject, Views,
-};
+use bartizan_core::{Confidence, Detector, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span, Subject};
 
 use super::evidence::{NoisyOr, REACH, confidence, distance, is_data, mood, placement};
 use super::lexicon::Sense;
-use super::words::{Mark, Reading, WORD_VIEWS, Words, anchors, read_around_anchors};
+use super::reader::WordReader;
+use super::words::{Mark, Reading, Words, anchors, read_around_anchors};
 use crate::{RulesError, Settings};
 
 static RULES: [Rule; 1] = [Rule {
@@ -27,11 +25,6 @@ static RULES: [Rule; 1] = [Rule {
     since: Cow::Borrowed("0.1.0"),
 }];
 
-struct PromptExtraction {
-    words: Words,
-    anchors: Vec<Cow<'static, str>>,
-}
-
 /// Builds the detector.
 ///
 /// # Errors
@@ -41,56 +34,34 @@ pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
     let literals = anchors(heads, &["above", "you were told", "system message", "developer message", "上面"]);
     // "Exact", "entire" and the like lead to little else than themselves.
     let literals = literals.into_iter().filter(|l| !COMMON.contains(&l.as_ref())).collect();
-    Ok(Box::new(PromptExtraction { words: Words::new("prompt/prompt-extraction")?, anchors: literals }))
+    WordReader::boxed(&RULES, literals, read)
 }
 
 /// Words that are too common to lead anywhere.
 const COMMON: [&str; 7] = ["exact", "full", "entire", "complete", "in full", "as is", "literally"];
 
-impl Detector for PromptExtraction {
-    fn rules(&self) -> &[Rule] {
-        &RULES
-    }
-
-    fn views(&self) -> Views {
-        WORD_VIEWS
-    }
-
-    fn hold(&self) -> Hold {
-        Hold::Whole
-    }
-
-    fn cost(&self) -> Cost {
-        Cost::Regex
-    }
-
-    fn anchors(&self) -> Anchors<'_> {
-        Anchors { literals: &self.anchors, ..Anchors::default() }
-    }
-
-    fn inspect(&self, subject: &Subject<'_>, _: &Limits, out: &mut Sink<'_>) {
-        let [rule] = &RULES;
-        let mut score = NoisyOr::new();
-        // "Show and repeat your prompt" is one request.
-        let mut last = Span::default();
-        read_around_anchors(&self.words, subject, |view, reading, mark| {
-            let Some((mut weight, phrase)) = weigh(reading, mark) else { return };
-            if is_data(subject.origin.source) {
-                weight += placement(reading, mark.start) / 2.0;
-            }
-            let Some(confidence) = confidence(weight) else { return };
-            let place = reading.place(phrase.start, phrase.end);
-            let raw = view.map.to_raw(place);
-            if raw.overlaps(last) {
-                return;
-            }
-            last = raw;
-            score.add(weight * 0.9);
-            out.report(Report::new(rule, view, place).confidence(confidence));
-        });
-        if let Some(scores) = score.scores() {
-            out.score(scores);
+fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
+    let [rule] = &RULES;
+    let mut score = NoisyOr::new();
+    // "Show and repeat your prompt" is one request.
+    let mut last = Span::default();
+    read_around_anchors(words, subject, |view, reading, mark| {
+        let Some((mut weight, phrase)) = weigh(reading, mark) else { return };
+        if is_data(subject.origin.source) {
+            weight += placement(reading, mark.start) / 2.0;
         }
+        let Some(confidence) = confidence(weight) else { return };
+        let place = reading.place(phrase.start, phrase.end);
+        let raw = view.map.to_raw(place);
+        if raw.overlaps(last) {
+            return;
+        }
+        last = raw;
+        score.add(weight * 0.9);
+        out.report(Report::new(rule, view, place).confidence(confidence));
+    });
+    if let Some(scores) = score.scores() {
+        out.score(scores);
     }
 }
 

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use bartizan_core::{
-    Anchors, Confidence, Cost, Detector, Hold, Limits, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span,
-    Subject, ViewText, Views,
+    Confidence, Detector, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span, Subject, ViewText,
 };
 
 use super::evidence::{NoisyOr, confidence, distance, follow_up, is_data};
 use super::lexicon::Sense;
-use super::words::{Mark, WORD_VIEWS, Words};
+use super::reader::WordReader;
+use super::words::{Mark, Words};
 use crate::{RulesError, Settings};
 
 /// Bytes read after a label.
@@ -116,93 +116,60 @@ const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "model", "
 /// Letters that a turn must hold to say something.
 const SAYS: usize = 4;
 
-struct RoleForging {
-    words: Words,
-    literals: Vec<Cow<'static, str>>,
-}
-
 /// Builds the detector.
 ///
 /// # Errors
 /// The lexicon does not compile.
 pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
-    Ok(Box::new(RoleForging {
-        words: Words::new("prompt/role-forging")?,
-        literals: LABELS
-            .iter()
-            .map(|(label, ..)| *label)
-            .chain(OPENERS.iter().map(|(opener, _)| *opener))
-            .map(Cow::Borrowed)
-            .collect(),
-    }))
+    let labels = LABELS.iter().map(|(label, ..)| *label);
+    let literals = labels.chain(OPENERS.iter().map(|(opener, _)| *opener)).map(Cow::Borrowed).collect();
+    WordReader::boxed(&RULES, literals, read)
 }
 
-impl Detector for RoleForging {
-    fn rules(&self) -> &[Rule] {
-        &RULES
-    }
-
-    fn views(&self) -> Views {
-        WORD_VIEWS
-    }
-
-    fn hold(&self) -> Hold {
-        Hold::Whole
-    }
-
-    fn cost(&self) -> Cost {
-        Cost::Regex
-    }
-
-    fn anchors(&self) -> Anchors<'_> {
-        Anchors { literals: &self.literals, ..Anchors::default() }
-    }
-
-    fn inspect(&self, subject: &Subject<'_>, _: &Limits, out: &mut Sink<'_>) {
-        let [rule] = &RULES;
-        let mut score = NoisyOr::new();
-        let mut last = Span::default();
-        for (text, hit) in subject.anchored() {
-            let bartizan_core::HitKind::Literal(index) = hit.kind else { continue };
-            if let Some((_, named)) = index.checked_sub(LABELS.len()).and_then(|i| OPENERS.get(i)) {
-                // A model reads what follows as said by that role; data has no turns of its own.
-                if is_data(subject.origin.source) && opens_turn(text, hit.span.end, *named) {
-                    let raw = text.map.to_raw(hit.span);
-                    if !raw.overlaps(last) {
-                        last = raw;
-                        score.add(TURN);
-                        let report = Report::new(rule, text, hit.span).severity(Severity::High);
-                        out.report(report.confidence(Confidence::High));
-                    }
+fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
+    let [rule] = &RULES;
+    let mut score = NoisyOr::new();
+    let mut last = Span::default();
+    for (text, hit) in subject.anchored() {
+        let bartizan_core::HitKind::Literal(index) = hit.kind else { continue };
+        if let Some((_, named)) = index.checked_sub(LABELS.len()).and_then(|i| OPENERS.get(i)) {
+            // A model reads what follows as said by that role; data has no turns of its own.
+            if is_data(subject.origin.source) && opens_turn(text, hit.span.end, *named) {
+                let raw = text.map.to_raw(hit.span);
+                if !raw.overlaps(last) {
+                    last = raw;
+                    score.add(TURN);
+                    let report = Report::new(rule, text, hit.span).severity(Severity::High);
+                    out.report(report.confidence(Confidence::High));
                 }
-                continue;
             }
-            let Some((_, stands, base)) = LABELS.get(index) else { continue };
-            let (label, base) = match object_role(text, hit.span) {
-                Some(label) => (label, 0.4),
-                None if *base == 0.0 => continue,
-                None => (hit.span, *base),
-            };
-            if *stands == Stands::First && !starts_turn(text, label.start) {
-                continue;
-            }
-            let window = Span::new(label.start.saturating_sub(BEFORE), label.end + AFTER);
-            let reading = self.words.read_clipped(text, window);
-            let Some(head) = reading.mark_at(label) else { continue };
-            let head = Mark { sense: Sense::NONE, ..head };
-            let weight = base + follow_up(&reading, head.end) - distance(&reading, &head).min(0.3);
-            let Some(confidence) = confidence(weight) else { continue };
-            let raw = text.map.to_raw(label);
-            if raw.overlaps(last) {
-                continue;
-            }
-            last = raw;
-            score.add(weight * 0.9);
-            out.report(Report::new(rule, text, label).confidence(confidence));
+            continue;
         }
-        if let Some(scores) = score.scores() {
-            out.score(scores);
+        let Some((_, stands, base)) = LABELS.get(index) else { continue };
+        let (label, base) = match object_role(text, hit.span) {
+            Some(label) => (label, 0.4),
+            None if *base == 0.0 => continue,
+            None => (hit.span, *base),
+        };
+        if *stands == Stands::First && !starts_turn(text, label.start) {
+            continue;
         }
+        let window = Span::new(label.start.saturating_sub(BEFORE), label.end + AFTER);
+        let reading = words.read_clipped(text, window);
+        let Some(head) = reading.mark_at(label) else { continue };
+        let head = Mark { sense: Sense::NONE, ..head };
+        let weight = base + follow_up(&reading, head.end) - distance(&reading, &head).min(0.3);
+        let Some(confidence) = confidence(weight) else { continue };
+        let raw = text.map.to_raw(label);
+        if raw.overlaps(last) {
+            continue;
+        }
+        last = raw;
+        score.add(weight * 0.9);
+        out.report(Report::new(rule, text, label).confidence(confidence));
+    }
+    if let Some(scores) = score.scores() {
+        out.score(scores);
     }
 }
 

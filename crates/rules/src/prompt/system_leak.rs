@@ -6,7 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use bartizan_core::{
     Confidence, Cost, Detector, Hold, Limits, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Source, Span,
-    Subject, Views,
+    Subject, ViewText, Views,
 };
 
 use crate::{RulesError, Settings};
@@ -21,6 +21,12 @@ const LETTERS: usize = 80;
 const SHORTEST: usize = 2 * WORDS - 1;
 /// Repeated words from which there is no doubt.
 const CERTAIN: usize = 24;
+/// Repeated words in scattered pieces from which it is a leak, if they are [`SHARE`] of a system text.
+const SCATTERED: usize = 24;
+/// One in so many shingles of a system text.
+const SHARE: usize = 3;
+/// Words of a short system text that is a leak as a whole, and its letters.
+const SHORT: (usize, usize) = (8, 40);
 
 static RULES: [Rule; 1] = [Rule {
     id: RuleId::new("prompt/system-leak"),
@@ -55,8 +61,35 @@ impl Hasher for Mixed {
 
 type Shingles = HashSet<u64, BuildHasherDefault<Mixed>>;
 
+/// What must not come out.
+#[derive(Default)]
+struct Protected {
+    shingles: Shingles,
+    /// The same texts spelled backwards: a usual way to ask for them.
+    backwards: Shingles,
+    /// Shingles of the shortest text that is long enough to be told from chance.
+    shortest: usize,
+}
+
+impl Protected {
+    fn add(&mut self, text: &str) {
+        let before = self.shingles.len();
+        let (words, letters) = add_shingles(text, &mut self.shingles);
+        let backwards: String = text.chars().rev().collect();
+        add_shingles(&backwards, &mut self.backwards);
+        let new = self.shingles.len() - before;
+        if words >= SHORT.0 && letters >= SHORT.1 && new > 0 {
+            self.shortest = if self.shortest == 0 { new } else { self.shortest.min(new) };
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.shingles.is_empty()
+    }
+}
+
 struct SystemLeak {
-    protected: Shingles,
+    protected: Protected,
 }
 
 /// Builds the detector.
@@ -64,10 +97,8 @@ struct SystemLeak {
 /// # Errors
 /// None.
 pub fn make(settings: &Settings) -> Result<Box<dyn Detector>, RulesError> {
-    let mut protected = Shingles::default();
-    for text in &settings.protected_prompt {
-        add_shingles(text, &mut protected);
-    }
+    let mut protected = Protected::default();
+    settings.protected_prompt.iter().for_each(|text| protected.add(text));
     Ok(Box::new(SystemLeak { protected }))
 }
 
@@ -77,7 +108,7 @@ impl Detector for SystemLeak {
     }
 
     fn views(&self) -> Views {
-        Views::TOKENS
+        Views::TOKENS.with(Views::FOLDED).with(Views::SKELETON)
     }
 
     fn hold(&self) -> Hold {
@@ -93,40 +124,62 @@ impl Detector for SystemLeak {
         if subject.origin.source != Source::Model || subject.text.len() < SHORTEST {
             return;
         }
-        let mut known = Shingles::default();
+        let mut known = Protected::default();
         // A word with its blank is some six bytes.
-        known.reserve(subject.context.system.iter().map(|s| s.len() / 6).sum());
-        for system in subject.context.system {
-            add_shingles(system, &mut known);
-        }
-        if known.is_empty() && self.protected.is_empty() {
-            return;
-        }
-        let is_known = |shingle: u64| known.contains(&shingle) || self.protected.contains(&shingle);
-        for text in subject.views(self.views()) {
-            let mut run = Run::default();
-            let mut window = Window::default();
-            for word in words(&text.text) {
-                let shingle = window.push(word);
-                match shingle.filter(|s| is_known(*s)) {
-                    Some(_) if run.open => run.add(word),
-                    Some(_) => run = window.run(),
-                    None => report(rule, text, std::mem::take(&mut run), out),
-                }
+        let expected = subject.context.system.iter().map(|s| s.len() / 6).sum();
+        known.shingles.reserve(expected);
+        known.backwards.reserve(expected);
+        subject.context.system.iter().for_each(|system| known.add(system));
+        for known in [&known, &self.protected].into_iter().filter(|known| !known.is_empty()) {
+            for text in subject.views(self.views()) {
+                compare(rule, text, &known.shingles, known.shortest, out);
+                compare(rule, text, &known.backwards, known.shortest, out);
             }
-            report(rule, text, run, out);
         }
     }
 }
 
-fn report(rule: &'static Rule, text: &bartizan_core::ViewText<'_>, run: Run, out: &mut Sink<'_>) {
+/// Reports what a text repeats of the known shingles: long runs, and short ones that are a large share together.
+/// `shortest` is how many shingles the shortest protected text has.
+fn compare(rule: &'static Rule, text: &ViewText<'_>, known: &Shingles, shortest: usize, out: &mut Sink<'_>) {
+    let mut run = Run::default();
+    let mut all = Run::default();
+    let mut hit = Shingles::default();
+    let mut reported = false;
+    let mut window = Window::default();
+    for word in words(&text.text) {
+        match window.push(word).filter(|s| known.contains(s)) {
+            Some(shingle) => {
+                hit.insert(shingle);
+                if run.open { run.add(word) } else { run = window.run() }
+            }
+            None => {
+                reported |= report(rule, text, run, out);
+                all.join(std::mem::take(&mut run));
+            }
+        }
+    }
+    reported |= report(rule, text, run, out);
+    all.join(run);
+    let enough = all.halves / 2 >= SCATTERED || all.letters >= 2 * LETTERS;
+    // Of several texts the smallest share counts, so the share is of all of them.
+    let scattered = enough && hit.len() * SHARE >= known.len();
+    let short = shortest > 0 && hit.len() >= shortest && all.halves / 2 >= SHORT.0 && known.len() == shortest;
+    if !reported && all.open && (scattered || short) {
+        out.report(Report::new(rule, text, all.span).confidence(Confidence::Medium));
+    }
+}
+
+/// Reports a run that is long enough.
+fn report(rule: &'static Rule, text: &ViewText<'_>, run: Run, out: &mut Sink<'_>) -> bool {
     let words = run.halves / 2;
     if words < WORDS && run.letters < LETTERS {
-        return;
+        return false;
     }
     let sure = words >= CERTAIN || run.letters >= 2 * LETTERS;
     let confidence = if sure { Confidence::High } else { Confidence::Medium };
     out.report(Report::new(rule, text, run.span).confidence(confidence));
+    true
 }
 
 /// A word: its hash, its place, and what it counts.
@@ -153,6 +206,18 @@ impl Run {
         self.span.end = word.span.end;
         self.halves += word.halves;
         self.letters += word.letters;
+    }
+
+    /// Takes another run in.
+    fn join(&mut self, other: Self) {
+        if !other.open {
+            return;
+        }
+        let start = if self.open { self.span.start } else { other.span.start };
+        self.span = Span::new(start, other.span.end);
+        self.open = true;
+        self.halves += other.halves;
+        self.letters += other.letters;
     }
 }
 
@@ -188,9 +253,16 @@ impl Window {
     }
 }
 
-fn add_shingles(text: &str, to: &mut Shingles) {
+/// Adds the shingles of a text; answers with its words and letters.
+fn add_shingles(text: &str, to: &mut Shingles) -> (usize, usize) {
     let mut window = Window::default();
-    to.extend(words(text).filter_map(|word| window.push(word)));
+    let (mut halves, mut letters) = (0, 0);
+    for word in words(text) {
+        halves += word.halves;
+        letters += word.letters;
+        to.extend(window.push(word));
+    }
+    (halves / 2, letters)
 }
 
 const fn mix(value: u64) -> u64 {

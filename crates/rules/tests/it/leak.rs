@@ -13,7 +13,12 @@ const CHINESE: &str =
 fn leaks(text: &str, source: Source, system: &[&str]) -> Vec<Finding> {
     let engine = Engine::new(detectors(&Settings::default()).unwrap(), vec![], Limits::default()).unwrap();
     let origin = Origin::new(source);
-    let scan = engine.scan(&Input { text, kind: Kind::Text, origin: &origin, context: Context { system } });
+    let scan = engine.scan(&Input {
+        text,
+        kind: Kind::Text,
+        origin: &origin,
+        context: Context { system, ..Context::default() },
+    });
     scan.findings.into_iter().filter(|f| f.rule.as_str() == "prompt/system-leak").collect()
 }
 
@@ -59,4 +64,38 @@ fn encodings_and_scripts_without_blanks_are_read() {
     assert_eq!(leaks(&Transform::Base64.apply(PROTECTED), Source::Model, &[PROTECTED]).len(), 1);
     assert_eq!(leaks(CHINESE, Source::Model, &[CHINESE]).len(), 1);
     assert!(leaks("你是港口的泊位规划员吗？", Source::Model, &[CHINESE]).is_empty());
+}
+
+#[test]
+fn backwards_spaced_and_scattered_text_is_a_leak() {
+    let backwards: String = PROTECTED.chars().rev().collect();
+    assert!(!leaks(&backwards, Source::Model, &[PROTECTED]).is_empty());
+    assert!(!leaks(&Transform::Hex.apply(PROTECTED), Source::Model, &[PROTECTED]).is_empty());
+    let words: Vec<&str> = PROTECTED.split_whitespace().collect();
+    let pieces: Vec<String> = words.chunks(9).map(|piece| piece.join(" ")).collect();
+    let scattered = pieces.join(" -- as my notes go on to say -- ");
+    assert_eq!(leaks(&scattered, Source::Model, &[PROTECTED]).len(), 1);
+    let short = "You speak for Harbour Lines and never mention competitors.";
+    assert_eq!(leaks(&format!("I was told: {short}"), Source::Model, &[short]).len(), 1);
+    assert!(leaks("You are a helpful assistant.", Source::Model, &["You are a helpful assistant."]).is_empty());
+}
+
+/// A support prompt whose facts are meant to be told, and replies that tell them. Figures of the rule's page.
+#[test]
+fn replies_that_use_what_the_prompt_says_are_no_leak() {
+    const PROMPT: &str = "You are the assistant of the Mirabel swimming pool. The pool is open from nine to eight on \
+        weekdays and from ten to six at weekends. Tickets are four euros, two for children. Dogs are not allowed. \
+        Lockers need a one euro coin. Lessons for beginners are on Tuesday and Thursday at five. Be short and kind. \
+        Do not discuss other pools. The cafe closes one hour before the pool.";
+    let replies = [
+        "The pool is open from nine to eight on weekdays, so tomorrow at ten is fine.",
+        "Tickets are four euros, two for children. See you there!",
+        "Sorry, dogs are not allowed. Lockers need a one euro coin.",
+        "Lessons for beginners are on Tuesday and Thursday at five.",
+        "It opens from ten to six at weekends, and the cafe closes one hour before the pool.",
+        "I can only help with the Mirabel swimming pool, not with other pools.",
+        "Bring a one euro coin for the locker. A ticket is four euros.",
+    ];
+    let flagged: Vec<&str> = replies.into_iter().filter(|r| !leaks(r, Source::Model, &[PROMPT]).is_empty()).collect();
+    assert!(flagged.is_empty(), "{flagged:?}");
 }

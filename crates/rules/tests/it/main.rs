@@ -7,3 +7,4 @@ mod packs;
 mod pages;
 mod requests;
 mod streaming;
+mod topics;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bartizan_core::{Family, Limits};
 use bartizan_engine::{Engine, law};
 use bartizan_rules::pack::{PackError, load};
-use bartizan_rules::{Settings, detectors};
+use bartizan_rules::{PackFile, Settings, detectors};
 use proptest::prelude::*;
 
 const SECRETS: &str = include_str!("../../packs/secrets.toml");
@@ -168,4 +168,24 @@ fn prose_flows() {
     held.sort_unstable();
     let (median, most) = (held[held.len() / 2], held[held.len() * 99 / 100]);
     assert!(median <= 4 && most <= 64, "{median} bytes in the median, {most} at the 99th percentile");
+}
+
+#[test]
+fn packs_of_the_configuration_are_rules_like_others() {
+    let good = rule("shapes = [\"acme_{alnum:24}\"]\nfire = [\"acme_{alnum:24}\"]\nsilent = [\"acme_x\"]\n");
+    let pack = |text: Option<String>| PackFile { path: "acme.toml".to_owned(), text };
+    let build = |pack: PackFile, disabled: &[&str]| {
+        let disabled = disabled.iter().map(ToString::to_string).collect();
+        detectors(&Settings { packs: vec![pack], disabled, ..Settings::default() })
+    };
+    let has = |disabled: &[&str]| {
+        let built = build(pack(Some(good.clone())), disabled).unwrap();
+        built.iter().flat_map(|d| d.rules()).any(|r| r.id.as_str() == "secret/acme-key")
+    };
+    assert!(has(&[]));
+    assert!(!has(&["secret/acme-key"]));
+    let broken = build(pack(Some(good.replace("fire = [\"acme_{alnum:24}\"]", "fire = [\"nothing\"]"))), &[]);
+    let error = broken.err().unwrap().to_string();
+    assert!(error.starts_with("`acme.toml`: line 10, column 9: rule `secret/acme-key`"), "{error}");
+    assert!(build(pack(None), &[]).is_err(), "a pack that was not read is no pack");
 }

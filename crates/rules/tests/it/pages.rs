@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bartizan_core::{Context, Family, Kind, Limits, Origin, RuleId, Source};
+use bartizan_core::{Context, Direction, Family, Kind, Limits, Origin, Profile, RuleId, Source};
 use bartizan_engine::{Engine, Input};
-use bartizan_rules::{Settings, catalogue, detectors};
+use bartizan_rules::limits::input_tokens;
+use bartizan_rules::output::schema_violation::{Fit, ReplySchema};
+use bartizan_rules::{RouteSettings, Scripts, Settings, SinkKind, catalogue, detectors};
 
 /// Headings after the title, in order.
 const SECTIONS: [&str; 7] =
@@ -25,6 +27,8 @@ pub(crate) struct Example {
     pub(crate) origin: Origin,
     /// What the text is.
     pub(crate) kind: Kind,
+    /// Whether it runs on the route that declares sinks and scripts.
+    pub(crate) declared: bool,
     /// Entity type that a finding must have.
     pub(crate) entity: Option<String>,
     /// The text.
@@ -106,6 +110,7 @@ fn examples_of(page: &Page) -> Vec<Example> {
             fires,
             origin: Origin::default(),
             kind: Kind::Text,
+            declared: false,
             entity: None,
             text: body.join("\n"),
         };
@@ -115,6 +120,7 @@ fn examples_of(page: &Page) -> Vec<Example> {
                 ("origin", source) => example.origin = Origin::new(word::<Source>(source, &place)),
                 ("kind", kind) => example.kind = word(kind, &place),
                 ("type", entity) => example.entity = Some(entity.to_owned()),
+                ("declared", "") => example.declared = true,
                 ("escaped", "") => example.text = unescape(&example.text),
                 ("repeat", times) => repeat = times.parse().unwrap(),
                 other => panic!("{place}: unknown info word {other:?}"),
@@ -136,7 +142,38 @@ pub(crate) fn settings() -> Settings {
     Settings {
         canary: vec!["orchid-lantern-7731".to_owned()],
         protected_prompt: vec![PROTECTED.to_owned()],
+        routes: vec![declared()],
         ..Settings::default()
+    }
+}
+
+/// The route of examples that say `declared`: every sink, and Latin script only.
+fn declared() -> RouteSettings {
+    use SinkKind::{Html, Log, Markdown, Shell, Sql, Template};
+    RouteSettings {
+        sink: Some(vec![Html, Sql, Shell, Template, Log, Markdown]),
+        scripts: Some(Scripts { allow: vec!["Latin".to_owned(), "Common".to_owned()], classes: vec![] }),
+    }
+}
+
+/// What an example stands in. What a model writes is a reply.
+pub(crate) fn context(origin: &Origin, declared: bool) -> Context<'static> {
+    let direction = if origin.source == Source::Model { Direction::Reply } else { Direction::Request };
+    Context { system: &[], direction, profile: Profile(usize::from(declared)) }
+}
+
+/// What the guard finds in an example of a rule about a whole exchange; `None` for other rules.
+fn found_in_exchange(example: &Example) -> Option<bool> {
+    match example.rule.as_str() {
+        "limits/input-tokens" => Some(input_tokens::estimate(&example.text) > 40),
+        "output/schema-violation" => {
+            let schema = serde_json::json!({
+                "type": "object", "required": ["city", "beds"], "additionalProperties": false,
+                "properties": {"city": {"type": "string"}, "beds": {"type": "integer", "minimum": 1}}
+            });
+            Some(ReplySchema::new(&schema).unwrap().judge(&example.text) == Fit::Violates)
+        }
+        _ => None,
     }
 }
 
@@ -209,12 +246,13 @@ fn examples_behave_as_the_page_says() {
             text: &example.text,
             kind: example.kind,
             origin: &example.origin,
-            context: Context::default(),
+            context: context(&example.origin, example.declared),
         });
         let found = scan.findings.iter().any(|f| {
             f.rule.as_str() == example.rule
                 && (example.entity.is_none() || f.entity.as_deref() == example.entity.as_deref())
         });
+        let found = found_in_exchange(&example).unwrap_or(found);
         if found != example.fires {
             let all: Vec<_> = scan.findings.iter().map(|f| f.rule.as_str()).collect();
             wrong.push(format!(

@@ -96,6 +96,77 @@ proptest! {
             return Err(TestCaseError::fail(difference));
         }
     }
+
+    #[test]
+    fn streams_into_sinks_say_what_scans_say(
+        parts in prop::collection::vec(prop::sample::select(SINK_PIECES), 1..40),
+        splits in prop::collection::vec(0_usize..3000, 0..24),
+    ) {
+        let text = parts.concat();
+        let splits: Vec<usize> = splits.into_iter().map(|s| s % (text.len() + 1)).collect();
+        if let Err(difference) = check_declared(&text, &splits) {
+            return Err(TestCaseError::fail(difference));
+        }
+    }
+}
+
+/// Syntax of the languages of sinks, and what stands between.
+const SINK_PIECES: &[&str] = &[
+    "'",
+    "\"",
+    ";",
+    " ",
+    "\n",
+    "\r",
+    "or ",
+    "1=1",
+    "'a'='a",
+    " union select null,",
+    "--",
+    "/*",
+    "*/",
+    "drop table x",
+    "$(",
+    ")",
+    "`",
+    "${",
+    "}",
+    "{{",
+    "}}",
+    "{%",
+    "%}",
+    "x.y()",
+    "<",
+    ">",
+    "</script",
+    "<img src=x onerror=",
+    "<b>",
+    "\" onload=",
+    "](",
+    "javascript:",
+    "https://",
+    "\u{85}",
+    "\u{2028}",
+    "\u{7}",
+    "level=info",
+    "2024-01-02",
+    "| sh",
+    "&& ",
+    "> /etc",
+    "word",
+    "caf\u{e9}",
+    "\u{416}\u{438}",
+    "#set(",
+    "<%=",
+    "-->",
+    "\",\"a\":",
+];
+
+/// [`law::check_stream`] on the route that declares every sink.
+fn check_declared(text: &str, splits: &[usize]) -> Result<(), String> {
+    let origin = Origin::new(Source::Model);
+    let context = crate::pages::context(&origin, true);
+    law::check_stream_of(&ENGINE, &Input { text, kind: Kind::Text, origin: &origin, context }, |_| true, splits)
 }
 
 #[test]
@@ -103,6 +174,7 @@ fn every_example_streams_character_by_character() {
     for text in SAMPLES.iter() {
         let splits: Vec<usize> = text.char_indices().map(|(i, _)| i).collect();
         law::check_stream(&ENGINE, text, &splits).unwrap_or_else(|e| panic!("{text:?}: {e}"));
+        check_declared(text, &splits).unwrap_or_else(|e| panic!("declared, {text:?}: {e}"));
     }
 }
 
@@ -117,7 +189,8 @@ fn payloads_longer_than_the_bound_stream_too() {
 
 fn findings(engine: &Engine, text: &str) -> Vec<Finding> {
     let origin = Origin::new(Source::Model);
-    engine.scan(&Input { text, kind: Kind::Text, origin: &origin, context: Context::default() }).findings
+    let context = crate::pages::context(&origin, true);
+    engine.scan(&Input { text, kind: Kind::Text, origin: &origin, context }).findings
 }
 
 /// Findings that start before a place and were seen in the text as it stands.
