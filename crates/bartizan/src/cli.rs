@@ -60,7 +60,7 @@ pub(crate) enum Command {
     /// Make and take back client keys, and see what was used with them.
     #[command(subcommand)]
     Keys(KeysCommand),
-    /// Write the time line of an exchange, an event's exchange or a session, with what proves it, as JSON and Markdown.
+    /// Write the time line of an exchange or session with its proof, as JSON and Markdown.
     Case(CaseArgs),
     /// Open or erase what is recorded of exchanges.
     #[command(subcommand)]

@@ -90,10 +90,11 @@ impl Reloader {
         files: Vec<PathBuf>,
         load: impl Fn() -> Result<Next, Rejected> + Send + Sync + 'static,
     ) {
+        // Before anything that takes time: what changes meanwhile is a change.
+        let mut watched = Watched::of(files);
         self.shared.metrics.config(true, &digest, now());
         self.record(Deed::ConfigLoaded, &digest, "").await;
         let load = Arc::new(load);
-        let mut watched = Watched::of(files);
         let mut hangup = hangup();
         loop {
             let forced = tokio::select! {
