@@ -408,7 +408,9 @@ impl Guard {
 }
 
 fn digest(settings: &Settings) -> String {
-    let text = serde_json::to_string(settings).unwrap_or_default();
+    // A pack is named by its path; what counts is what it says.
+    let packs: Vec<&Option<String>> = settings.rules.packs.iter().map(|pack| &pack.text).collect();
+    let text = serde_json::to_string(&(settings, packs)).unwrap_or_default();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     bartizan_sign::hex(digest.as_ref().get(..16).unwrap_or_default())
 }

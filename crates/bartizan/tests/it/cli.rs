@@ -588,9 +588,9 @@ fn every_value_says_where_it_is_from() {
         mode = "monitor"           # bartizan.toml:1
         canary = ["a-ca… (23 characters)"]  # bartizan.toml:3
         sync = true               # environment BARTIZAN_STORE__SYNC
-        key = "env:SOME_KEY"           # bartizan.toml:7
-        name = "a"                     # bartizan.toml:5
-        url = "http://127.0.0.1:1/v1"  # bartizan.toml:6
+        key = "env:SOME_KEY"               # bartizan.toml:7
+        name = "a"                         # bartizan.toml:5
+        url = "http://127.0.0.1:1/v1"      # bartizan.toml:6
         "#);
     assert!(seen.contains("max_in_flight = 512") && seen.contains("user = 0.9 "), "{seen}");
 
