@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -30,30 +29,36 @@ def is_alive(origin):
         return False
 
 
+def tell_when_ready(origin, port, out):
+    while not is_alive(origin):
+        time.sleep(0.2)
+    out.write(json.dumps({"ready": True, "port": port, "origin": origin}) + "\n")
+    out.flush()
+
+
+def end_with_input():
+    sys.stdin.read()
+    os._exit(0)
+
+
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--config", required=True)
     options.add_argument("--port", type=int, default=0)
     options = options.parse_args()
     port = options.port or free_port()
-    origin = f"http://127.0.0.1:{port}"
     # Nothing outside this machine is asked: no price list, no telemetry.
-    quiet = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "NO_PROXY": "*"}
-    command = [sys.executable, "-m", "litellm.proxy.proxy_cli", "--config", options.config, "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
-    proxy = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, env={**os.environ, **quiet})
-    try:
-        while not is_alive(origin):
-            if proxy.poll() is not None:
-                sys.exit(f"LiteLLM ended with {proxy.returncode}")
-            time.sleep(0.2)
-        print(json.dumps({"ready": True, "port": port, "origin": origin}), flush=True)
-        ended = threading.Thread(target=sys.stdin.read, daemon=True)
-        ended.start()
-        while ended.is_alive() and proxy.poll() is None:
-            time.sleep(0.1)
-    finally:
-        proxy.terminate()
-        proxy.wait()
+    os.environ.update({"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "NO_PROXY": "*"})
+    # Standard output is for the ready line; what LiteLLM prints goes to standard error.
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    threading.Thread(target=tell_when_ready, args=(f"http://127.0.0.1:{port}", port, out), daemon=True).start()
+    threading.Thread(target=end_with_input, daemon=True).start()
+    # In this process, so that whoever kills it kills the proxy.
+    from litellm.proxy.proxy_cli import run_server
+
+    sys.argv = ["litellm", "--config", options.config, "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
+    run_server()
 
 
 if __name__ == "__main__":
