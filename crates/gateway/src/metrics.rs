@@ -183,7 +183,7 @@ impl Metrics {
         self.errors.get_or_create(&ErrorLabels { kind: Word(kind) }).inc();
     }
 
-    /// Counts what a caller used. Subjects of tokens may be many: beyond [`CALLERS`] all others are one.
+    /// Counts what a caller used. Subjects of tokens may be many: beyond `CALLERS` all others are one.
     pub fn used(&self, tenant: &TenantId, key: &str, used: &Used) {
         let mut labels = CallerLabels { tenant: tenant.to_string(), key: key.to_owned() };
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use bartizan_access::{Price, RequestBound, request_bound};
-use bartizan_core::{Action, Direction, Event, Exchange, Protocol, Timings};
+use bartizan_core::{Action, Direction, Event, Exchange, Protocol, TenantId, Timings};
 use bartizan_guard::{Checked, Kept, Meta, Noted, Parsed, ReplyContext, Request as Record, Route};
 use bartizan_policy::{Cause, Outcome, Permitted};
 use bartizan_wire::{ErrorKind, error_body, refusal_body, refusal_stream};
@@ -219,6 +219,14 @@ async fn fetch(
     let (admitted, in_flight) = admit(shared, &live, &request)?;
     let live = live.for_caller(&admitted)?;
     let (parts, _) = request.into_parts();
+    // All tenants share the provider's key there, and an id does not say whose response it names.
+    if protocol == Protocol::OpenaiResponses
+        && !admitted.pass_credentials
+        && admitted.principal.tenant != TenantId::sole()
+    {
+        let message = "stored responses are not served to tenants: the provider cannot tell whose a response is";
+        return Err(Failure::new(ErrorKind::Forbidden, "stored_response", message));
+    }
     let path = question.path(check_rest(&live, &parts)?);
     let dialect = match asking {
         Protocol::AnthropicMessages => Dialect::Anthropic,

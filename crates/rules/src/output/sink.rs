@@ -2,7 +2,7 @@
 //!
 //! A sink is declared, so its rules may be strict: they read the reply as the language would and look for the places
 //! at which it stops being data. Each rule is a matcher that is tried at one place and reads a bounded stretch ahead
-//! through a [`Tape`], which makes it exact in streams too.
+//! through a `Tape`, which makes it exact in streams too.
 
 use std::borrow::Cow;
 
