@@ -95,15 +95,18 @@ impl Reloader {
         self.shared.metrics.config(true, &digest, now());
         self.record(Deed::ConfigLoaded, &digest, "").await;
         let load = Arc::new(load);
+        // What changed between reading the configuration and the first look at its files shows in its digest.
+        let mut read = Some(digest);
         let mut hangup = hangup();
         loop {
             let forced = tokio::select! {
                 () = heard(&mut hangup) => true,
                 () = tokio::time::sleep(EVERY) => false,
             };
-            let (this, load) = (self.clone(), Arc::clone(&load));
+            let (this, load, read) = (self.clone(), Arc::clone(&load), read.take());
             let turn = tokio::task::spawn_blocking(move || {
-                let done = (watched.changed() || forced).then(|| this.turn(load.as_ref(), &mut watched));
+                let missed = read.is_some_and(|read| load().map_or(true, |next| next.digest != read));
+                let done = (watched.changed() || forced || missed).then(|| this.turn(load.as_ref(), &mut watched));
                 (watched, done)
             });
             let Ok((back, done)) = turn.await else {
