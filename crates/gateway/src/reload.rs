@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest;
-use bartizan_core::Deed;
 use bartizan_guard::Guard;
 
 use crate::settings::Settings;
@@ -93,7 +92,6 @@ impl Reloader {
         // Before anything that takes time: what changes meanwhile is a change.
         let mut watched = Watched::of(files);
         self.shared.metrics.config(true, &digest, now());
-        self.record(Deed::ConfigLoaded, &digest, "").await;
         let load = Arc::new(load);
         // What changed between reading the configuration and the first look at its files shows in its digest.
         let mut read = Some(digest);
@@ -121,7 +119,6 @@ impl Reloader {
                 Some(Ok(digest)) => {
                     self.shared.metrics.config(true, &digest, now());
                     tracing::info!(digest, "configuration reloaded");
-                    self.record(Deed::ConfigLoaded, &digest, "").await;
                 }
                 Some(Err(Rejected { reason, place, .. })) => {
                     self.shared.metrics.config(false, "", 0);
@@ -133,7 +130,6 @@ impl Reloader {
                         reason,
                         "the new configuration is not taken; the last good one stays"
                     );
-                    self.record(Deed::ConfigRejected, "", &reason).await;
                 }
             }
         }
@@ -154,12 +150,6 @@ impl Reloader {
                 Err(rejected)
             }
         }
-    }
-
-    async fn record(&self, deed: Deed, digest: &str, reason: &str) {
-        // A rejected text may quote what was typed; the log has it, the chain has only that it happened.
-        let detail = BTreeMap::from([("digest", digest)].map(|(k, v)| (k.to_owned(), v.to_owned())));
-        let _ = (deed, detail, reason);
     }
 }
 

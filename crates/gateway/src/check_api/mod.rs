@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 use crate::failure::{Failure, json as respond};
 use crate::head::check_head;
 use crate::proxy::{INLINE, admit, contained, event_header, off_worker, request_body, settle};
-use crate::shared::{Live, Shared, append, know};
+use crate::shared::{Live, Shared, append, kept, know};
 
 /// The routes of all check APIs.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
@@ -242,10 +242,7 @@ async fn admitted_judge<A: CheckApi>(
     let principal = attributed(principal, &offer.attribution);
     know(shared, &principal.tenant).await?;
     let record = Record::start(principal, A::ROUTE, &live.guard);
-    let kept = shared.recorder.keep(offer.protocol, offer.direction, false).map(|mut kept| {
-        kept.push(offer.body.to_string().as_bytes());
-        kept
-    });
+    let kept = kept(shared, offer.protocol, offer.direction, offer.body.to_string().as_bytes());
     let (checked, mut judged) = {
         let live = Arc::clone(live);
         let large = body.len() > INLINE;
