@@ -1,5 +1,6 @@
 //! `bartizan bench`: numbers for `docs/benchmarks.md`. It prints; nothing depends on them.
 
+mod conversation;
 mod gateway;
 
 use std::hint::black_box;
@@ -16,6 +17,7 @@ use crate::cli::BenchCommand;
 pub(crate) fn run(what: &BenchCommand) -> anyhow::Result<u8> {
     match what {
         BenchCommand::Engine { seconds } => engine(*seconds),
+        BenchCommand::Conversation { messages } => conversation::run(*messages),
         BenchCommand::Gateway { requests } => gateway::run(*requests),
         BenchCommand::Passthrough { upstream } => gateway::passthrough(upstream),
     }

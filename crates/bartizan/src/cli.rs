@@ -52,6 +52,9 @@ pub(crate) enum Command {
     /// Check or show the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at the candidate policy, or put it in force.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Say what is set up, what can be reached, and what is missing.
     Doctor(ConfigArgs),
     /// Work with the evidence.
@@ -387,6 +390,14 @@ impl By {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Say what the candidate would have decided otherwise: as the running gateway has counted, else from the records.
+    Candidate(ConfigArgs),
+    /// Put the candidate's tables in the place of the live ones in the configuration file.
+    Promote(ConfigArgs),
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum ReportCommand {
     /// Recompute the hash chain of the evidence and compare it with checkpoints, or check a case file.
     Verify(VerifyArgs),
@@ -563,6 +574,12 @@ pub(crate) enum BenchCommand {
         /// Seconds for each text.
         #[arg(long, default_value_t = 1.0)]
         seconds: f64,
+    },
+    /// What a turn of a long conversation costs when everything before it is known.
+    Conversation {
+        /// Messages before it.
+        #[arg(long, default_value_t = 10_000)]
+        messages: usize,
     },
     /// What the guard adds to a plain proxy of the same make.
     Gateway {

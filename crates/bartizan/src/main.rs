@@ -13,11 +13,13 @@ mod explain;
 mod generate;
 mod init;
 mod keys;
+mod policy;
 mod problem;
 mod record;
 mod report;
 mod rules;
 mod suggest;
+mod telemetry;
 mod terminal;
 mod up;
 
@@ -26,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command, ConfigCommand, RulesCommand};
+use crate::cli::{Cli, Command, ConfigCommand, PolicyCommand, RulesCommand};
 
 /// Done, nothing at the gate.
 pub(crate) const DONE: u8 = 0;
@@ -62,6 +64,8 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Config(ConfigCommand::Show(at)) => config::show::show(&at),
         Command::Config(ConfigCommand::Schema) => config::show::schema(),
         Command::Config(ConfigCommand::Import(args)) => config::import::run(&args),
+        Command::Policy(PolicyCommand::Candidate(at)) => policy::candidate(&at),
+        Command::Policy(PolicyCommand::Promote(at)) => policy::promote(&at),
         Command::Doctor(at) => doctor::run(&at),
         Command::Keys(command) => keys::run(&command),
         Command::Report(command) => report::run(&command),

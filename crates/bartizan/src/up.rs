@@ -5,71 +5,72 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bartizan_core::{AccessStore, EventStore, Mode};
-use bartizan_gateway::{Gateway, Next, Rejected, Stop};
+use bartizan_gateway::{Gateway, Next, Rejected, Stop, Watched};
+use bartizan_guard::SegmentCache;
 use bartizan_sinks::Sinks;
 use bartizan_store::{Options, SqliteAccess, SqliteStore};
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::UpArgs;
 use crate::config::{self, Config, Loaded};
 use crate::evidence;
 use crate::keys;
 use crate::problem::Problem;
-use crate::terminal;
+use crate::telemetry;
 use crate::{BROKEN, DONE};
 
 /// Starts the gateway and serves until told to stop.
 pub(crate) fn run(args: &UpArgs) -> anyhow::Result<u8> {
-    let loaded = config::load(&args.config, &config::flags(args))?;
+    let (loaded, watched) = load(args)?;
     if loaded.config.upstream.is_empty() && !loaded.config.check_api.standalone {
         return Err(Problem::new("no upstream is configured")
             .help("give one: bartizan up --upstream https://api.openai.com/v1, or an `[[upstream]]` section")
             .into());
     }
-    log();
-    let next = next(&loaded)?;
+    telemetry::log(&loaded.config.telemetry);
+    let next = next(&loaded, watched)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(args, &loaded.config, next))
 }
 
+/// The configuration, and its files as they were before it was read: a change at any later moment shows. Which files
+/// they are stands in the configuration, so it is read twice.
+fn load(args: &UpArgs) -> anyhow::Result<(Loaded, Watched)> {
+    let flags = config::flags(args);
+    let watched = Watched::of(&config::load(&args.config, &flags)?.files());
+    Ok((config::load(&args.config, &flags)?, watched))
+}
+
 /// What the gateway takes over from a configuration.
-fn next(loaded: &Loaded) -> Result<Next, Problem> {
+fn next(loaded: &Loaded, watched: Watched) -> Result<Next, Problem> {
+    let cache = Arc::new(SegmentCache::new(loaded.config.cache.segment_bytes));
+    let profiles = loaded.profiles(&cache)?;
     Ok(Next {
         settings: loaded.config.gateway(),
-        guard: Arc::new(loaded.guard()?),
-        profiles: loaded.profiles()?,
+        guard: Arc::new(loaded.guard()?.with_cache(cache)),
+        profiles,
         digest: loaded.digest(),
-        files: loaded.files(),
+        policy: config::digest(&loaded.config.guard()),
+        candidate: loaded.config.candidate_guard().as_ref().map(config::digest),
+        watched,
     })
 }
 
 /// Reads the configuration anew.
 fn reread(args: &UpArgs) -> Result<Next, Rejected> {
-    let loaded =
-        config::load(&args.config, &config::flags(args)).map_err(|error| match error.downcast::<Problem>() {
-            Ok(problem) => rejected(&problem, Vec::new()),
-            Err(error) => Rejected { reason: error.to_string(), ..Rejected::default() },
-        })?;
-    next(&loaded).map_err(|problem| rejected(&problem, loaded.files()))
+    let (loaded, watched) = load(args).map_err(|error| match error.downcast::<Problem>() {
+        Ok(problem) => rejected(&problem, Vec::new()),
+        Err(error) => Rejected { reason: error.to_string(), ..Rejected::default() },
+    })?;
+    next(&loaded, watched).map_err(|problem| rejected(&problem, loaded.files()))
 }
 
 fn rejected(problem: &Problem, files: Vec<PathBuf>) -> Rejected {
     Rejected { reason: problem.to_string(), place: problem.position(), files }
 }
 
-/// Logs go to standard error: what the operator needs, never content.
-fn log() {
-    let filter = EnvFilter::try_from_env("BARTIZAN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(terminal::colored_stderr())
-        .with_target(false)
-        .init();
-}
-
 async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8> {
-    let Next { settings, guard, profiles, digest, files } = next;
+    let Next { settings, guard, profiles, digest, candidate, watched, .. } = next;
+    let running = telemetry::traces(&settings.telemetry)?;
     let store = Arc::new(open(config).await?);
     let recorder = evidence::recorder(config, &store)?;
     let background = evidence::background(config, &store)?;
@@ -93,9 +94,11 @@ async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8>
         move |name| metrics.sink(name),
     ));
     let args = args.clone();
-    tokio::spawn(gateway.reloader().watch(digest, files, move || reread(&args)));
+    tokio::spawn(gateway.reloader().watch(digest, candidate, watched, move || reread(&args)));
     tokio::spawn(background);
     let stop = gateway.serve(stop_signal()).await;
+    // The exporter waits for its runtime, so this one must not wait for it.
+    tokio::task::spawn_blocking(move || running.finish()).await?;
     match stop {
         Stop::Drained => Ok(DONE),
         Stop::Cut => {
@@ -105,7 +108,7 @@ async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8>
     }
 }
 
-async fn open(config: &Config) -> anyhow::Result<SqliteStore> {
+pub(crate) async fn open(config: &Config) -> anyhow::Result<SqliteStore> {
     if config.store.path == ":memory:" {
         return Ok(SqliteStore::open_in_memory().await?);
     }

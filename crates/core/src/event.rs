@@ -91,6 +91,9 @@ pub struct Event {
     pub timings: Timings,
     /// The request let something through because a part failed and the configuration says fail open.
     pub failed_open: bool,
+    /// What the candidate policy would have decided on the same findings; absent where none is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<Verdict>,
     /// Hash of the record before this one, hex.
     pub prev: String,
     /// SHA-256 over `prev` and the canonical JSON of the record without `hash`, hex.

@@ -5,13 +5,14 @@ use std::hash::Hasher;
 use std::sync::Arc;
 
 use bartizan_core::{
-    Anchors, Context, Coverage, Detector, Finding, Hold, Kind, Limits, Location, Origin, Part, Reason, Rule, RuleId,
-    Scores, Sink, Source, Span, Subject, ViewText, Views,
+    Anchors, Context, Coverage, Detector, Family, Finding, Hold, Kind, Limits, Location, Origin, Part, Reason, Rule,
+    RuleId, Scores, Sink, Source, Span, Subject, ViewText, Views,
 };
 use unicode_normalization::char::is_combining_mark;
 
 use crate::dedupe::dedupe;
 use crate::error::EngineError;
+use crate::meter::Meter;
 use crate::prefilter::{Lane, Prefilter, with_lanes};
 use crate::stream::{Stream, Surroundings};
 use crate::suppress::Suppression;
@@ -38,6 +39,8 @@ pub(crate) struct Traits {
     pub(crate) hold: Hold,
     always: bool,
     non_ascii: bool,
+    /// Whose time its calls take: that of its first rule.
+    family: Family,
 }
 
 /// One text to look at.
@@ -108,7 +111,8 @@ impl Engine {
             .iter()
             .map(|d| {
                 let Anchors { always, non_ascii, .. } = d.anchors();
-                Traits { views: d.views(), hold: d.hold(), always, non_ascii }
+                let family = d.rules().first().map_or(Family::Prompt, |rule| rule.id.family());
+                Traits { views: d.views(), hold: d.hold(), always, non_ascii, family }
             })
             .collect();
         let always = traits.iter().any(|t| t.always);
@@ -154,6 +158,13 @@ impl Engine {
     /// many of them.
     #[must_use]
     pub fn scan(&self, input: &Input<'_>) -> Scan {
+        self.scan_metered(input, &mut Meter::default())
+    }
+
+    /// The same with time kept: a rule family whose budget is used up does not look at the text, and the meter says
+    /// so.
+    #[must_use]
+    pub fn scan_metered(&self, input: &Input<'_>, meter: &mut Meter) -> Scan {
         let mut scan = Scan::default();
         let read = input.text.floor_char_boundary(self.limits.max_text);
         if read < input.text.len() {
@@ -167,7 +178,7 @@ impl Engine {
         let texts = views::build(text, &self.limits, &mut scan.coverage);
         let subject =
             Subject { text, kind: input.kind, origin: input.origin, context: input.context, texts: &texts, hits: &[] };
-        self.inspect(&subject, |_| true, &mut scan);
+        self.inspect(&subject, |_| true, meter, &mut scan);
         if !scan.findings.is_empty() {
             dedupe(&mut scan.findings);
             let before = scan.findings.len();
@@ -214,7 +225,13 @@ impl Engine {
 
     /// Calls the wanted detectors that have something to look at. The findings are as they come: several for one
     /// thing, in no particular order. Answers how many anchors were seen.
-    pub(crate) fn inspect(&self, subject: &Subject<'_>, wanted: impl Fn(usize) -> bool, scan: &mut Scan) -> usize {
+    pub(crate) fn inspect(
+        &self,
+        subject: &Subject<'_>,
+        wanted: impl Fn(usize) -> bool,
+        meter: &mut Meter,
+        scan: &mut Scan,
+    ) -> usize {
         let wanted = |at: usize| {
             wanted(at) && self.detectors.get(at).is_some_and(|d| d.concerns(subject.origin, &subject.context))
         };
@@ -223,8 +240,11 @@ impl Engine {
             let mut hits = 0;
             for (number, text) in subject.texts.iter().enumerate() {
                 hits += self.prefilter.pass(number, text, lanes, wanted, |at, lane| {
-                    if let Some(detector) = self.detectors.get(at) {
-                        self.call(detector.as_ref(), subject, lane, scan);
+                    if let (Some(detector), Some(traits)) = (self.detectors.get(at), self.traits.get(at)) {
+                        meter.run(traits.family, subject.text.len(), || {
+                            self.call(detector.as_ref(), subject, lane, scan);
+                        });
+                        lane.hits.clear();
                     }
                 });
             }
@@ -235,7 +255,7 @@ impl Engine {
                 let called =
                     !lane.hits.is_empty() || traits.always || (traits.non_ascii && foreign.intersects(traits.views));
                 if called && wanted(at) {
-                    self.call(detector, subject, lane, scan);
+                    meter.run(traits.family, subject.text.len(), || self.call(detector, subject, lane, scan));
                 }
             }
             hits

@@ -22,6 +22,7 @@ mod digits;
 mod engine;
 mod error;
 pub mod law;
+mod meter;
 mod prefilter;
 mod stream;
 mod suppress;
@@ -31,6 +32,7 @@ mod views;
 
 pub use engine::{Engine, Input, Scan};
 pub use error::EngineError;
+pub use meter::{Clock, Meter, Spent};
 pub use stream::{Step, Stream, Surroundings};
 pub use suppress::{RulePattern, Suppression};
 

@@ -16,6 +16,7 @@ use bartizan_core::{
 
 use crate::dedupe::{dedupe, place};
 use crate::engine::{Engine, Scan, Traits, shift, tail};
+use crate::meter::Meter;
 use crate::views;
 
 /// Length at which the whole text is checked first.
@@ -108,6 +109,7 @@ pub struct Stream {
     /// Findings told so far, by rule.
     told: BTreeSet<(u32, Span)>,
     finished: bool,
+    meter: Meter,
 }
 
 impl std::fmt::Debug for Stream {
@@ -151,6 +153,7 @@ impl Stream {
             check: Some(FIRST_CHECK),
             told: BTreeSet::new(),
             finished: false,
+            meter: Meter::default(),
         }
     }
 
@@ -202,6 +205,23 @@ impl Stream {
         self.close(step)
     }
 
+    /// [`Stream::push`] with time kept: a rule family whose budget is used up does not look any more, and the meter
+    /// says so.
+    pub fn push_metered(&mut self, piece: &str, meter: &mut Meter) -> Step {
+        std::mem::swap(&mut self.meter, meter);
+        let step = self.push(piece);
+        std::mem::swap(&mut self.meter, meter);
+        step
+    }
+
+    /// [`Stream::finish`] with time kept.
+    pub fn finish_metered(&mut self, meter: &mut Meter) -> Step {
+        std::mem::swap(&mut self.meter, meter);
+        let step = self.finish();
+        std::mem::swap(&mut self.meter, meter);
+        step
+    }
+
     /// Says that nothing more will come, and releases the rest.
     pub fn finish(&mut self) -> Step {
         let mut step = Step { start: self.released, ..Step::default() };
@@ -241,12 +261,18 @@ impl Stream {
 
     /// Looks at the window, releases what no finding can begin in any more, and tells the findings in it.
     fn advance(&mut self, last: bool, step: &mut Step) {
+        let mut meter = std::mem::take(&mut self.meter);
+        self.advance_within(last, step, &mut meter);
+        self.meter = meter;
+    }
+
+    fn advance_within(&mut self, last: bool, step: &mut Step, meter: &mut Meter) {
         let Self { engine, base, window, .. } = &*self;
         let text = self.text.get(window - base..).unwrap_or_default();
         let floor = self.released - window;
         let texts = views::build(text, engine.limits(), &mut Coverage::default());
         let mut scan = Scan::default();
-        let hits = self.inspect(text, &texts, |class| class == Class::Mask, &mut scan);
+        let hits = self.inspect(text, &texts, |class| class == Class::Mask, meter, &mut scan);
         // What begins before was final earlier, or begins in a word that the window has cut.
         scan.findings.retain(|f| f.span().start >= floor);
 
@@ -286,10 +312,11 @@ impl Stream {
     /// Looks at the whole text up to `to`, and tells what is not told yet. Only where this is the `last` look is
     /// everything final.
     fn look(&mut self, to: usize, last: bool, step: &mut Step) {
+        let mut meter = std::mem::take(&mut self.meter);
         let text = self.text.get(..to - self.base).unwrap_or_default();
         let mut scan = Scan::default();
         let texts = views::build(text, self.engine.limits(), &mut scan.coverage);
-        self.inspect(text, &texts, |_| true, &mut scan);
+        self.inspect(text, &texts, |_| true, &mut meter, &mut scan);
         let settled = if last {
             text.len()
         } else {
@@ -298,6 +325,7 @@ impl Stream {
             before_crossing(&reported, self.settled(text, &texts, 0, Class::Report))
         };
         drop(texts);
+        self.meter = meter;
         dedupe(&mut scan.findings);
         step.scores = scan.scores;
         if last {
@@ -342,7 +370,14 @@ impl Stream {
         }
     }
 
-    fn inspect(&self, text: &str, texts: &[ViewText<'_>], wanted: impl Fn(Class) -> bool, scan: &mut Scan) -> usize {
+    fn inspect(
+        &self,
+        text: &str,
+        texts: &[ViewText<'_>],
+        wanted: impl Fn(Class) -> bool,
+        meter: &mut Meter,
+        scan: &mut Scan,
+    ) -> usize {
         let Surroundings { system, direction, profile } = &self.around;
         let system: Vec<&str> = system.iter().map(String::as_str).collect();
         let subject = Subject {
@@ -353,7 +388,7 @@ impl Stream {
             texts,
             hits: &[],
         };
-        self.engine.inspect(&subject, |at| self.classes.get(at).is_some_and(|c| wanted(*c)), scan)
+        self.engine.inspect(&subject, |at| self.classes.get(at).is_some_and(|c| wanted(*c)), meter, scan)
     }
 
     /// Offset in `text` before which nothing changes any more for the detectors of a class, at least `floor`.

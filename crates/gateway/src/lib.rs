@@ -17,8 +17,10 @@ mod head;
 mod jwks;
 mod metrics;
 mod pass;
+mod pressure;
 mod proxy;
 mod reload;
+mod second;
 mod server;
 mod settings;
 mod shared;
@@ -27,12 +29,14 @@ mod stored;
 mod stream;
 mod surface;
 mod tls;
+mod trace;
 mod upstream;
 
 pub use admin::openapi;
 pub use bartizan_sign::SecretRef;
 pub use metrics::Metrics;
-pub use reload::{Next, Rejected, Reloader};
+pub use pressure::Shed;
+pub use reload::{Next, Rejected, Reloader, Watched};
 pub use server::{Gateway, GatewayError, Stop};
 pub use settings::{
     Accounting, Admin, AdminKey, CheckApi, Client, Dialect, OnBlock, Passthrough, Role, Settings, Store, Tenant,
@@ -40,4 +44,5 @@ pub use settings::{
 };
 pub use shared::Profiles;
 pub use tls::{ClientAuth, Tls};
-pub use upstream::{SendFuture, Transport, UpstreamError, Upstreams};
+pub use trace::{LogFormat, Telemetry};
+pub use upstream::{SendFuture, Transport, UpstreamError, Upstreams, transport};

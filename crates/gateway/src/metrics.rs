@@ -1,6 +1,9 @@
 //! Counters for `/metrics`, in the Prometheus text format.
 
-use bartizan_core::{Action, Direction, Protocol, RuleId, TenantId, Used, Verdict};
+use std::sync::atomic::AtomicU64;
+
+use bartizan_core::{Action, Direction, Family as RuleFamily, Protocol, RuleId, TenantId, Used, Verdict};
+use bartizan_guard::{Compared, Spent, Work};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -42,6 +45,35 @@ struct ErrorLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct DirectionLabels {
     direction: Word,
+}
+
+/// A guard is a rule family.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct GuardLabels {
+    guard: Word,
+    direction: Word,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CandidateLabels {
+    direction: Word,
+    live: Word,
+    candidate: Word,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ChangeLabels {
+    rule: String,
+    change: Word,
+}
+
+/// What one guard did.
+#[derive(Default)]
+struct Guards {
+    seconds: Family<GuardLabels, Counter<f64, AtomicU64>>,
+    findings: Family<GuardLabels, Counter>,
+    timeouts: Family<GuardLabels, Counter>,
+    failed_open: Family<GuardLabels, Counter>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -88,6 +120,12 @@ pub struct Metrics {
     charged: Family<CallerLabels, Counter>,
     tokens: Family<CallerLabels, Counter>,
     callers: Mutex<HashSet<CallerLabels>>,
+    guards: Guards,
+    segments: Family<ResultLabels, Counter>,
+    candidate: Family<CandidateLabels, Counter>,
+    changes: Family<ChangeLabels, Counter>,
+    queue: Gauge,
+    lag: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -113,6 +151,12 @@ impl Default for Metrics {
             delivered: Family::default(),
             delivery_failures: Family::default(),
             delivery_position: Family::default(),
+            guards: Guards::default(),
+            segments: Family::default(),
+            candidate: Family::default(),
+            changes: Family::default(),
+            queue: Gauge::default(),
+            lag: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("sink_records", "Records that a sink acknowledged", metrics.delivered.clone());
@@ -146,6 +190,24 @@ impl Default for Metrics {
         registry.register("charged_requests", "Requests sent, by tenant and key", metrics.charged.clone());
         registry.register("tokens", "Tokens in and out, by tenant and key", metrics.tokens.clone());
         registry.register("config_info", "The configuration in force, by its digest", metrics.config.clone());
+        let guards = &metrics.guards;
+        registry.register("guard_scan_seconds", "Time inside the detectors of a guard", guards.seconds.clone());
+        registry.register("guard_findings", "Findings by guard", guards.findings.clone());
+        registry.register("guard_timeouts", "Bodies that a guard had too little time for", guards.timeouts.clone());
+        registry.register(
+            "guard_failed_open",
+            "Bodies that passed although a guard had too little time for them",
+            guards.failed_open.clone(),
+        );
+        registry.register("segment_bytes", "Bytes of text scanned anew, and known already", metrics.segments.clone());
+        registry.register("candidate_decisions", "Verdicts of both policies", metrics.candidate.clone());
+        registry.register(
+            "candidate_changes",
+            "Bodies that the candidate would block, or let pass, other than the policy in force, by rule",
+            metrics.changes.clone(),
+        );
+        registry.register("scan_queue", "Large bodies that wait for a core", metrics.queue.clone());
+        registry.register("lag_seconds", "How late the program is with what it had planned", metrics.lag.clone());
         Self { registry, ..metrics }
     }
 }
@@ -174,8 +236,51 @@ impl Metrics {
     }
 
     /// Counts findings of a rule.
-    pub fn findings(&self, rule: &RuleId, count: u64) {
+    pub fn findings(&self, rule: &RuleId, direction: Direction, count: u64) {
+        self.guards.findings.get_or_create(&guard_labels(rule.family(), direction)).inc_by(count);
         self.findings.get_or_create(&RuleLabels { rule: rule.as_str().to_owned() }).inc_by(count);
+    }
+
+    /// Notes what each guard took for one body, and whether the body went on.
+    #[allow(clippy::cast_precision_loss, reason = "seconds are rounded anyway")]
+    pub fn guards(&self, direction: Direction, spent: &[(RuleFamily, Spent)], forwarded: bool) {
+        for (family, spent) in spent {
+            let labels = guard_labels(*family, direction);
+            self.guards.seconds.get_or_create(&labels).inc_by(spent.nanos as f64 / 1e9);
+            if spent.skips > 0 {
+                self.guards.timeouts.get_or_create(&labels).inc();
+                if forwarded {
+                    self.guards.failed_open.get_or_create(&labels).inc();
+                }
+            }
+        }
+    }
+
+    /// Counts how much text was scanned anew.
+    pub fn segments(&self, work: Work) {
+        for (result, bytes) in [("scanned", work.scanned), ("kept", work.kept)] {
+            self.segments.get_or_create(&ResultLabels { result: Word(result) }).inc_by(bytes as u64);
+        }
+    }
+
+    /// Counts what a candidate would have decided.
+    pub fn candidate(&self, direction: Direction, compared: &Compared) {
+        let Compared { live, candidate } = compared;
+        let labels = CandidateLabels {
+            direction: Word(direction.as_str()),
+            live: Word(live.verdict.as_str()),
+            candidate: Word(candidate.verdict.as_str()),
+        };
+        self.candidate.get_or_create(&labels).inc();
+        let (change, causes) = match (live.verdict >= Verdict::Hold, candidate.verdict >= Verdict::Hold) {
+            (false, true) => ("would-block", &candidate.causes),
+            (true, false) => ("would-pass", &live.causes),
+            _ => return,
+        };
+        for cause in causes {
+            let labels = ChangeLabels { rule: cause.name(), change: Word(change) };
+            self.changes.get_or_create(&labels).inc();
+        }
     }
 
     /// Counts a failure. `kind` is one of few words.
@@ -231,12 +336,19 @@ impl Metrics {
     /// The text format.
     #[must_use]
     pub fn encode(&self) -> String {
+        let (queue, lag) = crate::pressure::now();
+        self.queue.set(i64::try_from(queue).unwrap_or(i64::MAX));
+        self.lag.set(lag);
         let mut out = String::new();
         if prometheus_client::encoding::text::encode(&mut out, &self.registry).is_err() {
             out.clear();
         }
         out
     }
+}
+
+fn guard_labels(family: RuleFamily, direction: Direction) -> GuardLabels {
+    GuardLabels { guard: Word(family.as_str()), direction: Word(direction.as_str()) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use bartizan_core::{Coverage, Direction, Part, Reason};
-use bartizan_guard::{Noted, Request as Record};
+use bartizan_guard::{Noted, ReplyFacts, Request as Record};
 use bartizan_wire::ErrorKind;
 use http::header::CONTENT_TYPE;
 use http::{Method, Request, Response};
@@ -14,21 +14,23 @@ use http::{Method, Request, Response};
 use crate::body::read;
 use crate::failure::{Failure, json};
 use crate::head::{check_rest, is_plain_type, reply_headers};
-use crate::proxy::{admit, body_failure, contained, event_header, protocol_of, reply_failure};
+use crate::proxy::{admit, begin, body_failure, contained, event_header, protocol_of, reply_failure};
 use crate::settings::{Dialect, Passthrough};
 use crate::shared::{Live, Shared, append, know};
 use crate::stack::GUARDED;
+use crate::trace::Journey;
 use crate::upstream::{Outgoing, UpstreamError};
 
 /// A path that no route reads.
 pub(crate) async fn unread(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
     let protocol = protocol_of(&request);
-    contained(&shared, protocol, async {
+    let journey = begin(&shared, protocol, &request);
+    contained(&shared, protocol, &journey, async {
         let live = shared.live();
         let path = request.uri().path();
         let rule = live.settings.passthrough.iter().position(|rule| rule.fits(request.method().as_str(), path));
         match rule.and_then(|at| live.settings.passthrough.get(at)) {
-            Some(rule) => pass(&shared, &live, rule, request).await,
+            Some(rule) => pass(&shared, &live, rule, request, &journey).await,
             None => Err(refused(path)),
         }
     })
@@ -55,10 +57,11 @@ async fn pass(
     live: &Arc<Live>,
     rule: &Passthrough,
     request: Request<Body>,
+    journey: &Journey,
 ) -> Result<Response<Body>, Failure> {
     let (admitted, _in_flight) = admit(shared, live, &request)?;
     let live = &Arc::clone(live).for_caller(&admitted)?;
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     // What nobody reads cannot be held to a list of models or a budget.
     let held = !admitted.grant.models.is_empty() || admitted.accounts.iter().any(|a| a.quota.has_budget());
     if held && parts.method != Method::GET {
@@ -93,6 +96,8 @@ async fn pass(
         (event, permitted)
     };
     let (event, permitted) = unread(Direction::Request, body);
+    journey.decided(&shared.tracing, &event, &ReplyFacts::default());
+    journey.upstream(&shared.tracing, "", name, &mut parts.headers);
     append(shared, event, None).await?;
     let tenant = record.principal.tenant.clone();
     let outgoing = Outgoing {
@@ -109,6 +114,7 @@ async fn pass(
     let idle = Duration::from_millis(live.settings.timeouts.idle_ms);
     let body = read(body, limit, idle).await.map_err(reply_failure)?;
     let (event, permitted) = unread(Direction::Reply, body);
+    journey.decided(&shared.tracing, &event, &ReplyFacts::default());
     append(shared, event, None).await?;
     let mut response = json(head.status.as_u16(), permitted.into_inner().body);
     if let Some(kind) = head.headers.get(CONTENT_TYPE).filter(|v| is_plain_type(v)) {

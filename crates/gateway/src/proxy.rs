@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use bartizan_access::{Price, RequestBound, request_bound};
 use bartizan_core::{Action, Direction, Event, Exchange, Protocol, TenantId, Timings};
-use bartizan_guard::{Checked, Kept, Meta, Noted, Parsed, ReplyContext, Request as Record, Route};
+use bartizan_guard::{Checked, Kept, Meta, Noted, Parsed, ReplyContext, ReplyFacts, Request as Record, Route};
 use bartizan_policy::{Cause, Outcome, Permitted};
 use bartizan_wire::{ErrorKind, error_body, refusal_body, refusal_stream};
 use futures_util::FutureExt;
@@ -23,12 +23,14 @@ use crate::body::{BodyError, decoded, read};
 use crate::coding::{Coding, Unpacker, coding};
 use crate::failure::{Failure, json};
 use crate::head::{check_head, check_rest, reply_headers};
+use crate::pressure;
 use crate::settings::{Dialect, OnBlock};
 use crate::shared::{Asked, InFlight, Live, Shared, append, kept, know};
 use crate::stored::Question;
 use crate::stream;
 use crate::surface::Surface;
 use crate::tls::ClientCertificate;
+use crate::trace::Journey;
 use crate::upstream::{Outgoing, UpstreamError};
 
 /// Bodies up to this size are checked on the async worker: the check takes less time than a thread switch costs.
@@ -44,24 +46,27 @@ pub(crate) async fn exchange(
     request: Request<Body>,
 ) -> Response<Body> {
     let surface = surface.into();
-    contained(&shared, surface.protocol, converse(&shared, surface, request)).await
+    let journey = begin(&shared, surface.protocol, &request);
+    contained(&shared, surface.protocol, &journey, converse(&shared, surface, request, &journey)).await
 }
 
 /// A question without a body, such as for the list of models.
 pub(crate) async fn look_up(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
     let protocol = protocol_of(&request);
-    let question = Question::default();
-    contained(&shared, protocol, async { fetch(&shared, protocol, Protocol::Json, question, request).await }).await
+    let journey = begin(&shared, protocol, &request);
+    let work = fetch(&shared, protocol, Protocol::Json, Question::default(), request, &journey);
+    contained(&shared, protocol, &journey, work).await
 }
 
 /// A question about a stored response. What comes back is examined as the response itself was, or would have been.
 pub(crate) async fn stored(State(shared): State<Arc<Shared>>, mut request: Request<Body>) -> Response<Body> {
     let protocol = Protocol::OpenaiResponses;
+    let journey = begin(&shared, protocol, &request);
     let work = async {
         let question = Question::take(request.uri_mut())?;
-        fetch(&shared, protocol, protocol, question, request).await
+        fetch(&shared, protocol, protocol, question, request, &journey).await
     };
-    contained(&shared, protocol, work).await
+    contained(&shared, protocol, &journey, work).await
 }
 
 /// A route of which this operation is not served.
@@ -86,17 +91,26 @@ pub(crate) fn protocol_of(request: &Request<Body>) -> Protocol {
     }
 }
 
+/// The line and the spans of a request that begins.
+pub(crate) fn begin(shared: &Shared, protocol: Protocol, request: &Request<Body>) -> Arc<Journey> {
+    let requests = shared.live().settings.telemetry.requests;
+    Arc::new(shared.tracing.begin(protocol, request.headers(), requests))
+}
+
 /// A panic in a handler is a defect, and it must not open the door: the caller gets an error, the counter moves.
 pub(crate) async fn contained(
     shared: &Shared,
     protocol: Protocol,
+    journey: &Journey,
     work: impl Future<Output = Result<Response<Body>, Failure>>,
 ) -> Response<Body> {
-    match AssertUnwindSafe(work).catch_unwind().await {
+    let response = match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(response)) => response,
         Ok(Err(failure)) => failure.respond(protocol, &shared.metrics),
         Err(_) => Failure::new(ErrorKind::Internal, "panic", "internal error").respond(protocol, &shared.metrics),
-    }
+    };
+    journey.status(response.status().as_u16());
+    response
 }
 
 pub(crate) fn admit(shared: &Shared, live: &Live, request: &Request<Body>) -> Result<(Admitted, InFlight), Failure> {
@@ -111,6 +125,9 @@ pub(crate) fn admit(shared: &Shared, live: &Live, request: &Request<Body>) -> Re
         Rejection::Key => Failure::new(ErrorKind::Unauthorized, "key", "a valid key is needed"),
         Rejection::NotReady => Failure::new(ErrorKind::Unavailable, "jwks", "tokens cannot be checked yet; try again"),
     })?;
+    if pressure::is_high(&live.settings.shed) {
+        return Err(Failure::new(ErrorKind::Unavailable, "overload", "the gateway is too busy; try again"));
+    }
     let overload = || Failure::new(ErrorKind::Unavailable, "overload", "too many requests in flight; try again");
     let entry = shared
         .access
@@ -147,11 +164,16 @@ fn charge(
     charge.map(Some).map_err(Failure::denied)
 }
 
-async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>) -> Result<Response<Body>, Failure> {
+async fn converse(
+    shared: &Arc<Shared>,
+    surface: Surface,
+    request: Request<Body>,
+    journey: &Arc<Journey>,
+) -> Result<Response<Body>, Failure> {
     let live = shared.live();
     let (admitted, in_flight) = admit(shared, &live, &request)?;
     let live = live.for_caller(&admitted)?;
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let coding = check_head(&parts.headers)?;
     let path = check_rest(&live, &parts)?;
     let body = request_body(&live, body, coding).await?;
@@ -169,8 +191,9 @@ async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>
     know(shared, &admitted.principal.tenant).await?;
     let record = Record::start(admitted.principal, &route, &live.guard);
 
-    let checked = check(&live, parsed, ReplyContext::default(), target).await?;
+    let checked = check(shared, &live, parsed, ReplyContext::default(), target, &record.principal.tenant).await?;
     let settled = settle(shared, &record, checked);
+    journey.decided(&shared.tracing, &settled.event, &settled.facts);
     let model = settled.event.model.clone();
     let Some(permitted) = settled.permitted else {
         append(shared, settled.event, kept).await?;
@@ -183,6 +206,7 @@ async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>
         charge.sent();
     }
     let tenant = record.principal.tenant.clone();
+    journey.upstream(&shared.tracing, &model, &route, &mut parts.headers);
     let outgoing = Outgoing {
         tenant: &tenant,
         method: Method::POST,
@@ -203,7 +227,18 @@ async fn converse(shared: &Arc<Shared>, surface: Surface, request: Request<Body>
     };
     let context = settled.context;
     let live = Arc::clone(&live);
-    let asked = Asked { live, surface, record, model, context, resume_after: None, target, in_flight, charge };
+    let asked = Asked {
+        live,
+        surface,
+        record,
+        model,
+        context,
+        resume_after: None,
+        target,
+        in_flight,
+        charge,
+        journey: Arc::clone(journey),
+    };
     answer(shared, asked, reply).await
 }
 
@@ -214,11 +249,12 @@ async fn fetch(
     protocol: Protocol,
     question: Question,
     request: Request<Body>,
+    journey: &Arc<Journey>,
 ) -> Result<Response<Body>, Failure> {
     let live = shared.live();
     let (admitted, in_flight) = admit(shared, &live, &request)?;
     let live = live.for_caller(&admitted)?;
-    let (parts, _) = request.into_parts();
+    let (mut parts, _) = request.into_parts();
     // All tenants share the provider's key there, and an id does not say whose response it names.
     if protocol == Protocol::OpenaiResponses
         && !admitted.pass_credentials
@@ -236,12 +272,14 @@ async fn fetch(
     let route = live.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
     know(shared, &admitted.principal.tenant).await?;
     let record = Record::start(admitted.principal, &route, &live.guard);
-    let checked = check(&live, live.guard.no_body(protocol), ReplyContext::default(), target).await?;
+    let tenant = record.principal.tenant.clone();
+    let checked = check(shared, &live, live.guard.no_body(protocol), ReplyContext::default(), target, &tenant).await?;
     let settled = settle(shared, &record, checked);
+    journey.decided(&shared.tracing, &settled.event, &settled.facts);
     let Some(permitted) = settled.permitted else {
         return Err(Failure::new(ErrorKind::Internal, "empty", "internal error"));
     };
-    let tenant = record.principal.tenant.clone();
+    journey.upstream(&shared.tracing, "", &route, &mut parts.headers);
     let outgoing = Outgoing {
         tenant: &tenant,
         method: parts.method.clone(),
@@ -262,6 +300,7 @@ async fn fetch(
         target,
         in_flight,
         charge: None,
+        journey: Arc::clone(journey),
     };
     answer(shared, asked, reply).await
 }
@@ -313,19 +352,32 @@ async fn read_request(live: &Live, protocol: Protocol, body: Vec<u8>) -> Result<
     parsed.map_err(|e| Failure::new(ErrorKind::InvalidRequest, "invalid_request", e.to_string()))
 }
 
-async fn check(live: &Arc<Live>, parsed: Parsed, context: ReplyContext, target: usize) -> Result<Checked, Failure> {
+async fn check(
+    shared: &Arc<Shared>,
+    live: &Arc<Live>,
+    parsed: Parsed,
+    context: ReplyContext,
+    target: usize,
+    tenant: &TenantId,
+) -> Result<Checked, Failure> {
     let large = parsed.bytes() > INLINE || parsed.may_hold_documents();
-    let live = Arc::clone(live);
+    let second = shared.second.begin(live, &parsed, &context, target);
+    let (live, tenant) = (Arc::clone(live), tenant.clone());
     let work = move || {
         let upstream = live.upstreams.settings(target);
         let name = upstream.map_or("", |u| u.name.as_str());
-        live.guard.check(parsed, &context, Route { name, opaque: upstream.and_then(|u| u.opaque.as_ref()) })
+        let opaque = upstream.and_then(|u| u.opaque.as_ref());
+        live.guard.check(parsed, &context, Route { name, opaque, tenant: Some(&tenant) })
     };
-    if large { off_worker(work).await } else { Ok(work()) }
+    let checked = if large { off_worker(work).await? } else { work() };
+    if let Some(second) = second {
+        second.compare(Arc::clone(&shared.metrics), &checked);
+    }
+    Ok(checked)
 }
 
 pub(crate) async fn off_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Failure::new(ErrorKind::Internal, "panic", "internal error"))
+    pressure::off_worker(work).await.ok_or_else(|| Failure::new(ErrorKind::Internal, "panic", "internal error"))
 }
 
 /// What became of a checked body: the record, what may be sent, and what the reply is compared with.
@@ -337,16 +389,19 @@ pub(crate) struct Settled {
     context: ReplyContext,
     /// What the caller may be told.
     notice: Option<String>,
+    facts: ReplyFacts,
 }
 
 pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Settled {
-    let Checked { outcome, assessment, meta, context, notice, parse_us, scan_us } = checked;
+    let Checked { outcome, assessment, meta, context, notice, parse_us, scan_us, spent, work, compared, facts } =
+        checked;
     let verdict = outcome.verdict();
     let mut noted = Noted {
         verdict,
         suppressed: assessment.suppressed,
         scores: assessment.max_scores(),
         timings: Timings { parse_us, scan_us, ..Timings::default() },
+        compared,
         ..Noted::default()
     };
     noted.count(assessment.findings.iter().map(|f| &f.finding));
@@ -379,8 +434,13 @@ pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Sett
         noted.hmacs.extend(digest.map(|digest| (meta.direction.as_str().to_owned(), digest)));
     }
     shared.metrics.guard_time(meta.direction, Duration::from_micros(parse_us + scan_us));
+    shared.metrics.segments(work);
+    shared.metrics.guards(meta.direction, &spent, permitted.is_some());
+    if let Some(compared) = &noted.compared {
+        shared.metrics.candidate(meta.direction, compared);
+    }
     let event = shared.recorder.event(record, &meta, noted);
-    Settled { event, permitted, meta, context, notice }
+    Settled { event, permitted, meta, context, notice, facts }
 }
 
 /// For the operator's log. Causes name rules and places, never content.
@@ -495,10 +555,12 @@ async fn whole_reply(
             return Err(Failure::new(ErrorKind::Upstream, "invalid_reply", "the upstream's reply cannot be read"));
         }
     };
-    let checked = check(&asked.live, parsed, asked.context.clone(), asked.target).await?;
+    let tenant = &asked.record.principal.tenant;
+    let checked = check(shared, &asked.live, parsed, asked.context.clone(), asked.target, tenant).await?;
     let mut settled = settle(shared, &asked.record, checked);
     settled.event.model.clone_from(&asked.model);
     settled.event.timings.upstream_us = upstream_us;
+    asked.journey.decided(&shared.tracing, &settled.event, &settled.facts);
     append(shared, settled.event, kept).await?;
     match settled.permitted {
         Some(permitted) => Ok(json(200, permitted.into_inner().body)),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest;
+use bartizan_core::Deed;
 use bartizan_guard::Guard;
 
 use crate::settings::Settings;
@@ -31,8 +32,12 @@ pub struct Next {
     pub profiles: Profiles,
     /// Names the configuration in metrics and records: hex.
     pub digest: String,
-    /// Every file that it was read from, secrets and rule packs included.
-    pub files: Vec<PathBuf>,
+    /// Names what decides about content, hex.
+    pub policy: String,
+    /// What `policy` would be if the candidate were in force.
+    pub candidate: Option<String>,
+    /// Every file that it was read from, secrets and rule packs included, as they were before they were read.
+    pub watched: Watched,
 }
 
 /// Why a configuration is not taken.
@@ -47,9 +52,16 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    fn new(reason: String, files: Vec<PathBuf>) -> Self {
-        Self { reason, place: None, files }
+    fn new(reason: String) -> Self {
+        Self { reason, ..Self::default() }
     }
+}
+
+/// A configuration that is in force now.
+struct Taken {
+    digest: String,
+    policy: String,
+    candidate: Option<String>,
 }
 
 /// Puts configurations in force.
@@ -69,29 +81,29 @@ impl Reloader {
     /// # Errors
     /// It cannot be used, or differs in what needs a restart. The one in force stays.
     pub fn swap(&self, next: Next) -> Result<(), Rejected> {
-        let Next { settings, guard, profiles, files, .. } = next;
+        let Next { settings, guard, profiles, .. } = next;
         let changed = needs_restart(&self.shared.live().settings, &settings);
         if !changed.is_empty() {
             let reason = format!("a restart is needed for a change of {}", changed.join(", "));
-            return Err(Rejected::new(reason, files));
+            return Err(Rejected::new(reason));
         }
-        let live = Live::build(guard, profiles, settings, None, self.address, &self.shared.access)
-            .map_err(|reason| Rejected::new(reason, files))?;
+        let live =
+            Live::build(guard, profiles, settings, None, self.address, &self.shared.access).map_err(Rejected::new)?;
         self.shared.put(live);
         Ok(())
     }
 
     /// Looks for changes of the files, and for SIGHUP, until the process ends. `load` reads the configuration anew;
-    /// `digest` and `files` are those of the one in force.
+    /// The other three are of the one in force.
     pub async fn watch(
         self,
         digest: String,
-        files: Vec<PathBuf>,
+        mut candidate: Option<String>,
+        mut watched: Watched,
         load: impl Fn() -> Result<Next, Rejected> + Send + Sync + 'static,
     ) {
-        // Before anything that takes time: what changes meanwhile is a change.
-        let mut watched = Watched::of(files);
         self.shared.metrics.config(true, &digest, now());
+        self.record(Deed::ConfigLoaded, &digest, None).await;
         let load = Arc::new(load);
         // What changed between reading the configuration and the first look at its files shows in its digest.
         let mut read = Some(digest);
@@ -116,39 +128,60 @@ impl Reloader {
             watched = back;
             match done {
                 None => {}
-                Some(Ok(digest)) => {
+                Some(Ok(Taken { digest, policy, candidate: tried })) => {
                     self.shared.metrics.config(true, &digest, now());
                     tracing::info!(digest, "configuration reloaded");
+                    self.record(Deed::ConfigLoaded, &digest, None).await;
+                    if std::mem::replace(&mut candidate, tried).is_some_and(|promoted| promoted == policy) {
+                        self.record(Deed::PolicyPromoted, &policy, None).await;
+                    }
                 }
                 Some(Err(Rejected { reason, place, .. })) => {
                     self.shared.metrics.config(false, "", 0);
                     let (file, line, column) = place.unwrap_or_default();
                     tracing::error!(
-                        file,
+                        file = file.as_str(),
                         line,
                         column,
                         reason,
                         "the new configuration is not taken; the last good one stays"
                     );
+                    self.record(Deed::ConfigRejected, "", Some((file, line, column))).await;
                 }
             }
         }
     }
 
-    fn turn(&self, load: &dyn Fn() -> Result<Next, Rejected>, watched: &mut Watched) -> Result<String, Rejected> {
+    fn turn(&self, load: &dyn Fn() -> Result<Next, Rejected>, watched: &mut Watched) -> Result<Taken, Rejected> {
         let done = load().and_then(|next| {
-            let (digest, files) = (next.digest.clone(), next.files.clone());
-            self.swap(next).map(|()| (digest, files))
+            let (digest, policy, candidate) = (next.digest.clone(), next.policy.clone(), next.candidate.clone());
+            let seen = next.watched.clone();
+            let swapped = self.swap(next);
+            // What is not taken may be mended in files of its own.
+            watched.0.extend(seen.0.clone());
+            swapped.map(|()| (Taken { digest, policy, candidate }, seen))
         });
         match done {
-            Ok((digest, files)) => {
-                watched.only(files);
-                Ok(digest)
+            Ok((taken, seen)) => {
+                *watched = seen;
+                Ok(taken)
             }
             Err(rejected) => {
                 watched.also(&rejected.files);
                 Err(rejected)
             }
+        }
+    }
+
+    /// The log quotes what is wrong, the chain only says where: a mistyped value may be a secret.
+    async fn record(&self, deed: Deed, subject: &str, place: Option<(String, usize, usize)>) {
+        let detail = place.map_or_else(BTreeMap::new, |(file, line, column)| {
+            [("file", file), ("line", line.to_string()), ("column", column.to_string())]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into()
+        });
+        if let Err(error) = self.shared.recorder.act(deed, subject, "", detail).await {
+            tracing::error!(%error, deed = deed.as_str(), "cannot record a change of the configuration");
         }
     }
 }
@@ -160,6 +193,8 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("`tls` on or off", old.tls.is_some() != new.tls.is_some()),
         ("`admin`", old.admin != new.admin),
         ("`store`", old.store != new.store),
+        ("`telemetry`", old.telemetry != new.telemetry),
+        ("`admin`", old.admin != new.admin),
         ("`max_connections`", old.max_connections != new.max_connections),
         ("`max_in_flight`", old.max_in_flight != new.max_in_flight),
         ("`timeouts.header_ms`", old.timeouts.header_ms != new.timeouts.header_ms),
@@ -211,13 +246,15 @@ struct Seen {
 }
 
 /// Files with what was last seen of them.
-#[derive(Debug, Default)]
-struct Watched(BTreeMap<PathBuf, Option<Seen>>);
+#[derive(Clone, Debug, Default)]
+pub struct Watched(BTreeMap<PathBuf, Option<Seen>>);
 
 impl Watched {
-    fn of(files: Vec<PathBuf>) -> Self {
+    /// The files as they are now.
+    #[must_use]
+    pub fn of(files: &[PathBuf]) -> Self {
         let mut watched = Self::default();
-        watched.also(&files);
+        watched.also(files);
         watched
     }
 
@@ -225,11 +262,6 @@ impl Watched {
         for file in files {
             self.0.entry(file.clone()).or_insert_with(|| look(file, None));
         }
-    }
-
-    fn only(&mut self, files: Vec<PathBuf>) {
-        self.0.retain(|file, _| files.contains(file));
-        self.also(&files);
     }
 
     /// True where the content of a file is another than when it was looked at last.
@@ -264,7 +296,7 @@ mod tests {
     fn a_change_is_seen_whatever_the_clock_says() {
         let file = std::env::temp_dir().join(format!("bartizan-reload-{}", std::process::id()));
         std::fs::write(&file, "one").unwrap();
-        let mut watched = Watched::of(vec![file.clone()]);
+        let mut watched = Watched::of(std::slice::from_ref(&file));
         assert!(!watched.changed());
         // The same length within the same tick of the clock.
         std::fs::write(&file, "two").unwrap();

@@ -217,7 +217,9 @@ impl Gateway {
         if let Some((socket, service)) = self.control {
             listeners.spawn(accept_local(socket, service, stopping.clone(), tracker.clone()));
         }
+        let measuring = tokio::spawn(crate::pressure::measure());
         stop.await;
+        measuring.abort();
         stopping.cancel();
         tracker.close();
         let drained = async {

@@ -12,7 +12,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::pressure::Shed;
 use crate::tls::Tls;
+use crate::trace::Telemetry;
 
 /// How a blocked caller is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -445,6 +447,12 @@ pub struct Settings {
     pub max_in_flight: usize,
     /// Most open connections; more wait until one is closed.
     pub max_connections: usize,
+    /// When requests are turned away because the program is too busy.
+    pub shed: Shed,
+    /// What the program says about itself.
+    pub telemetry: Telemetry,
+    /// Each how manyeth body a candidate looks at that needs a scan of its own; 0 is none.
+    pub candidate_every: u32,
     /// Bounds in time.
     pub timeouts: Timeouts,
     /// Where decisions are recorded.
@@ -472,6 +480,9 @@ impl Default for Settings {
             hosts: Vec::new(),
             max_in_flight: 512,
             max_connections: 2048,
+            shed: Shed::default(),
+            telemetry: Telemetry::default(),
+            candidate_every: 1,
             timeouts: Timeouts::default(),
             store: Store::default(),
             pass_headers: Vec::new(),

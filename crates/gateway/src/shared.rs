@@ -16,9 +16,11 @@ use crate::access::{Access, Charge, Entry};
 use crate::admission::{Admission, Admitted};
 use crate::failure::Failure;
 use crate::metrics::Metrics;
+use crate::second::Seconds;
 use crate::settings::Settings;
 use crate::surface::Surface;
 use crate::tls::Tls;
+use crate::trace::{Journey, Tracing};
 use crate::upstream::Upstreams;
 
 /// What lives as long as the process.
@@ -30,6 +32,9 @@ pub(crate) struct Shared {
     pub(crate) access: Arc<Access>,
     /// False after a record could not be written, until one can.
     pub(crate) recording: AtomicBool,
+    /// Bodies that a candidate looks at.
+    pub(crate) second: Seconds,
+    pub(crate) tracing: Tracing,
 }
 
 /// Guards of callers that have others than the rest, by the name of their profile.
@@ -101,6 +106,7 @@ impl Live {
 impl Shared {
     pub(crate) fn new(live: Live, recorder: Recorder, metrics: Arc<Metrics>, access: Arc<Access>) -> Self {
         let places = live.settings.max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
+        let tracing = Tracing::new(&live.settings.telemetry);
         Self {
             live: ArcSwap::from_pointee(live),
             recorder,
@@ -108,6 +114,8 @@ impl Shared {
             in_flight: Arc::new(Semaphore::new(places)),
             access,
             recording: AtomicBool::new(true),
+            second: Seconds::default(),
+            tracing,
         }
     }
 
@@ -148,6 +156,7 @@ pub(crate) struct Asked {
     pub(crate) in_flight: InFlight,
     /// `None` where nobody is charged.
     pub(crate) charge: Option<Charge>,
+    pub(crate) journey: Arc<Journey>,
 }
 
 /// Opens the keys of a tenant for its records.
@@ -173,7 +182,7 @@ fn unrecorded() -> Failure {
 pub(crate) async fn append(shared: &Shared, event: Event, kept: Option<Kept>) -> Result<(), Failure> {
     shared.metrics.decision(event.protocol, event.direction, event.verdict, event.action);
     for (rule, count) in &event.rules {
-        shared.metrics.findings(rule, *count);
+        shared.metrics.findings(rule, event.direction, *count);
     }
     if event.failed_open {
         shared.metrics.failed_open();

@@ -82,6 +82,7 @@ async fn run(
         let output = match frame {
             Ok(Some(Ok(frame))) => match frame.into_data() {
                 Ok(data) => {
+                    asked.journey.chunk();
                     let plain = match unpacker.as_mut() {
                         None => Ok(data),
                         Some(unpacker) => unpacker.push(&data).map(Bytes::from),
@@ -151,7 +152,13 @@ async fn record(shared: &Shared, asked: &Asked, stream: &ReplyStream, kept: Opti
     };
     let mut noted = stream.noted();
     noted.timings.upstream_us = upstream_us;
+    shared.metrics.guards(meta.direction, &noted.spent, noted.action != bartizan_core::Action::Cut);
+    if let Some(compared) = &noted.compared {
+        shared.metrics.candidate(meta.direction, compared);
+    }
+    let facts = std::mem::take(&mut noted.facts);
     let event = shared.recorder.event(&asked.record, &meta, noted);
+    asked.journey.decided(&shared.tracing, &event, &facts);
     let recorded = append(shared, event, kept).await.is_ok();
     if !recorded {
         shared.metrics.error("store");

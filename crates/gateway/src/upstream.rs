@@ -360,7 +360,11 @@ fn base(url: &str, azure: bool) -> Result<String, String> {
     Ok(endings.iter().find_map(|ending| trimmed.strip_suffix(ending)).unwrap_or(trimmed).to_owned())
 }
 
-pub(crate) fn transport(timeouts: &Timeouts, needs_tls: bool) -> Result<Box<dyn Transport>, String> {
+/// A pooled client over TCP, with TLS where it is needed.
+///
+/// # Errors
+/// TLS is needed and the system has no root certificates.
+pub fn transport(timeouts: &Timeouts, needs_tls: bool) -> Result<Box<dyn Transport>, String> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);

@@ -3,43 +3,48 @@
 use std::collections::BTreeMap;
 
 use bartizan_core::{Context, Exchange, Family, Finding, Kind, Location, Part, Reason, Scores, Source, Span, Text};
-use bartizan_engine::{Engine, Input};
-use bartizan_policy::{Assessment, TextFinding};
+use bartizan_engine::Input;
+use bartizan_policy::{Assessment, TextFinding, Unfinished};
 
+use crate::cache::Scanner;
 use crate::documents;
 
 /// What the engine says of every text of the exchange. The context holds the operator's text to look for leaks of.
-pub(crate) fn assess(engine: &Engine, exchange: &Exchange, context: Context<'_>) -> Assessment {
+pub(crate) fn assess<'a>(scanner: &mut Scanner<'a>, exchange: &'a Exchange, context: Context<'_>) -> Assessment {
     let mut out = Assessment::default();
     let mut scores = BTreeMap::new();
     let leaves = leaves_by_container(exchange);
     for (index, text) in exchange.texts.iter().enumerate() {
-        let input = Input { text: &text.value, kind: text.kind, origin: &text.origin, context };
-        let scan = engine.scan(&input);
+        let scan = scanner.text(text, context);
         out.suppressed += scan.suppressed;
         out.coverage.merge(&scan.coverage);
         note_scores(&mut scores, text.origin.source, scan.scores);
+        if scan.findings.is_empty() {
+            continue;
+        }
         match leaves.get(&index) {
-            None => out.findings.extend(scan.findings.into_iter().map(|f| located(exchange, index, text, f))),
-            Some(inside) => attribute_to_leaves(exchange, index, inside, scan.findings, &mut out.findings),
+            None => out.findings.extend(scan.into_findings().into_iter().map(|f| located(exchange, index, text, f))),
+            Some(inside) => attribute_to_leaves(exchange, index, inside, scan.into_findings(), &mut out.findings),
         }
     }
     for message in &exchange.messages {
         for run in message.parts.chunk_by(|a, b| same_source(exchange, *a, *b)).filter(|run| run.len() > 1) {
-            assess_joined(engine, exchange, run, context, &mut out, &mut scores);
+            assess_joined(scanner, exchange, run, context, &mut out, &mut scores);
         }
     }
     for document in &exchange.extracted {
         documents::note_coverage(document, &mut out.coverage);
         let passages: Vec<usize> = document.texts.clone().collect();
         if passages.len() > 1 {
-            assess_joined(engine, exchange, &passages, context, &mut out, &mut scores);
+            assess_joined(scanner, exchange, &passages, context, &mut out, &mut scores);
         }
     }
     bring_home(exchange, &mut out.findings);
     out.findings.sort_by_key(|f| (f.text, f.finding.span(), f.finding.rule.clone()));
     out.findings.dedup_by(|later, first| same_place(first, later));
     out.scores = scores.into_iter().collect();
+    out.unfinished =
+        scanner.meter.take_skipped().into_iter().map(|(family, bytes)| Unfinished { family, bytes }).collect();
     out
 }
 
@@ -180,7 +185,7 @@ fn inside_literal(text: &Text, span: Span) -> Option<Span> {
 
 /// A model reads the parts of a message as one text, so what crosses a border between two parts is looked for too.
 fn assess_joined(
-    engine: &Engine,
+    scanner: &mut Scanner<'_>,
     exchange: &Exchange,
     parts: &[usize],
     context: Context<'_>,
@@ -199,9 +204,9 @@ fn assess_joined(
         joined.push_str(&text.value);
         borders.push((*index, *text, Span::new(start, joined.len())));
     }
-    let scan = engine.scan(&Input { text: &joined, kind: first.kind, origin: &first.origin, context });
+    let scan = scanner.input(&Input { text: &joined, kind: first.kind, origin: &first.origin, context });
     note_scores(scores, first.origin.source, scan.scores);
-    for finding in scan.findings {
+    for finding in scan.into_findings() {
         let span = finding.span();
         let covered: Vec<_> = borders.iter().filter(|(_, _, part)| part.overlaps(span)).collect();
         if covered.len() < 2 {

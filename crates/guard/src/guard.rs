@@ -2,25 +2,29 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bartizan_core::report::Flags;
 use bartizan_core::{
-    Context, Coverage, Detector, Direction, EngineId, Exchange, Finding, Kind, Limits, Location, Mode, Profile,
-    Protocol, Rule, Scores, Source, Verdict,
+    Context, Coverage, Detector, Direction, EngineId, Exchange, Family, Finding, Kind, Limits, Location, Mode, Profile,
+    Protocol, Rule, Scores, Source, TenantId, Verdict,
 };
-use bartizan_engine::{Engine, EngineError, Surroundings};
-use bartizan_policy::{Assessment, OpaqueTable, Outcome, Permitted, Table, decide};
+use bartizan_engine::{Clock, Engine, EngineError, Meter, Spent, Surroundings};
+use bartizan_policy::{Assessment, OpaqueTable, Outcome, Permitted, Table, decide, judge};
 use bartizan_rules::RulesError;
 use bartizan_wire::WireError;
 
 use crate::assess::assess;
+use crate::cache::{Scanner, SegmentCache, Work};
+use crate::candidate::{Candidate, Compared};
 use crate::checks::Checks;
 use crate::documents;
 use crate::exchange::{Meta, ReplyContext, bare_text, micros, rewrite};
+use crate::facts::ReplyFacts;
 use crate::settings::Settings;
-use crate::stream::ReplyStream;
+use crate::stream::{Policies, ReplyStream};
 
 /// Why a guard could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -48,10 +52,12 @@ pub struct Route<'a> {
     pub name: &'a str,
     /// Another treatment of unreadable parts than the policy's.
     pub opaque: Option<&'a OpaqueTable>,
+    /// Whose traffic: what the engine said of a text is kept for the tenant's next request. Without one nothing is.
+    pub tenant: Option<&'a TenantId>,
 }
 
 /// One body, read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Parsed {
     exchange: Exchange,
     parse_us: u64,
@@ -124,6 +130,14 @@ pub struct Checked {
     pub parse_us: u64,
     /// Microseconds of scanning and deciding.
     pub scan_us: u64,
+    /// What each guard took.
+    pub spent: Vec<(Family, Spent)>,
+    /// How much text was scanned anew.
+    pub work: Work,
+    /// What a candidate would have decided, where one is judged on the same findings.
+    pub compared: Option<Compared>,
+    /// What the model server says of its reply; empty for a request.
+    pub facts: ReplyFacts,
 }
 
 /// What `check` answers about a text or a conversation.
@@ -155,6 +169,11 @@ pub struct Guard {
     mode: Mode,
     id: EngineId,
     policy: String,
+    /// Names this guard among all of the process.
+    instance: u64,
+    cache: Option<Arc<SegmentCache>>,
+    candidate: Option<Candidate>,
+    clock: Clock,
 }
 
 impl Guard {
@@ -183,8 +202,67 @@ impl Guard {
             model: "none".to_owned(),
         };
         let checks = Checks::new(settings)?;
-        let (engine, table) = (Arc::new(engine), Arc::new(table));
-        Ok(Self { engine, table, checks, mode: settings.mode, id, policy: digest(settings) })
+        Ok(Self {
+            engine: Arc::new(engine),
+            table: Arc::new(table),
+            checks,
+            mode: settings.mode,
+            id,
+            policy: digest(settings),
+            instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
+            cache: None,
+            candidate: None,
+            clock: nanos,
+        })
+    }
+
+    /// The same with a cache of what the engine said of texts. One cache serves many guards.
+    #[must_use]
+    pub fn with_cache(mut self, cache: Arc<SegmentCache>) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// The same with another clock for the budgets of its detectors.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The same with another policy beside the one in force. `live` is what this guard was made of. Where the two
+    /// differ in more than mode and policy, the candidate looks for itself: see [`Guard::second`].
+    ///
+    /// # Errors
+    /// A setting of the candidate is wrong.
+    pub fn with_candidate(mut self, live: &Settings, candidate: &Settings) -> Result<Self, GuardError> {
+        let same = Settings { mode: live.mode, policy: live.policy.clone(), ..candidate.clone() } == *live;
+        self.candidate = Some(if same {
+            Candidate::Table(Arc::new(Table::new(candidate.policy.clone())))
+        } else {
+            Candidate::Guard(Arc::new(Self::new(candidate)?))
+        });
+        Ok(self)
+    }
+
+    /// A candidate that needs a scan of its own, to be made off the way of the request.
+    #[must_use]
+    pub fn second(&self) -> Option<&Arc<Self>> {
+        match &self.candidate {
+            Some(Candidate::Guard(guard)) => Some(guard),
+            _ => None,
+        }
+    }
+
+    fn meter(&self, direction: Direction) -> Meter {
+        Meter::new(self.clock, |family| {
+            self.table.guards.rule(family, direction).budget_ms.map(|ms| ms.saturating_mul(1_000_000))
+        })
+    }
+
+    fn scanner(&self, direction: Direction, tenant: Option<&TenantId>) -> Scanner<'_> {
+        let segments = self.cache.as_ref().zip(tenant).and_then(|(cache, tenant)| cache.of(tenant));
+        Scanner::new(&self.engine, self.instance, segments, self.meter(direction))
     }
 
     /// The rules in force.
@@ -272,7 +350,10 @@ impl Guard {
         let system: Vec<&str> = context.system.iter().map(String::as_str).chain(own).collect();
         let profile = self.checks.profile(route.name);
         let around = Context { system: &system, direction: exchange.direction, profile };
-        let mut assessment = assess(&self.engine, &exchange, around);
+        // Replies are compared with the request's system text, and each is new.
+        let tenant = route.tenant.filter(|_| exchange.direction == Direction::Request);
+        let mut scanner = self.scanner(exchange.direction, tenant);
+        let mut assessment = assess(&mut scanner, &exchange, around);
         let (mut notice, mut requested) = (None, None);
         match exchange.direction {
             Direction::Request => {
@@ -284,6 +365,19 @@ impl Guard {
         let before = assessment.findings.len();
         assessment.findings.retain(|f| wanted(&f.finding));
         assessment.suppressed += (before - assessment.findings.len()) as u64;
+        let (spent, work) = (scanner.meter.spent().collect(), scanner.work);
+        drop(scanner);
+        let mut facts = ReplyFacts::default();
+        if exchange.direction == Direction::Reply {
+            facts.read(&exchange.texts);
+        }
+        let compared = match &self.candidate {
+            Some(Candidate::Table(table)) => Some(Compared {
+                live: judge(&exchange, &assessment, &self.table, route.opaque),
+                candidate: judge(&exchange, &assessment, table, route.opaque),
+            }),
+            _ => None,
+        };
         let meta = Meta {
             protocol: exchange.protocol,
             direction: exchange.direction,
@@ -295,7 +389,8 @@ impl Guard {
             rewrite(exchange, edits, self.limits())
         });
         let notice = notice.filter(|_| matches!(outcome, Outcome::Refuse(_) | Outcome::Hold(_)));
-        Checked { outcome, assessment, meta, context, notice, parse_us, scan_us: micros(start.elapsed()) }
+        let scan_us = micros(start.elapsed());
+        Checked { outcome, assessment, meta, context, notice, parse_us, scan_us, spent, work, compared, facts }
     }
 
     /// Checks a streamed reply as it arrives.
@@ -310,10 +405,14 @@ impl Guard {
         // From here on there is one schema, wherever it is from.
         let requested = self.checks.schema(&context).cloned();
         let context = ReplyContext { requested, ..context };
+        let candidate = match &self.candidate {
+            Some(Candidate::Table(table)) => Some(Arc::clone(table)),
+            _ => None,
+        };
         ReplyStream::new(
             Arc::clone(&self.engine),
-            Arc::clone(&self.table),
-            self.mode,
+            Policies { table: Arc::clone(&self.table), candidate, mode: self.mode },
+            self.meter(Direction::Reply),
             protocol,
             context,
             event_id,
@@ -364,7 +463,9 @@ impl Guard {
             documents::read(&mut exchange, self.limits());
         }
         let around = Context { system: &[], direction: exchange.direction, profile: Profile::default() };
-        let mut assessment = assess(&self.engine, &exchange, around);
+        let mut scanner = Scanner::new(&self.engine, self.instance, None, Meter::default());
+        let mut assessment = assess(&mut scanner, &exchange, around);
+        drop(scanner);
         if exchange.direction == Direction::Request {
             self.checks.input_tokens(&self.engine, &exchange, Profile::default(), &mut assessment);
         }
@@ -421,6 +522,14 @@ fn without_pointer(at: Location) -> Location {
         Location::Archive { member, inner } => Location::Archive { member, inner: Box::new(without_pointer(*inner)) },
         at => Location::Text { span: at.span() },
     }
+}
+
+static INSTANCES: AtomicU64 = AtomicU64::new(0);
+
+/// Nanoseconds since the first call.
+fn nanos() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    u64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn fingerprint(engine: &Engine, settings: &Settings) -> u64 {

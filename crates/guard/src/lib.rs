@@ -5,9 +5,12 @@
 #![allow(clippy::disallowed_methods, reason = "the guard times its own work")]
 
 mod assess;
+mod cache;
+mod candidate;
 mod checks;
 mod documents;
 mod exchange;
+mod facts;
 mod guard;
 mod keeper;
 mod record;
@@ -16,8 +19,12 @@ mod stream;
 mod trace;
 mod vault;
 
+pub use bartizan_engine::Spent;
+pub use cache::{SegmentCache, Work};
+pub use candidate::Compared;
 pub use documents::is_document;
 pub use exchange::{Meta, ReplyContext};
+pub use facts::ReplyFacts;
 pub use guard::{Checked, Decision, Guard, GuardError, Parsed, Route};
 pub use keeper::{Keeper, PROGRAM, body_of, days_ago, deed, erase, forget, now, tree_of, unseal};
 pub use record::{Noted, Recorder, Request, bounded_model};

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bartizan_core::{
-    Action, Coverage, Direction, EngineId, Event, EventStore, Finding, Mode, Principal, Protocol, RuleId, Scores,
-    StoreError, TenantId, Timings, Verdict,
+    Act, Action, Coverage, Deed, Direction, EngineId, Event, EventStore, Family, Finding, Mode, Principal, Protocol,
+    RuleId, Scores, StoreError, TenantId, Timings, Verdict,
 };
+use bartizan_engine::Spent;
 use bartizan_sign::{Pseudonyms, Secret};
 use uuid::Uuid;
 
+use crate::candidate::Compared;
 use crate::exchange::{Meta, micros};
+use crate::facts::ReplyFacts;
 use crate::guard::Guard;
 use crate::vault::{Kept, Vault};
 
@@ -79,6 +82,12 @@ pub struct Noted {
     pub timings: Timings,
     /// Keyed digests, by name.
     pub hmacs: BTreeMap<String, String>,
+    /// What a candidate policy would have decided on the same findings.
+    pub compared: Option<Compared>,
+    /// What each guard took.
+    pub spent: Vec<(Family, Spent)>,
+    /// What the model server says of its reply.
+    pub facts: ReplyFacts,
 }
 
 impl Noted {
@@ -185,6 +194,7 @@ impl Recorder {
             hmacs: noted.hmacs,
             timings: Timings { total_us: micros(request.started.elapsed()), ..noted.timings },
             failed_open: noted.failed_open,
+            candidate: noted.compared.map(|compared| compared.candidate.verdict),
             prev: String::new(),
             hash: String::new(),
         }
@@ -207,6 +217,34 @@ impl Recorder {
             (Some(vault), Some(kept)) => vault.append(event, kept).await,
             _ => self.store.append(event).await,
         }
+    }
+
+    /// Appends the record of what the program did to itself, such as taking a configuration.
+    ///
+    /// # Errors
+    /// The store is full or broken.
+    pub async fn act(
+        &self,
+        deed: Deed,
+        subject: &str,
+        reason: &str,
+        detail: BTreeMap<String, String>,
+    ) -> Result<(), StoreError> {
+        let act = Act {
+            id: new_id(),
+            chain_id: String::new(),
+            seq: 0,
+            time: format!("{:.6}", jiff::Timestamp::now()),
+            tenant: bartizan_core::TenantId::sole(),
+            actor: "bartizan".to_owned(),
+            deed,
+            subject: subject.to_owned(),
+            reason: reason.to_owned(),
+            detail,
+            prev: String::new(),
+            hash: String::new(),
+        };
+        self.store.act(act).await
     }
 
     /// The store behind it.

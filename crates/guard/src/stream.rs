@@ -8,14 +8,16 @@ use bartizan_core::{
     Action, Context, Direction, Edit, Exchange, Finding, Kind, Limits, Message, Mode, Part, Profile, Protocol, Reason,
     Source, Text, Verdict,
 };
-use bartizan_engine::{Engine, Step, Stream, Surroundings};
-use bartizan_policy::{Cause, Outcome, Piece, Redaction, Refusal, Table, apply, decide, release};
+use bartizan_engine::{Engine, Meter, Step, Stream, Surroundings};
+use bartizan_policy::{Cause, OnFailure, Outcome, Piece, Redaction, Refusal, Table, apply, decide, judge, release};
 use bartizan_rules::output::schema_violation::ReplySchema;
 use bartizan_wire::{
     Channel, ChannelPart, Chunk, Delta, Ending, ErrorKind, SseDecoder, SseEvent, StreamReader, WireError,
 };
 
 use crate::assess::assess;
+use crate::cache::Scanner;
+use crate::candidate::Compared;
 use crate::checks::violation;
 use crate::exchange::{ReplyContext, bare_text, rewrite};
 use crate::record::Noted;
@@ -45,6 +47,9 @@ pub struct Output {
 pub struct ReplyStream {
     engine: Arc<Engine>,
     table: Arc<Table>,
+    /// A policy that is tried on the same findings.
+    candidate: Option<Arc<Table>>,
+    meter: Meter,
     mode: Mode,
     sse: SseDecoder,
     reader: StreamReader,
@@ -73,6 +78,14 @@ pub struct ReplyStream {
     counted: HashSet<u64>,
     noted: Noted,
     ended: bool,
+}
+
+/// What decides about a stream.
+pub(crate) struct Policies {
+    pub(crate) table: Arc<Table>,
+    /// A policy that is tried on the same findings.
+    pub(crate) candidate: Option<Arc<Table>>,
+    pub(crate) mode: Mode,
 }
 
 /// A growing text and where it comes from.
@@ -142,17 +155,20 @@ enum Stopped {
 impl ReplyStream {
     pub(crate) fn new(
         engine: Arc<Engine>,
-        table: Arc<Table>,
-        mode: Mode,
+        policies: Policies,
+        meter: Meter,
         protocol: Protocol,
         context: ReplyContext,
         event_id: &str,
         refusal: bool,
     ) -> Self {
         let limits = engine.limits().clone();
+        let Policies { table, candidate, mode } = policies;
         Self {
             engine,
             table,
+            candidate,
+            meter,
             mode,
             sse: SseDecoder::new(&limits),
             reader: StreamReader::new(protocol, &limits),
@@ -244,7 +260,7 @@ impl ReplyStream {
     /// What to record.
     #[must_use]
     pub fn noted(&self) -> Noted {
-        self.noted.clone()
+        Noted { spent: self.meter.spent().collect(), ..self.noted.clone() }
     }
 
     fn output(&self, bytes: Vec<u8>) -> Output {
@@ -283,9 +299,11 @@ impl ReplyStream {
                 self.hold_call(&delta.channel, &delta.text)?;
                 continue;
             }
+            let mut meter = std::mem::take(&mut self.meter);
             let flow = self.flow(delta);
             flow.hash.write(delta.text.as_bytes());
-            let (step, source) = (flow.stream.push(&delta.text), flow.source);
+            let (step, source) = (flow.stream.push_metered(&delta.text, &mut meter), flow.source);
+            self.meter = meter;
             let passed = self.pass(step, &delta.channel, source)?;
             deltas.push((index, self.keep_whole(&delta.channel, &delta.text, passed)?));
         }
@@ -311,7 +329,8 @@ impl ReplyStream {
     fn finished(&mut self, channel: &Channel) -> Result<String, Stopped> {
         match self.texts.remove(channel) {
             Some(mut flow) => {
-                let rest = self.pass(flow.stream.finish(), channel, flow.source)?;
+                let step = flow.stream.finish_metered(&mut self.meter);
+                let rest = self.pass(step, channel, flow.source)?;
                 self.judge_whole(channel, rest)
             }
             None => Ok(String::new()),
@@ -454,6 +473,8 @@ impl ReplyStream {
         self.noted.scores = self.noted.scores.max(step.scores);
         self.noted.count(&step.findings);
         self.noted.count(step.late.iter().map(|(finding, _)| finding));
+        self.compare(&step, source);
+        self.unfinished()?;
         let partial = self.table.coverage(step.coverage.status);
         self.noted.verdict = self.noted.verdict.max(partial);
         let piece = release(step.text, step.start, &step.findings, source, &self.table, self.mode);
@@ -473,6 +494,34 @@ impl ReplyStream {
             return Err(Stopped::Refused(Refusal { verdict: partial, causes: vec![Cause::Coverage] }));
         }
         Ok(text)
+    }
+
+    /// What the candidate would have said of a step.
+    fn compare(&mut self, step: &Step, source: Source) {
+        let Some(candidate) = &self.candidate else { return };
+        let compared = self.noted.compared.get_or_insert_default();
+        for finding in step.findings.iter().chain(step.late.iter().map(|(finding, _)| finding)) {
+            compared.finding(&self.table, candidate, finding, source);
+        }
+        compared.coverage(&self.table, candidate, step.coverage.status);
+    }
+
+    /// Guards that ran out of time: what was not looked at stays here, or passes where policy says so.
+    fn unfinished(&mut self) -> Result<(), Stopped> {
+        for (family, bytes) in self.meter.take_skipped() {
+            self.noted.coverage.add(Part::partial(Reason::Deadline, bytes));
+            match self.table.guards.rule(family, Direction::Reply).on_failure {
+                OnFailure::Open => self.noted.failed_open = true,
+                OnFailure::Closed => {
+                    self.noted.verdict = Verdict::Deny;
+                    if self.mode == Mode::Enforce {
+                        let causes = vec![Cause::Timeout(family)];
+                        return Err(Stopped::Refused(Refusal { verdict: Verdict::Deny, causes }));
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Findings of which a part is out already: they can only end the stream.
@@ -500,6 +549,7 @@ impl ReplyStream {
 
     /// Decides about the leaves of an event that are no part of a growing text; answers with the changes they need.
     fn leaves(&mut self, chunk: &Chunk) -> Result<Vec<(usize, String)>, Stopped> {
+        self.noted.facts.read(&chunk.texts);
         let mut changes = Vec::new();
         let mut done = BTreeSet::new();
         for (index, _) in chunk.wholes.iter().filter(|(_, channel)| is_call(channel)) {
@@ -622,7 +672,16 @@ impl ReplyStream {
     ) -> Result<Option<Exchange>, Stopped> {
         let system: Vec<&str> = self.system.iter().map(String::as_str).collect();
         let context = Context { system: &system, direction: Direction::Reply, profile: self.profile };
-        let mut assessment = assess(&self.engine, &exchange, context);
+        let mut scanner = Scanner::new(&self.engine, 0, None, std::mem::take(&mut self.meter));
+        let mut assessment = assess(&mut scanner, &exchange, context);
+        let meter = std::mem::take(&mut scanner.meter);
+        drop(scanner);
+        self.meter = meter;
+        if let Some(candidate) = &self.candidate {
+            let judged = |table| judge(&exchange, &assessment, table, None);
+            let compared = Compared { live: judged(&self.table), candidate: judged(candidate) };
+            self.noted.compared.get_or_insert_default().merge(compared);
+        }
         let outcome = decide(exchange, &mut assessment, &self.table, None, self.mode, rewrite);
         self.noted.count(assessment.findings.iter().filter(|f| counts(f.text)).map(|f| &f.finding));
         self.noted.scores = self.noted.scores.max(assessment.max_scores());

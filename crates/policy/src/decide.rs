@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bartizan_core::{
-    Coverage, Direction, Edit, Exchange, Finding, Kind, Mode, OpaqueKind, Part, Protocol, Reason, RuleId, Scores,
-    Source, Text, Verdict,
+    Coverage, Direction, Edit, Exchange, Family, Finding, Kind, Mode, OpaqueKind, Part, Protocol, Reason, RuleId,
+    Scores, Source, Text, Verdict,
 };
 
+use crate::guards::OnFailure;
 use crate::opaque::{OpaqueRule, OpaqueTable};
 use crate::redact::{Redaction, apply, redactions};
 use crate::table::{Partial, Table};
@@ -54,6 +55,17 @@ pub struct Assessment {
     pub coverage: Coverage,
     /// Findings hidden by suppressions.
     pub suppressed: u64,
+    /// Guards that ran out of time. [`decide`] adds them to the coverage.
+    pub unfinished: Vec<Unfinished>,
+}
+
+/// A guard that did not look at everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Which one.
+    pub family: Family,
+    /// Bytes of text that it did not look at.
+    pub bytes: usize,
 }
 
 impl Assessment {
@@ -75,10 +87,27 @@ pub enum Cause {
     Score(Source),
     /// Something readable was not read.
     Coverage,
+    /// A guard ran out of time.
+    Timeout(Family),
     /// A part that cannot be read as text.
     Opaque(OpaqueKind, Source),
     /// The redacted body could not be built.
     Rewrite(String),
+}
+
+impl Cause {
+    /// Name in metrics: the rule, or a word for what is no rule.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Rule(rule) | Self::NotEditable(rule) => rule.as_str().to_owned(),
+            Self::Score(_) => "score".to_owned(),
+            Self::Coverage => "coverage".to_owned(),
+            Self::Timeout(family) => format!("timeout-{family}"),
+            Self::Opaque(kind, _) => format!("opaque-{kind}"),
+            Self::Rewrite(_) => "rewrite".to_owned(),
+        }
+    }
 }
 
 /// A refusal or a hold, with its causes.
@@ -151,20 +180,11 @@ pub fn decide<E: std::fmt::Display>(
     mode: Mode,
     rewrite: impl FnOnce(&Exchange, &[Edit]) -> Result<Exchange, E>,
 ) -> Outcome {
-    let mut tally = Tally::default();
-    let mut edits = Vec::new();
-    // What was not read of an opaque part is for the table of opaque parts to decide.
-    let coverage = assessment.coverage.status;
-    opaque_parts(&exchange, assessment, opaque.unwrap_or(&table.opaque), &mut tally, &mut edits);
-    let masked = found(&exchange, assessment, table, &mut tally, &mut edits);
-    let stripped = strip_once(&mut edits);
-    for (source, scores) in &assessment.scores {
-        tally.add(table.scores(scores, *source), Cause::Score(*source));
+    let Weighed { tally, edits, masked, stripped, failed_open } = weigh(&exchange, assessment, table, opaque);
+    note_opaque(&exchange, assessment);
+    for unfinished in &assessment.unfinished {
+        assessment.coverage.add(Part::partial(Reason::Deadline, unfinished.bytes));
     }
-    let partial = coverage == bartizan_core::CoverageStatus::Partial;
-    tally.add(table.coverage(coverage), Cause::Coverage);
-    let failed_open = partial && table.partial == Partial::Allow;
-
     let forward = |exchange, verdict, masked, stripped| Outcome::Forward {
         permitted: Permitted(exchange),
         verdict,
@@ -188,13 +208,47 @@ pub fn decide<E: std::fmt::Display>(
     }
 }
 
-fn opaque_parts(
-    exchange: &Exchange,
-    assessment: &mut Assessment,
-    table: &OpaqueTable,
-    tally: &mut Tally,
-    edits: &mut Vec<Edit>,
-) {
+/// What [`decide`] would answer, without carrying it out: for a policy that is not in force. The causes are those of a
+/// refusal or a hold. Ask before [`decide`], which adds to the coverage.
+#[must_use]
+pub fn judge(exchange: &Exchange, assessment: &Assessment, table: &Table, opaque: Option<&OpaqueTable>) -> Refusal {
+    let Tally { verdict, causes } = weigh(exchange, assessment, table, opaque).tally;
+    Refusal { verdict, causes }
+}
+
+/// What was found, by a table.
+struct Weighed {
+    tally: Tally,
+    edits: Vec<Edit>,
+    masked: usize,
+    stripped: usize,
+    failed_open: bool,
+}
+
+fn weigh(exchange: &Exchange, assessment: &Assessment, table: &Table, opaque: Option<&OpaqueTable>) -> Weighed {
+    let mut tally = Tally::default();
+    let mut edits = Vec::new();
+    opaque_parts(exchange, opaque.unwrap_or(&table.opaque), &mut tally, &mut edits);
+    let masked = found(exchange, assessment, table, &mut tally, &mut edits);
+    let stripped = strip_once(&mut edits);
+    for (source, scores) in &assessment.scores {
+        tally.add(table.scores(scores, *source), Cause::Score(*source));
+    }
+    // What was not read of an opaque part is for the table of opaque parts to decide, and not in the coverage yet.
+    let partial = assessment.coverage.status == bartizan_core::CoverageStatus::Partial;
+    tally.add(table.coverage(assessment.coverage.status), Cause::Coverage);
+    let mut failed_open = partial && table.partial == Partial::Allow;
+    for Unfinished { family, .. } in &assessment.unfinished {
+        match table.guards.rule(*family, exchange.direction).on_failure {
+            OnFailure::Closed => tally.add(Verdict::Deny, Cause::Timeout(*family)),
+            OnFailure::Open => failed_open = true,
+        }
+    }
+    Weighed { tally, edits, masked, stripped, failed_open }
+}
+
+/// Adds what was not read of the opaque parts.
+fn note_opaque(exchange: &Exchange, assessment: &mut Assessment) {
     let faults: BTreeMap<usize, Reason> =
         exchange.extracted.iter().filter_map(|d| Some((d.opaque?, d.fault?))).collect();
     for (index, part) in exchange.opaque.iter().enumerate() {
@@ -202,6 +256,11 @@ fn opaque_parts(
             Some(reason) => Part::partial(*reason, part.bytes),
             None => Part::structural(part.kind.reason(), part.bytes),
         });
+    }
+}
+
+fn opaque_parts(exchange: &Exchange, table: &OpaqueTable, tally: &mut Tally, edits: &mut Vec<Edit>) {
+    for (index, part) in exchange.opaque.iter().enumerate() {
         let source = part.origin.source;
         let cause = Cause::Opaque(part.kind, source);
         match table.rule(part.kind, source) {

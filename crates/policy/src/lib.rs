@@ -17,11 +17,15 @@
 )]
 
 mod decide;
+mod guards;
 mod opaque;
 mod redact;
 mod table;
 
-pub use decide::{Assessment, Cause, Outcome, Permitted, Piece, Refusal, TextFinding, decide, pass_unread, release};
+pub use decide::{
+    Assessment, Cause, Outcome, Permitted, Piece, Refusal, TextFinding, Unfinished, decide, judge, pass_unread, release,
+};
+pub use guards::{GuardRule, GuardRules, GuardTable, OnFailure};
 pub use opaque::{OpaqueRule, OpaqueTable, OpaqueVerdicts};
 pub use redact::{Redaction, apply, redactions};
 pub use table::{Partial, Policy, Row, Selector, Table, Thresholds};

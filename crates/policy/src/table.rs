@@ -6,6 +6,7 @@ use bartizan_core::{Confidence, CoverageStatus, Family, Finding, Rule, RuleId, S
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::guards::GuardTable;
 use crate::opaque::OpaqueTable;
 
 /// A rule id, a whole family (`pii/*`), or everything (`*`).
@@ -152,6 +153,8 @@ pub struct Policy {
     pub partial: Partial,
     /// Parts that cannot be read as text.
     pub opaque: OpaqueTable,
+    /// Time budgets and failure modes of the guards, by rule family and direction.
+    pub guard: GuardTable,
 }
 
 /// The effective table: the user's rows, then the built-in ones.
@@ -163,6 +166,8 @@ pub struct Table {
     pub partial: Partial,
     /// Parts that cannot be read as text.
     pub opaque: OpaqueTable,
+    /// Time budgets and failure modes of the guards.
+    pub guards: GuardTable,
 }
 
 impl Default for Table {
@@ -176,7 +181,13 @@ impl Table {
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         let rows = policy.rows.into_iter().chain(built_in()).collect();
-        Self { rows, thresholds: policy.injection, partial: policy.partial, opaque: policy.opaque }
+        Self {
+            rows,
+            thresholds: policy.injection,
+            partial: policy.partial,
+            opaque: policy.opaque,
+            guards: policy.guard,
+        }
     }
 
     /// Every row in the order in which they are tried.

@@ -41,6 +41,7 @@ fn event(id: &str) -> Event {
         hmacs: [("request".to_owned(), "00".to_owned())].into(),
         timings: Timings { total_us: 17, ..Timings::default() },
         failed_open: false,
+        candidate: None,
         prev: "from the caller".to_owned(),
         hash: "from the caller".to_owned(),
     }

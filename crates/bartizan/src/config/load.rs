@@ -10,11 +10,11 @@ use aws_lc_rs::digest;
 use bartizan_access::AccessError;
 use bartizan_core::TenantId;
 use bartizan_gateway::{Profiles, Upstream};
-use bartizan_guard::Guard;
+use bartizan_guard::{Guard, SegmentCache};
 use serde_json::Value;
 
 use super::locate::{Places, line};
-use super::{Config, Profile};
+use super::{Candidate, Config, Profile};
 use crate::cli::{ConfigArgs, UpArgs};
 use crate::problem::Problem;
 use crate::suggest;
@@ -68,6 +68,7 @@ pub(crate) struct Loaded {
     pub(crate) config: Config,
     /// The file that was read.
     pub(crate) file: Option<PathBuf>,
+    candidate_file: Option<PathBuf>,
     text: String,
     places: Places,
     /// Paths that the environment or a flag set.
@@ -92,21 +93,19 @@ impl Loaded {
     /// Names the effective configuration: SHA-256 of it, the first half, in hex. Secrets are in it by reference only.
     pub(crate) fn digest(&self) -> String {
         // The guard's settings hold what the files say that the configuration refers to.
-        let packs: Vec<&Option<String>> = self.config.rules.packs.iter().map(|pack| &pack.text).collect();
-        let text = serde_json::to_string(&(&self.config, self.config.guard(), packs)).unwrap_or_default();
-        let hash = digest::digest(&digest::SHA256, text.as_bytes());
-        hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        let packs: Vec<&Option<String>> = self.config.packs().map(|(_, pack)| &pack.text).collect();
+        digest(&(&self.config, self.config.guard(), packs))
     }
 
     /// Every file that the configuration was read from or refers to.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = self.file.iter().cloned().collect();
+        let mut files: Vec<PathBuf> = self.file.iter().chain(&self.candidate_file).cloned().collect();
         // Certificates are renewed in place.
         if let Some(tls) = &self.config.tls {
             files.push(tls.cert.clone());
             files.extend(tls.client_ca.clone());
         }
-        files.extend(self.config.rules.packs.iter().map(|pack| PathBuf::from(&pack.path)));
+        files.extend(self.config.packs().map(|(_, pack)| PathBuf::from(&pack.path)));
         let mut open = tree(&self.config).into_iter().collect::<Vec<_>>();
         while let Some(value) = open.pop() {
             match value {
@@ -146,8 +145,16 @@ pub(crate) fn load(args: &ConfigArgs, flags: &[Flag]) -> anyhow::Result<Loaded> 
         loaded.set(flag.path, &flag.value, Origin::Flag(flag.name))?;
     }
     loaded.check()?;
+    loaded.candidate()?;
     loaded.read_referenced()?;
     Ok(loaded)
+}
+
+/// SHA-256 of settings, the first half, in hex.
+pub(crate) fn digest(settings: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string(settings).unwrap_or_default();
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Every environment variable that sets something.
@@ -169,6 +176,7 @@ fn read(args: &ConfigArgs) -> anyhow::Result<Loaded> {
             return Ok(Loaded {
                 config: Config::default(),
                 file: None,
+                candidate_file: None,
                 text: String::new(),
                 places: Places::default(),
                 overridden: BTreeMap::new(),
@@ -184,7 +192,14 @@ fn read(args: &ConfigArgs) -> anyhow::Result<Loaded> {
         Problem::new(format!("the configuration `{}` is not UTF-8 from byte {at} on", path.display()))
     })?;
     let config = toml::from_str(&text).map_err(|e| describe(&path, &text, &e))?;
-    Ok(Loaded { config, file: Some(path), places: Places::of(&text), text, overridden: BTreeMap::new() })
+    Ok(Loaded {
+        config,
+        file: Some(path),
+        candidate_file: None,
+        places: Places::of(&text),
+        text,
+        overridden: BTreeMap::new(),
+    })
 }
 
 /// Turns what the TOML reader says into a drawing with a way out.
@@ -299,13 +314,12 @@ impl Loaded {
     /// Reads the rule packs and schemas that the configuration names.
     fn read_referenced(&mut self) -> Result<(), Problem> {
         let mut texts = Vec::new();
-        for (index, pack) in self.config.rules.packs.iter().enumerate() {
-            let text = std::fs::read_to_string(&pack.path).map_err(|e| {
-                self.problem(&format!("rules.packs.{index}"), format!("cannot read `{}`: {e}", pack.path), "")
-            })?;
+        for (path, pack) in self.config.packs() {
+            let text = std::fs::read_to_string(&pack.path)
+                .map_err(|e| self.problem(&path, format!("cannot read `{}`: {e}", pack.path), ""))?;
             texts.push(text);
         }
-        for (pack, text) in self.config.rules.packs.iter_mut().zip(texts) {
+        for (pack, text) in self.config.packs_mut().zip(texts) {
             pack.text = Some(text);
         }
         for index in 0..self.config.upstream.len() {
@@ -410,17 +424,42 @@ impl Loaded {
         Err(self.problem(path, title, "").help("add a `[[tenant]]` section with that name"))
     }
 
+    /// Puts what the file of the candidate says in the candidate's place.
+    fn candidate(&mut self) -> Result<(), Problem> {
+        let Some(path) = self.config.candidate.file.clone() else { return Ok(()) };
+        if !self.config.candidate.is_empty() {
+            let title = "a candidate is given in a file or in its section, not in both".to_owned();
+            return Err(self.problem("candidate.file", title, ""));
+        }
+        let text = std::fs::read_to_string(&path).map_err(|e| {
+            self.problem("candidate.file", format!("cannot read the candidate `{}`: {e}", path.display()), "")
+        })?;
+        let read: Candidate = toml::from_str(&text).map_err(|e| describe(&path, &text, &e))?;
+        if read.file.is_some() {
+            return Err(Problem::new(format!("the candidate `{}` names another file", path.display())));
+        }
+        self.candidate_file = Some(path.clone());
+        self.config.candidate = Candidate { file: Some(path), every: self.config.candidate.every, ..read };
+        Ok(())
+    }
+
     /// The guard of this configuration.
     pub(crate) fn guard(&self) -> Result<Guard, Problem> {
-        Guard::new(&self.config.guard()).map_err(|error| self.guard_problem(&error.to_string()))
+        let live = self.config.guard();
+        let problem = |error: bartizan_guard::GuardError| self.guard_problem(&error.to_string());
+        let guard = Guard::new(&live).map_err(problem)?;
+        let Some(candidate) = self.config.candidate_guard() else { return Ok(guard) };
+        guard
+            .with_candidate(&live, &candidate)
+            .map_err(|error| Problem::new(format!("the candidate cannot be used: {error}")))
     }
 
     /// The guards of its profiles.
-    pub(crate) fn profiles(&self) -> Result<Profiles, Problem> {
+    pub(crate) fn profiles(&self, cache: &Arc<SegmentCache>) -> Result<Profiles, Problem> {
         let build = |(name, profile): (&String, &Profile)| {
             let guard = Guard::new(&profile.over(self.config.guard()));
             let guard = guard.map_err(|error| self.guard_problem(&format!("profile `{name}`: {error}")))?;
-            Ok((name.clone(), Arc::new(guard)))
+            Ok((name.clone(), Arc::new(guard.with_cache(Arc::clone(cache)))))
         };
         self.config.profile.iter().map(build).collect()
     }

@@ -1,5 +1,6 @@
 //! `bartizan.toml`: the sections of the crates in one file, and the layers above it.
 
+mod candidate;
 pub(crate) mod import;
 mod load;
 mod locate;
@@ -11,16 +12,18 @@ use bartizan_access::JwtSettings;
 use bartizan_core::{Limits, Mode};
 use bartizan_engine::Suppression;
 use bartizan_gateway::{
-    Accounting, Admin, CheckApi, Client, OnBlock, Passthrough, Store, Tenant, Timeouts, Tls, Upstream,
+    Accounting, Admin, CheckApi, Client, OnBlock, Passthrough, Shed, Store, Telemetry, Tenant, Timeouts, Tls, Upstream,
 };
 use bartizan_guard::RecordSettings;
 use bartizan_policy::Policy;
+use bartizan_rules::PackFile;
 use bartizan_sinks::Sink;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Evidence;
-pub(crate) use load::{Loaded, flags, load, variables};
+pub(crate) use candidate::Candidate;
+pub(crate) use load::{Loaded, digest, flags, load, variables};
 
 /// A guard of its own for some callers. What is left out is as in the rest of the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -84,6 +87,14 @@ pub(crate) struct Config {
     pub(crate) accounting: Accounting,
     /// Other guards for callers that name them, by name.
     pub(crate) profile: BTreeMap<String, Profile>,
+    /// When requests are turned away because the program is too busy.
+    pub(crate) shed: Shed,
+    /// What the engine said of texts is kept, so that a growing conversation is not scanned anew with each turn.
+    pub(crate) cache: Cache,
+    /// What the program says about itself.
+    pub(crate) telemetry: Telemetry,
+    /// A policy beside the one in force: judged and counted, never carried out.
+    pub(crate) candidate: Candidate,
     /// Where decisions are recorded.
     pub(crate) store: Store,
     /// Places outside that get the records.
@@ -104,6 +115,20 @@ pub(crate) struct Config {
     pub(crate) policy: Policy,
     /// Findings that are known and accepted.
     pub(crate) suppress: Vec<Suppression>,
+}
+
+/// What is kept of earlier requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Cache {
+    /// Bytes that each tenant's known texts may take, as keyed digests with their findings; 0 keeps nothing.
+    pub(crate) segment_bytes: u64,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { segment_bytes: 8 << 20 }
+    }
 }
 
 impl Default for Config {
@@ -127,6 +152,10 @@ impl Default for Config {
             jwt: gateway.jwt,
             accounting: gateway.accounting,
             profile: BTreeMap::new(),
+            shed: gateway.shed,
+            cache: Cache::default(),
+            telemetry: gateway.telemetry,
+            candidate: Candidate::default(),
             store: gateway.store,
             sink: Vec::new(),
             check_api: gateway.check_api,
@@ -154,6 +183,28 @@ impl Config {
         }
     }
 
+    /// Every rule pack that is named, with the path of its setting.
+    pub(crate) fn packs(&self) -> impl Iterator<Item = (String, &PackFile)> {
+        let profiles =
+            self.profile.iter().filter_map(|(name, p)| Some((format!("profile.{name}."), p.rules.as_ref()?)));
+        let candidate = self.candidate.rules.as_ref().map(|rules| ("candidate.".to_owned(), rules));
+        std::iter::once((String::new(), &self.rules)).chain(profiles).chain(candidate).flat_map(|(above, rules)| {
+            rules.packs.iter().enumerate().map(move |(at, pack)| (format!("{above}rules.packs.{at}"), pack))
+        })
+    }
+
+    /// The same, in the same order, to be filled.
+    pub(crate) fn packs_mut(&mut self) -> impl Iterator<Item = &mut PackFile> {
+        let profiles = self.profile.values_mut().filter_map(|profile| profile.rules.as_mut());
+        let all = std::iter::once(&mut self.rules).chain(profiles).chain(self.candidate.rules.as_mut());
+        all.flat_map(|rules| rules.packs.iter_mut())
+    }
+
+    /// The same as the candidate would have it; `None` without one.
+    pub(crate) fn candidate_guard(&self) -> Option<bartizan_guard::Settings> {
+        (!self.candidate.is_empty()).then(|| self.candidate.over(&self.guard()))
+    }
+
     /// The part that is about sockets.
     pub(crate) fn gateway(&self) -> bartizan_gateway::Settings {
         bartizan_gateway::Settings {
@@ -170,6 +221,9 @@ impl Config {
             max_in_flight: self.max_in_flight,
             max_connections: self.max_connections,
             timeouts: self.timeouts,
+            shed: self.shed,
+            telemetry: self.telemetry.clone(),
+            candidate_every: self.candidate.every,
             store: self.store.clone(),
             pass_headers: self.pass_headers.clone(),
             passthrough: self.passthrough.clone(),

@@ -15,7 +15,7 @@ use crate::terminal;
 pub(crate) fn check(args: &ConfigArgs) -> anyhow::Result<u8> {
     let loaded = load(args, &[])?;
     loaded.guard()?;
-    loaded.profiles()?;
+    loaded.profiles(&std::sync::Arc::new(bartizan_guard::SegmentCache::new(0)))?;
     let mut out = std::io::stdout().lock();
     match &loaded.file {
         Some(file) => writeln!(out, "`{}` can be used", file.display())?,

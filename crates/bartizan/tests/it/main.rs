@@ -13,6 +13,7 @@ mod gateway;
 mod http;
 mod import;
 mod litellm;
+mod operations;
 mod reload;
 mod requests;
 mod sdk;

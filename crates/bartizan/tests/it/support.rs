@@ -157,11 +157,14 @@ impl Gateway {
     }
 
     fn launch(config: &str, args: &[&str]) -> Self {
-        Self::launch_with(config, args, &[])
+        Self::launch_with(config, &[], args, &[])
     }
 
-    fn launch_with(config: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
+    fn launch_with(config: &str, files: &[(&str, &str)], args: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).expect("the file is written");
+        }
         std::fs::write(folder.path().join("bartizan.toml"), config).expect("the configuration is written");
         Self::within(folder, args, variables)
     }
@@ -188,12 +191,17 @@ impl Gateway {
 
     /// Starts it on a free port with this configuration file and these variables.
     pub(crate) fn with_variables(config: &str, variables: &[(&str, &str)]) -> Self {
-        Self::launch_with(config, &["up", "--listen", "127.0.0.1:0"], variables)
+        Self::launch_with(config, &[], &["up", "--listen", "127.0.0.1:0"], variables)
     }
 
     /// Starts it on a free port with nothing but this configuration file.
     pub(crate) fn configured(config: &str) -> Self {
         Self::launch(config, &["up", "--listen", "127.0.0.1:0"])
+    }
+
+    /// The same with more files in its folder, by name.
+    pub(crate) fn configured_with(config: &str, files: &[(&str, &str)]) -> Self {
+        Self::launch_with(config, files, &["up", "--listen", "127.0.0.1:0"], &[])
     }
 
     /// Asks it to stop, as an operator would, without waiting for it.

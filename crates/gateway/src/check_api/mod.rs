@@ -23,7 +23,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::routing::{get, post};
 use bartizan_core::{Direction, Finding, Mode, Principal, Protocol, Source, Span, Verdict};
-use bartizan_guard::{ReplyContext, Request as Record, Route};
+use bartizan_guard::{ReplyContext, ReplyFacts, Request as Record, Route};
 use bartizan_policy::{Redaction, apply, redactions};
 use bartizan_wire::ErrorKind;
 use bartizan_wire::json::Doc;
@@ -33,8 +33,9 @@ use serde_json::{Value, json};
 
 use crate::failure::{Failure, json as respond};
 use crate::head::check_head;
-use crate::proxy::{INLINE, admit, contained, event_header, off_worker, request_body, settle};
+use crate::proxy::{INLINE, admit, begin, contained, event_header, off_worker, request_body, settle};
 use crate::shared::{Live, Shared, append, kept, know};
+use crate::trace::Journey;
 
 /// The routes of all check APIs.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
@@ -210,14 +211,19 @@ impl Judged {
 
 /// Answers one question of an API.
 pub(crate) async fn ask<A: CheckApi>(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
-    contained(&shared, Protocol::OpenaiChat, judge::<A>(&shared, request)).await
+    let journey = begin(&shared, Protocol::OpenaiChat, &request);
+    contained(&shared, Protocol::OpenaiChat, &journey, judge::<A>(&shared, request, &journey)).await
 }
 
-async fn judge<A: CheckApi>(shared: &Arc<Shared>, request: Request<Body>) -> Result<Response<Body>, Failure> {
+async fn judge<A: CheckApi>(
+    shared: &Arc<Shared>,
+    request: Request<Body>,
+    journey: &Journey,
+) -> Result<Response<Body>, Failure> {
     let live = shared.live();
     let (admitted, _in_flight) = admit(shared, &live, &request)?;
     let live = live.for_caller(&admitted)?;
-    let judged = admitted_judge::<A>(shared, &live, admitted.principal, request).await;
+    let judged = admitted_judge::<A>(shared, &live, admitted.principal, request, journey).await;
     judged.or_else(|failure| match A::unanswered(&failure) {
         Some(answer) => {
             failure.count(&shared.metrics);
@@ -232,6 +238,7 @@ async fn admitted_judge<A: CheckApi>(
     live: &Arc<Live>,
     principal: Principal,
     request: Request<Body>,
+    journey: &Journey,
 ) -> Result<Response<Body>, Failure> {
     let (parts, body) = request.into_parts();
     let coding = check_head(&parts.headers)?;
@@ -250,6 +257,7 @@ async fn admitted_judge<A: CheckApi>(
         if large { off_worker(work).await?? } else { work()? }
     };
     let settled = settle(shared, &record, checked);
+    journey.decided(&shared.tracing, &settled.event, &ReplyFacts::default());
     judged.event.clone_from(&settled.event.id);
     let mut rules: Vec<&str> = settled.event.rules.keys().map(bartizan_core::RuleId::as_str).collect();
     rules.sort_unstable();

@@ -1,4 +1,6 @@
 //! Tests of the guard as a whole.
+mod budgets;
+mod cache;
 mod coverage;
 mod documents;
 mod requests;
