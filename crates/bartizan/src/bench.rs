@@ -2,6 +2,9 @@
 
 mod conversation;
 mod gateway;
+mod load;
+mod streams;
+mod tenants;
 
 use std::hint::black_box;
 use std::io::Write as _;
@@ -18,7 +21,12 @@ pub(crate) fn run(what: &BenchCommand) -> anyhow::Result<u8> {
     match what {
         BenchCommand::Engine { seconds } => engine(*seconds),
         BenchCommand::Conversation { messages } => conversation::run(*messages),
-        BenchCommand::Gateway { requests } => gateway::run(*requests),
+        BenchCommand::Gateway { requests, peer, peer_header } => {
+            let peers: Vec<_> = peer.iter().map(|command| gateway::Peer { command, headers: peer_header }).collect();
+            gateway::run(*requests, &peers)
+        }
+        BenchCommand::Streams { streams } => streams::run(*streams),
+        BenchCommand::Tenants { seconds } => tenants::run(*seconds),
         BenchCommand::Passthrough { upstream } => gateway::passthrough(upstream),
     }
 }

@@ -586,6 +586,24 @@ pub(crate) enum BenchCommand {
         /// Requests a round.
         #[arg(long, default_value_t = 10_000)]
         requests: usize,
+        /// Shell command that starts another gateway: the model server is in `UPSTREAM`, the port to listen on in `PORT`.
+        #[arg(long, value_name = "COMMAND")]
+        peer: Vec<String>,
+        /// Header for peers, `name: value`, with `{upstream}` for the model server.
+        #[arg(long, value_name = "HEADER")]
+        peer_header: Vec<String>,
+    },
+    /// What an open stream takes.
+    Streams {
+        /// How many.
+        #[arg(long, default_value_t = 8000)]
+        streams: usize,
+    },
+    /// What a tenant at ten times its limit does to another.
+    Tenants {
+        /// Length of a round.
+        #[arg(long, default_value_t = 6)]
+        seconds: u64,
     },
     /// The plain proxy that `bench gateway` compares with.
     Passthrough {

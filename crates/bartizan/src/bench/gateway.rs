@@ -3,38 +3,42 @@
 //! This process is the model server and the load. The gateway and the plain proxy are processes of their own, so that
 //! their processor time can be read from outside. Rounds alternate between the two.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{Request, Response};
+use axum::http::{HeaderName, HeaderValue, Request, Response};
 use axum::routing::post;
 use bartizan_core::Protocol;
 use bartizan_guard::{Guard, ReplyContext, Route, Settings};
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde_json::json;
 
+use super::load::{Http, Scratch, Server, client, median, quantile, round, runtime};
 use super::{PROSE, text};
 use crate::DONE;
-
-type Http = Client<HttpConnector, Full<Bytes>>;
 
 const ROUNDS: usize = 5;
 const CONNECTIONS: usize = 8;
 
+/// Another gateway to put beside this one.
+#[derive(Clone, Debug)]
+pub(super) struct Peer<'a> {
+    /// Shell command, see [`Server::peer`].
+    pub(super) command: &'a str,
+    /// `name: value`, with `{upstream}` for the model server's URL.
+    pub(super) headers: &'a [String],
+}
+
 /// Runs the benchmark: `requests` a round.
-pub(super) fn run(requests: usize) -> anyhow::Result<u8> {
-    runtime(2)?.block_on(measure(requests))
+pub(super) fn run(requests: usize, peers: &[Peer<'_>]) -> anyhow::Result<u8> {
+    runtime(2)?.block_on(measure(requests, peers))
 }
 
 /// The plain proxy: the same server, client and body handling as the gateway, and nothing in between.
@@ -47,16 +51,6 @@ pub(super) fn passthrough(upstream: &str) -> anyhow::Result<u8> {
         axum::serve(listener, router).await?;
         Ok(DONE)
     })
-}
-
-fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()
-}
-
-fn client() -> Http {
-    let mut http = HttpConnector::new();
-    http.set_nodelay(true);
-    Client::builder(TokioExecutor::new()).build(http)
 }
 
 fn announce(address: SocketAddr) -> std::io::Result<()> {
@@ -111,7 +105,7 @@ fn reply() -> String {
 }
 
 /// Prose in pieces like a model's tokens: a word with the space before it.
-fn words(pieces: &[&str], count: usize) -> Vec<String> {
+pub(super) fn words(pieces: &[&str], count: usize) -> Vec<String> {
     text(pieces, count * 12).split_inclusive(' ').map(str::to_owned).take(count).collect::<Vec<_>>().into_iter().fold(
         Vec::new(),
         |mut out: Vec<String>, word| {
@@ -130,7 +124,7 @@ fn sse(pieces: &[String]) -> String {
     out + &event(&json!({}), &json!("stop")) + "data: [DONE]\n\n"
 }
 
-fn event(delta: &serde_json::Value, finish: &serde_json::Value) -> String {
+pub(super) fn event(delta: &serde_json::Value, finish: &serde_json::Value) -> String {
     let chunk = json!({
         "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
         "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
@@ -142,6 +136,11 @@ fn event(delta: &serde_json::Value, finish: &serde_json::Value) -> String {
 const SYSTEM: &str = "You help the members of a reading circle. Keep answers short, name the chapter that you refer to, \
     and say so when you are not sure. Prefer plain words. Where two editions differ, mention both. Leave the ending of \
     a book out unless somebody asks for it. Dates are written with the month in words, and titles in quotation marks.";
+
+/// The same as a stream.
+pub(super) fn streaming_request() -> Bytes {
+    request(true)
+}
 
 /// A conversation of about 4 KiB.
 fn request(stream: bool) -> Bytes {
@@ -155,124 +154,80 @@ fn request(stream: bool) -> Bytes {
     Bytes::from(body.to_string())
 }
 
-/// A process under measurement; it ends with this value.
-struct Server {
-    child: Child,
-    /// Kept open, so that the process can go on writing.
-    _out: BufReader<std::process::ChildStdout>,
-    url: String,
-    started: Duration,
-}
-
-impl Server {
-    fn start(args: &[&str], folder: &Path) -> anyhow::Result<Self> {
-        let began = Instant::now();
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(args)
-            .current_dir(folder)
-            .env("BARTIZAN_LOG", "error")
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut out = BufReader::new(child.stdout.take().context("the process has no standard output")?);
-        let mut line = String::new();
-        loop {
-            line.clear();
-            if out.read_line(&mut line)? == 0 {
-                return Err(anyhow!("the process did not say where it listens"));
-            }
-            // The line for clients ends with the address; the one about the upstream does not.
-            let line = line.trim_end();
-            if let Some(at) = line.find("http://127.0.0.1:").filter(|_| line.ends_with("/v1")) {
-                let url = line.get(at..).unwrap_or_default().to_owned();
-                return Ok(Self { child, _out: out, url, started: began.elapsed() });
-            }
-        }
-    }
-
-    /// Processor time of all its threads, in nanoseconds.
-    fn cpu(&self) -> anyhow::Result<u64> {
-        let mut sum = 0;
-        for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let stat = std::fs::read_to_string(task?.path().join("schedstat"))?;
-            sum += stat.split_whitespace().next().unwrap_or("0").parse::<u64>()?;
-        }
-        Ok(sum)
-    }
-
-    fn resident_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or("0");
-        line.split_whitespace().next().and_then(|k| k.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// One round: processor time a request in microseconds, and every latency.
-struct Round {
-    cpu_us: f64,
-    latencies: Vec<Duration>,
-}
-
-async fn round(server: &Server, body: &Bytes, requests: usize, connections: usize) -> anyhow::Result<Round> {
-    let before = server.cpu()?;
-    let mut tasks = Vec::with_capacity(connections);
-    for _ in 0..connections {
-        let (client, url, body) = (client(), format!("{}/chat/completions", server.url), body.clone());
-        let share = requests / connections;
-        tasks.push(tokio::spawn(async move {
-            let mut latencies = Vec::with_capacity(share);
-            for _ in 0..share {
-                let request =
-                    Request::post(&url).header("content-type", "application/json").body(Full::new(body.clone()))?;
-                let start = Instant::now();
-                let reply = client.request(request).await?;
-                anyhow::ensure!(reply.status().is_success(), "status {}", reply.status());
-                reply.into_body().collect().await?;
-                latencies.push(start.elapsed());
-            }
-            anyhow::Ok(latencies)
-        }));
-    }
-    let mut latencies = Vec::with_capacity(requests);
-    for task in tasks {
-        latencies.extend(task.await??);
-    }
-    #[allow(clippy::cast_precision_loss, reason = "microseconds of a benchmark")]
-    let cpu_us = (server.cpu()? - before) as f64 / 1e3 / latencies.len() as f64;
-    Ok(Round { cpu_us, latencies })
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
-}
-
-fn quantile(sorted: &[Duration], part: f64) -> f64 {
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
-    let index = ((sorted.len() as f64 * part) as usize).min(sorted.len().saturating_sub(1));
-    sorted.get(index).map_or(0.0, |d| d.as_secs_f64() * 1e6)
-}
-
-async fn measure(requests: usize) -> anyhow::Result<u8> {
+/// The model server, in this process; its URL with `/v1`.
+pub(super) async fn serve_model() -> anyhow::Result<String> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let upstream = format!("http://{}/v1", listener.local_addr()?);
     let router = Router::new().route("/v1/chat/completions", post(model));
     tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(upstream)
+}
 
-    let folder = std::env::temp_dir().join(format!("bartizan-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let result = compare(&upstream, &folder, requests).await;
-    let _ = std::fs::remove_dir_all(&folder);
-    result?;
+async fn measure(requests: usize, peers: &[Peer<'_>]) -> anyhow::Result<u8> {
+    let upstream = serve_model().await?;
+    let folder = Scratch::new()?;
+    compare(&upstream, &folder.0, requests).await?;
+    throughput(&upstream, &folder.0, requests, peers).await?;
     alone()?;
     hold_back()?;
     Ok(DONE)
+}
+
+/// What is reached at 1 KiB a request with 64 connections, where the model server, the load and the gateway share the
+/// machine. The guard is that of the lexical rules; others do no guarding at all.
+async fn throughput(upstream: &str, folder: &Path, requests: usize, peers: &[Peer<'_>]) -> anyhow::Result<()> {
+    const CALLERS: usize = 64;
+    let body = small_request();
+    let lexical =
+        format!("[[upstream]]\nname = \"m\"\nurl = \"{upstream}\"\n[rules]\ndisabled = [\"pii/*\", \"secret/*\"]\n");
+    let mut servers = vec![
+        ("plain proxy".to_owned(), Server::start(&["bench", "passthrough", upstream], folder)?, requests),
+        ("guarded, lexical rules".to_owned(), Server::gateway(&lexical, folder)?, requests),
+    ];
+    for Peer { command, headers } in peers {
+        let headers = headers.iter().map(|header| header_of(header, upstream)).collect::<anyhow::Result<Vec<_>>>()?;
+        let server = Server::peer(command, upstream, headers, &body).await?;
+        // Most are slower by orders of magnitude.
+        servers.push((format!("`{command}`"), server, (requests / 20).max(CALLERS)));
+    }
+    let mut rows: Vec<(Vec<f64>, Vec<f64>, Vec<Duration>)> = servers.iter().map(|_| Default::default()).collect();
+    for turn in 0..=ROUNDS {
+        for ((_, server, count), row) in servers.iter().zip(&mut rows) {
+            let round = round(server, &body, *count, CALLERS).await?;
+            // The first one warms up.
+            if turn > 0 {
+                row.0.push(round.cpu_us);
+                row.1.push(round.rate);
+                row.2.extend(round.latencies);
+            }
+        }
+    }
+    let mut out = std::io::stdout();
+    writeln!(out, "{} bytes, {CALLERS} connections, load and model server on the same machine", body.len())?;
+    for ((name, server, _), (cpu, rate, mut times)) in servers.iter().zip(rows) {
+        times.sort();
+        writeln!(
+            out,
+            "  {:>7.0} requests/s   {:>8.1} us CPU   p50 {:>8.0} us   p99 {:>8.0} us   {:>6.1} MiB   {name}",
+            median(rate),
+            median(cpu),
+            quantile(&times, 0.5),
+            quantile(&times, 0.99),
+            server.resident_mib(),
+        )?;
+    }
+    Ok(())
+}
+
+fn header_of(header: &str, upstream: &str) -> anyhow::Result<(HeaderName, HeaderValue)> {
+    let (name, value) = header.split_once(':').context("a header is `name: value`")?;
+    Ok((name.trim().parse()?, value.trim().replace("{upstream}", upstream).parse()?))
+}
+
+/// A question of about 1 KiB.
+pub(super) fn small_request() -> Bytes {
+    let messages = [json!({"role": "system", "content": SYSTEM}), json!({"role": "user", "content": text(PROSE, 420)})];
+    Bytes::from(json!({"model": "m", "messages": messages}).to_string())
 }
 
 async fn compare(upstream: &str, folder: &Path, requests: usize) -> anyhow::Result<()> {

@@ -94,6 +94,7 @@ fn help_fits_on_a_screen() {
           explain      Show the page of a rule: what it finds, how it decides, what it misses
           init         Write a commented bartizan.toml with a fresh canary
           config       Check or show the configuration
+          policy       Look at the candidate policy, or put it in force
           doctor       Say what is set up, what can be reached, and what is missing
           report       Work with the evidence
           keys         Make and take back client keys, and see what was used with them
