@@ -63,6 +63,9 @@ pub(crate) enum Command {
     /// Make and take back client keys, and see what was used with them.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Cut off a key, tenant, tool, tool server or model for a while. A running gateway does so within a second.
+    #[command(subcommand)]
+    Contain(ContainCommand),
     /// Write the time line of an exchange or session with its proof, as JSON and Markdown.
     Case(CaseArgs),
     /// Open or erase what is recorded of exchanges.
@@ -475,6 +478,61 @@ pub(crate) struct ExportArgs {
     /// Evidence store [default: the configured one]
     #[arg(long, value_name = "FILE")]
     pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContainCommand {
+    /// Cut off a client key or token subject, by its name in records.
+    Key(ContainArgs),
+    /// Cut off a whole tenant.
+    Tenant(ContainArgs),
+    /// Cut off a tool: requests that offer it or hold its results are refused, and calls to it are blocked.
+    Tool(ContainArgs),
+    /// Cut off every tool of a tool server, by its label.
+    Server(ContainArgs),
+    /// Cut off a model; `*` at the end of the name stands for any rest.
+    Model(ContainArgs),
+    /// List what is cut off.
+    List {
+        /// Whose
+        #[arg(long, value_name = "NAME", value_parser = tenant, default_value = "default")]
+        tenant: TenantId,
+        /// How to answer.
+        #[arg(long, value_enum, default_value = "human")]
+        format: ListFormat,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Let something work again before its time.
+    Release {
+        /// Id, as `contain` and `contain list` print it
+        id: String,
+        /// Why; it goes on record
+        #[arg(long)]
+        reason: String,
+        /// Whose
+        #[arg(long, value_name = "NAME", value_parser = tenant, default_value = "default")]
+        tenant: TenantId,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContainArgs {
+    /// Its name
+    pub(crate) name: String,
+    /// For how long, such as 30m, 2h or 7d; at most 30 days
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) ttl: String,
+    /// Why; it goes on record
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Whose traffic it is about [default: default; the tenant itself where one is cut off]
+    #[arg(long, value_name = "NAME", value_parser = tenant)]
+    pub(crate) tenant: Option<TenantId>,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
 }

@@ -60,7 +60,7 @@ pub(crate) async fn open(config: &Config) -> anyhow::Result<SqliteAccess> {
 }
 
 /// Takes records of deeds over into the chain. Where a gateway runs, the chain is its own, and it does so at once.
-async fn record(store: &SqliteAccess, config: &Config) -> anyhow::Result<()> {
+pub(crate) async fn record(store: &SqliteAccess, config: &Config) -> anyhow::Result<()> {
     if store.waiting_acts().await?.is_empty() {
         return Ok(());
     }
@@ -328,7 +328,7 @@ fn moment(text: &str, now: i64) -> Result<i64, Problem> {
 }
 
 /// `30s`, `15m`, `24h`, `90d` in milliseconds; `0` is none.
-fn span(text: &str) -> Option<i64> {
+pub(crate) fn span(text: &str) -> Option<i64> {
     if text == "0" {
         return Some(0);
     }
@@ -344,7 +344,7 @@ fn span(text: &str) -> Option<i64> {
     count.checked_mul(seconds * 1000)
 }
 
-fn bad_span(text: &str) -> Problem {
+pub(crate) fn bad_span(text: &str) -> Problem {
     Problem::new(format!("`{}` is no span of time", terminal::line(text))).help("give one such as 15m, 24h or 7d")
 }
 

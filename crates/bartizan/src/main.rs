@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod cli;
 mod config;
+mod contain;
 mod control;
 mod demo;
 mod doctor;
@@ -69,6 +70,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Doctor(at) => doctor::run(&at),
         Command::Keys(command) => keys::run(&command),
         Command::Report(command) => report::run(&command),
+        Command::Contain(command) => contain::run(&command),
         Command::Case(args) => report::case::start(&args),
         Command::Record(command) => record::run(&command),
         Command::Completions { shell } => generate::completions(shell),

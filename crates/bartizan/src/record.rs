@@ -56,7 +56,7 @@ pub(crate) async fn close(store: Arc<SqliteStore>) {
     }
 }
 
-fn reason(text: &str) -> Result<&str, Problem> {
+pub(crate) fn reason(text: &str) -> Result<&str, Problem> {
     match text.trim() {
         "" => Err(Problem::new("a reason is needed").help("it goes on record: --reason \"ticket 1234\"")),
         reason => Ok(reason),

@@ -76,6 +76,12 @@ pub struct Event {
     pub rules: BTreeMap<RuleId, u64>,
     /// Findings hidden by suppressions.
     pub suppressed: u64,
+    /// How many of them by exceptions that lapse, by the id of the exception.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exceptions: BTreeMap<String, u64>,
+    /// Ids of the containments that it met.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contained: Vec<String>,
     /// Scores.
     pub scores: Scores,
     /// What was not read.

@@ -18,6 +18,7 @@
 )]
 
 pub mod access;
+pub mod contain;
 pub mod coverage;
 pub mod detector;
 pub mod event;
@@ -38,6 +39,7 @@ pub mod verdict;
 pub mod view;
 
 pub use access::{AccessStore, Grant, KeyRecord, Money, Quota, Spender, Total, Used};
+pub use contain::{ContainStore, Containment, Target};
 pub use coverage::{Coverage, CoverageStatus, Part, Reason};
 pub use detector::{Anchors, Cost, Detector, Hit, HitKind, Hold, Report, Sink};
 pub use event::{Act, Deed, EngineId, Event, Timings};

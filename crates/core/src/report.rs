@@ -48,4 +48,7 @@ pub struct CheckOutput<Id = serde_json::Value> {
     pub findings: Vec<FindingRecord>,
     /// What was not read.
     pub coverage: Coverage,
+    /// Ids of the containments that it met.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contained: Vec<String>,
 }

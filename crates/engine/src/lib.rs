@@ -36,6 +36,13 @@ pub use meter::{Clock, Meter, Spent};
 pub use stream::{Step, Stream, Surroundings};
 pub use suppress::{RulePattern, Suppression};
 
+/// A name as it is compared: without what cannot be seen, compatibility forms, letter case, combining marks and white
+/// space, and with look-alikes of ASCII characters replaced by them. Equal names may be taken for one another.
+#[must_use]
+pub fn fold_name(name: &str) -> String {
+    views::fold_name(name)
+}
+
 /// Version of the canonicaliser, for [`EngineId::canon`](bartizan_core::EngineId::canon).
 #[must_use]
 pub const fn canon() -> &'static str {

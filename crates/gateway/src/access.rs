@@ -11,6 +11,7 @@ use bartizan_access::{
 };
 use bartizan_core::{AccessStore, EventStore, Principal, Quota, Spender, StoreError, TenantId, Used};
 
+use crate::contain::CutOff;
 use crate::jwks::Jwks;
 use crate::metrics::Metrics;
 
@@ -31,6 +32,7 @@ pub(crate) struct Access {
     /// Kept over a reload: a fetched key set is not thrown away.
     jwks: Mutex<Option<Arc<Jwks>>>,
     store: Option<Arc<dyn AccessStore>>,
+    pub(crate) cut_off: CutOff,
     metrics: Arc<Metrics>,
     began: Instant,
 }
@@ -59,7 +61,7 @@ impl Access {
                 (key, 0, Vec::new(), Vec::new())
             }
         };
-        Ok(Arc::new(Self {
+        let this = Arc::new(Self {
             ring: ArcSwap::from_pointee(KeyRing::new(KeyHasher::new(&hash_key), keys)),
             keyed: AtomicBool::new(revision > 0),
             revision: AtomicU64::new(revision),
@@ -67,9 +69,17 @@ impl Access {
             places: Mutex::new(Places::default()),
             jwks: Mutex::new(None),
             store,
+            cut_off: CutOff::default(),
             metrics,
             began,
-        }))
+        });
+        this.read_contained().await?;
+        Ok(this)
+    }
+
+    /// Where keys and containments are kept, if anywhere.
+    pub(crate) fn store(&self) -> Option<&Arc<dyn AccessStore>> {
+        self.store.as_ref()
     }
 
     /// Looks for changes of keys, takes the records of them over into the chain, and writes usage, until the gateway
@@ -79,15 +89,17 @@ impl Access {
         loop {
             tokio::time::sleep(EVERY).await;
             let Some(this) = this.upgrade() else { return };
-            let looked = match this.look().await {
-                Ok(()) => this.record(events.as_ref()).await,
-                Err(error) => Err(error),
+            let looked = async {
+                this.look().await?;
+                this.keep_contained().await?;
+                this.record(events.as_ref()).await
             };
+            let looked = looked.await;
             // Said once, not four times a second.
             if let Err(error) = &looked
                 && !failing
             {
-                tracing::error!(%error, "changes of keys cannot be read or recorded; the keys known stay in force");
+                tracing::error!(%error, "changes of keys and containments cannot be read or recorded; those known stay in force");
             }
             failing = looked.is_err();
             this.write().await;

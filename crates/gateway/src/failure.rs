@@ -8,6 +8,7 @@ use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 
 use crate::metrics::Metrics;
+use crate::proxy::event_header;
 use crate::upstream::UpstreamError;
 
 /// A request that is not forwarded, in the words of the protocol.
@@ -21,11 +22,13 @@ pub(crate) struct Failure {
     /// Seconds after which the caller may try again.
     retry_after: Option<u64>,
     unsent: bool,
+    /// The record of it, where there is one.
+    event: Option<String>,
 }
 
 impl Failure {
     pub(crate) fn new(kind: ErrorKind, label: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), status: None, label, retry_after: None, unsent: false }
+        Self { kind, message: message.into(), status: None, label, retry_after: None, unsent: false, event: None }
     }
 
     pub(crate) fn status(mut self, status: StatusCode) -> Self {
@@ -41,6 +44,12 @@ impl Failure {
     /// Moves the error counter.
     pub(crate) fn count(&self, metrics: &Metrics) {
         metrics.error(self.label);
+    }
+
+    /// Something that an operator has cut off. What it is stays between the operator and the record.
+    pub(crate) fn contained(event: &str) -> Self {
+        let message = format!("what this request uses is cut off for now; ask who runs the gateway (event {event})");
+        Self { event: Some(event.to_owned()), ..Self::new(ErrorKind::Forbidden, "contained", message) }
     }
 
     /// Over a limit.
@@ -80,10 +89,13 @@ impl Failure {
     pub(crate) fn respond(self, protocol: Protocol, metrics: &Metrics) -> Response<Body> {
         self.count(metrics);
         let retry = self.retry_after.or((self.kind == ErrorKind::Unavailable).then_some(1));
-        let (status, body) = error_body(protocol, self.kind, &self.message, None);
+        let (status, body) = error_body(protocol, self.kind, &self.message, self.event.as_deref());
         let mut response = json(self.status.map_or(status, |s| s.as_u16()), body);
         if let Some(seconds) = retry {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(event) = &self.event {
+            event_header(&mut response, event);
         }
         response
     }

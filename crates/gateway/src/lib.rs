@@ -12,6 +12,7 @@ mod body;
 mod check_api;
 mod coding;
 mod connection;
+mod contain;
 mod failure;
 mod head;
 mod jwks;

@@ -12,6 +12,7 @@ use http::header::CONTENT_TYPE;
 use http::{Method, Request, Response};
 
 use crate::body::read;
+use crate::contain::refuse_contained;
 use crate::failure::{Failure, json};
 use crate::head::{check_rest, is_plain_type, reply_headers};
 use crate::proxy::{admit, begin, body_failure, contained, event_header, protocol_of, reply_failure};
@@ -61,6 +62,7 @@ async fn pass(
 ) -> Result<Response<Body>, Failure> {
     let (admitted, _in_flight) = admit(shared, live, &request)?;
     let live = &Arc::clone(live).for_caller(&admitted)?;
+    refuse_contained(shared, live, &admitted.principal, protocol_of(&request)).await?;
     let (mut parts, body) = request.into_parts();
     // What nobody reads cannot be held to a list of models or a budget.
     let held = !admitted.grant.models.is_empty() || admitted.accounts.iter().any(|a| a.quota.has_budget());

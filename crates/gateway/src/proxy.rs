@@ -21,6 +21,7 @@ use crate::access::{Charge, Size};
 use crate::admission::{Admitted, Rejection, Shown};
 use crate::body::{BodyError, decoded, read};
 use crate::coding::{Coding, Unpacker, coding};
+use crate::contain::refuse_contained;
 use crate::failure::{Failure, json};
 use crate::head::{check_head, check_rest, reply_headers};
 use crate::pressure;
@@ -173,6 +174,7 @@ async fn converse(
     let live = shared.live();
     let (admitted, in_flight) = admit(shared, &live, &request)?;
     let live = live.for_caller(&admitted)?;
+    refuse_contained(shared, &live, &admitted.principal, surface.protocol).await?;
     let (mut parts, body) = request.into_parts();
     let coding = check_head(&parts.headers)?;
     let path = check_rest(&live, &parts)?;
@@ -183,6 +185,7 @@ async fn converse(
     let kept = kept(shared, surface.protocol, Direction::Request, &body);
     let mut parsed = read_request(&live, surface.protocol, body).await?;
     parsed.said_by_path(surface.model.as_deref(), surface.stream);
+    parsed.contain(&shared.access.contained(&admitted.principal.tenant), &admitted.principal.key);
     let model = parsed.model().to_owned();
     let mut charge = charge(shared, &live, &admitted, &model, &bound, parsed.bytes())?;
     let tenant = &admitted.principal.tenant;
@@ -196,7 +199,11 @@ async fn converse(
     journey.decided(&shared.tracing, &settled.event, &settled.facts);
     let model = settled.event.model.clone();
     let Some(permitted) = settled.permitted else {
+        let is_contained = !settled.event.contained.is_empty();
         append(shared, settled.event, kept).await?;
+        if is_contained {
+            return Err(Failure::contained(&record.request_event));
+        }
         if let Some(notice) = settled.notice {
             return Ok(told(&surface, &notice, &record.request_event));
         }
@@ -254,6 +261,7 @@ async fn fetch(
     let live = shared.live();
     let (admitted, in_flight) = admit(shared, &live, &request)?;
     let live = live.for_caller(&admitted)?;
+    refuse_contained(shared, &live, &admitted.principal, protocol).await?;
     let (mut parts, _) = request.into_parts();
     // All tenants share the provider's key there, and an id does not say whose response it names.
     if protocol == Protocol::OpenaiResponses
@@ -399,6 +407,8 @@ pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Sett
     let mut noted = Noted {
         verdict,
         suppressed: assessment.suppressed,
+        exceptions: assessment.exceptions.clone(),
+        contained: assessment.contained.iter().map(|met| met.id.to_string()).collect(),
         scores: assessment.max_scores(),
         timings: Timings { parse_us, scan_us, ..Timings::default() },
         compared,
@@ -548,15 +558,16 @@ async fn whole_reply(
     // An error reply has no fixed shape; a successful one that does not fit the protocol is not let through.
     let protocol = if status.is_success() { asked.surface.protocol } else { Protocol::Json };
     let kept = kept(shared, protocol, Direction::Reply, &body);
-    let parsed = match asked.live.guard.read_reply(protocol, body) {
+    let mut parsed = match asked.live.guard.read_reply(protocol, body) {
         Ok(parsed) => parsed,
         Err(error) => {
             tracing::warn!(%error, "the upstream's reply cannot be read");
             return Err(Failure::new(ErrorKind::Upstream, "invalid_reply", "the upstream's reply cannot be read"));
         }
     };
-    let tenant = &asked.record.principal.tenant;
-    let checked = check(shared, &asked.live, parsed, asked.context.clone(), asked.target, tenant).await?;
+    let who = &asked.record.principal;
+    parsed.contain(&shared.access.contained(&who.tenant), &who.key);
+    let checked = check(shared, &asked.live, parsed, asked.context.clone(), asked.target, &who.tenant).await?;
     let mut settled = settle(shared, &asked.record, checked);
     settled.event.model.clone_from(&asked.model);
     settled.event.timings.upstream_us = upstream_us;

@@ -74,6 +74,12 @@ async fn run(
     let mut caller_left = false;
     let mut metered = asked.charge.take().map(Metered::new);
     loop {
+        let who = &asked.record.principal;
+        let cut = stream.contain(&shared.access.contained(&who.tenant), &who.key, &asked.model);
+        if cut.ended {
+            caller_left = !send(&sender, cut.released, idle).await;
+            break;
+        }
         let frame = tokio::select! {
             biased;
             () = sender.closed() => { caller_left = true; break }

@@ -1,5 +1,6 @@
 //! The decision service.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use bartizan_core::{
     Protocol, Rule, Scores, Source, TenantId, Verdict,
 };
 use bartizan_engine::{Clock, Engine, EngineError, Meter, Spent, Surroundings};
-use bartizan_policy::{Assessment, OpaqueTable, Outcome, Permitted, Table, decide, judge};
+use bartizan_policy::{Assessment, Contained, OpaqueTable, Outcome, Permitted, Table, decide, judge};
 use bartizan_rules::RulesError;
 use bartizan_wire::WireError;
 
@@ -20,6 +21,7 @@ use crate::assess::assess;
 use crate::cache::{Scanner, SegmentCache, Work};
 use crate::candidate::{Candidate, Compared};
 use crate::checks::Checks;
+use crate::contain::Containments;
 use crate::documents;
 use crate::exchange::{Meta, ReplyContext, bare_text, micros, rewrite};
 use crate::facts::ReplyFacts;
@@ -61,6 +63,7 @@ pub struct Route<'a> {
 pub struct Parsed {
     exchange: Exchange,
     parse_us: u64,
+    contained: BTreeSet<Contained>,
 }
 
 impl Parsed {
@@ -104,6 +107,20 @@ impl Parsed {
         for part in self.exchange.opaque.iter_mut().filter(|part| below(&part.pointer)) {
             part.strippable = false;
         }
+    }
+
+    /// Looks for what is cut off: in it, and in who asks. What is met is refused by [`Guard::check`].
+    pub fn contain(&mut self, cut_off: &Containments, key: &str) {
+        self.contained.extend(cut_off.caller(key));
+        if !cut_off.is_empty() {
+            self.contained.extend(cut_off.exchange(&self.exchange));
+        }
+    }
+
+    /// True where something was met that is cut off.
+    #[must_use]
+    pub fn is_contained(&self) -> bool {
+        !self.contained.is_empty()
     }
 
     /// True where it may hold documents: checking it may take longer than its size says.
@@ -157,6 +174,8 @@ pub struct Decision {
     pub coverage: Coverage,
     /// Findings hidden by suppressions.
     pub suppressed: u64,
+    /// Ids of the containments that it met.
+    pub contained: Vec<String>,
     /// The text or body with the redactions, where the verdict is redact.
     pub redacted: Option<String>,
 }
@@ -174,6 +193,8 @@ pub struct Guard {
     cache: Option<Arc<SegmentCache>>,
     candidate: Option<Candidate>,
     clock: Clock,
+    /// For [`Guard::check_text`] and its like, where no gateway says it.
+    cut_off: Containments,
 }
 
 impl Guard {
@@ -213,6 +234,7 @@ impl Guard {
             cache: None,
             candidate: None,
             clock: nanos,
+            cut_off: Containments::default(),
         })
     }
 
@@ -265,6 +287,12 @@ impl Guard {
         Scanner::new(&self.engine, self.instance, segments, self.meter(direction))
     }
 
+    /// The same for checking what has no caller: [`Guard::check_conversation`] refuses what is cut off.
+    #[must_use]
+    pub fn containing(self, cut_off: Containments) -> Self {
+        Self { cut_off, ..self }
+    }
+
     /// The rules in force.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.engine.rules()
@@ -301,7 +329,7 @@ impl Guard {
     pub fn read_request(&self, protocol: Protocol, body: Vec<u8>) -> Result<Parsed, WireError> {
         let start = Instant::now();
         let exchange = bartizan_wire::request(protocol, body, self.limits())?;
-        Ok(Parsed { exchange, parse_us: micros(start.elapsed()) })
+        Ok(Parsed { exchange, parse_us: micros(start.elapsed()), contained: BTreeSet::new() })
     }
 
     /// Reads a whole reply body. A body that is no JSON at all is read as one text.
@@ -311,13 +339,13 @@ impl Guard {
     pub fn read_reply(&self, protocol: Protocol, body: Vec<u8>) -> Result<Parsed, WireError> {
         let start = Instant::now();
         let exchange = bartizan_wire::reply(protocol, body, self.limits())?;
-        Ok(Parsed { exchange, parse_us: micros(start.elapsed()) })
+        Ok(Parsed { exchange, parse_us: micros(start.elapsed()), contained: BTreeSet::new() })
     }
 
     /// A request without a body, such as for the list of models.
     #[must_use]
     pub fn no_body(&self, protocol: Protocol) -> Parsed {
-        Parsed { exchange: Exchange { protocol, ..Exchange::default() }, parse_us: 0 }
+        Parsed { exchange: Exchange { protocol, ..Exchange::default() }, parse_us: 0, contained: BTreeSet::new() }
     }
 
     /// Lets a body pass that nobody reads, because a rule of the operator says so. The surface records it as unread.
@@ -343,7 +371,7 @@ impl Guard {
         wanted: impl Fn(&Finding) -> bool,
     ) -> Checked {
         let start = Instant::now();
-        let Parsed { mut exchange, parse_us } = parsed;
+        let Parsed { mut exchange, parse_us, contained } = parsed;
         documents::read(&mut exchange, self.limits());
         // A stored response repeats the instructions, and there is no request to learn them from.
         let own = exchange.system().filter(|_| exchange.direction == Direction::Reply);
@@ -365,6 +393,7 @@ impl Guard {
         let before = assessment.findings.len();
         assessment.findings.retain(|f| wanted(&f.finding));
         assessment.suppressed += (before - assessment.findings.len()) as u64;
+        assessment.contained.extend(contained);
         let (spent, work) = (scanner.meter.spent().collect(), scanner.work);
         drop(scanner);
         let mut facts = ReplyFacts::default();
@@ -469,6 +498,7 @@ impl Guard {
         if exchange.direction == Direction::Request {
             self.checks.input_tokens(&self.engine, &exchange, Profile::default(), &mut assessment);
         }
+        assessment.contained.extend(self.cut_off.exchange(&exchange));
         let values: Vec<Arc<str>> = exchange.texts.iter().map(|t| Arc::from(t.value.as_str())).collect();
         let outcome = decide(exchange, &mut assessment, &self.table, None, Mode::Enforce, |exchange, edits| {
             rewrite(exchange, edits, self.limits())
@@ -503,6 +533,7 @@ impl Guard {
             flags: Flags { injection },
             coverage: assessment.coverage,
             suppressed: assessment.suppressed,
+            contained: assessment.contained.iter().map(|met| met.id.to_string()).collect(),
             redacted,
         }
     }

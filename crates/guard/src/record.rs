@@ -1,6 +1,6 @@
 //! Builds the record of a decision. Content never gets here, only keyed digests of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -72,6 +72,10 @@ pub struct Noted {
     pub rules: BTreeMap<RuleId, u64>,
     /// Findings hidden by suppressions.
     pub suppressed: u64,
+    /// How many of them by exceptions, by the id of the exception.
+    pub exceptions: BTreeMap<String, u64>,
+    /// Ids of the containments that were met.
+    pub contained: BTreeSet<String>,
     /// Scores.
     pub scores: Scores,
     /// What was not read.
@@ -187,6 +191,8 @@ impl Recorder {
             action: noted.action,
             rules: noted.rules,
             suppressed: noted.suppressed,
+            exceptions: noted.exceptions,
+            contained: noted.contained.into_iter().collect(),
             scores: noted.scores,
             coverage: noted.coverage,
             policy: request.policy.clone(),

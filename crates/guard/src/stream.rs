@@ -9,7 +9,7 @@ use bartizan_core::{
     Source, Text, Verdict,
 };
 use bartizan_engine::{Engine, Meter, Step, Stream, Surroundings};
-use bartizan_policy::{Cause, OnFailure, Outcome, Piece, Redaction, Refusal, Table, apply, decide, judge, release};
+use bartizan_policy::{Assessment, Cause, Contained, OnFailure, Outcome, Piece, Redaction, Refusal, Table, apply, decide, judge, release};
 use bartizan_rules::output::schema_violation::ReplySchema;
 use bartizan_wire::{
     Channel, ChannelPart, Chunk, Delta, Ending, ErrorKind, SseDecoder, SseEvent, StreamReader, WireError,
@@ -19,6 +19,7 @@ use crate::assess::assess;
 use crate::cache::Scanner;
 use crate::candidate::Compared;
 use crate::checks::violation;
+use crate::contain::{Containments, NamePieces};
 use crate::exchange::{ReplyContext, bare_text, rewrite};
 use crate::record::Noted;
 
@@ -77,6 +78,8 @@ pub struct ReplyStream {
     /// Texts that came in pieces: what was found in them is counted already.
     counted: HashSet<u64>,
     noted: Noted,
+    cut_off: Arc<Containments>,
+    names: NamePieces,
     ended: bool,
 }
 
@@ -187,7 +190,62 @@ impl ReplyStream {
             masked: Masked::default(),
             counted: HashSet::new(),
             noted: Noted::default(),
+            cut_off: Arc::default(),
+            names: NamePieces::default(),
             ended: false,
+        }
+    }
+
+    /// Says what is cut off from now on. A caller or model that is ends the stream, and so does a call that is not
+    /// complete of such a tool. `key` and `model` are those of the request.
+    pub fn contain(&mut self, cut_off: &Arc<Containments>, key: &str, model: &str) -> Output {
+        let mut out = Vec::new();
+        if !self.ended && !Arc::ptr_eq(cut_off, &self.cut_off) {
+            self.cut_off = Arc::clone(cut_off);
+            let mut met = cut_off.caller(key);
+            met.extend(cut_off.model(model));
+            for channel in self.calls.keys() {
+                if let ChannelPart::ToolArguments { name } = &channel.part {
+                    cut_off.tool(name, &mut met);
+                }
+            }
+            if let Err(stopped) = self.refuse(met) {
+                self.stop(stopped, &mut out);
+            }
+        }
+        self.output(out)
+    }
+
+    /// Refuses an event that names what is cut off.
+    fn look_for_contained(&mut self, chunk: &Chunk) -> Result<(), Stopped> {
+        let pieces = self.names.take(&chunk.texts);
+        if self.cut_off.is_empty() {
+            return Ok(());
+        }
+        let mut met = self.cut_off.parts(&chunk.texts, &chunk.opaque);
+        for name in &pieces {
+            self.cut_off.tool(name, &mut met);
+        }
+        for channel in chunk.deltas.iter().map(|delta| &delta.channel).chain(&chunk.opens) {
+            if let ChannelPart::ToolArguments { name } = &channel.part {
+                self.cut_off.tool(name, &mut met);
+            }
+        }
+        self.refuse(met)
+    }
+
+    /// Has policy decide about what was met.
+    fn refuse(&mut self, met: BTreeSet<Contained>) -> Result<(), Stopped> {
+        if met.is_empty() {
+            return Ok(());
+        }
+        self.noted.contained.extend(met.iter().map(|one| one.id.to_string()));
+        let mut assessment = Assessment { contained: met.into_iter().collect(), ..Assessment::default() };
+        let exchange = Exchange { direction: Direction::Reply, ..Exchange::default() };
+        let unchanged = |exchange: &Exchange, _: &[Edit]| Ok::<_, String>(exchange.clone());
+        match decide(exchange, &mut assessment, &self.table, None, self.mode, unchanged) {
+            Outcome::Refuse(refusal) | Outcome::Hold(refusal) => Err(Stopped::Refused(refusal)),
+            Outcome::Forward { .. } => Ok(()),
         }
     }
 
@@ -285,6 +343,7 @@ impl ReplyStream {
     }
 
     fn chunk(&mut self, chunk: Chunk, out: &mut Vec<u8>) -> Result<(), Stopped> {
+        self.look_for_contained(&chunk)?;
         self.learn(&chunk);
         // The event that ends a text often repeats it.
         for flow in chunk.closes.iter().filter_map(|channel| self.texts.get(channel)) {

@@ -1,10 +1,11 @@
 //! The only place where a permit is made.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bartizan_core::{
     Coverage, Direction, Edit, Exchange, Family, Finding, Kind, Mode, OpaqueKind, Part, Protocol, Reason, RuleId,
-    Scores, Source, Text, Verdict,
+    Scores, Source, Target, Text, Verdict,
 };
 
 use crate::guards::OnFailure;
@@ -57,6 +58,10 @@ pub struct Assessment {
     pub suppressed: u64,
     /// Guards that ran out of time. [`decide`] adds them to the coverage.
     pub unfinished: Vec<Unfinished>,
+    /// How many of them by exceptions, by the id of the exception.
+    pub exceptions: BTreeMap<String, u64>,
+    /// What of it an operator has cut off.
+    pub contained: Vec<Contained>,
 }
 
 /// A guard that did not look at everything.
@@ -66,6 +71,15 @@ pub struct Unfinished {
     pub family: Family,
     /// Bytes of text that it did not look at.
     pub bytes: usize,
+}
+
+/// Something in an exchange, or behind it, that an operator has cut off.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Contained {
+    /// What it is.
+    pub target: Target,
+    /// Id of the containment.
+    pub id: Arc<str>,
 }
 
 impl Assessment {
@@ -91,6 +105,8 @@ pub enum Cause {
     Timeout(Family),
     /// A part that cannot be read as text.
     Opaque(OpaqueKind, Source),
+    /// An operator has cut it off.
+    Contained(Contained),
     /// The redacted body could not be built.
     Rewrite(String),
 }
@@ -105,6 +121,7 @@ impl Cause {
             Self::Coverage => "coverage".to_owned(),
             Self::Timeout(family) => format!("timeout-{family}"),
             Self::Opaque(kind, _) => format!("opaque-{kind}"),
+            Self::Contained(contained) => format!("contained-{}", contained.target),
             Self::Rewrite(_) => "rewrite".to_owned(),
         }
     }
@@ -171,7 +188,8 @@ impl Tally {
 /// treatment of unreadable parts for this route.
 ///
 /// A verdict never weakens when a finding is added. In monitor mode the exchange is forwarded as it came, with the
-/// verdict that would have been carried out.
+/// verdict that would have been carried out; but what an operator has cut off is refused there too, since that is an
+/// order and no judgement.
 pub fn decide<E: std::fmt::Display>(
     exchange: Exchange,
     assessment: &mut Assessment,
@@ -192,7 +210,7 @@ pub fn decide<E: std::fmt::Display>(
         stripped,
         failed_open,
     };
-    if mode == Mode::Monitor {
+    if mode == Mode::Monitor && assessment.contained.is_empty() {
         return forward(exchange, tally.verdict, 0, 0);
     }
     match tally.verdict {
@@ -243,6 +261,9 @@ fn weigh(exchange: &Exchange, assessment: &Assessment, table: &Table, opaque: Op
             OnFailure::Closed => tally.add(Verdict::Deny, Cause::Timeout(*family)),
             OnFailure::Open => failed_open = true,
         }
+    }
+    for contained in &assessment.contained {
+        tally.add(Verdict::Deny, Cause::Contained(contained.clone()));
     }
     Weighed { tally, edits, masked, stripped, failed_open }
 }
@@ -438,6 +459,19 @@ mod tests {
             panic!("not forwarded")
         };
         assert_eq!(verdict, Verdict::Deny);
+    }
+
+    #[test]
+    fn what_is_cut_off_is_refused_in_monitor_mode_too() {
+        for mode in [Mode::Enforce, Mode::Monitor] {
+            let cut = Contained { target: Target::Tool, id: "c1".into() };
+            let mut assessment = Assessment { contained: vec![cut.clone()], ..Assessment::default() };
+            let exchange = exchange(true, Source::User);
+            let outcome =
+                decide(exchange, &mut assessment, &Table::default(), None, mode, |e, _| Ok::<_, String>(e.clone()));
+            let Outcome::Refuse(refusal) = outcome else { panic!("forwarded in {mode} mode") };
+            assert_eq!(refusal.causes, [Cause::Contained(cut)]);
+        }
     }
 
     #[test]

@@ -19,7 +19,8 @@ use crate::sqlite::{OpenError, store_error};
 const APPLICATION_ID: i64 = 0x427a_4163;
 
 /// Every step of the schema, oldest first. A published step never changes.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/access_0001.sql")];
+const MIGRATIONS: &[&str] = 
+    &[include_str!("../migrations/access_0001.sql"), include_str!("../migrations/access_0002.sql")];
 
 const KEY: &str =
     r#"SELECT id, tenant, name, hash, previous, previous_until, "grant", created, expires, revoked FROM keys"#;
@@ -123,6 +124,10 @@ impl SqliteAccess {
         let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}", MIGRATIONS.len());
         sqlx::raw_sql(sqlx::AssertSqlSafe(marks)).execute(&mut *transaction).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)
+    }
+
+    pub(crate) const fn pool(&self) -> &SqlitePool {
+        &self.pool
     }
 
     /// Waits until everything is written and closes the file.
@@ -346,7 +351,7 @@ fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn count(row: &SqliteRow, at: usize) -> Result<u64, sqlx::Error> {
+pub(crate) fn count(row: &SqliteRow, at: usize) -> Result<u64, sqlx::Error> {
     row.try_get::<i64, _>(at).map(|n| u64::try_from(n).unwrap_or(0))
 }
 
@@ -355,7 +360,7 @@ fn used(row: &SqliteRow, at: usize) -> Result<Used, StoreError> {
     Ok(Used { requests: part(0)?, input_tokens: part(1)?, output_tokens: part(2)?, spend: Money::nano(part(3)?) })
 }
 
-fn tenant(row: &SqliteRow, at: usize) -> Result<TenantId, StoreError> {
+pub(crate) fn tenant(row: &SqliteRow, at: usize) -> Result<TenantId, StoreError> {
     let name: &str = row.try_get(at).map_err(store_error)?;
     TenantId::authenticated(name).map_err(|e| StoreError::Failed(e.to_string()))
 }

@@ -34,6 +34,7 @@
 
 mod access;
 mod chain;
+mod contain;
 mod read;
 mod sealed;
 mod sqlite;

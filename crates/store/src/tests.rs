@@ -34,6 +34,8 @@ fn event(id: &str) -> Event {
         action: Action::Refuse,
         rules: [(RuleId::new("prompt/a"), 2), (RuleId::new("secret/b"), 1)].into(),
         suppressed: 0,
+        exceptions: std::collections::BTreeMap::new(),
+        contained: Vec::new(),
         scores: Scores { injection: Some(0.1), ..Scores::default() },
         coverage: Coverage::default(),
         engine: EngineId::default(),

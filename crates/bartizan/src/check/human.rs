@@ -171,6 +171,9 @@ fn summary(decision: &Decision, bytes: usize) -> String {
     if decision.suppressed > 0 {
         parts.push(format!("{} suppressed", decision.suppressed));
     }
+    if !decision.contained.is_empty() {
+        parts.push(format!("it uses what is cut off (containment {})", decision.contained.join(", ")));
+    }
     parts.push(read(&decision.coverage, bytes));
     let clean = decision.findings.is_empty()
         && decision.verdict == Verdict::Allow

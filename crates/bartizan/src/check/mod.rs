@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 use crate::cli::{CheckArgs, CheckFormat, Gate};
 use crate::problem::Problem;
-use crate::{DONE, FOUND, UNREAD, config};
+use crate::{DONE, FOUND, UNREAD, config, contain};
 
 /// Runs `bartizan check`.
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<u8> {
@@ -27,7 +27,8 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<u8> {
     if lines && args.format.is_some_and(|f| f != CheckFormat::Jsonl) {
         return Err(Problem::new("--jsonl answers in JSON lines only").help("leave --format out").into());
     }
-    let guard = config::load(&args.config, &[])?.guard()?;
+    let loaded = config::load(&args.config, &[])?;
+    let guard = loaded.guard()?.containing(contain::in_force(&loaded.config)?);
     let input = open(&args.file)?;
     if lines {
         return jsonl::run(&guard, input, args);
@@ -54,7 +55,9 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<u8> {
 /// What the exit code says of one answer. A score over its threshold counts as a finding of high severity.
 fn exit_code(decision: &Decision, gate: Gate, strict: bool) -> u8 {
     let found = decision.findings.iter().any(|f| gate.stops(f.severity));
-    if found || (decision.flags.injection && gate.stops(Severity::High)) {
+    // What is cut off is no finding of any severity.
+    let contained = !decision.contained.is_empty() && gate != Gate::None;
+    if found || contained || (decision.flags.injection && gate.stops(Severity::High)) {
         return FOUND;
     }
     match decision.coverage.status {
@@ -74,6 +77,7 @@ fn record<Id>(id: Id, decision: Decision) -> CheckOutput<Id> {
         flags: decision.flags,
         findings,
         coverage: decision.coverage,
+        contained: decision.contained,
     }
 }
 

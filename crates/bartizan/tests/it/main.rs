@@ -13,6 +13,7 @@ mod gateway;
 mod http;
 mod import;
 mod litellm;
+mod oncall;
 mod operations;
 mod reload;
 mod requests;

@@ -174,6 +174,11 @@ impl Gateway {
         Self::within(folder, &["up", "--listen", "127.0.0.1:0"], &[])
     }
 
+    /// The same in front of an upstream.
+    pub(crate) fn again_in_front_of(folder: tempfile::TempDir, upstream: &str) -> Self {
+        Self::within(folder, &["up", "--listen", "127.0.0.1:0", "--upstream", upstream], &[])
+    }
+
     /// With its configuration and the evidence.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()

@@ -101,6 +101,15 @@ pub(crate) fn live(tail: &str) -> usize {
     (tail.len() - start).min(LIVE)
 }
 
+/// The last form of a name, in small letters and without white space.
+pub(crate) fn fold_name(name: &str) -> String {
+    let mut budget = Budget { left: name.len().saturating_mul(4), refused: 0 };
+    let Forms { clean, folded, skeleton, .. } = forms(name, &mut budget);
+    let last = skeleton.or(folded).or(clean);
+    let text = last.as_ref().map_or(name, |form| &form.text);
+    text.chars().filter(|c| !c.is_whitespace() && !c.is_control()).flat_map(char::to_lowercase).collect()
+}
+
 /// The canonical forms of one text, each made from the one before; none where it does not differ from that.
 #[derive(Default)]
 struct Forms {

@@ -16,7 +16,6 @@ pub(crate) enum Need {
     /// Looking.
     Look,
     /// Changing something.
-    #[expect(dead_code, reason = "the first operations only look")]
     Change,
     /// Opening sealed content.
     #[expect(dead_code, reason = "the first operations only look")]

@@ -4,6 +4,7 @@
 //! operating system does, by file permission.
 
 mod access;
+mod contain;
 mod error;
 mod events;
 mod openapi;
@@ -73,7 +74,6 @@ impl Call {
     }
 
     /// The body as what the operation takes.
-    #[expect(dead_code, reason = "the first operations take none")]
     pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, AdminError> {
         serde_json::from_slice(&self.body).map_err(|e| AdminError::bad(format!("the body does not fit: {e}")))
     }
@@ -109,7 +109,7 @@ const TENANT: Parameter = Parameter { name: "tenant", summary: "Tenant; may be l
 
 /// Every operation.
 pub(crate) fn operations() -> Vec<Operation> {
-    [status::operations(), events::operations()].into_iter().flatten().collect()
+    [status::operations(), events::operations(), contain::operations()].into_iter().flatten().collect()
 }
 
 /// The routes of all operations.

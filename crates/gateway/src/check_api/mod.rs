@@ -23,7 +23,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::routing::{get, post};
 use bartizan_core::{Direction, Finding, Mode, Principal, Protocol, Source, Span, Verdict};
-use bartizan_guard::{ReplyContext, ReplyFacts, Request as Record, Route};
+use bartizan_guard::{Containments, ReplyContext, ReplyFacts, Request as Record, Route};
 use bartizan_policy::{Redaction, apply, redactions};
 use bartizan_wire::ErrorKind;
 use bartizan_wire::json::Doc;
@@ -253,7 +253,8 @@ async fn admitted_judge<A: CheckApi>(
     let (checked, mut judged) = {
         let live = Arc::clone(live);
         let large = body.len() > INLINE;
-        let work = move || examine(&live, offer);
+        let (cut_off, key) = (shared.access.contained(&record.principal.tenant), Arc::clone(&record.principal.key));
+        let work = move || examine(&live, offer, &cut_off, &key);
         if large { off_worker(work).await?? } else { work()? }
     };
     let settled = settle(shared, &record, checked);
@@ -309,7 +310,12 @@ fn attributed(mut principal: Principal, said: &Attribution) -> Principal {
 }
 
 /// Reads, scans and decides.
-fn examine(live: &Live, offer: Offer) -> Result<(bartizan_guard::Checked, Judged), Failure> {
+fn examine(
+    live: &Live,
+    offer: Offer,
+    cut_off: &Containments,
+    key: &str,
+) -> Result<(bartizan_guard::Checked, Judged), Failure> {
     let guard = &live.guard;
     let body = offer.body.to_string().into_bytes();
     let parsed = match offer.direction {
@@ -318,12 +324,14 @@ fn examine(live: &Live, offer: Offer) -> Result<(bartizan_guard::Checked, Judged
     };
     let mut parsed = parsed.map_err(|e| invalid(e.to_string()))?;
     parsed.freeze(&offer.frozen);
+    parsed.contain(cut_off, key);
     let sources: Vec<Source> = parsed.exchange().texts.iter().map(|text| text.origin.source).collect();
     let unwanted = |finding: &Finding| offer.without.contains(&words::Detector::of(&finding.rule));
     let context = ReplyContext { system: offer.system, ..ReplyContext::default() };
     let checked = guard.check_only(parsed, &context, Route::default(), |finding| !unwanted(finding));
 
     let enforced = guard.mode() == Mode::Enforce;
+    let is_contained = !checked.assessment.contained.is_empty();
     let mut hits = Vec::new();
     for found in checked.assessment.findings.iter().filter(|_| enforced) {
         let source = sources.get(found.text).copied().unwrap_or_default();
@@ -337,7 +345,8 @@ fn examine(live: &Live, offer: Offer) -> Result<(bartizan_guard::Checked, Judged
     }
     let mut judged = Judged {
         event: String::new(),
-        verdict: if enforced { checked.outcome.verdict() } else { Verdict::Allow },
+        // What is cut off is an order, in monitor mode too.
+        verdict: if enforced || is_contained { checked.outcome.verdict() } else { Verdict::Allow },
         offered: offer.body,
         passed: None,
         hits,
