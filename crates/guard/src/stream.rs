@@ -9,7 +9,9 @@ use bartizan_core::{
     Source, Text, Verdict,
 };
 use bartizan_engine::{Engine, Meter, Step, Stream, Surroundings};
-use bartizan_policy::{Assessment, Cause, Contained, OnFailure, Outcome, Piece, Redaction, Refusal, Table, apply, decide, judge, release};
+use bartizan_policy::{
+    Assessment, Cause, Contained, OnFailure, Outcome, Piece, Redaction, Refusal, Table, apply, decide, judge, release,
+};
 use bartizan_rules::output::schema_violation::ReplySchema;
 use bartizan_wire::{
     Channel, ChannelPart, Chunk, Delta, Ending, ErrorKind, SseDecoder, SseEvent, StreamReader, WireError,

@@ -23,7 +23,8 @@ mod redact;
 mod table;
 
 pub use decide::{
-    Assessment, Cause, Contained, Outcome, Permitted, Piece, Refusal, TextFinding, Unfinished, decide, judge, pass_unread, release,
+    Assessment, Cause, Contained, Outcome, Permitted, Piece, Refusal, TextFinding, Unfinished, decide, judge,
+    pass_unread, release,
 };
 pub use guards::{GuardRule, GuardRules, GuardTable, OnFailure};
 pub use opaque::{OpaqueRule, OpaqueTable, OpaqueVerdicts};

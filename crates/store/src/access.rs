@@ -19,7 +19,7 @@ use crate::sqlite::{OpenError, store_error};
 const APPLICATION_ID: i64 = 0x427a_4163;
 
 /// Every step of the schema, oldest first. A published step never changes.
-const MIGRATIONS: &[&str] = 
+const MIGRATIONS: &[&str] =
     &[include_str!("../migrations/access_0001.sql"), include_str!("../migrations/access_0002.sql")];
 
 const KEY: &str =

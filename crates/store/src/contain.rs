@@ -8,8 +8,7 @@ use sqlx::{Row as _, Sqlite};
 use crate::access::{SqliteAccess, count, tenant};
 use crate::sqlite::store_error;
 
-const OPEN: &str =
-    "SELECT id, tenant, target, name, reason, actor, since, until FROM containments WHERE released = 0";
+const OPEN: &str = "SELECT id, tenant, target, name, reason, actor, since, until FROM containments WHERE released = 0";
 
 type Statement<'a> = sqlx::query::Query<'a, Sqlite, SqliteArguments>;
 

@@ -111,8 +111,11 @@ fn what_is_cut_off_is_refused_within_a_second_until_it_is_let_back_in() {
     let clients = "[[client]]\nname = \"ci\"\nkey = \"env:CI_KEY\"\n[[client]]\nname = \"other\"\nkey = \"env:OTHER_KEY\"\n\
         [[client]]\nname = \"foreign\"\nkey = \"env:FOREIGN_KEY\"\ntenant = \"acme\"\n";
     let config = format!("[[upstream]]\nname = \"u\"\nurl = \"{}/v1\"\n{clients}", upstream());
-    let variables =
-        [("CI_KEY", "0123456789abcdef-ci"), ("OTHER_KEY", "0123456789abcdef-other"), ("FOREIGN_KEY", "0123456789abcdef-f")];
+    let variables = [
+        ("CI_KEY", "0123456789abcdef-ci"),
+        ("OTHER_KEY", "0123456789abcdef-other"),
+        ("FOREIGN_KEY", "0123456789abcdef-f"),
+    ];
     let gateway = Gateway::with_variables(&config, &variables);
     let at = gateway.folder().to_owned();
     let (ci, header) = ("Authorization: Bearer 0123456789abcdef-ci", "X-Api-Key: 0123456789abcdef-ci");
@@ -132,7 +135,10 @@ fn what_is_cut_off_is_refused_within_a_second_until_it_is_let_back_in() {
     assert_eq!(check.json()["flagged"], true, "{}", check.text());
     assert_eq!(post(&gateway, &[other], &body("hi")).status, 200);
     let record = records(&at).into_iter().find(|r| r["id"] == *event).expect("the refusal is on record");
-    assert_eq!((&record["verdict"], &record["key"], &record["contained"]), (&json!("deny"), &json!("ci"), &json!([id])));
+    assert_eq!(
+        (&record["verdict"], &record["key"], &record["contained"]),
+        (&json!("deny"), &json!("ci"), &json!([id]))
+    );
 
     // Another tenant can neither see nor end it, and its own are nothing to this one.
     let (code, _, errors) = run(&at, &["contain", "release", &id, "--tenant", "acme", "--reason", "x"]);
@@ -151,7 +157,10 @@ fn what_is_cut_off_is_refused_within_a_second_until_it_is_let_back_in() {
     assert_eq!(post(&gateway, &[ci], &body("hi")).status, 403);
     until("the record of it", || {
         records(&at).iter().any(|r| {
-            r["deed"] == "released" && r["actor"] == "bartizan" && r["subject"] == "model:m" && r["detail"]["id"] == *short
+            r["deed"] == "released"
+                && r["actor"] == "bartizan"
+                && r["subject"] == "model:m"
+                && r["detail"]["id"] == *short
         })
     });
     done(&at, &["contain", "release", &id, "--reason", "false alarm"]);
