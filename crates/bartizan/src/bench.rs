@@ -1,5 +1,6 @@
 //! `bartizan bench`: numbers for `docs/benchmarks.md`. It prints; nothing depends on them.
 
+mod budgets;
 mod conversation;
 mod gateway;
 mod load;
@@ -20,6 +21,7 @@ use crate::cli::BenchCommand;
 pub(crate) fn run(what: &BenchCommand) -> anyhow::Result<u8> {
     match what {
         BenchCommand::Engine { seconds } => engine(*seconds),
+        BenchCommand::Budgets => budgets::run(),
         BenchCommand::Conversation { messages } => conversation::run(*messages),
         BenchCommand::Gateway { requests, peer, peer_header } => {
             let peers: Vec<_> = peer.iter().map(|command| gateway::Peer { command, headers: peer_header }).collect();

@@ -633,6 +633,8 @@ pub(crate) enum BenchCommand {
         #[arg(long, default_value_t = 1.0)]
         seconds: f64,
     },
+    /// Hold processor time, memory and hold-back against their budgets; fails where one is not kept.
+    Budgets,
     /// What a turn of a long conversation costs when everything before it is known.
     Conversation {
         /// Messages before it.

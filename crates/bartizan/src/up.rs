@@ -55,13 +55,30 @@ fn next(loaded: &Loaded, watched: Watched) -> Result<Next, Problem> {
     })
 }
 
-/// Reads the configuration anew.
-fn reread(args: &UpArgs) -> Result<Next, Rejected> {
+/// Reads the configuration anew. `started` is the one that the program was started with.
+fn reread(args: &UpArgs, started: &Config) -> Result<Next, Rejected> {
     let (loaded, watched) = load(args).map_err(|error| match error.downcast::<Problem>() {
         Ok(problem) => rejected(&problem, Vec::new()),
         Err(error) => Rejected { reason: error.to_string(), ..Rejected::default() },
     })?;
+    let changed = needs_restart(started, &loaded.config);
+    if !changed.is_empty() {
+        let reason = format!("a restart is needed for a change of {}", changed.join(", "));
+        return Err(Rejected { reason, files: loaded.files(), ..Rejected::default() });
+    }
     next(&loaded, watched).map_err(|problem| rejected(&problem, loaded.files()))
+}
+
+/// Names of the sections that differ and are read by this program at the start only.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    [
+        ("`sink`", old.sink != new.sink),
+        ("`record`", old.record != new.record),
+        ("`evidence`", old.evidence != new.evidence),
+    ]
+    .into_iter()
+    .filter_map(|(name, differs)| differs.then_some(name))
+    .collect()
 }
 
 fn rejected(problem: &Problem, files: Vec<PathBuf>) -> Rejected {
@@ -93,8 +110,8 @@ async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8>
         PathBuf::from(format!("{}.sinks", config.store.path)),
         move |name| metrics.sink(name),
     ));
-    let args = args.clone();
-    tokio::spawn(gateway.reloader().watch(digest, candidate, watched, move || reread(&args)));
+    let (args, started) = (args.clone(), config.clone());
+    tokio::spawn(gateway.reloader().watch(digest, candidate, watched, move || reread(&args, &started)));
     tokio::spawn(background);
     let stop = gateway.serve(stop_signal()).await;
     // The exporter waits for its runtime, so this one must not wait for it.

@@ -194,7 +194,6 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("`admin`", old.admin != new.admin),
         ("`store`", old.store != new.store),
         ("`telemetry`", old.telemetry != new.telemetry),
-        ("`admin`", old.admin != new.admin),
         ("`max_connections`", old.max_connections != new.max_connections),
         ("`max_in_flight`", old.max_in_flight != new.max_in_flight),
         ("`timeouts.header_ms`", old.timeouts.header_ms != new.timeouts.header_ms),

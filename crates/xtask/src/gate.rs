@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::components::{self, Group};
 use crate::runner::{self, Count, Selection};
-use crate::{Result, deps, generated, repo};
+use crate::{Result, bench, deps, generated, repo};
 
 struct Gate<'a> {
     only: &'a [&'a str],
@@ -47,7 +47,7 @@ impl Gate<'_> {
     }
 }
 
-const PHASES: &[&str] = &["components", "deps", "format", "lint", "build", "generated", "docs", "tests"];
+const PHASES: &[&str] = &["components", "deps", "format", "lint", "build", "generated", "docs", "tests", "budgets"];
 
 /// Runs the named phases, or all.
 pub(crate) fn run(only: &[&str]) -> Result {
@@ -85,5 +85,7 @@ pub(crate) fn run(only: &[&str]) -> Result {
         count = Some(counted);
         done
     });
+    // Processor time of the release binary, which the README's first command builds as well.
+    gate.phase("budgets", || bench::run("budgets", &[]));
     gate.summary(count)
 }

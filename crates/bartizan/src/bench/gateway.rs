@@ -21,7 +21,7 @@ use http_body_util::{BodyExt as _, Full};
 use serde_json::json;
 
 use super::load::{Http, Scratch, Server, client, median, quantile, round, runtime};
-use super::{PROSE, text};
+use super::{PROSE, cpu_seconds, text};
 use crate::DONE;
 
 const ROUNDS: usize = 5;
@@ -275,36 +275,69 @@ async fn compare(upstream: &str, folder: &Path, requests: usize) -> anyhow::Resu
 
 /// What reading, scanning and deciding cost, without sockets and records.
 fn alone() -> anyhow::Result<()> {
-    const TIMES: u32 = 4000;
-    let guard = Guard::new(&Settings::default())?;
-    let ask = request(false).to_vec();
-    let answer = reply().into_bytes();
-    let context = ReplyContext { system: vec![SYSTEM.to_owned()], ..ReplyContext::default() };
-    let mut spent = [Duration::ZERO; 2];
-    for _ in 0..TIMES {
-        let start = Instant::now();
-        let parsed = guard.read_request(Protocol::OpenaiChat, ask.clone())?;
-        std::hint::black_box(guard.check(parsed, &ReplyContext::default(), Route::default()));
-        let between = Instant::now();
-        let parsed = guard.read_reply(Protocol::OpenaiChat, answer.clone())?;
-        std::hint::black_box(guard.check(parsed, &context, Route::default()));
-        spent[0] += between - start;
-        spent[1] += between.elapsed();
-    }
-    let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(TIMES);
+    let (request, reply) = (cost(&Settings::default(), 4000)?, cost_of_reply(4000)?);
     writeln!(
         std::io::stdout(),
-        "the guard alone: {:.1} us for the request of {} bytes, {:.1} us for the reply of {} bytes",
-        each(spent[0]),
-        ask.len(),
-        each(spent[1]),
-        answer.len(),
+        "the guard alone: {request:.1} us for the request of {} bytes, {reply:.1} us for the reply of {} bytes",
+        self::request(false).len(),
+        self::reply().len(),
     )?;
     Ok(())
 }
 
+/// Microseconds of CPU for reading, scanning and deciding a request of about 4 KiB, nothing of it known.
+pub(super) fn cost(settings: &Settings, times: u32) -> anyhow::Result<f64> {
+    let guard = Guard::new(settings)?;
+    let body = request(false).to_vec();
+    each(times, || {
+        let parsed = guard.read_request(Protocol::OpenaiChat, body.clone())?;
+        std::hint::black_box(guard.check(parsed, &ReplyContext::default(), Route::default()));
+        Ok(())
+    })
+}
+
+fn cost_of_reply(times: u32) -> anyhow::Result<f64> {
+    let guard = Guard::new(&Settings::default())?;
+    let body = reply().into_bytes();
+    let context = ReplyContext { system: vec![SYSTEM.to_owned()], ..ReplyContext::default() };
+    each(times, || {
+        let parsed = guard.read_reply(Protocol::OpenaiChat, body.clone())?;
+        std::hint::black_box(guard.check(parsed, &context, Route::default()));
+        Ok(())
+    })
+}
+
+/// Microseconds of CPU that the work takes, on average.
+fn each(times: u32, mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+    let (began, cpu) = (Instant::now(), cpu_seconds());
+    for _ in 0..times {
+        work()?;
+    }
+    let spent = cpu.zip(cpu_seconds()).map_or(began.elapsed().as_secs_f64(), |(before, after)| after - before);
+    Ok(spent * 1e6 / f64::from(times))
+}
+
 /// How much text a stream holds back after each piece, on ordinary prose.
 fn hold_back() -> anyhow::Result<()> {
+    let Held { each_us, pieces, median, p99, most } = held()?;
+    writeln!(
+        std::io::stdout(),
+        "streaming alone: {each_us:.1} us an event; held back after each of {pieces} pieces of prose: median {median} \
+         bytes, p99 {p99} bytes, most {most} bytes",
+    )?;
+    Ok(())
+}
+
+/// Bytes that a stream holds back after pieces of prose, and what a piece costs.
+pub(super) struct Held {
+    each_us: f64,
+    pieces: usize,
+    median: usize,
+    pub(super) p99: usize,
+    most: usize,
+}
+
+pub(super) fn held() -> anyhow::Result<Held> {
     let guard = Guard::new(&Settings::default())?;
     let mut stream = guard.reply_stream(Protocol::OpenaiChat, ReplyContext::default(), "bench", false);
     let pieces = words(PROSE, 4000);
@@ -319,15 +352,6 @@ fn hold_back() -> anyhow::Result<()> {
     let spent = start.elapsed().as_secs_f64() * 1e6;
     held.sort_unstable();
     let at = |part: usize| held.get((held.len() * part / 100).min(held.len() - 1)).copied().unwrap_or(0);
-    writeln!(
-        std::io::stdout(),
-        "streaming alone: {:.1} us an event; held back after each of {} pieces of prose: median {} bytes, p99 {} bytes, \
-         most {} bytes",
-        spent / f64::from(u32::try_from(events.len())?),
-        held.len(),
-        at(50),
-        at(99),
-        at(100),
-    )?;
-    Ok(())
+    let each_us = spent / f64::from(u32::try_from(events.len())?);
+    Ok(Held { each_us, pieces: held.len(), median: at(50), p99: at(99), most: at(100) })
 }
