@@ -277,6 +277,10 @@ pub struct Tenant {
     /// mistake in the configuration.
     #[serde(default)]
     pub regions: Vec<String>,
+    /// Regions in which its records may lie; empty is all. A store elsewhere, or of no named region, is a mistake in the
+    /// configuration.
+    #[serde(default)]
+    pub store_regions: Vec<String>,
     /// Guard profile of its callers that have none of their own.
     #[serde(default)]
     pub profile: Option<String>,
@@ -400,11 +404,13 @@ pub struct Store {
     pub sync: bool,
     /// Days after which records are taken away, with a record of that; 0 is never.
     pub retention_days: u32,
+    /// Where the file lies, for tenants that bind it.
+    pub region: Option<String>,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { path: "bartizan.sqlite".to_owned(), sync: false, retention_days: 0 }
+        Self { path: "bartizan.sqlite".to_owned(), sync: false, retention_days: 0, region: None }
     }
 }
 

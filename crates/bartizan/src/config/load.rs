@@ -381,6 +381,19 @@ impl Loaded {
         for (index, tenant) in config.tenant.iter().enumerate() {
             self.check_profile(&format!("tenant.{index}.profile"), tenant.profile.as_ref())?;
         }
+        for (index, tenant) in config.tenant.iter().enumerate().filter(|(_, t)| !t.store_regions.is_empty()) {
+            let region = config.store.region.as_ref();
+            if !region.is_some_and(|region| tenant.store_regions.contains(region)) {
+                let title = format!(
+                    "the store (region {}) keeps records of the tenant `{}`, which must stay in {}",
+                    region.map_or("not named", String::as_str),
+                    tenant.name,
+                    tenant.store_regions.join(", "),
+                );
+                let help = "name the store's region as `store.region`; a tenant of another one needs a gateway there";
+                return Err(self.problem(&format!("tenant.{index}.store_regions"), title, "").help(help));
+            }
+        }
         for (index, tenant) in config.tenant.iter().enumerate().filter(|(_, t)| !t.regions.is_empty()) {
             let path = format!("tenant.{index}.regions");
             let mut served = config.upstream.iter().filter(|u| u.serves(&tenant.name)).peekable();

@@ -257,6 +257,17 @@ fn a_route_out_of_a_tenants_regions_is_a_mistake_in_the_configuration() {
     assert_eq!(code, Some(0), "{error}");
     let (code, error) = check(&format!("{eu}tenants = [\"acmee\"]\n{tenant}"));
     assert!(code == Some(2) && error.contains("`acmee` is not configured"), "{error}");
+
+    let bound = format!("{eu}{tenant}store_regions = [\"eu\"]\n");
+    for (store, refused) in
+        [("", Some("not named")), ("region = \"us\"\n", Some("region us")), ("region = \"eu\"\n", None)]
+    {
+        let (code, error) = check(&format!("{bound}[store]\n{store}"));
+        match refused {
+            Some(said) => assert!(code == Some(2) && error.contains(said) && error.contains("`acme`"), "{error}"),
+            None => assert_eq!(code, Some(0), "{error}"),
+        }
+    }
 }
 
 #[test]
