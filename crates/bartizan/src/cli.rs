@@ -641,6 +641,18 @@ pub(crate) enum BenchCommand {
         #[arg(long, default_value_t = 10_000)]
         messages: usize,
     },
+    /// Recall, false alarms and speed of the rules for sensitive data.
+    Sensitive {
+        /// JSON lines `{"rule", "kind": "tp"|"fp", "text"}` about secrets; `-` for standard input.
+        #[arg(long, value_name = "FILE")]
+        secret_cases: Option<PathBuf>,
+        /// Folder of source code without secrets.
+        #[arg(long, value_name = "DIR")]
+        code: Option<PathBuf>,
+        /// Another tool, as `NAME=COMMAND`: `{}` stands for a folder with one file a case, and it prints file names.
+        #[arg(long, value_name = "NAME=COMMAND")]
+        peer: Vec<String>,
+    },
     /// What the guard adds to a plain proxy of the same make.
     Gateway {
         /// Requests a round.

@@ -2,7 +2,9 @@
 //!
 //! A pack is a TOML file of `[[rule]]` tables. A rule describes the form of a token by *shapes*: literal text with
 //! runs of characters in braces, `"ghp_{alnum:36}"`, `"sk-{token:20-80}"`, `"{[MNO]:1}{base64url:23-27}"`. Where
-//! that is not enough, a `regex` that begins with one of a list of `literals`. All rules of a pack share one pass over
+//! that is not enough, a `regex` that begins with one of a list of `literals`. Tokens without a form of their own are bound
+//! to names: with `keywords` the shape must be the whole value that is given to a name with one of these words in it, and
+//! with `context` one of these words must stand before it. All rules of a pack share one pass over
 //! the text. Every rule carries examples that must fire and examples that must not; [`load`] runs them.
 
 mod checksum;
@@ -92,12 +94,18 @@ pub fn load(toml: &str) -> Result<Vec<Box<dyn Detector>>, PackError> {
     Ok(vec![Box::new(pack)])
 }
 
-/// Reads a built-in pack. Its examples are run by tests, not at every start.
-pub(crate) fn built_in(name: &'static str, toml: &str) -> Result<Box<dyn Detector>, RulesError> {
-    match detector::Pack::build(toml) {
-        Ok((pack, _)) => Ok(Box::new(pack)),
-        Err(error) => Err(RulesError::Pattern { rule: format!("packs/{name}.toml"), reason: error.to_string() }),
+/// Reads built-in packs, each a name and a text, into one detector. Their examples are run by tests, not at every start.
+pub(crate) fn built_in(packs: &[(&'static str, &str)]) -> Result<Box<dyn Detector>, RulesError> {
+    let fail = |name: &str, error: PackError| RulesError::Pattern {
+        rule: format!("packs/{name}.toml"),
+        reason: error.to_string(),
+    };
+    let mut pack = detector::Pack::empty().map_err(|error| fail("", error))?;
+    for (name, toml) in packs {
+        pack.read(toml).map_err(|error| fail(name, error))?;
     }
+    pack.finish().map_err(|error| fail("", error))?;
+    Ok(Box::new(pack))
 }
 
 /// Line and column, from 1, of a byte offset.

@@ -36,6 +36,7 @@ pub const DETECTORS: &[Make] = &[
     crate::prompt::system_leak::make,
     crate::secret::generic_assignment::make,
     crate::secret::keys::make,
+    crate::secret::kubernetes_secret::make,
     crate::unicode::disallowed_script::make,
     crate::unicode::hidden_text::make,
 ];

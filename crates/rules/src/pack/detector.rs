@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use aho_corasick::AhoCorasick;
 use bartizan_core::{
     Anchors, Confidence, Cost, Detector, HitKind, Hold, Limits, Report, Rule, RuleId, Sink, Span, Subject, Views,
 };
@@ -15,10 +16,18 @@ use super::schema::{Defaults, File, Mismatch, Row};
 use super::shape::{Fit, Shape, Start};
 use super::weak::Weakness;
 use super::{LONGEST, PackError, example, page, place, schema};
+use crate::secret::assign::{self, By, Given, NAME};
+use crate::secret::rarity;
 use crate::tape::{Class, Tape, word_before, word_starts};
 
 /// Most bytes before a token in which a context word may start: what a detector may look back.
 const MAX_WITHIN: usize = bartizan_core::detector::LOOKBEHIND - 8;
+
+/// What of a token is compared to the habits of names: longer names are rare, and the work stays bounded.
+const NAME_LENGTH: usize = 64;
+
+/// Literals are hardly longer; what a text ends with is compared to their beginnings up to here.
+const LONGEST_LITERAL: usize = 128;
 
 /// Memory that one compiled regex may take.
 const REGEX_SIZE: usize = 1 << 18;
@@ -28,6 +37,8 @@ const REGEX_SIZE: usize = 1 << 18;
 struct Matcher {
     shapes: Vec<Shape>,
     regex: Option<Pattern>,
+    keywords: Vec<Vec<u8>>,
+    named: bool,
     context: Vec<Vec<u8>>,
     within: usize,
     entropy: f32,
@@ -52,6 +63,8 @@ enum Target {
     Shape { row: usize, shape: usize },
     /// A regex that begins here.
     Regex { row: usize },
+    /// A shape that is the value of the name with this word in it.
+    Value { row: usize },
 }
 
 /// A token that was found.
@@ -73,6 +86,10 @@ pub(super) struct Pack {
     rows: Vec<Matcher>,
     literals: Vec<Cow<'static, str>>,
     targets: Vec<Vec<Target>>,
+    /// Finds the literals, for streams.
+    finder: AhoCorasick,
+    /// The literals that tokens begin with, by their first byte.
+    starts: Vec<Vec<(Box<[u8]>, Target)>>,
     /// How many numbers were given to shapes and regexes, under which a [`Pass`] remembers for them.
     readers: usize,
 }
@@ -111,15 +128,52 @@ fn fail(toml: &str, at: &std::ops::Range<usize>, rule: &str, reason: String) -> 
 impl Pack {
     /// Builds the detector and gives back the rows, for their examples.
     pub(super) fn build(toml: &str) -> Result<(Self, Vec<Row>), PackError> {
+        let mut pack = Self::empty()?;
+        let rows = pack.read(toml)?;
+        pack.finish()?;
+        Ok((pack, rows))
+    }
+
+    /// A pack without rules, to [`read`](Self::read) files into and then [`finish`](Self::finish).
+    pub(super) fn empty() -> Result<Self, PackError> {
+        Ok(Self {
+            rules: vec![],
+            rows: vec![],
+            literals: vec![],
+            targets: vec![],
+            finder: finder(&[])?,
+            starts: vec![],
+            readers: 0,
+        })
+    }
+
+    /// Adds the rules of a file and gives back its rows.
+    pub(super) fn read(&mut self, toml: &str) -> Result<Vec<Row>, PackError> {
         let file: File = toml::from_str(toml).map_err(|error| {
             let (line, column) = place(toml, error.span().map_or(0, |s| s.start));
             PackError::Toml { line, column, reason: error.message().trim().to_owned() }
         })?;
-        let mut pack = Self { rules: vec![], rows: vec![], literals: vec![], targets: vec![], readers: 0 };
         for row in &file.rule {
-            pack.add(row, &file.defaults, toml)?;
+            self.add(row, &file.defaults, toml)?;
         }
-        Ok((pack, file.rule))
+        Ok(file.rule)
+    }
+
+    /// Builds what streams ask, once all rules are in.
+    pub(super) fn finish(&mut self) -> Result<(), PackError> {
+        self.finder = finder(&self.literals)?;
+        self.starts = vec![Vec::new(); 128];
+        for (row, matcher) in self.rows.iter().enumerate().filter(|(_, m)| m.keywords.is_empty()) {
+            for (number, shape) in matcher.shapes.iter().enumerate() {
+                if let Start::Literal(literal) = &shape.start
+                    && let Some(first) = literal.needle().first()
+                    && let Some(bucket) = self.starts.get_mut(usize::from(*first))
+                {
+                    bucket.push((literal.needle().into(), Target::Shape { row, shape: number }));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn add(&mut self, row: &Row, defaults: &Defaults, toml: &str) -> Result<(), PackError> {
@@ -132,7 +186,7 @@ impl Pack {
         if row.fire.is_empty() || row.silent.is_empty() {
             return Err(bad(&row.id, "`fire` and `silent` need at least one example each".to_owned()));
         }
-        if row.references.is_empty() {
+        if row.references(defaults).is_empty() {
             return Err(bad(&row.id, "`references` needs at least one entry".to_owned()));
         }
         if row.within > MAX_WITHIN {
@@ -147,14 +201,33 @@ impl Pack {
         if row.shapes.is_empty() == row.regex.is_none() {
             return Err(bad(&row.id, "give either `shapes` or `regex`".to_owned()));
         }
+        let required = || "give a severity and a confidence, here or in `[defaults]`".to_owned();
+        let severity = row.severity.or(defaults.severity).ok_or_else(|| bad(&row.id, required()))?;
+        let confidence = row.confidence.or(defaults.confidence).ok_or_else(|| bad(&row.id, required()))?;
+        if row.keywords.iter().any(|k| k.len() < 3 || !k.bytes().all(|b| NAME.has(b)) || k.len() > 40) {
+            return Err(bad(
+                &row.id,
+                "a keyword is part of a name: 3 to 40 letters, digits, `_`, `-` and `.`".to_owned(),
+            ));
+        }
+        if !row.keywords.is_empty() && (row.regex.is_some() || !row.context.is_empty()) {
+            return Err(bad(&row.id, "`keywords` go with `shapes`, and not with `context`".to_owned()));
+        }
         let index = self.rows.len();
+        for keyword in &row.keywords {
+            self.anchor(keyword.as_bytes(), Target::Value { row: index });
+        }
         let mut shapes = Vec::new();
         for text in &row.shapes {
             let shape = Shape::parse(text.get_ref(), &mut self.readers).map_err(|reason| bad(text, reason))?;
             let target = Target::Shape { row: index, shape: shapes.len() };
+            if !row.keywords.is_empty() {
+                shapes.push(shape);
+                continue;
+            }
             match &shape.start {
                 Start::Literal(literal) => self.anchor(literal.needle(), target),
-                Start::Middle(literal) => self.anchor(literal, target),
+                Start::Middle(literal, _) => self.anchor(literal, target),
                 Start::Context if row.context.is_empty() => {
                     return Err(bad(
                         text,
@@ -180,10 +253,10 @@ impl Pack {
             id: rule_id,
             summary: row.summary.clone().into(),
             doc: doc.into(),
-            severity: row.severity,
-            confidence: row.confidence,
+            severity,
+            confidence,
             persona: row.persona,
-            references: row.references.iter().map(|r| schema::reference(r)).collect(),
+            references: row.references(defaults).iter().map(|r| schema::reference(r)).collect(),
             since: row.since.clone().into(),
         });
         self.rows.push(Matcher {
@@ -191,7 +264,9 @@ impl Pack {
             regex,
             context: row.context.iter().map(|c| c.as_bytes().to_vec()).collect(),
             within: row.within,
-            entropy: row.entropy,
+            keywords: row.keywords.iter().map(|k| k.to_ascii_lowercase().into_bytes()).collect(),
+            named: row.named,
+            entropy: row.least_entropy(defaults),
             checksum: row.checksum,
             mismatch: row.mismatch,
             bounded: row.boundary,
@@ -254,6 +329,18 @@ impl Pack {
                     ));
                 }
             }
+            Target::Value { row } => {
+                let Some(matcher) = self.rows.get(row) else { return };
+                let Some(given) = matcher.value_of(&pass.tape, hit) else { return };
+                for shape in &matcher.shapes {
+                    if let Some(fit) = shape.fit(&pass.tape, given.start, true)
+                        && ends_value(&pass.tape, given, fit.span.end)
+                        && let Some(lowered) = matcher.accept(pass, shape.reader, &fit)
+                    {
+                        found(Token::new(&fit, row, shape.specific + 1, lowered));
+                    }
+                }
+            }
             Target::Shape { row, shape } => {
                 let Some(matcher) = self.rows.get(row) else { return };
                 let Some(shape) = matcher.shapes.get(shape) else { return };
@@ -267,7 +354,7 @@ impl Pack {
                 };
                 match &shape.start {
                     Start::Literal(_) => at(pass, hit.start),
-                    Start::Middle(_) => {
+                    Start::Middle(..) => {
                         let start = shape.start_before(&pass.tape, hit.start);
                         at(pass, start);
                     }
@@ -338,7 +425,10 @@ impl Matcher {
     /// Whether a fit counts; true inside where it counts for less.
     fn accept(&self, pass: &mut Pass<'_>, reader: usize, fit: &Fit) -> Option<bool> {
         let Pass { tape, weakness, .. } = pass;
-        if !self.in_context(tape, fit.span.start) || weakness.of(tape, reader, &fit.runs, self.entropy) {
+        if !self.in_context(tape, fit.span.start)
+            || weakness.of(tape, reader, &fit.runs, self.entropy)
+            || (self.bounded && is_name(tape, fit))
+        {
             return None;
         }
         if self.checksum == Checksum::None {
@@ -361,25 +451,201 @@ impl Matcher {
     }
 }
 
-/// The first place in `bytes[from..]` where `shape` may begin and asks for bytes behind the end.
-fn open_from(matcher: &Matcher, shape: &Shape, tape: &Tape<'_>, tail: &[u8], from: usize) -> Option<usize> {
-    let open = |start: &usize| {
-        if matcher.bounded && !shape.may_start(tape, *start) {
+/// True where the longest run of a token, as far as it matters, reads like a name in code.
+fn is_name(tape: &Tape<'_>, fit: &Fit) -> bool {
+    let Some(run) = fit.runs.iter().max_by_key(|run| run.len()) else { return false };
+    let bytes = tape.slice(Span::new(run.start, run.end.min(run.start + NAME_LENGTH)));
+    bytes.len() >= 16 && rarity::of(bytes) > 0.45 * bytes.len() as f32
+}
+
+/// Words that names of keys go on with, where they are written without a capital or sign between.
+const GOES_ON: [&[u8]; 12] =
+    [b"api", b"app", b"access", b"auth", b"client", b"key", b"token", b"secret", b"id", b"pass", b"pat", b"webhook"];
+
+/// Words that say that the value of a name is a credential.
+const CREDENTIAL: [&[u8]; 13] = [
+    b"key", b"token", b"secret", b"auth", b"api", b"pass", b"pwd", b"cred", b"client", b"access", b"app", b"dsn",
+    b"_pat",
+];
+
+/// Ends of names whose values are about something public.
+const PUBLIC: [&[u8]; 20] = [
+    b"hash",
+    b"digest",
+    b"checksum",
+    b"sum",
+    b"sha",
+    b"sha1",
+    b"sha256",
+    b"md5",
+    b"commit",
+    b"revision",
+    b"rev",
+    b"etag",
+    b"fingerprint",
+    b"thumbprint",
+    b"url",
+    b"uri",
+    b"path",
+    b"file",
+    b"version",
+    b"image",
+];
+
+impl Matcher {
+    /// What is given to the name in which a keyword stands.
+    fn value_of(&self, tape: &Tape<'_>, hit: Span) -> Option<Given> {
+        let word = tape.slice(hit);
+        // A part of a name: `oktaToken` and `my-okta-token`, but not `rookTable`.
+        if let (Some(before), Some(first)) = (tape.before(hit.start), word.first()) {
+            let hump = before.is_ascii_lowercase() && first.is_ascii_uppercase();
+            if before.is_ascii_alphabetic() && first.is_ascii_alphabetic() && !hump {
+                return None;
+            }
+        }
+        let rest = assign::rest_of_name(tape, hit)?;
+        let tail = tape.slice(rest);
+        let joined = tail.first().zip(word.last()).is_some_and(|(next, last)| {
+            next.is_ascii_lowercase() && last.is_ascii_alphabetic()
+                || (next.is_ascii_uppercase() && last.is_ascii_uppercase())
+        });
+        let goes_on = |w: &&[u8]| tail.get(..w.len()).is_some_and(|t| t.eq_ignore_ascii_case(w));
+        if joined && !GOES_ON.iter().any(|w| goes_on(w)) {
+            return None;
+        }
+        let last = tail.rsplit(|b| !b.is_ascii_alphanumeric()).next().unwrap_or_default();
+        if PUBLIC.iter().any(|w| last.eq_ignore_ascii_case(w)) {
+            return None;
+        }
+        if self.named {
+            let start = tape.run_back(hit.start, hit.start.saturating_sub(24), NAME);
+            let name = tape.slice(Span::new(start, rest.end));
+            let says = |w: &&[u8]| name.windows(w.len()).any(|part| part.eq_ignore_ascii_case(w));
+            if !CREDENTIAL.iter().any(|w| says(w)) {
+                return None;
+            }
+        }
+        let given = assign::value_after(tape, hit.start, rest.end, true)?;
+        (given.start <= hit.start + assign::REACH).then_some(given)
+    }
+}
+
+/// True where a value ends at `end`: neither a word nor a number goes on, and it is no type before a value.
+fn ends_value(tape: &Tape<'_>, given: Given, end: usize) -> bool {
+    match tape.at(end) {
+        Some(b' ') if given.quote.is_none() && given.by == By::Colon => tape.at(end + 1) != Some(b'='),
+        Some(b'-' | b'/' | b'+' | b'=' | b'@' | b'~' | b'(' | b'[') => false,
+        Some(b'.' | b':') => tape.at(end + 1).is_none_or(|b| !Class::WORD.has(b)),
+        Some(byte) => !Class::WORD.has(byte),
+        None => true,
+    }
+}
+
+/// One automaton over all literals.
+fn finder(literals: &[Cow<'static, str>]) -> Result<AhoCorasick, PackError> {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(literals.iter().map(|l| l.as_bytes()))
+        .map_err(|error| PackError::Toml { line: 1, column: 1, reason: format!("too many literals: {error}") })
+}
+
+impl Pack {
+    /// Where the first token may begin that more text can change, at or after `word`, the start of the last word, or
+    /// for shapes that cover white space at or after `window`.
+    fn open_from(&self, tape: &Tape<'_>, tail: &str, window: usize, word: usize) -> usize {
+        let bytes = tail.as_bytes();
+        let mut first = tail.len();
+        let mut contexts: Vec<(usize, usize)> = Vec::new();
+        // What leads to a token that begins in the last word stands at most so far before it.
+        let from = tail.floor_char_boundary(word.saturating_sub(assign::REACH.max(MAX_WITHIN)));
+        for found in self.finder.find_overlapping_iter(tail.get(from..).unwrap_or_default()) {
+            let hit = Span::new(from + found.start(), from + found.end());
+            for target in self.targets.get(found.pattern().as_usize()).into_iter().flatten() {
+                match *target {
+                    Target::Shape { row, shape } => match self.shape(row, shape).map(|(_, s)| &s.start) {
+                        Some(Start::Literal(_)) if hit.start >= word && hit.start < first => {
+                            if self.is_open(tape, row, shape, hit.start) {
+                                first = hit.start;
+                            }
+                        }
+                        Some(Start::Context | Start::Middle(..)) if !contexts.contains(&(row, shape)) => {
+                            contexts.push((row, shape));
+                        }
+                        _ => {}
+                    },
+                    Target::Value { row } => {
+                        let Some(matcher) = self.rows.get(row) else { continue };
+                        tape.take_open();
+                        let Some(given) = matcher.value_of(tape, hit).filter(|g| g.start < first) else { continue };
+                        let open = |shape: &Shape| {
+                            tape.take_open();
+                            let _ = shape.fit(tape, given.start, true).map(|fit| ends_value(tape, given, fit.span.end));
+                            tape.take_open()
+                        };
+                        if matcher.shapes.iter().any(open) {
+                            first = given.start;
+                        }
+                    }
+                    Target::Regex { .. } => {}
+                }
+            }
+        }
+        // The end of the text may be the beginning of a literal.
+        for at in word.max(tail.len().saturating_sub(LONGEST_LITERAL))..tail.len().min(first) {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let bucket = rest.first().and_then(|b| self.starts.get(usize::from(*b)));
+            let open = |(literal, target): &(Box<[u8]>, Target)| {
+                let Target::Shape { row, shape } = *target else { return false };
+                rest.len() < literal.len() && literal.starts_with(rest) && self.is_open(tape, row, shape, at)
+            };
+            if bucket.into_iter().flatten().any(open) {
+                first = at;
+                break;
+            }
+        }
+        for (row, matcher) in self.rows.iter().enumerate() {
+            for (number, shape) in matcher.shapes.iter().enumerate() {
+                match &shape.start {
+                    _ if !matcher.keywords.is_empty() => {}
+                    Start::Literal(literal) if shape.spaced => {
+                        let text = bytes.get(window..).unwrap_or_default();
+                        let open = |at: &usize| *at < first && self.is_open(tape, row, number, *at);
+                        let whole = literal.find_iter(text).map(|at| window + at).find(open);
+                        let cut = || partial(bytes, literal.needle()).filter(|at| *at >= window).filter(open);
+                        first = whole.or_else(cut).unwrap_or(first);
+                    }
+                    // Before its middle has come, a shape has no anchor.
+                    Start::Middle(..) | Start::Context
+                        if matches!(shape.start, Start::Middle(..)) || contexts.contains(&(row, number)) =>
+                    {
+                        let from = if shape.spaced { window } else { word };
+                        let from = from.max(tail.len().saturating_sub(shape.longest + 1));
+                        first = (from..first).find(|at| self.is_open(tape, row, number, *at)).unwrap_or(first);
+                    }
+                    _ => {}
+                }
+            }
+            if let Some(start) = matcher.regex.as_ref().and_then(|p| p.live(tape, tail)) {
+                first = first.min(start);
+            }
+        }
+        first
+    }
+
+    fn shape(&self, row: usize, shape: usize) -> Option<(&Matcher, &Shape)> {
+        let matcher = self.rows.get(row)?;
+        Some((matcher, matcher.shapes.get(shape)?))
+    }
+
+    /// True where a shape may begin at `at` and asks for bytes behind the end.
+    fn is_open(&self, tape: &Tape<'_>, row: usize, shape: usize, at: usize) -> bool {
+        let Some((matcher, shape)) = self.shape(row, shape) else { return false };
+        if matcher.bounded && !shape.may_start(tape, at) {
             return false;
         }
-        let _ = shape.fit(tape, *start, matcher.bounded);
-        tape.take_open() && (!matches!(shape.start, Start::Context) || matcher.in_context(tape, *start))
-    };
-    match &shape.start {
-        Start::Literal(literal) => {
-            let window = tail.get(from..)?;
-            let whole = literal.find_iter(window).map(|at| from + at).find(open);
-            whole.or_else(|| partial(tail, literal.needle()).filter(|at| *at >= from).filter(open))
-        }
-        Start::Middle(_) | Start::Context => {
-            let from = from.max(tail.len().saturating_sub(shape.longest + 1));
-            (from..tail.len()).find(open)
-        }
+        tape.take_open();
+        let _ = shape.fit(tape, at, matcher.bounded);
+        tape.take_open() && (!matches!(shape.start, Start::Context) || matcher.in_context(tape, at))
     }
 }
 
@@ -405,25 +671,10 @@ impl Detector for Pack {
     }
 
     fn live(&self, tail: &str) -> usize {
-        let bytes = tail.as_bytes();
         let tape = Tape::new(tail);
         let window = tail.len().saturating_sub(LONGEST);
-        let graphic = Class::range(b'!', b'~');
-        let word = tape.run_back(tail.len(), window, graphic);
-        let mut first = tail.len();
-        for matcher in &self.rows {
-            for shape in &matcher.shapes {
-                // Only shapes that may cover white space can have begun before the last word.
-                let from = if shape.spaced { window } else { word };
-                if let Some(start) = open_from(matcher, shape, &tape, bytes, from) {
-                    first = first.min(start);
-                }
-            }
-            if let Some(start) = matcher.regex.as_ref().and_then(|p| p.live(&tape, tail)) {
-                first = first.min(start);
-            }
-        }
-        tail.len() - first
+        let word = tape.run_back(tail.len(), window, Class::range(b'!', b'~'));
+        tail.len() - self.open_from(&tape, tail, window, word)
     }
 
     fn inspect(&self, subject: &Subject<'_>, limits: &Limits, out: &mut Sink<'_>) {

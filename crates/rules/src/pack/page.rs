@@ -11,23 +11,23 @@ pub(super) fn render(row: &Row, defaults: &Defaults, fire: &[String], silent: &[
     let mut section = |title: &str, body: &str| {
         let _ = write!(page, "## {title}\n\n{}\n\n", body.trim());
     };
-    section("What it finds", &row.description);
+    section("What it finds", &row.description.clone().unwrap_or_else(|| format!("{}.", row.summary)));
     section("Why it matters", &or(&row.why, &defaults.why));
-    section("How it decides", &how(row));
+    section("How it decides", &how(row, defaults));
     let block = |info: &str, text: &String| format!("```{info}\n{text}\n```\n\n");
     let blocks: String =
         fire.iter().map(|t| block("fire", t)).chain(silent.iter().map(|t| block("silent", t))).collect();
     section("Examples", &blocks);
     section("Limits", &or(&row.limits, &defaults.limits));
     section("Fix", &or(&row.fix, &defaults.fix));
-    let references: Vec<String> = row.references.iter().map(|r| format!("- {r}")).collect();
+    let references: Vec<String> = row.references(defaults).iter().map(|r| format!("- {r}")).collect();
     section("References", &references.join("\n"));
     page.truncate(page.trim_end().len());
     page.push('\n');
     page
 }
 
-fn how(row: &Row) -> String {
+fn how(row: &Row, defaults: &Defaults) -> String {
     let mut text = String::new();
     match &row.regex {
         Some(regex) => {
@@ -47,6 +47,16 @@ fn how(row: &Row) -> String {
     if !row.context.is_empty() {
         let _ = write!(text, " One of `{}` must stand in the {} bytes before.", row.context.join("`, `"), row.within);
     }
+    if !row.keywords.is_empty() {
+        let _ = write!(
+            text,
+            " It must be the value given to a name with `{}` in it, and all of that value.",
+            row.keywords.join("` or `")
+        );
+        if row.named {
+            text.push_str(" The name must also say that it is one, as with `token`, `key`, `secret` or `client`.");
+        }
+    }
     if row.checksum != super::checksum::Checksum::None {
         text.push_str(match row.mismatch {
             super::schema::Mismatch::Drop => " Its checksum must be right.",
@@ -58,7 +68,7 @@ fn how(row: &Row) -> String {
     let _ = write!(
         text,
         " Characters of low entropy (below {} bits each), placeholders, counting and repeated sequences are passed over.",
-        row.entropy
+        row.least_entropy(defaults)
     );
     text
 }

@@ -15,13 +15,17 @@ pub(super) struct File {
     pub(super) rule: Vec<Row>,
 }
 
-/// Parts of pages that most rules of a pack share.
+/// What most rules of a pack share.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Defaults {
     pub(super) why: String,
     pub(super) limits: String,
     pub(super) fix: String,
+    pub(super) severity: Option<Severity>,
+    pub(super) confidence: Option<Confidence>,
+    pub(super) references: Vec<String>,
+    pub(super) entropy: f32,
 }
 
 impl Default for Defaults {
@@ -30,6 +34,10 @@ impl Default for Defaults {
             why: "The author of the pack did not say.".to_owned(),
             limits: "Only the written form is checked, not whether the token is in use.".to_owned(),
             fix: "Take the token out, and replace it where it is in use.".to_owned(),
+            severity: None,
+            confidence: None,
+            references: Vec::new(),
+            entropy: 2.5,
         }
     }
 }
@@ -40,16 +48,18 @@ impl Default for Defaults {
 pub(super) struct Row {
     pub(super) id: Spanned<String>,
     pub(super) summary: String,
-    pub(super) description: String,
+    /// By default the summary.
+    pub(super) description: Option<String>,
     pub(super) why: Option<String>,
     pub(super) limits: Option<String>,
     pub(super) fix: Option<String>,
-    pub(super) severity: Severity,
-    pub(super) confidence: Confidence,
+    pub(super) severity: Option<Severity>,
+    pub(super) confidence: Option<Confidence>,
     #[serde(default = "regular")]
     pub(super) persona: Persona,
     #[serde(rename = "type")]
     pub(super) entity: String,
+    #[serde(default)]
     pub(super) references: Vec<String>,
     #[serde(default = "first_version")]
     pub(super) since: String,
@@ -64,6 +74,12 @@ pub(super) struct Row {
     /// Most bytes that the regex covers.
     #[serde(default = "regex_length")]
     pub(super) max_length: usize,
+    /// The token must be the value given to a name with one of these in it, as in `acme_key = …`.
+    #[serde(default)]
+    pub(super) keywords: Vec<String>,
+    /// For keywords that are words of a language: the name must also say what its value is, as `acme_token` does.
+    #[serde(default)]
+    pub(super) named: bool,
     /// One of these must stand before the token.
     #[serde(default)]
     pub(super) context: Vec<String>,
@@ -71,8 +87,7 @@ pub(super) struct Row {
     #[serde(default = "context_distance")]
     pub(super) within: usize,
     /// Least entropy of the token's runs, in bits a character.
-    #[serde(default = "least_entropy")]
-    pub(super) entropy: f32,
+    pub(super) entropy: Option<f32>,
     #[serde(default)]
     pub(super) checksum: Checksum,
     #[serde(default)]
@@ -82,6 +97,18 @@ pub(super) struct Row {
     pub(super) boundary: bool,
     pub(super) fire: Vec<Spanned<String>>,
     pub(super) silent: Vec<Spanned<String>>,
+}
+
+impl Row {
+    /// Least entropy of the token's runs.
+    pub(super) fn least_entropy(&self, defaults: &Defaults) -> f32 {
+        self.entropy.unwrap_or(defaults.entropy)
+    }
+
+    /// What the rule is about, also outside of this pack.
+    pub(super) fn references<'a>(&'a self, defaults: &'a Defaults) -> &'a [String] {
+        if self.references.is_empty() { &defaults.references } else { &self.references }
+    }
 }
 
 /// What a wrong checksum means.
@@ -109,10 +136,6 @@ const fn regex_length() -> usize {
 
 const fn context_distance() -> usize {
     100
-}
-
-const fn least_entropy() -> f32 {
-    2.5
 }
 
 const fn yes() -> bool {

@@ -10,7 +10,7 @@ use crate::tape::{Class, Tape};
 use super::LONGEST;
 
 /// Most pieces of one shape.
-const MAX_PIECES: usize = 12;
+const MAX_PIECES: usize = 24;
 
 /// Numbers that a piece reads under: its run, and the literal that ends it.
 const READERS: usize = 2;
@@ -139,8 +139,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<Piece>, String> {
 pub(super) enum Start {
     /// The shape begins with this literal. The searcher is built once: streams ask for it with every piece.
     Literal(Box<memmem::Finder<'static>>),
-    /// The shape begins with a run, and this literal follows it.
-    Middle(Vec<u8>),
+    /// The shape begins with a run, and this literal follows it; or behind pieces of so many bytes in all.
+    Middle(Vec<u8>, Option<usize>),
     /// The shape has no literal long enough; context words lead to it.
     Context,
 }
@@ -168,6 +168,20 @@ pub(super) struct Fit {
     pub(super) runs: Vec<Span>,
 }
 
+/// The first long literal behind pieces of fixed length, and how many bytes those have.
+fn inside(pieces: &[Piece], long: impl Fn(&&Vec<u8>) -> bool) -> Option<(Vec<u8>, usize)> {
+    let mut at = 0;
+    for piece in pieces {
+        match piece {
+            Piece::Literal(literal) if long(&literal) => return Some((literal.clone(), at)),
+            Piece::Literal(literal) => at += literal.len(),
+            Piece::Run { min, max, .. } if min == max => at += min,
+            Piece::Run { .. } => return None,
+        }
+    }
+    None
+}
+
 impl Shape {
     /// Reads the notation. `readers` counts the numbers that were given out.
     pub(super) fn parse(text: &str, readers: &mut usize) -> Result<Self, String> {
@@ -185,13 +199,16 @@ impl Shape {
                 return Err("a run of variable length must be followed by literal text or end the shape".to_owned());
             }
         }
-        let long = |literal: &&Vec<u8>| literal.len() >= 3 && literal.is_ascii();
+        // A tilde is rare enough for two characters.
+        let long = |literal: &&Vec<u8>| {
+            literal.is_ascii() && (literal.len() >= 3 || (literal.len() == 2 && literal.contains(&b'~')))
+        };
         let start = match pieces.as_slice() {
             [Piece::Literal(literal), ..] if long(&literal) => {
                 Start::Literal(Box::new(memmem::Finder::new(literal).into_owned()))
             }
-            [Piece::Run { .. }, Piece::Literal(literal), ..] if long(&literal) => Start::Middle(literal.clone()),
-            _ => Start::Context,
+            [Piece::Run { .. }, Piece::Literal(literal), ..] if long(&literal) => Start::Middle(literal.clone(), None),
+            pieces => inside(pieces, long).map_or(Start::Context, |(literal, at)| Start::Middle(literal, Some(at))),
         };
         let mut longest = 0;
         let mut specific = 0;
@@ -232,6 +249,9 @@ impl Shape {
 
     /// The start of the run that ends at the middle literal.
     pub(super) fn start_before(&self, tape: &Tape<'_>, literal_at: usize) -> usize {
+        if let Start::Middle(_, Some(offset)) = self.start {
+            return literal_at.saturating_sub(offset);
+        }
         self.leading()
             .map_or(literal_at, |(class, max)| tape.run_back(literal_at, literal_at.saturating_sub(max), class))
     }

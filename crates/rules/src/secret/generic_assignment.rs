@@ -8,29 +8,15 @@ use bartizan_core::{
     Sink, Span, Subject, Views,
 };
 
-use super::quality;
-use crate::tape::{Class, Tape};
+use super::assign::{self, By, Given, REACH};
+use super::judge::{self, Lead, Value, Writing};
+use crate::tape::{Class, Tape, word_before};
 use crate::{RulesError, Settings};
 
 /// Longest value that is looked at; longer ones are reported up to here.
 const VALUE: usize = 512;
-/// Most bytes from the start of a name to its value.
-const REACH: usize = 112;
 
-/// What a value is given to, or what introduces it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lead {
-    /// A name of a key: its value looks random.
-    Key,
-    /// A name of a password: its value may be chosen by people.
-    Password,
-    /// The scheme of an `Authorization` header.
-    Scheme,
-    /// `://`, before user and password.
-    Address,
-}
-
-const LEADS: [(&str, Lead); 24] = [
+const LEADS: [(&str, Lead); 35] = [
     ("token", Lead::Key),
     ("secret", Lead::Key),
     ("apikey", Lead::Key),
@@ -40,6 +26,7 @@ const LEADS: [(&str, Lead); 24] = [
     ("accesskey", Lead::Key),
     ("access_key", Lead::Key),
     ("access-key", Lead::Key),
+    ("access key", Lead::Key),
     ("auth_key", Lead::Key),
     ("authkey", Lead::Key),
     ("private_key", Lead::Key),
@@ -47,32 +34,48 @@ const LEADS: [(&str, Lead); 24] = [
     ("signing_key", Lead::Key),
     ("signingkey", Lead::Key),
     ("encryption_key", Lead::Key),
+    ("accountkey", Lead::Key),
+    ("sharedkey", Lead::Key),
     ("credential", Lead::Key),
+    ("creds", Lead::Key),
+    ("_key", Lead::Weak),
+    ("-key", Lead::Weak),
+    ("_auth", Lead::Weak),
+    ("-auth", Lead::Weak),
     ("password", Lead::Password),
     ("passwd", Lead::Password),
     ("passphrase", Lead::Password),
     ("pwd", Lead::Password),
+    ("_pass", Lead::Password),
     ("bearer ", Lead::Scheme),
     ("basic ", Lead::Scheme),
-    ("://", Lead::Address),
+    ("://", Lead::User),
+    (" -u", Lead::User),
+    ("--user", Lead::User),
 ];
 
 /// Ends of names whose values say something about a secret and are none.
-const ABOUT: [&[u8]; 22] = [
+const ABOUT: [&[u8]; 33] = [
     b"id",
     b"ids",
     b"name",
     b"names",
     b"file",
+    b"filename",
     b"path",
+    b"dir",
     b"url",
     b"uri",
     b"type",
+    b"kind",
     b"length",
+    b"len",
+    b"size",
     b"count",
     b"limit",
     b"hash",
     b"digest",
+    b"checksum",
     b"version",
     b"expiry",
     b"expires",
@@ -81,16 +84,47 @@ const ABOUT: [&[u8]; 22] = [
     b"fingerprint",
     b"thumbprint",
     b"index",
+    b"alg",
+    b"algorithm",
+    b"format",
+    b"ref",
+    b"host",
 ];
 
-/// Beginnings of names whose values are public by design.
-const PUBLIC: [&[u8]; 8] = [b"csrf", b"xsrf", b"public", b"authenticity", b"page", b"next", b"cursor", b"device"];
+/// Words right before that make the values of a name public by design, or names of something else.
+const PUBLIC: [&[u8]; 24] = [
+    b"websocket",
+    b"hashed",
+    b"csrf",
+    b"xsrf",
+    b"public",
+    b"authenticity",
+    b"page",
+    b"next",
+    b"cursor",
+    b"device",
+    b"continuation",
+    b"sync",
+    b"pub",
+    b"primary",
+    b"foreign",
+    b"sort",
+    b"partition",
+    b"cache",
+    b"idempotency",
+    b"bucket",
+    b"site",
+    b"publishable",
+    b"hash",
+    b"badge",
+];
 
-const NAME: Class = Class::WORD.or(Class::of(b"-."));
 /// What a value without quotes may hold.
-const BARE: Class = Class::ALNUM.or(Class::of(b"_-.+/=~!@#$%^&*?|"));
+const BARE: Class = Class::ALNUM.or(Class::of(b"_-.+/=~!@#$%^&*?|:"));
 /// What a value in quotes may hold: anything that can be seen, but for quotes and brackets of markup.
 const QUOTED: Class = Class::range(b'!', b'~');
+/// Where nobody's accounts are: names that RFC 2606 and RFC 6761 set aside.
+const NOWHERE: [&[u8]; 6] = [b"example.", b"localhost", b"host", b"127.0.0.1", b"foo", b"hostname"];
 
 static RULES: [Rule; 1] = [Rule {
     id: RuleId::new("secret/generic-assignment"),
@@ -120,67 +154,58 @@ pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
     Ok(Box::new(GenericAssignment { literals: LEADS.iter().map(|(l, _)| Cow::Borrowed(*l)).collect(), finder }))
 }
 
-/// Where the value after a lead begins, and the quote that it ends at.
-fn value_start(tape: &Tape<'_>, lead: Lead, hit: Span) -> Option<(usize, Option<u8>)> {
-    let blank = Class::of(b" \t");
+/// Where the value after a lead begins, and how it is written.
+fn given(tape: &Tape<'_>, lead: Lead, hit: Span) -> Option<(Given, bool)> {
     match lead {
-        Lead::Address => {
-            // The user name may be empty.
-            let user = Class::range(b'!', b'~');
-            let stop = |b: u8| matches!(b, b'/' | b':' | b'@' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>');
-            let mut at = hit.end;
-            while at < hit.end + 64 && tape.at(at).is_some_and(|b| user.has(b) && !stop(b)) {
-                at += 1;
-            }
-            return (tape.at(at) == Some(b':')).then_some((at + 1, Some(b'@')));
-        }
+        Lead::User => user(tape, hit).map(|start| (Given { start, quote: Some(b'@'), by: By::Equals }, true)),
         Lead::Scheme => {
             if tape.before(hit.start).is_some_and(|b| Class::WORD.has(b)) {
                 return None;
             }
-            return Some((tape.run(hit.end, hit.end + 4, blank), None));
+            let start = tape.run(hit.end, hit.end + 4, Class::of(b" \t"));
+            Some((Given { start, quote: None, by: By::Blank }, true))
         }
-        Lead::Key | Lead::Password => {}
+        Lead::Key | Lead::Weak | Lead::Password => {
+            let rest = assign::rest_of_name(tape, hit)?;
+            let tail = tape.slice(rest);
+            let short = lead == Lead::Weak || tape.slice(hit).eq_ignore_ascii_case(b"_pass");
+            if is_about(tail) || (short && !tail.is_empty()) || is_public(assign::name_before(tape, hit, 24)) {
+                return None;
+            }
+            let given = assign::value_after(tape, hit.start, rest.end, false)
+                .or_else(|| (lead == Lead::Password && tail.is_empty()).then(|| netrc(tape, hit)).flatten())?;
+            if given.by == By::Call && !tail.is_empty() {
+                return None;
+            }
+            Some((given, tail.is_empty() || tail == b"s"))
+        }
     }
-    let limit = hit.start + REACH;
-    let name_end = tape.run(hit.end, hit.end + 32, NAME);
-    if name_end == hit.end + 32 || is_about(tape.slice(Span::new(hit.end, name_end))) {
-        return None;
-    }
-    let name = tape.slice(Span::new(tape.run_back(hit.start, hit.start.saturating_sub(24), NAME), hit.start));
-    let name = name.to_ascii_lowercase();
-    if PUBLIC.iter().any(|p| name.strip_suffix(b"_").or(name.strip_suffix(b"-")).unwrap_or(&name).ends_with(p)) {
-        return None;
-    }
-    // `"password"`, `['password']`, `password)`, `-- password`.
-    let mut at = tape.run(name_end, name_end + 3, Class::of(b"\"'`])"));
-    at = tape.run(at, at + 16, blank);
-    // The attribute form of configuration files: `key="password" value="…"`.
-    if tape.starts(at, b"value") {
-        at = tape.run(at + 5, at + 9, blank);
-    }
-    // `password string = …`
-    if tape.starts(at, b"string ") {
-        at += 7;
-    }
-    let operator = tape.run(at, at + 3, Class::of(b"=:?+.|>,(~"));
-    let spaced = name_end < at;
-    let assigns = |b: &u8| matches!(b, b'=' | b':' | b'>' | b',' | b'(');
-    if !tape.slice(Span::new(at, operator)).iter().any(assigns) {
-        // On a command line a blank is enough: `--password …`.
-        let option = tape.run_back(hit.start, hit.start.saturating_sub(24), NAME);
-        if !(spaced && tape.slice(Span::new(option, hit.start)).starts_with(b"--")) {
+}
+
+/// The password of a line of `.netrc`: `machine … login … password …`.
+fn netrc(tape: &Tape<'_>, hit: Span) -> Option<Given> {
+    let start = tape.run(hit.end, hit.end + 8, Class::of(b" \t"));
+    let login = word_before(tape, hit.start, 100, &[b"login ".as_slice(), b"machine "], true);
+    (start > hit.end && login).then_some(Given { start, quote: None, by: By::Blank })
+}
+
+/// Where the password begins behind `://` or `curl -u`, and a user name that may be empty.
+fn user(tape: &Tape<'_>, hit: Span) -> Option<usize> {
+    let mut at = hit.end;
+    if tape.slice(hit) != b"://" {
+        // Other commands call other things so.
+        if !word_before(tape, hit.start + 1, 120, &[b"curl ".as_slice(), b"http ", b"wget "], true) {
             return None;
         }
+        at = tape.run(at, at + 10, Class::of(b"=\"' \tname"));
     }
-    let space = tape.run(operator, limit, Class::SPACE);
-    let quotes = Class::of(b"\"'`");
-    // Quotes inside a quoted text come with a backslash.
-    let slash = tape.run(space, space + 2, Class::of(b"\\"));
-    match tape.at(slash)? {
-        quote if quotes.has(quote) => Some((tape.run(slash, slash + 3, quotes), Some(quote))),
-        _ => Some((space, None)),
+    let seen = Class::range(b'!', b'~');
+    let stop = |b: u8| matches!(b, b'/' | b':' | b'@' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>');
+    let limit = at + 64;
+    while at < limit && tape.at(at).is_some_and(|b| seen.has(b) && !stop(b)) {
+        at += 1;
     }
+    (tape.at(at) == Some(b':')).then_some(at + 1)
 }
 
 /// True where the rest of a name says that its value is no secret. The last part counts, `_id`, `Id` or `.id`.
@@ -194,102 +219,96 @@ fn is_about(rest: &[u8]) -> bool {
     })
 }
 
-/// The value that starts at `start`, where it is one.
-fn value(tape: &Tape<'_>, lead: Lead, start: usize, quote: Option<u8>) -> Option<(Span, Confidence)> {
+/// True where the part of a name before a lead says that the value is known to others anyway.
+fn is_public(name: &[u8]) -> bool {
+    let name = name.strip_suffix(b"_").or(name.strip_suffix(b"-")).unwrap_or(name);
+    PUBLIC.iter().any(|word| {
+        let Some(at) = name.len().checked_sub(word.len()) else { return false };
+        let Some((before, tail)) = name.split_at_checked(at) else { return false };
+        let hump =
+            before.last().is_some_and(u8::is_ascii_lowercase) && tail.first().is_some_and(u8::is_ascii_uppercase);
+        tail.eq_ignore_ascii_case(word) && (hump || before.last().is_none_or(|b| !b.is_ascii_alphanumeric()))
+    })
+}
+
+/// The value that is given, where it is one.
+fn value(tape: &Tape<'_>, lead: Lead, hit: Span, given: Given, named: bool) -> Option<(Span, Confidence)> {
+    let Given { start, quote, by } = given;
     let limit = start + VALUE;
+    let address = lead == Lead::User && tape.slice(hit) == b"://";
     let mut end = start;
     let accepts = |byte: u8| match (lead, quote) {
-        (Lead::Address, _) => {
+        (Lead::User, _) if address => {
             QUOTED.has(byte) && !matches!(byte, b'/' | b'@' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>')
         }
+        (Lead::User, _) => QUOTED.has(byte) && !matches!(byte, b'"' | b'\'' | b'`' | b'\\'),
         (_, Some(quote)) => QUOTED.has(byte) && byte != quote && byte != b'\\',
         (_, None) => BARE.has(byte),
     };
     while end < limit && tape.at(end).is_some_and(accepts) {
-        // Behind a value without quotes, `=` pads; elsewhere it gives the next name its value.
-        if quote.is_none() && tape.at(end) == Some(b'=') && tape.at(end + 1).is_some_and(|b| Class::WORD.has(b)) {
-            break;
+        let byte = tape.at(end);
+        if quote.is_none() {
+            // Between parts of an address, and before the next name of a query.
+            let word = || tape.at(end + 1).is_some_and(|b| Class::WORD.has(b));
+            if (byte == Some(b'&') && (lead == Lead::Key || word())) || (byte == Some(b':') && !word()) {
+                break;
+            }
         }
         end += 1;
     }
     let next = tape.at(end);
     match (lead, quote) {
         // A password stands before the `@` of a host.
-        (Lead::Address, _)
-            if next != Some(b'@') || !tape.at(end + 1).is_some_and(|b| Class::ALNUM.has(b) || b == b'[') =>
-        {
-            return None;
+        (Lead::User, _) if address => {
+            if next != Some(b'@') || !tape.at(end + 1).is_some_and(|b| Class::ALNUM.has(b) || b == b'[') {
+                return None;
+            }
+            if NOWHERE.iter().any(|host| tape.starts(end + 1, host))
+                && !judge::looks_drawn(tape.slice(Span::new(start, end)))
+            {
+                return None;
+            }
         }
-        (Lead::Address, _) => {}
+        (Lead::User | Lead::Scheme, _) => {}
         (_, Some(quote)) if end < limit && next != Some(quote) && next != Some(b'\\') => return None,
         // Code: `token = read(…)`, `key = list[0]`, `password: {…}`.
-        (_, None) if matches!(next, Some(b'(' | b'[' | b'{')) => return None,
+        (_, None) if matches!(next, Some(b'(' | b'[' | b'{' | b'<')) && by != By::Tag => return None,
         _ => {}
     }
     if quote.is_none() {
         let text = tape.slice(Span::new(start, end));
+        if text.ends_with(b"...") {
+            return None;
+        }
         end -= text.iter().rev().take_while(|b| matches!(b, b'.' | b',' | b':' | b'?' | b'!')).count();
     }
     let span = Span::new(start, end);
-    judge(lead, tape.slice(span), quote.is_some()).map(|confidence| (span, confidence))
-}
-
-/// How likely the characters are a secret.
-fn judge(lead: Lead, value: &[u8], quoted: bool) -> Option<Confidence> {
-    let kinds = [
-        value.iter().any(u8::is_ascii_digit),
-        value.iter().any(u8::is_ascii_lowercase),
-        value.iter().any(u8::is_ascii_uppercase),
-        value.iter().any(u8::is_ascii_punctuation),
-    ];
-    let [digits, lower, upper, marks] = kinds;
-    let entropy = quality::entropy(value);
-    let random = digits && (lower || upper) && !quality::is_wordy(value);
-    let confidence = match lead {
-        Lead::Address => (value.len() >= 4 && entropy >= 1.9 && !names_itself(value)).then_some(Confidence::Medium),
-        Lead::Scheme => {
-            (value.len() >= 16 && entropy >= 3.0 && (random || (lower && upper))).then_some(Confidence::Medium)
+    let bytes = tape.slice(span);
+    let variable = bytes.iter().all(|b| Class::WORD.has(*b) || matches!(b, b'.' | b'*' | b'&'));
+    let query = tape.before(hit.start).is_some_and(|b| matches!(b, b'?' | b'&'));
+    if query && bytes.len() <= 10 {
+        // Tokens of badges and buttons: short, and meant to be seen.
+        return None;
+    }
+    let annotated = by == By::Colon && next == Some(b' ') && tape.at(end + 1) == Some(b'=');
+    let writing = match (quote, by) {
+        (Some(_), _) => Writing::Quoted,
+        (None, By::Sentence) => Writing::Prose,
+        (None, By::Colon | By::Equals)
+            if variable && (annotated || matches!(next, Some(b';' | b',' | b')' | b'*' | b'>' | b'}'))) =>
+        {
+            Writing::Code
         }
-        Lead::Key if value.len() >= 10 && entropy >= 2.9 && random => Some(Confidence::Medium),
-        Lead::Password if value.len() >= 6 && entropy >= 2.3 => {
-            // Chosen passwords mix kinds of characters; plain words are more often names of fields.
-            let letters = lower || upper;
-            let chosen = quoted && value.len() >= 8 && digits && lower && upper && !marks;
-            let mixed = usize::from(digits) + usize::from(letters) + usize::from(marks) >= 2;
-            (chosen || (mixed && (quoted || digits) && !quality::is_wordy(value))).then_some(Confidence::Medium)
-        }
-        _ => None,
+        _ => Writing::Plain,
     };
-    confidence.filter(|_| !quality::is_placeholder(value) && !is_reference(value))
-}
-
-/// True where the place of a password is shown by its name, `https://user:password@host`.
-fn names_itself(value: &[u8]) -> bool {
-    [b"password".as_slice(), b"passwd", b"pass", b"secret", b"token", b"pwd"]
-        .iter()
-        .any(|w| value.eq_ignore_ascii_case(w))
-}
-
-/// True for a variable, a template or a path in place of a value: `$TOKEN`, `${TOKEN}`, `%TOKEN%`, `{{ token }}`,
-/// `<token>`, `env:TOKEN`, `/run/secrets/token`.
-fn is_reference(value: &[u8]) -> bool {
-    let first = value.first().copied().unwrap_or_default();
-    let upper_name =
-        || value.iter().skip(1).all(|b| Class::WORD.has(*b) || matches!(b, b'{' | b'}' | b'(' | b')' | b'%' | b'.'));
-    matches!(first, b'<' | b'{' | b'[' | b'*' | b'/' | b'.' | b'(')
-        || (matches!(first, b'$' | b'%' | b'@' | b'&') && upper_name())
-        || value.windows(2).any(|w| matches!(w, b"${" | b"{{" | b"#{" | b"$(" | b"%(" | b"<%" | b"::" | b"->"))
-        || value.starts_with(b"env:")
-        || value.starts_with(b"file:")
-        || value.starts_with(b"http")
-        || value.starts_with(b"arn:")
+    judge::judge(Value { bytes, lead, writing, named }).map(|confidence| (span, confidence))
 }
 
 impl GenericAssignment {
     fn try_hit(tape: &Tape<'_>, literal: usize, hit: Span) -> Option<(Span, Confidence)> {
         let (_, lead) = LEADS.get(literal)?;
-        let (start, quote) = value_start(tape, *lead, hit)?;
-        (start <= hit.start + REACH).then(|| value(tape, *lead, start, quote)).flatten()
+        let (given, named) = given(tape, *lead, hit)?;
+        (given.start <= hit.start + REACH).then(|| value(tape, *lead, hit, given, named)).flatten()
     }
 }
 
@@ -329,12 +348,12 @@ impl Detector for GenericAssignment {
             let hit = Span::new(from + found.start(), from + found.end());
             let Some((_, lead)) = LEADS.get(found.pattern().as_usize()) else { continue };
             tape.take_open();
-            if let Some((start, quote)) = value_start(&tape, *lead, hit)
-                && start <= hit.start + REACH
+            if let Some((given, named)) = given(&tape, *lead, hit)
+                && given.start <= hit.start + REACH
             {
-                let _ = value(&tape, *lead, start, quote);
+                let _ = value(&tape, *lead, hit, given, named);
                 if tape.take_open() {
-                    first = first.min(start);
+                    first = first.min(given.start);
                 }
             }
         }

@@ -21,8 +21,14 @@ pub(crate) fn entropy_of(counts: &[u32; 256], total: usize) -> f32 {
 
 /// Words that authors of documentation write where a key belongs. Four letters or more, so that random characters
 /// hardly ever form one.
-const STAND_INS: [&[u8]; 17] = [
+const STAND_INS: [&[u8]; 23] = [
     b"example",
+    b"your+",
+    b"_here",
+    b"-here",
+    b"foobar",
+    b"mysecret",
+    b"1234-1234",
     b"placeholder",
     b"changeme",
     b"change_me",
@@ -89,9 +95,105 @@ pub(crate) fn is_word(part: &[u8]) -> bool {
 #[must_use]
 pub(crate) fn is_wordy(value: &[u8]) -> bool {
     let mut parts = value.split(|b| matches!(b, b'-' | b'_' | b'.' | b'/' | b':')).filter(|p| !p.is_empty());
-    let uuid = value.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-')
-        && value.split(|b| *b == b'-').map(<[u8]>::len).eq([8, 4, 4, 4, 12]);
-    uuid || parts.all(is_word)
+    is_uuid(value)
+        || parts.all(|part| {
+            is_word(part) || is_number(part) || (part.len() <= 4 && part.iter().all(u8::is_ascii_alphabetic))
+        })
+}
+
+/// True for a date, a time or an id of digits.
+fn is_number(part: &[u8]) -> bool {
+    part.len() <= 14 && part.iter().all(u8::is_ascii_digit)
+}
+
+/// True for a UUID in its usual form.
+#[must_use]
+pub(crate) fn is_uuid(value: &[u8]) -> bool {
+    value.len() == 36
+        && value.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-')
+        && value.split(|b| *b == b'-').map(<[u8]>::len).eq([8, 4, 4, 4, 12])
+}
+
+/// True for words joined by `_`, `-` and the like, as in names of things, with a mark behind them.
+#[must_use]
+pub(crate) fn is_phrase(value: &[u8]) -> bool {
+    let end = value.len() - value.iter().rev().take_while(|b| matches!(b, b'!' | b'?' | b'.')).count();
+    let value = value.get(..end).unwrap_or_default();
+    let joined = value.iter().any(|b| matches!(b, b'-' | b'_' | b'.' | b'/' | b':'));
+    (joined || !value.iter().any(u8::is_ascii_digit)) && is_wordy(value)
+}
+
+/// Passwords of manuals and tests, and words that show the place of one.
+const COMMON: [&[u8]; 34] = [
+    b"admin",
+    b"administrator",
+    b"root",
+    b"user",
+    b"username",
+    b"guest",
+    b"test",
+    b"tester",
+    b"testing",
+    b"demo",
+    b"default",
+    b"pass",
+    b"passwd",
+    b"password",
+    b"passphrase",
+    b"passw0rd",
+    b"p@ssword",
+    b"p@ssw0rd",
+    b"pwd",
+    b"pw",
+    b"secret",
+    b"secrets",
+    b"token",
+    b"key",
+    b"letmein",
+    b"welcome",
+    b"qwerty",
+    b"hunter2",
+    b"foobar",
+    b"foo",
+    b"bar",
+    b"baz",
+    b"opensesame",
+    b"correcthorsebatterystaple",
+];
+
+/// True for a password that everybody knows, with a short number or exclamation marks behind it.
+#[must_use]
+pub(crate) fn is_common_password(value: &[u8]) -> bool {
+    let tail = value.iter().rev().take_while(|b| b.is_ascii_digit() || **b == b'!').count();
+    let word = if tail <= 5 { value.len() - tail } else { value.len() };
+    let stem = value.get(..word).unwrap_or_default();
+    let stem: Vec<u8> = stem.iter().filter(|b| b.is_ascii_alphanumeric() || **b == b'@').copied().collect();
+    stem.len() < 3
+        || COMMON.iter().any(|c| stem.eq_ignore_ascii_case(c) || value.eq_ignore_ascii_case(c))
+        || COMMON.iter().any(|c| {
+            // `mypassword`, `testsecret`, `secretpass`.
+            stem.len() > c.len()
+                && stem.get(..c.len()).is_some_and(|s| s.eq_ignore_ascii_case(c))
+                && stem.get(c.len()..).is_some_and(|s| COMMON.iter().any(|d| s.eq_ignore_ascii_case(d)))
+        })
+}
+
+/// Beginnings of values that specifications and manuals print, so that everybody has them: RFC 7617's `Aladdin`, the
+/// keys of local emulators of storage and databases, the token on the front page of jwt.io.
+const PUBLISHED: [&[u8]; 7] = [
+    b"QWxhZGRpbjpvcGVu",
+    b"dXNlcm5hbWU6cGFzc3dvcmQ",
+    b"dXNlcjpwYXNz",
+    b"Eby8vdM02xNOcqFl",
+    b"C2y6yDjf5/R+ob0N",
+    b"eyJzdWIiOiIxMjM0NTY3ODkwIi",
+    b"wJalrXUtnFEMI",
+];
+
+/// True for a value that specifications or manuals print.
+#[must_use]
+pub(crate) fn is_published(value: &[u8]) -> bool {
+    PUBLISHED.iter().any(|known| value.starts_with(known))
 }
 
 #[cfg(test)]
