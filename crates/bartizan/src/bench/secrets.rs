@@ -58,11 +58,7 @@ pub(super) fn run(cases: Option<&Path>, code: Option<&Path>, peers: &[String]) -
         let found = cases.iter().map(|case| alarms(&guard, &case.text) > 0).collect();
         let seconds = cpu_seconds().zip(start).map(|(now, then)| now - then);
         let ours = Answers { name: "bartizan".to_owned(), found, seconds };
-        writeln!(
-            out,
-            "{:16}  {:>7}  {:>8}  {:>13}  {:>8}",
-            "tool", "recall", "per rule", "false alarms", "CPU s"
-        )?;
+        writeln!(out, "{:16}  {:>7}  {:>8}  {:>13}  {:>8}", "tool", "recall", "per rule", "false alarms", "CPU s")?;
         print(&mut out, &cases, &ours)?;
         for peer in peers {
             print(&mut out, &cases, &ask(peer, &cases)?)?;
@@ -129,10 +125,8 @@ fn ask(peer: &str, cases: &[Case]) -> anyhow::Result<Answers> {
     let output = output.with_context(|| format!("cannot run `{program}`"))?;
     removed?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let numbers: HashSet<usize> = text
-        .match_indices("case")
-        .filter_map(|(at, _)| text.get(at + 4..at + 10)?.parse().ok())
-        .collect();
+    let numbers: HashSet<usize> =
+        text.match_indices("case").filter_map(|(at, _)| text.get(at + 4..at + 10)?.parse().ok()).collect();
     let found = (0..cases.len()).map(|n| numbers.contains(&n)).collect();
     Ok(Answers { name: name.to_owned(), found, seconds: None })
 }
