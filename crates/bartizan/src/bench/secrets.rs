@@ -32,8 +32,9 @@ struct Answers {
 }
 
 fn guard() -> anyhow::Result<Guard> {
-    let others = Family::ALL.iter().filter(|f| **f != Family::Secret);
-    let disabled = others.map(|f| format!("{f}/*")).collect();
+    let families = bartizan_rules::catalogue().into_iter().map(|rule| rule.id.family());
+    let others: BTreeSet<String> = families.filter(|f| *f != Family::Secret).map(|f| format!("{f}/*")).collect();
+    let disabled = others.into_iter().collect();
     let rules = bartizan_rules::Settings { disabled, ..Default::default() };
     Ok(Guard::new(&Settings { rules, ..Settings::default() })?)
 }

@@ -510,7 +510,7 @@ impl Matcher {
                 || (next.is_ascii_uppercase() && last.is_ascii_uppercase())
         });
         let goes_on = |w: &&[u8]| tail.get(..w.len()).is_some_and(|t| t.eq_ignore_ascii_case(w));
-        if joined && !GOES_ON.iter().any(|w| goes_on(w)) {
+        if joined && !GOES_ON.iter().any(goes_on) {
             return None;
         }
         let last = tail.rsplit(|b| !b.is_ascii_alphanumeric()).next().unwrap_or_default();
@@ -521,7 +521,7 @@ impl Matcher {
             let start = tape.run_back(hit.start, hit.start.saturating_sub(24), NAME);
             let name = tape.slice(Span::new(start, rest.end));
             let says = |w: &&[u8]| name.windows(w.len()).any(|part| part.eq_ignore_ascii_case(w));
-            if !CREDENTIAL.iter().any(|w| says(w)) {
+            if !CREDENTIAL.iter().any(says) {
                 return None;
             }
         }
@@ -563,10 +563,10 @@ impl Pack {
             for target in self.targets.get(found.pattern().as_usize()).into_iter().flatten() {
                 match *target {
                     Target::Shape { row, shape } => match self.shape(row, shape).map(|(_, s)| &s.start) {
-                        Some(Start::Literal(_)) if hit.start >= word && hit.start < first => {
-                            if self.is_open(tape, row, shape, hit.start) {
-                                first = hit.start;
-                            }
+                        Some(Start::Literal(_))
+                            if (word..first).contains(&hit.start) && self.is_open(tape, row, shape, hit.start) =>
+                        {
+                            first = hit.start;
                         }
                         Some(Start::Context | Start::Middle(..)) if !contexts.contains(&(row, shape)) => {
                             contexts.push((row, shape));
