@@ -118,7 +118,7 @@ fn peak(status: &Path) -> Option<u64> {
 }
 
 /// Linux: processor time of all children that were waited for. The unit of /proc is a hundredth of a second.
-fn children_cpu() -> Option<Duration> {
+pub(crate) fn children_cpu() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/self/stat").ok()?;
     // The name in the second field may hold spaces, so counting starts behind it.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();

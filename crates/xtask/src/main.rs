@@ -26,8 +26,8 @@ usage: cargo xtask COMMAND
   components                  fetch what the end-to-end tests need; prints how to export it
   deps                        check the layers, the lint walls and banned crates
   gen [--check]               write the generated files, or check that they are current
-  fuzz TARGET [--seconds N]   fuzz one target (needs cargo-fuzz and a nightly toolchain)
-  fuzz --replay               run every corpus through its target on stable
+  fuzz TARGET [--seconds N]   fuzz one target for so much processor time; goes on where the last run ended
+  fuzz --replay               run every corpus through its target
   bench NAME [ARG…]           startup | build | a benchmark of the binary: engine, gateway, …
   e2e [FILTER]                the heavy tests: a model large enough to be fooled, a LiteLLM proxy
 ";

@@ -1,4 +1,4 @@
-//! Replays the corpora of the fuzz targets, and inputs close to them, on stable.
+//! Replays the corpora of the fuzz targets, and inputs close to them.
 #![allow(clippy::disallowed_methods, reason = "reads the corpora")]
 #![allow(unreachable_pub, reason = "the included file is a crate of its own elsewhere")]
 
