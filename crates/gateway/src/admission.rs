@@ -66,8 +66,7 @@ pub(crate) struct Peer(pub(crate) std::net::IpAddr);
 struct Known {
     name: Arc<str>,
     tenant: TenantId,
-    /// SHA-256 of its key. The keys have full entropy, so a fast hash is enough.
-    hash: Option<[u8; 32]>,
+    hash: Option<KeyHash>,
     certificate: Option<String>,
     grant: Arc<Grant>,
 }
@@ -102,8 +101,10 @@ impl Admission {
             if key.as_ref().is_some_and(|key| key.len() < 16) {
                 return Err(format!("the key of client `{name}` is shorter than 16 characters"));
             }
-            let hash = key.as_deref().map(hash);
-            if let Some(other) = clients.iter().find(|c| hash.is_some() && c.hash == hash) {
+            let hash = key.as_deref().map(KeyHash::of);
+            if let Some(other) =
+                clients.iter().find(|c| c.hash.as_ref().zip(hash.as_ref()).is_some_and(|(a, b)| a.is(b)))
+            {
                 return Err(format!("clients `{}` and `{name}` have the same key", other.name));
             }
             let same = |c: &&Known| c.certificate.is_some() && c.certificate == client.certificate;
@@ -187,11 +188,11 @@ impl Admission {
                 Some(Err(reason)) => tracing::debug!(%reason, "a token is not good"),
             }
         }
-        let hash = hash(credential);
+        let hash = KeyHash::of(credential);
         // Every client is compared, so that the time says nothing about which one matched.
         let mut found = None;
         for known in &self.clients {
-            if known.hash.as_ref().is_some_and(|h| same_hash(h, &hash)) {
+            if known.hash.as_ref().is_some_and(|h| h.is(&hash)) {
                 found = Some(known);
             }
         }
@@ -255,10 +256,19 @@ impl Admission {
     /// A name that resolves to this machine is no proof of friendliness: a page that rebinds its own name to
     /// 127.0.0.1 sends that name as `Host`, and browsers add `Origin`.
     pub(crate) fn check_origin(&self, headers: &HeaderMap, authority: Option<&str>) -> Result<(), Rejection> {
-        let host = match authority {
-            Some(authority) => authority,
-            None => headers.get(HOST).and_then(|h| h.to_str().ok()).ok_or(Rejection::Host)?,
+        // One request names one host: whoever routed it here may have gone by another of several (RFC 9112, section 3.2;
+        // RFC 9113, section 8.3.1).
+        let mut named = headers.get_all(HOST).iter();
+        let field = named.next().map(|h| h.to_str().map_err(|_| Rejection::Host)).transpose()?;
+        let differ = |field: &str, authority: &str| !host_of(field).eq_ignore_ascii_case(host_of(authority));
+        let host = match (authority, field) {
+            (Some(authority), Some(field)) if differ(field, authority) => return Err(Rejection::Host),
+            (Some(host), _) | (None, Some(host)) => host,
+            (None, None) => return Err(Rejection::Host),
         };
+        if named.next().is_some() {
+            return Err(Rejection::Host);
+        }
         // Behind keys, and with no names configured, any name will do: a page cannot know a key. What needs no key
         // is only for callers on this machine.
         let any = self.needs_key() && self.hosts.is_empty();
@@ -319,15 +329,21 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
-/// Compares in a time that does not depend on where two hashes differ.
-pub(crate) fn same_hash(a: &[u8; 32], b: &[u8; 32]) -> bool {
-    constant_time::verify_slices_are_equal(a, b).is_ok()
-}
+/// SHA-256 of a key. The keys have full entropy, so a fast hash is enough. There is no `==`: nothing but [`Self::is`]
+/// compares two of them.
+pub(crate) struct KeyHash([u8; 32]);
 
-pub(crate) fn hash(key: &str) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, key.as_bytes()).as_ref());
-    out
+impl KeyHash {
+    pub(crate) fn of(key: &str) -> Self {
+        let mut out = [0; 32];
+        out.copy_from_slice(digest::digest(&digest::SHA256, key.as_bytes()).as_ref());
+        Self(out)
+    }
+
+    /// Compares in a time that does not depend on where the two differ.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod failure;
 mod head;
 mod jwks;
 mod metrics;
+mod notices;
 mod pass;
 mod pressure;
 mod proxy;

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
 use bartizan_core::Protocol;
+use bartizan_wire::ErrorKind;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Request, Response, StatusCode};
 use tower::util::MapResponseLayer;
 
 use crate::admission::Peer;
 use crate::check_api;
+use crate::failure::Failure;
 use crate::pass;
 use crate::proxy;
 use crate::shared::Shared;
@@ -69,8 +72,25 @@ pub(crate) fn router(shared: Arc<Shared>, tls: bool) -> Router {
         .route("/metrics", get(metrics))
         .fallback(pass::unread)
         .method_not_allowed_fallback(proxy::wrong_method)
+        .layer(from_fn_with_state(Arc::clone(&shared), one_reading))
         .layer(MapResponseLayer::new(move |response| with_security_headers(response, tls)))
         .with_state(shared)
+}
+
+/// Turns requests away whose body another server could read as another (RFC 9112, sections 6.1 and 11.2). Lengths have
+/// been compared, and a length beside an encoding ends the connection; an encoding is `chunked`, once, and nothing else.
+async fn one_reading(State(shared): State<Arc<Shared>>, request: Request<Body>, next: Next) -> Response<Body> {
+    let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+    let plain = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if plain && codings.next().is_none() {
+        return next.run(request).await;
+    }
+    let protocol = proxy::protocol_of(&request);
+    let message = "the transfer coding of a request is `chunked`, once, or none";
+    let failure = Failure::new(ErrorKind::InvalidRequest, "transfer_coding", message);
+    let mut response = failure.respond(protocol, &shared.metrics);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// Paths that are examined, up to the first part that varies. No passthrough may cover one.

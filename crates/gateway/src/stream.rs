@@ -1,6 +1,5 @@
 //! A streamed reply on its way through the guard.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +22,9 @@ use crate::shared::{Asked, Shared, append};
 /// Pieces on their way to a caller who reads slowly. When they are full the upstream is not read on.
 const QUEUE: usize = 8;
 
+/// Time that an upstream has for closing once it has said its end. Its connection can be used again then.
+const CLOSING: Duration = Duration::from_millis(100);
+
 /// Starts to pass a stream through the guard and answers with the body that the caller reads.
 pub(crate) fn pump(
     shared: Arc<Shared>,
@@ -39,16 +41,21 @@ pub(crate) fn pump(
     response
 }
 
-struct Pieces(mpsc::Receiver<Bytes>);
+/// The end of a reply could not be put on record. The connection breaks off, so that it looks like no end.
+#[derive(Debug, thiserror::Error)]
+#[error("the decision cannot be recorded")]
+struct Unrecorded;
+
+struct Pieces(mpsc::Receiver<Result<Bytes, Unrecorded>>);
 
 impl Stream for Pieces {
-    type Item = Result<Bytes, Infallible>;
+    type Item = Result<Bytes, Unrecorded>;
 
     fn poll_next(
         mut self: std::pin::Pin<&mut Self>,
         context: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Self::Item>> {
-        self.0.poll_recv(context).map(|piece| piece.map(Ok))
+        self.0.poll_recv(context)
     }
 }
 
@@ -57,7 +64,7 @@ async fn run(
     mut asked: Asked,
     (mut body, mut unpacker): (Incoming, Option<Unpacker>),
     upstream_us: u64,
-    sender: mpsc::Sender<Bytes>,
+    sender: mpsc::Sender<Result<Bytes, Unrecorded>>,
 ) {
     let refusal = asked.live.settings.on_block == OnBlock::Refusal;
     let mut stream = asked.live.guard.reply_stream(
@@ -72,6 +79,7 @@ async fn run(
     let idle = Duration::from_millis(asked.live.settings.timeouts.idle_ms);
     let mut kept = shared.recorder.keep(asked.surface.protocol, Direction::Reply, true);
     let mut caller_left = false;
+    let mut complete = false;
     let mut metered = asked.charge.take().map(Metered::new);
     loop {
         let who = &asked.record.principal;
@@ -83,7 +91,7 @@ async fn run(
         let frame = tokio::select! {
             biased;
             () = sender.closed() => { caller_left = true; break }
-            frame = tokio::time::timeout(idle, body.frame()) => frame,
+            frame = tokio::time::timeout(if complete { CLOSING.min(idle) } else { idle }, body.frame()) => frame,
         };
         let output = match frame {
             Ok(Some(Ok(frame))) => match frame.into_data() {
@@ -109,6 +117,7 @@ async fn run(
                 Err(_) => continue,
             },
             Ok(None) => break,
+            _ if complete => break,
             Ok(Some(Err(_))) => {
                 shared.metrics.error("upstream_broken");
                 stream.fail("the upstream broke off")
@@ -118,6 +127,7 @@ async fn run(
                 stream.fail("the upstream stopped answering")
             }
         };
+        complete = output.complete;
         shared.metrics.held(stream.held());
         if !send(&sender, output.released, idle).await {
             caller_left = true;
@@ -132,10 +142,14 @@ async fn run(
     let last = (!caller_left).then(|| stream.finish());
     // Without a record the caller gets no proper end.
     let recorded = record(&shared, &asked, &stream, kept, upstream_us).await;
-    if let Some(last) = last
-        && recorded
-    {
-        send(&sender, last.released, idle).await;
+    match last {
+        Some(last) if recorded => {
+            send(&sender, last.released, idle).await;
+        }
+        Some(_) => {
+            let _ = tokio::time::timeout(idle, sender.send(Err(Unrecorded))).await;
+        }
+        None => {}
     }
     drop(asked.in_flight);
 }
@@ -172,10 +186,10 @@ async fn record(shared: &Shared, asked: &Asked, stream: &ReplyStream, kept: Opti
     recorded
 }
 
-async fn send(sender: &mpsc::Sender<Bytes>, released: Released, idle: Duration) -> bool {
+async fn send(sender: &mpsc::Sender<Result<Bytes, Unrecorded>>, released: Released, idle: Duration) -> bool {
     let bytes = released.into_inner();
     if bytes.is_empty() {
         return true;
     }
-    matches!(tokio::time::timeout(idle, sender.send(Bytes::from(bytes))).await, Ok(Ok(())))
+    matches!(tokio::time::timeout(idle, sender.send(Ok(Bytes::from(bytes)))).await, Ok(Ok(())))
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bartizan_access::model_fits;
 use bartizan_core::{Exchange, TenantId};
@@ -16,6 +16,7 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::Instant;
 
 use crate::admission::KEY_HEADERS;
 use crate::attempt::{Breaker, is_busy, is_idempotent, wait};
@@ -210,7 +211,7 @@ impl Upstreams {
         let others = first.fallbacks.iter().filter_map(|at| self.targets.get(*at));
         let mut last = UpstreamError::Resting;
         for target in std::iter::once(first).chain(others.filter(|t| t.settings.serves(tenant))) {
-            if !target.breaker.lets(Instant::now()) {
+            if !target.breaker.lets(Instant::now().into_std()) {
                 continue;
             }
             let harmless = target.settings.retry_busy || is_idempotent(&outgoing.method, outgoing.caller);
@@ -222,25 +223,25 @@ impl Upstreams {
                 }
                 let request = request.body(Full::new(body.clone())).map_err(|_| UpstreamError::Header)?;
                 let within = deadline.min(Instant::now() + target.first_byte);
-                let reply = tokio::time::timeout_at(within.into(), self.transport.send(request)).await;
+                let reply = tokio::time::timeout_at(within, self.transport.send(request)).await;
                 let (busy, reply) = match reply {
                     Ok(Ok(reply)) => {
                         let broken = matches!(reply.status().as_u16(), 502..=504);
-                        target.breaker.note(!broken, Instant::now());
+                        target.breaker.note(!broken, Instant::now().into_std());
                         if !harmless || !is_busy(reply.status(), reply.headers()) {
                             return Ok(reply);
                         }
                         (true, Ok(reply))
                     }
                     Ok(Err(error)) => {
-                        target.breaker.note(false, Instant::now());
+                        target.breaker.note(false, Instant::now().into_std());
                         if !matches!(error, UpstreamError::Unconnected(_)) {
                             return Err(error);
                         }
                         (false, Err(error))
                     }
                     Err(_) => {
-                        target.breaker.note(false, Instant::now());
+                        target.breaker.note(false, Instant::now().into_std());
                         return Err(UpstreamError::Timeout);
                     }
                 };

@@ -44,6 +44,8 @@ pub struct Output {
     pub released: Released,
     /// The stream ends here, whatever the upstream still sends.
     pub ended: bool,
+    /// The upstream has said its end. It waits for [`ReplyStream::finish`], so that the record can be written before.
+    pub complete: bool,
 }
 
 /// A streamed reply on its way through the guard. Sans-I/O: bytes in, bytes out.
@@ -83,6 +85,12 @@ pub struct ReplyStream {
     cut_off: Arc<Containments>,
     names: NamePieces,
     ended: bool,
+    /// The upstream has said its end.
+    complete: bool,
+    /// The upstream has said that it failed.
+    failed: bool,
+    /// The end, with what came in the same piece.
+    last: Vec<u8>,
 }
 
 /// What decides about a stream.
@@ -195,6 +203,9 @@ impl ReplyStream {
             cut_off: Arc::default(),
             names: NamePieces::default(),
             ended: false,
+            complete: false,
+            failed: false,
+            last: Vec::new(),
         }
     }
 
@@ -292,6 +303,9 @@ impl ReplyStream {
                 self.calls.clear();
                 self.waiting.clear();
                 self.stop(Stopped::Broken("the upstream broke off inside a tool call"), &mut out);
+            } else if !self.failed && !self.reader.is_finished() {
+                // A caller cannot tell half an answer from a whole one.
+                self.stop(Stopped::Broken("the upstream broke off"), &mut out);
             }
             self.ended = true;
         }
@@ -323,8 +337,15 @@ impl ReplyStream {
         Noted { spent: self.meter.spent().collect(), ..self.noted.clone() }
     }
 
-    fn output(&self, bytes: Vec<u8>) -> Output {
-        Output { released: Released(bytes), ended: self.ended }
+    fn output(&mut self, bytes: Vec<u8>) -> Output {
+        let mut released = bytes;
+        if self.complete {
+            self.last.append(&mut released);
+            if self.ended {
+                released = std::mem::take(&mut self.last);
+            }
+        }
+        Output { released: Released(released), ended: self.ended, complete: self.complete }
     }
 
     fn events(&mut self, events: &[SseEvent], out: &mut Vec<u8>) {
@@ -347,6 +368,8 @@ impl ReplyStream {
     fn chunk(&mut self, chunk: Chunk, out: &mut Vec<u8>) -> Result<(), Stopped> {
         self.look_for_contained(&chunk)?;
         self.learn(&chunk);
+        self.complete |= chunk.terminal;
+        self.failed |= chunk.model_error;
         // The event that ends a text often repeats it.
         for flow in chunk.closes.iter().filter_map(|channel| self.texts.get(channel)) {
             if self.counted.len() < SEEN {

@@ -333,6 +333,21 @@ impl StreamReader {
         &self.open
     }
 
+    /// True where the stream has said its end, or all that comes before it: servers that leave out the last event are
+    /// common. A stream of no known protocol has no end of its own.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        let finished = !self.said.choices.is_empty() && self.said.choices.values().all(|finished| *finished);
+        self.said.done
+            || self.ended
+            || match self.reader {
+                Reader::OpenAi(_) | Reader::Gemini(_) => finished,
+                Reader::Anthropic(_) => self.said.stopping,
+                Reader::Responses(_) => false,
+                Reader::Generic(_) => true,
+            }
+    }
+
     /// Says that the text of a channel was changed on its way. A signature over it that is still to come is then
     /// emptied: it would vouch for words that nobody signed. So is the sound of a transcript.
     pub fn altered(&mut self, channel: &Channel) {

@@ -8,6 +8,7 @@ mod bench;
 mod components;
 mod deps;
 mod e2e;
+mod faults;
 mod fuzz;
 mod gate;
 mod generated;
@@ -28,6 +29,8 @@ usage: cargo xtask COMMAND
   gen [--check]               write the generated files, or check that they are current
   fuzz TARGET [--seconds N]   fuzz one target for so much processor time; goes on where the last run ended
   fuzz --replay               run every corpus through its target
+  faults [--seed N] [--seconds N]
+                              the fault run and the smuggling test, with more cases than the gate plays
   bench NAME [ARG…]           startup | build | a benchmark of the binary: engine, gateway, …
   e2e [FILTER]                the heavy tests: a model large enough to be fooled, a LiteLLM proxy
 ";
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         ["fuzz", "--replay"] => fuzz::replay(),
         ["fuzz", target] => fuzz::run(target, None),
         ["fuzz", target, "--seconds", seconds] => fuzz::run(target, Some(seconds)),
+        ["faults", rest @ ..] => faults::run(rest),
         ["bench", name, rest @ ..] => bench::run(name, rest),
         ["e2e", filter @ ..] if filter.len() <= 1 => e2e::run(filter.first().copied()),
         ["help" | "--help" | "-h"] => {

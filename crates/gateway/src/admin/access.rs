@@ -6,7 +6,7 @@ use bartizan_core::TenantId;
 use http::{HeaderMap, Uri};
 
 use super::AdminError;
-use crate::admission::{bearer, hash, same_hash};
+use crate::admission::{KeyHash, bearer};
 use crate::settings::{Admin, Role};
 use crate::shared::Shared;
 
@@ -46,6 +46,16 @@ impl Operator {
         }
     }
 
+    /// True for one who may not see every tenant.
+    pub(crate) fn is_limited(&self) -> bool {
+        !self.tenants.is_empty()
+    }
+
+    /// True where something belongs to a tenant that the operator may see.
+    pub(crate) fn sees(&self, belongs: impl Fn(&TenantId) -> bool) -> bool {
+        !self.is_limited() || self.tenants.iter().any(belongs)
+    }
+
     /// The tenant that a question is about. Tenants beyond the operator's look as if they did not exist.
     pub(crate) fn tenant(&self, asked: Option<&str>) -> Result<TenantId, AdminError> {
         let tenant = match (asked, self.tenants.first()) {
@@ -65,7 +75,7 @@ impl Operator {
 /// How those who administer are known on one listener.
 pub(crate) enum AdminAccess {
     /// By key.
-    Keys(Vec<([u8; 32], Operator)>),
+    Keys(Vec<(KeyHash, Operator)>),
     /// By file permission.
     Local,
 }
@@ -79,14 +89,14 @@ impl AdminAccess {
         if settings.key.is_empty() {
             return Err("`admin.listen` needs keys: add an `[[admin.key]]` section".to_owned());
         }
-        let mut keys: Vec<([u8; 32], Operator)> = Vec::with_capacity(settings.key.len());
+        let mut keys: Vec<(KeyHash, Operator)> = Vec::with_capacity(settings.key.len());
         for key in &settings.key {
             let secret = key.key.resolve().map_err(|e| format!("administration key `{}`: {e}", key.name))?;
             if secret.len() < 16 {
                 return Err(format!("the administration key `{}` is shorter than 16 characters", key.name));
             }
-            let hash = hash(&secret);
-            if let Some((_, other)) = keys.iter().find(|(h, _)| *h == hash) {
+            let hash = KeyHash::of(&secret);
+            if let Some((_, other)) = keys.iter().find(|(h, _)| h.is(&hash)) {
                 return Err(format!("administration keys `{}` and `{}` are the same", other.name, key.name));
             }
             let tenants = key.tenants.iter().cloned().collect();
@@ -114,11 +124,11 @@ impl AdminAccess {
         {
             return Err(AdminError::forbidden("pages of other origins are not served".to_owned()));
         }
-        let presented = hash(bearer(headers).ok_or_else(AdminError::unauthorized)?);
+        let presented = KeyHash::of(bearer(headers).ok_or_else(AdminError::unauthorized)?);
         // Every key is compared, so that the time says nothing about which one matched.
         let mut found = None;
         for (hash, operator) in keys {
-            if same_hash(hash, &presented) {
+            if hash.is(&presented) {
                 found = Some(operator);
             }
         }

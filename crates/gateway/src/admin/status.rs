@@ -5,7 +5,7 @@ use http::Method;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Answer, Call, Need, Operation, openapi};
+use super::{AdminError, Answer, Call, Need, Operation, openapi};
 
 /// What runs.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -18,7 +18,7 @@ pub(crate) struct Status {
     mode: Mode,
     /// Number of rules in force.
     rules: usize,
-    /// Names of the upstreams.
+    /// Names of the upstreams that serve the tenants of the asking key.
     upstreams: Vec<String>,
     /// Records in the chain are being written.
     recording: bool,
@@ -46,7 +46,7 @@ pub(super) fn operations() -> Vec<Operation> {
             query: &[],
             body: None,
             answer: |generator| generator.subschema_for::<String>(),
-            run: |call| Box::pin(async move { Ok(serde_json::Value::String(call.shared.metrics.encode())) }),
+            run: |call| Box::pin(metrics(call)),
         },
         Operation {
             method: Method::GET,
@@ -69,8 +69,22 @@ async fn status(call: Call) -> Answer {
         engine: live.guard.id().clone(),
         mode: live.guard.mode(),
         rules: live.guard.rules().count(),
-        upstreams: live.settings.upstream.iter().map(|u| u.name.clone()).collect(),
+        upstreams: live
+            .settings
+            .upstream
+            .iter()
+            .filter(|u| call.operator.sees(|tenant| u.serves(tenant)))
+            .map(|u| u.name.clone())
+            .collect(),
         recording: call.shared.recording.load(std::sync::atomic::Ordering::Relaxed),
     };
     Ok(serde_json::to_value(status)?)
+}
+
+/// Counters name tenants and their keys, so they are for those who may see every tenant.
+async fn metrics(call: Call) -> Answer {
+    if call.operator.is_limited() {
+        return Err(AdminError::forbidden("the counters are of all tenants, and this key is not".to_owned()));
+    }
+    Ok(serde_json::Value::String(call.shared.metrics.encode()))
 }

@@ -1,6 +1,12 @@
 //! The gateway in process, over real sockets.
 #![allow(clippy::disallowed_methods, reason = "tests use clocks, files and sockets")]
+#![allow(clippy::print_stdout, reason = "long runs say what they did")]
 
 mod access;
+mod bad_input;
+mod faults;
 mod front;
+mod raw;
+mod smuggling;
 mod support;
+mod walls;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::post;
-use bartizan_gateway::{Gateway, Settings, Upstream};
+use bartizan_core::EventStore;
+use bartizan_gateway::{Gateway, Metrics, Reloader, Settings, Upstream};
 use bartizan_guard::Guard;
 use bartizan_store::SqliteStore;
 use bytes::Bytes;
@@ -27,11 +28,20 @@ pub(crate) const QUESTION: &str = r#"{"model":"m","messages":[{"role":"user","co
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) admin: Option<SocketAddr>,
+    pub(crate) settings: Settings,
+    pub(crate) store: Arc<dyn EventStore>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) reloader: Reloader,
     _stop: oneshot::Sender<()>,
 }
 
 /// Starts a model server that answers everything with [`ANSWER`], and a gateway before it.
 pub(crate) async fn start(change: impl FnOnce(&mut Settings)) -> Running {
+    start_with(change, Arc::new(SqliteStore::open_in_memory().await.unwrap())).await
+}
+
+/// The same with a store of the test's choice.
+pub(crate) async fn start_with(change: impl FnOnce(&mut Settings), store: Arc<dyn EventStore>) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let json = [("content-type", "application/json")];
@@ -45,14 +55,14 @@ pub(crate) async fn start(change: impl FnOnce(&mut Settings)) -> Running {
     settings.upstream.push(upstream);
     change(&mut settings);
     let guard = Arc::new(Guard::new(&bartizan_guard::Settings::default()).unwrap());
-    let store = Arc::new(SqliteStore::open_in_memory().await.unwrap());
-    let gateway = Gateway::bind(settings, guard, store).await.unwrap();
+    let gateway = Gateway::bind(settings.clone(), guard, Arc::clone(&store)).await.unwrap();
     let (address, admin) = (gateway.address().unwrap(), gateway.admin_address());
+    let (metrics, reloader) = (gateway.metrics(), gateway.reloader());
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(gateway.serve(async move {
         let _ = stopped.await;
     }));
-    Running { address, admin, _stop: stop }
+    Running { address, admin, settings, store, metrics, reloader, _stop: stop }
 }
 
 /// A question to the model.
@@ -109,6 +119,57 @@ pub(crate) async fn admin(at: SocketAddr, key: &str, path: &str) -> (StatusCode,
 
 /// Runs a test that must not hang.
 pub(crate) fn timely(test: impl Future<Output = ()>) {
+    within(Duration::from_secs(30), test);
+}
+
+fn within(time: Duration, test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(30), test).await.expect("it ends") });
+    runtime.block_on(async { tokio::time::timeout(time, test).await.expect("it ends") });
+}
+
+/// How long a test goes on, and with which cases. The gate plays the same few cases each time; `cargo xtask faults`
+/// says `SEED SECONDS` in `BARTIZAN_FAULTS`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trial {
+    pub(crate) seed: u64,
+    pub(crate) time: Duration,
+}
+
+/// The trial that was asked for, or this one.
+pub(crate) fn trial(seed: u64, time: Duration) -> Trial {
+    let asked = std::env::var("BARTIZAN_FAULTS").unwrap_or_default();
+    let mut numbers = asked.split_whitespace().map(|n| n.parse::<u64>().expect("`BARTIZAN_FAULTS` is two numbers"));
+    match (numbers.next(), numbers.next()) {
+        (Some(seed), Some(seconds)) => Trial { seed, time: Duration::from_secs(seconds) },
+        _ => Trial { seed, time },
+    }
+}
+
+impl Trial {
+    /// Runs a test that must not hang once its time is over.
+    pub(crate) fn timely(self, test: impl Future<Output = ()>) {
+        within(self.time + Duration::from_secs(60), test);
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014): the same cases for the same seed, near seeds too.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `end`, which is not 0.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % (end as u64)).unwrap()
+    }
+
+    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
 }

@@ -194,6 +194,38 @@ fn a_card_in_pieces_is_masked_in_every_protocol() {
 }
 
 #[test]
+fn half_an_answer_does_not_look_whole() {
+    let guard = guard(Mode::Enforce);
+    for (protocol, stream) in streams(&["Good ", "day."]) {
+        let (whole, _) = run(&guard, protocol, stream.as_bytes(), &[], ReplyContext::default());
+        assert!(!whole.contains("broke off"), "{protocol:?}: {whole}");
+        let first = stream.replace("\r\n", "\n").find("\n\n").unwrap();
+        for cut in [0, first, stream.len() / 2] {
+            let (out, noted) = run(&guard, protocol, &stream.as_bytes()[..cut], &[], ReplyContext::default());
+            let error = out.contains("broke off") || out.contains("cannot be read");
+            assert!(error && noted.action == Action::Cut, "{protocol:?}, {cut} bytes: {out}");
+        }
+    }
+}
+
+#[test]
+fn the_end_waits_for_the_record() {
+    let guard = guard(Mode::Enforce);
+    for (protocol, stream) in streams(&["Good ", "day."]) {
+        let mut reply = guard.reply_stream(protocol, ReplyContext::default(), "event-1", false);
+        let mut before = Vec::new();
+        for byte in stream.as_bytes().chunks(1) {
+            let output = reply.push(byte);
+            before.extend(output.released.into_inner());
+            assert!(!output.ended);
+        }
+        let last = reply.finish().released.into_inner();
+        assert_eq!([before, last.clone()].concat(), stream.as_bytes(), "{protocol:?}");
+        assert!(!last.is_empty(), "{protocol:?}");
+    }
+}
+
+#[test]
 fn a_canary_never_leaves_and_the_ending_is_correct() {
     let canary = "BARTIZAN-CANARY-00112233445566778899";
     let pieces: Vec<String> = format!("My rules begin with {canary} and go on").chars().map(String::from).collect();
