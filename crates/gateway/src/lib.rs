@@ -17,7 +17,6 @@ mod failure;
 mod head;
 mod jwks;
 mod metrics;
-mod notices;
 mod pass;
 mod pressure;
 mod proxy;

@@ -13,9 +13,7 @@ use prometheus_client::registry::Registry;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-use crate::notices::Notices;
+use std::time::Duration;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 struct Word(&'static str);
@@ -128,7 +126,6 @@ pub struct Metrics {
     changes: Family<ChangeLabels, Counter>,
     queue: Gauge,
     lag: Gauge<f64, AtomicU64>,
-    said: Notices,
 }
 
 impl Default for Metrics {
@@ -151,7 +148,6 @@ impl Default for Metrics {
             charged: Family::default(),
             tokens: Family::default(),
             callers: Mutex::default(),
-            said: Notices::default(),
             delivered: Family::default(),
             delivery_failures: Family::default(),
             delivery_position: Family::default(),
@@ -287,16 +283,8 @@ impl Metrics {
         }
     }
 
-    /// `Some` where the log may have a line of this kind now: how many were left out since the last one.
-    pub(crate) fn may_say(&self, kind: &'static str) -> Option<u64> {
-        self.said.may(kind, Instant::now())
-    }
-
-    /// Counts a failure, and says it in the log, where it has not been said just now. `kind` is one of few words.
+    /// Counts a failure. `kind` is one of few words.
     pub fn error(&self, kind: &'static str) {
-        if let Some(more) = self.may_say(kind) {
-            tracing::warn!(kind, more, "a request failed");
-        }
         self.errors.get_or_create(&ErrorLabels { kind: Word(kind) }).inc();
     }
 

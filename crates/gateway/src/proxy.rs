@@ -561,9 +561,7 @@ async fn whole_reply(
     let mut parsed = match asked.live.guard.read_reply(protocol, body) {
         Ok(parsed) => parsed,
         Err(error) => {
-            if let Some(more) = shared.metrics.may_say("unreadable") {
-                tracing::warn!(%error, more, "the upstream's reply cannot be read");
-            }
+            tracing::warn!(%error, "the upstream's reply cannot be read");
             return Err(Failure::new(ErrorKind::Upstream, "invalid_reply", "the upstream's reply cannot be read"));
         }
     };

@@ -162,9 +162,7 @@ pub(crate) struct Asked {
 /// Opens the keys of a tenant for its records.
 pub(crate) async fn know(shared: &Shared, tenant: &TenantId) -> Result<(), Failure> {
     shared.recorder.know(tenant).await.map_err(|error| {
-        if let Some(more) = shared.metrics.may_say("tenant_keys") {
-            tracing::error!(%error, more, "cannot open a tenant's keys");
-        }
+        tracing::error!(%error, "cannot open a tenant's keys");
         unrecorded()
     })
 }
@@ -192,9 +190,7 @@ pub(crate) async fn append(shared: &Shared, event: Event, kept: Option<Kept>) ->
     let recorded = shared.recorder.append_with(event, kept).await;
     shared.recording.store(recorded.is_ok(), Ordering::Relaxed);
     recorded.map_err(|error| {
-        if let Some(more) = shared.metrics.may_say("record") {
-            tracing::error!(%error, more, "cannot record a decision");
-        }
+        tracing::error!(%error, "cannot record a decision");
         unrecorded()
     })
 }
