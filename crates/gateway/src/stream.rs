@@ -80,12 +80,13 @@ async fn run(
     let mut kept = shared.recorder.keep(asked.surface.protocol, Direction::Reply, true);
     let mut caller_left = false;
     let mut complete = false;
+    let mut ending = None;
     let mut metered = asked.charge.take().map(Metered::new);
     loop {
         let who = &asked.record.principal;
         let cut = stream.contain(&shared.access.contained(&who.tenant), &who.key, &asked.model);
         if cut.ended {
-            caller_left = !send(&sender, cut.released, idle).await;
+            ending = Some(cut.released);
             break;
         }
         let frame = tokio::select! {
@@ -129,22 +130,24 @@ async fn run(
         };
         complete = output.complete;
         shared.metrics.held(stream.held());
-        if !send(&sender, output.released, idle).await {
-            caller_left = true;
+        if output.ended {
+            // The ending, which waits for the record.
+            ending = Some(output.released);
             break;
         }
-        if output.ended {
+        if !send(&sender, output.released, idle).await {
+            caller_left = true;
             break;
         }
     }
     drop(body);
     drop(metered);
-    let last = (!caller_left).then(|| stream.finish());
+    let last = (!caller_left).then(|| ending.unwrap_or_else(|| stream.finish().released));
     // Without a record the caller gets no proper end.
     let recorded = record(&shared, &asked, &stream, kept, upstream_us).await;
     match last {
         Some(last) if recorded => {
-            send(&sender, last.released, idle).await;
+            send(&sender, last, idle).await;
         }
         Some(_) => {
             let _ = tokio::time::timeout(idle, sender.send(Err(Unrecorded))).await;

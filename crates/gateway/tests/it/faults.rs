@@ -464,6 +464,19 @@ fn set(settings: &mut Settings, upstream: &Hostile) {
     settings.timeouts.header_ms = 5000;
 }
 
+/// A configuration to put in force, with a guard of its own.
+fn configuration(settings: Settings) -> Next {
+    Next {
+        settings,
+        guard: Arc::new(Guard::new(&bartizan_guard::Settings::default()).unwrap()),
+        profiles: Default::default(),
+        digest: String::new(),
+        policy: String::new(),
+        candidate: None,
+        watched: Default::default(),
+    }
+}
+
 /// Nothing is left over: no place is taken, and the chain holds together.
 async fn settled(gateway: &Running) {
     let begun = Instant::now();
@@ -522,17 +535,7 @@ fn reloads_under_load_let_nothing_through() {
                     next.upstream.clear();
                 }
                 let (reloader, next) = (gateway.reloader.clone(), next);
-                let taken = tokio::task::spawn_blocking(move || {
-                    let guard = Arc::new(Guard::new(&bartizan_guard::Settings::default()).unwrap());
-                    let next = Next {
-                        settings: next,
-                        guard,
-                        profiles: Default::default(),
-                        digest: turn.to_string(),
-                        files: Vec::new(),
-                    };
-                    reloader.swap(next).is_ok()
-                });
+                let taken = tokio::task::spawn_blocking(move || reloader.swap(configuration(next)).is_ok());
                 assert_eq!(taken.await.unwrap(), !bad);
             }
         };
@@ -732,9 +735,7 @@ fn budgets_are_exact_within_one_request_whatever_fails() {
         settings.upstream[0].url.clone_from(&upstream.url);
         let reloader = gateway.reloader.clone();
         tokio::task::spawn_blocking(move || {
-            let guard = Arc::new(Guard::new(&bartizan_guard::Settings::default()).unwrap());
-            let next = Next { settings, guard, profiles: Default::default(), digest: String::new(), files: Vec::new() };
-            reloader.swap(next).unwrap();
+            reloader.swap(configuration(settings)).unwrap();
         })
         .await
         .unwrap();
