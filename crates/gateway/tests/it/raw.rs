@@ -232,9 +232,12 @@ pub(crate) fn next_request(bytes: &[u8], strict: Strictness) -> Next {
     }
 }
 
+/// A body, its bytes on the wire, and whether it is clear where they end.
+type Chunked = (Vec<u8>, usize, bool);
+
 /// A chunked body (section 7.1); answers with it, its length on the wire, and whether it is clear where it ends. A body is
 /// whole with its last chunk; a lenient reader takes it, and nothing that comes behind trailers that are none.
-fn chunked(bytes: &[u8], lenient: bool) -> Result<Option<(Vec<u8>, usize, bool)>, &'static str> {
+fn chunked(bytes: &[u8], lenient: bool) -> Result<Option<Chunked>, &'static str> {
     let mut body = Vec::new();
     let mut at = 0;
     loop {
@@ -267,7 +270,7 @@ fn chunked(bytes: &[u8], lenient: bool) -> Result<Option<(Vec<u8>, usize, bool)>
     loop {
         let Some(end) = find(&bytes[at..], b"\n").map(|p| at + p) else { return Ok(None) };
         let line = match bytes[at..end].strip_suffix(b"\r") {
-            Some(line) if line.is_empty() => return Ok(Some((body, end + 1, true))),
+            Some([]) => return Ok(Some((body, end + 1, true))),
             Some(line) if line.contains(&b':') => line,
             _ if lenient => return Ok(Some((body, bytes.len(), false))),
             _ => return Err("a trailer"),
