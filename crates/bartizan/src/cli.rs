@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use bartizan_core::{Money, Severity, Source, TenantId, TenantNameError};
 use bartizan_gateway::SecretRef;
+use bartizan_guard::MarkLabel;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -63,6 +64,10 @@ pub(crate) enum Command {
     /// Make and take back client keys, and see what was used with them.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Say whether a finding was right or a false alarm.
+    Mark(MarkArgs),
+    /// Look for a rule, perhaps a new one, in what is recorded. That this was done is recorded first.
+    Hunt(HuntArgs),
     /// Cut off a key, tenant, tool, tool server or model for a while. A running gateway does so within a second.
     #[command(subcommand)]
     Contain(ContainCommand),
@@ -406,6 +411,10 @@ pub(crate) enum ReportCommand {
     Verify(VerifyArgs),
     /// Write records for other programs. The export is itself a record.
     Export(ExportArgs),
+    /// Show how often rules were right, as far as people said with `bartizan mark`.
+    Precision(PrecisionArgs),
+    /// Write what people said of findings, as JSON lines.
+    Labels(LabelsArgs),
     /// Make a key that signs checkpoints: the secret goes to a new file, the public key to standard output.
     NewKey {
         /// Where the secret goes.
@@ -475,6 +484,128 @@ pub(crate) struct ExportArgs {
     /// Where to [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Evidence store [default: the configured one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MarkArgs {
+    /// Id of the event
+    pub(crate) event: String,
+    /// `false` for a false alarm, `true` for a finding that was right
+    #[arg(value_parser = label())]
+    pub(crate) label: MarkLabel,
+    /// Which rule [default: the only one that fired]
+    #[arg(long)]
+    pub(crate) rule: Option<String>,
+    /// Why; it goes on record
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Print an exception for the configuration that covers it for 30 days
+    #[arg(long)]
+    pub(crate) propose: bool,
+    /// Whose
+    #[arg(long, value_name = "NAME", value_parser = tenant, default_value = "default")]
+    pub(crate) tenant: TenantId,
+    /// Evidence store [default: the configured one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+fn label() -> impl TypedValueParser<Value = MarkLabel> {
+    PossibleValuesParser::new(["false", "true"]).try_map(|word| MarkLabel::parse(&word).ok_or("`false` or `true`"))
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PrecisionArgs {
+    /// Only of decisions from this time on, RFC 3339 in UTC; a day or month is the beginning of one
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Whose
+    #[arg(long, value_name = "NAME", value_parser = tenant, default_value = "default")]
+    pub(crate) tenant: TenantId,
+    /// How to answer.
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: ListFormat,
+    /// Evidence store [default: the configured one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LabelsFormat {
+    /// JSON lines.
+    Jsonl,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabelsArgs {
+    /// Only of decisions from this time on, RFC 3339 in UTC; a day or month is the beginning of one
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Whose
+    #[arg(long, value_name = "NAME", value_parser = tenant, default_value = "default")]
+    pub(crate) tenant: TenantId,
+    /// How to answer.
+    #[arg(long, value_enum, default_value = "jsonl")]
+    pub(crate) format: LabelsFormat,
+    /// Open what is recorded of them too, with the key of a role: file:PATH or env:NAME
+    #[arg(long, value_name = "REF", value_parser = secret, requires = "reason")]
+    pub(crate) role_key: Option<SecretRef>,
+    /// Why it is opened; it goes on record
+    #[arg(long, requires = "role_key")]
+    pub(crate) reason: Option<String>,
+    /// Evidence store [default: the configured one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HuntFormat {
+    /// For people.
+    Human,
+    /// JSON lines.
+    Jsonl,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HuntArgs {
+    /// Rule id, or `family/*`
+    #[arg(required_unless_present = "pack", conflicts_with = "pack")]
+    pub(crate) rule: Option<String>,
+    /// The rules of this pack instead
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pack: Option<PathBuf>,
+    /// From this time on, RFC 3339 in UTC; a day is the beginning of one
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Whose
+    #[arg(long, value_name = "NAME", value_parser = tenant, default_value = "default")]
+    pub(crate) tenant: TenantId,
+    /// Why; it goes on record
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Key of a role in the configuration: file:PATH or env:NAME
+    #[arg(long, value_name = "REF", value_parser = secret)]
+    pub(crate) role_key: SecretRef,
+    /// How to answer
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: HuntFormat,
+    /// Show what was found, and what is around it
+    #[arg(long)]
+    pub(crate) show: bool,
     /// Evidence store [default: the configured one]
     #[arg(long, value_name = "FILE")]
     pub(crate) store: Option<PathBuf>,

@@ -39,6 +39,8 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<u8> {
         ("config", file(&loaded)),
     ];
     findings.extend(ignored()?.into_iter().map(|f| ("environment", f)));
+    let notes = loaded.config.exception_notes(jiff::Timestamp::now().as_millisecond());
+    findings.extend(notes.into_iter().map(|note| ("exception", Notable(note))));
     findings.push(("store", store(&loaded.config)?));
     findings.push(("listen", listen(&loaded.config.listen)));
     findings.extend(upstreams(&loaded.config).into_iter().map(|f| ("upstream", f)));

@@ -12,8 +12,10 @@ mod doctor;
 mod evidence;
 mod explain;
 mod generate;
+mod hunt;
 mod init;
 mod keys;
+mod mark;
 mod policy;
 mod problem;
 mod record;
@@ -70,6 +72,8 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Doctor(at) => doctor::run(&at),
         Command::Keys(command) => keys::run(&command),
         Command::Report(command) => report::run(&command),
+        Command::Mark(args) => mark::run(&args),
+        Command::Hunt(args) => hunt::run(&args),
         Command::Contain(command) => contain::run(&command),
         Command::Case(args) => report::case::start(&args),
         Command::Record(command) => record::run(&command),

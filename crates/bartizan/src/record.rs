@@ -90,7 +90,7 @@ async fn unsealed(args: &UnsealArgs) -> anyhow::Result<u8> {
 }
 
 /// The role whose key this is.
-fn role_of(config: &Config, key: &SecretRef) -> anyhow::Result<String> {
+pub(crate) fn role_of(config: &Config, key: &SecretRef) -> anyhow::Result<String> {
     let key = key.resolve().map_err(|why| Problem::new(format!("--role-key: {why}")))?;
     let sum = digest(&SHA256, key.as_bytes());
     let mut found = None;

@@ -16,6 +16,7 @@ mod contain;
 mod failure;
 mod head;
 mod jwks;
+mod lapse;
 mod metrics;
 mod pass;
 mod pressure;

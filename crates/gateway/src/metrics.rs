@@ -107,6 +107,7 @@ pub struct Metrics {
     findings: Family<RuleLabels, Counter>,
     errors: Family<ErrorLabels, Counter>,
     failed_open: Counter,
+    lapsed: Counter,
     /// Requests in flight.
     pub in_flight: Gauge,
     guard_seconds: Family<DirectionLabels, Histogram>,
@@ -139,6 +140,7 @@ impl Default for Metrics {
             findings: Family::default(),
             errors: Family::default(),
             failed_open: Counter::default(),
+            lapsed: Counter::default(),
             in_flight: Gauge::default(),
             held: Histogram::new([0.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0]),
             guard_seconds,
@@ -159,6 +161,11 @@ impl Default for Metrics {
             lag: Gauge::default(),
             registry: Registry::default(),
         };
+        registry.register(
+            "exceptions_lapsed",
+            "Exceptions that are configured and do not hold any more",
+            metrics.lapsed.clone(),
+        );
         registry.register("sink_records", "Records that a sink acknowledged", metrics.delivered.clone());
         registry.register("sink_failures", "Deliveries to a sink that failed", metrics.delivery_failures.clone());
         registry.register(
@@ -302,6 +309,11 @@ impl Metrics {
         drop(callers);
         self.charged.get_or_create(&labels).inc_by(used.requests);
         self.tokens.get_or_create(&labels).inc_by(used.tokens());
+    }
+
+    /// Counts an exception that has come to its end.
+    pub(crate) fn exception_lapsed(&self) {
+        self.lapsed.inc();
     }
 
     /// Counts a body that passed unread.

@@ -24,6 +24,7 @@ use crate::coding::{Coding, Unpacker, coding};
 use crate::contain::refuse_contained;
 use crate::failure::{Failure, json};
 use crate::head::{check_head, check_rest, reply_headers};
+use crate::lapse::excepted;
 use crate::pressure;
 use crate::settings::{Dialect, OnBlock};
 use crate::shared::{Asked, InFlight, Live, Shared, append, kept, know};
@@ -193,6 +194,7 @@ async fn converse(
     let route = live.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
     know(shared, &admitted.principal.tenant).await?;
     let record = Record::start(admitted.principal, &route, &live.guard);
+    parsed.except(excepted(shared, &live, &record.principal, &route));
 
     let checked = check(shared, &live, parsed, ReplyContext::default(), target, &record.principal.tenant).await?;
     let settled = settle(shared, &record, checked);
@@ -567,6 +569,7 @@ async fn whole_reply(
     };
     let who = &asked.record.principal;
     parsed.contain(&shared.access.contained(&who.tenant), &who.key);
+    parsed.except(excepted(shared, &asked.live, who, &asked.record.route));
     let checked = check(shared, &asked.live, parsed, asked.context.clone(), asked.target, &who.tenant).await?;
     let mut settled = settle(shared, &asked.record, checked);
     settled.event.model.clone_from(&asked.model);

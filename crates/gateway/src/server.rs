@@ -17,6 +17,7 @@ use crate::access::Access;
 use crate::admin::{self, AdminAccess};
 use crate::admission::Peer;
 use crate::connection::{Acceptor, Service};
+use crate::lapse;
 use crate::metrics::Metrics;
 use crate::reload::Reloader;
 use crate::settings::Settings;
@@ -129,6 +130,7 @@ impl Gateway {
             .map_err(GatewayError::Settings)?;
         tokio::spawn(Access::keep(Arc::downgrade(&access), Arc::clone(recorder.store())));
         let shared = Arc::new(Shared::new(live, recorder, Arc::clone(&metrics), Arc::clone(&access)));
+        tokio::spawn(lapse::watch(Arc::downgrade(&shared)));
         let reloader = Reloader::new(Arc::clone(&shared), address);
 
         let tls = if settings.tls.is_some() { Acceptor::Live(Arc::clone(&shared)) } else { Acceptor::Plain };

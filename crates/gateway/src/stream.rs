@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::access::Metered;
 use crate::coding::Unpacker;
+use crate::lapse::excepted;
 use crate::settings::OnBlock;
 use crate::shared::{Asked, Shared, append};
 
@@ -73,6 +74,7 @@ async fn run(
         &asked.record.reply_event,
         refusal,
     );
+    stream.except(excepted(&shared, &asked.live, &asked.record.principal, &asked.record.route));
     if let Some(number) = asked.resume_after {
         stream.resume_after(number);
     }

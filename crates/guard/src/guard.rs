@@ -23,6 +23,7 @@ use crate::candidate::{Candidate, Compared};
 use crate::checks::Checks;
 use crate::contain::Containments;
 use crate::documents;
+use crate::exceptions::{Caller, Excepted, Exception};
 use crate::exchange::{Meta, ReplyContext, bare_text, micros, rewrite};
 use crate::facts::ReplyFacts;
 use crate::settings::Settings;
@@ -64,6 +65,7 @@ pub struct Parsed {
     exchange: Exchange,
     parse_us: u64,
     contained: BTreeSet<Contained>,
+    excepted: Excepted,
 }
 
 impl Parsed {
@@ -115,6 +117,11 @@ impl Parsed {
         if !cut_off.is_empty() {
             self.contained.extend(cut_off.exchange(&self.exchange));
         }
+    }
+
+    /// Says which exceptions hold for who asks.
+    pub fn except(&mut self, excepted: Excepted) {
+        self.excepted = excepted;
     }
 
     /// True where something was met that is cut off.
@@ -195,6 +202,8 @@ pub struct Guard {
     clock: Clock,
     /// For [`Guard::check_text`] and its like, where no gateway says it.
     cut_off: Containments,
+    excepted: Excepted,
+    exceptions: Vec<Exception>,
 }
 
 impl Guard {
@@ -223,6 +232,9 @@ impl Guard {
             model: "none".to_owned(),
         };
         let checks = Checks::new(settings)?;
+        if let Some(one) = settings.exceptions.iter().find(|one| !one.is_about(engine.rules())) {
+            return Err(EngineError::UnknownRule { pattern: one.rule.to_string(), closest: None }.into());
+        }
         Ok(Self {
             engine: Arc::new(engine),
             table: Arc::new(table),
@@ -235,6 +247,8 @@ impl Guard {
             candidate: None,
             clock: nanos,
             cut_off: Containments::default(),
+            excepted: Excepted::default(),
+            exceptions: settings.exceptions.clone(),
         })
     }
 
@@ -293,6 +307,24 @@ impl Guard {
         Self { cut_off, ..self }
     }
 
+    /// Every exception that is configured, whether it holds or not.
+    #[must_use]
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.exceptions
+    }
+
+    /// The exceptions that hold for a caller at a time, in milliseconds since 1970.
+    #[must_use]
+    pub fn excepted(&self, caller: Caller<'_>, now: i64) -> Excepted {
+        Excepted::of(&self.exceptions, caller, now)
+    }
+
+    /// The same for checking what has no caller, with exceptions.
+    #[must_use]
+    pub fn excepting(self, excepted: Excepted) -> Self {
+        Self { excepted, ..self }
+    }
+
     /// The rules in force.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.engine.rules()
@@ -329,7 +361,12 @@ impl Guard {
     pub fn read_request(&self, protocol: Protocol, body: Vec<u8>) -> Result<Parsed, WireError> {
         let start = Instant::now();
         let exchange = bartizan_wire::request(protocol, body, self.limits())?;
-        Ok(Parsed { exchange, parse_us: micros(start.elapsed()), contained: BTreeSet::new() })
+        Ok(Parsed {
+            exchange,
+            parse_us: micros(start.elapsed()),
+            contained: BTreeSet::new(),
+            excepted: Excepted::default(),
+        })
     }
 
     /// Reads a whole reply body. A body that is no JSON at all is read as one text.
@@ -339,13 +376,19 @@ impl Guard {
     pub fn read_reply(&self, protocol: Protocol, body: Vec<u8>) -> Result<Parsed, WireError> {
         let start = Instant::now();
         let exchange = bartizan_wire::reply(protocol, body, self.limits())?;
-        Ok(Parsed { exchange, parse_us: micros(start.elapsed()), contained: BTreeSet::new() })
+        Ok(Parsed {
+            exchange,
+            parse_us: micros(start.elapsed()),
+            contained: BTreeSet::new(),
+            excepted: Excepted::default(),
+        })
     }
 
     /// A request without a body, such as for the list of models.
     #[must_use]
     pub fn no_body(&self, protocol: Protocol) -> Parsed {
-        Parsed { exchange: Exchange { protocol, ..Exchange::default() }, parse_us: 0, contained: BTreeSet::new() }
+        let exchange = Exchange { protocol, ..Exchange::default() };
+        Parsed { exchange, parse_us: 0, contained: BTreeSet::new(), excepted: Excepted::default() }
     }
 
     /// Lets a body pass that nobody reads, because a rule of the operator says so. The surface records it as unread.
@@ -371,7 +414,7 @@ impl Guard {
         wanted: impl Fn(&Finding) -> bool,
     ) -> Checked {
         let start = Instant::now();
-        let Parsed { mut exchange, parse_us, contained } = parsed;
+        let Parsed { mut exchange, parse_us, contained, excepted } = parsed;
         documents::read(&mut exchange, self.limits());
         // A stored response repeats the instructions, and there is no request to learn them from.
         let own = exchange.system().filter(|_| exchange.direction == Direction::Reply);
@@ -390,6 +433,7 @@ impl Guard {
             }
             Direction::Reply => self.checks.reply(&self.engine, &exchange, profile, context, &mut assessment),
         }
+        excepted.apply(&exchange, &mut assessment);
         let before = assessment.findings.len();
         assessment.findings.retain(|f| wanted(&f.finding));
         assessment.suppressed += (before - assessment.findings.len()) as u64;
@@ -486,18 +530,24 @@ impl Guard {
         documents::of_file(bytes, source, self.limits()).map(|exchange| self.decision(exchange))
     }
 
-    fn decision(&self, mut exchange: Exchange) -> Decision {
+    fn decision(&self, exchange: Exchange) -> Decision {
+        self.decision_with(exchange, &[])
+    }
+
+    /// The same with the operator's text that it is compared with.
+    pub(crate) fn decision_with(&self, mut exchange: Exchange, system: &[&str]) -> Decision {
         let bare = exchange.protocol == Protocol::Text;
         if !bare {
             documents::read(&mut exchange, self.limits());
         }
-        let around = Context { system: &[], direction: exchange.direction, profile: Profile::default() };
+        let around = Context { system, direction: exchange.direction, profile: Profile::default() };
         let mut scanner = Scanner::new(&self.engine, self.instance, None, Meter::default());
         let mut assessment = assess(&mut scanner, &exchange, around);
         drop(scanner);
         if exchange.direction == Direction::Request {
             self.checks.input_tokens(&self.engine, &exchange, Profile::default(), &mut assessment);
         }
+        self.excepted.apply(&exchange, &mut assessment);
         assessment.contained.extend(self.cut_off.exchange(&exchange));
         let values: Vec<Arc<str>> = exchange.texts.iter().map(|t| Arc::from(t.value.as_str())).collect();
         let outcome = decide(exchange, &mut assessment, &self.table, None, Mode::Enforce, |exchange, edits| {

@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::exceptions::Exception;
+
 /// The part of the configuration that decides about content.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -23,6 +25,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Findings that are known and accepted.
     pub suppress: Vec<Suppression>,
+    /// Findings that are accepted for a while.
+    pub exceptions: Vec<Exception>,
     /// What routes say for themselves, by name.
     pub routes: BTreeMap<String, RouteChecks>,
 }

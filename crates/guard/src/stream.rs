@@ -22,6 +22,7 @@ use crate::cache::Scanner;
 use crate::candidate::Compared;
 use crate::checks::violation;
 use crate::contain::{Containments, NamePieces};
+use crate::exceptions::Excepted;
 use crate::exchange::{ReplyContext, bare_text, rewrite};
 use crate::record::Noted;
 
@@ -84,6 +85,7 @@ pub struct ReplyStream {
     noted: Noted,
     cut_off: Arc<Containments>,
     names: NamePieces,
+    excepted: Excepted,
     ended: bool,
     /// The upstream has said its end.
     complete: bool,
@@ -202,6 +204,7 @@ impl ReplyStream {
             noted: Noted::default(),
             cut_off: Arc::default(),
             names: NamePieces::default(),
+            excepted: Excepted::default(),
             ended: false,
             complete: false,
             failed: false,
@@ -227,6 +230,26 @@ impl ReplyStream {
             }
         }
         self.output(out)
+    }
+
+    /// Says which exceptions hold for who asks.
+    pub fn except(&mut self, excepted: Excepted) {
+        self.excepted = excepted;
+    }
+
+    /// Takes the findings of a step out that are covered by exceptions. Where a part is out already, what was matched is
+    /// not known any more.
+    fn take_excepted(&mut self, step: &mut Step, source: Source) {
+        let Noted { suppressed, exceptions, .. } = &mut self.noted;
+        let (text, start) = (std::mem::take(&mut step.text), step.start);
+        let matched = |finding: &Finding| {
+            let span = finding.span();
+            text.get(span.start.checked_sub(start)?..span.end.checked_sub(start)?)
+        };
+        let excepted = &self.excepted;
+        step.findings.retain(|f| excepted.count(f, source, matched(f), (suppressed, exceptions)).is_none());
+        step.late.retain(|(f, _)| excepted.count(f, source, None, (suppressed, exceptions)).is_none());
+        step.text = text;
     }
 
     /// Refuses an event that names what is cut off.
@@ -447,7 +470,11 @@ impl ReplyStream {
     /// Judges a text that is whole, and lets it out with the rest of it.
     fn judge_whole(&mut self, channel: &Channel, rest: String) -> Result<String, Stopped> {
         let (Some(schema), Some(whole)) = (&self.schema, self.whole.remove(channel)) else { return Ok(rest) };
-        let judged = violation(&self.engine, schema, &whole.came);
+        let mut judged = violation(&self.engine, schema, &whole.came);
+        let Noted { suppressed, exceptions, .. } = &mut self.noted;
+        let came = Some(whole.came.as_str());
+        judged.finding =
+            judged.finding.filter(|f| self.excepted.count(f, Source::Model, came, (suppressed, exceptions)).is_none());
         self.noted.coverage.merge(&judged.coverage);
         self.noted.suppressed += judged.suppressed;
         self.noted.count(&judged.finding);
@@ -552,7 +579,8 @@ impl ReplyStream {
     }
 
     /// What a step lets out, masked.
-    fn pass(&mut self, step: Step, channel: &Channel, source: Source) -> Result<String, Stopped> {
+    fn pass(&mut self, mut step: Step, channel: &Channel, source: Source) -> Result<String, Stopped> {
+        self.take_excepted(&mut step, source);
         self.noted.coverage.merge(&step.coverage);
         self.noted.scores = self.noted.scores.max(step.scores);
         self.noted.count(&step.findings);
@@ -761,6 +789,10 @@ impl ReplyStream {
         let meter = std::mem::take(&mut scanner.meter);
         drop(scanner);
         self.meter = meter;
+        self.excepted.apply(&exchange, &mut assessment);
+        for (id, count) in &assessment.exceptions {
+            *self.noted.exceptions.entry(id.clone()).or_default() += count;
+        }
         if let Some(candidate) = &self.candidate {
             let judged = |table| judge(&exchange, &assessment, table, None);
             let compared = Compared { live: judged(&self.table), candidate: judged(candidate) };

@@ -35,6 +35,7 @@
 mod access;
 mod chain;
 mod contain;
+mod deeds;
 mod read;
 mod sealed;
 mod sqlite;

@@ -264,7 +264,7 @@ fn event(row: &SqliteRow) -> Result<Event, StoreError> {
     chain::event(body, hash).map_err(unreadable)
 }
 
-fn act(row: &SqliteRow) -> Result<Act, StoreError> {
+pub(crate) fn act(row: &SqliteRow) -> Result<Act, StoreError> {
     let (body, hash) = texts(row)?;
     chain::act(body, hash).map_err(unreadable)
 }

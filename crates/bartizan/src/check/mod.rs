@@ -12,8 +12,8 @@ use std::io::{BufReader, IsTerminal, Read, Write as _};
 use std::path::Path;
 
 use bartizan_core::finding::FindingRecord;
-use bartizan_core::{CheckOutput, CoverageStatus, Rule, RuleId, Severity, Source};
-use bartizan_guard::{Decision, Guard};
+use bartizan_core::{CheckOutput, CoverageStatus, Rule, RuleId, Severity, Source, TenantId};
+use bartizan_guard::{Caller, Decision, Guard};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -28,7 +28,10 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<u8> {
         return Err(Problem::new("--jsonl answers in JSON lines only").help("leave --format out").into());
     }
     let loaded = config::load(&args.config, &[])?;
-    let guard = loaded.guard()?.containing(contain::in_force(&loaded.config)?);
+    let (guard, tenant) = (loaded.guard()?, TenantId::sole());
+    let nobody = Caller { tenant: &tenant, key: "", route: "" };
+    let excepted = guard.excepted(nobody, jiff::Timestamp::now().as_millisecond());
+    let guard = guard.containing(contain::in_force(&loaded.config)?).excepting(excepted);
     let input = open(&args.file)?;
     if lines {
         return jsonl::run(&guard, input, args);
@@ -67,8 +70,19 @@ fn exit_code(decision: &Decision, gate: Gate, strict: bool) -> u8 {
     }
 }
 
+/// Draws an answer for people.
+pub(crate) fn draw(
+    out: &mut impl std::io::Write,
+    name: &str,
+    bytes: usize,
+    decision: &Decision,
+    guard: &Guard,
+) -> std::io::Result<()> {
+    human::draw(out, name, bytes, decision, &catalogue(guard))
+}
+
 /// An answer as the JSON contracts show it.
-fn record<Id>(id: Id, decision: Decision) -> CheckOutput<Id> {
+pub(crate) fn record<Id>(id: Id, decision: Decision) -> CheckOutput<Id> {
     let findings = decision.findings.iter().zip(&decision.texts).map(|(f, text)| FindingRecord::new(f, text)).collect();
     CheckOutput {
         id,

@@ -353,7 +353,21 @@ impl Loaded {
                 return Err(self.problem(&format!("{kind}.{index}.name"), title, "the second"));
             }
         }
+        self.check_exceptions(jiff::Timestamp::now().as_millisecond())?;
         self.check_access()
+    }
+
+    /// Each has an owner and an end that is near enough.
+    fn check_exceptions(&self, now: i64) -> Result<(), Problem> {
+        for (index, exception) in self.config.exception.iter().enumerate() {
+            if let Err((key, why)) = exception.check(now) {
+                return Err(self.problem(&format!("exception.{index}.{key}"), why, ""));
+            }
+            if let Some(tenant) = &exception.scope.tenant {
+                self.check_tenant(&format!("exception.{index}.scope.tenant"), tenant)?;
+            }
+        }
+        Ok(())
     }
 
     /// Who may ask, what for, and where it may go.

@@ -14,7 +14,7 @@ use bartizan_engine::Suppression;
 use bartizan_gateway::{
     Accounting, Admin, CheckApi, Client, OnBlock, Passthrough, Shed, Store, Telemetry, Tenant, Timeouts, Tls, Upstream,
 };
-use bartizan_guard::RecordSettings;
+use bartizan_guard::{Exception, RecordSettings};
 use bartizan_policy::Policy;
 use bartizan_rules::PackFile;
 use bartizan_sinks::Sink;
@@ -115,6 +115,8 @@ pub(crate) struct Config {
     pub(crate) policy: Policy,
     /// Findings that are known and accepted.
     pub(crate) suppress: Vec<Suppression>,
+    /// Findings that are accepted for a while, with an owner and an end.
+    pub(crate) exception: Vec<Exception>,
 }
 
 /// What is kept of earlier requests.
@@ -166,6 +168,7 @@ impl Default for Config {
             rules: guard.rules,
             policy: guard.policy,
             suppress: guard.suppress,
+            exception: guard.exceptions,
         }
     }
 }
@@ -179,6 +182,7 @@ impl Config {
             rules: self.rules.clone(),
             policy: self.policy.clone(),
             suppress: self.suppress.clone(),
+            exceptions: self.exception.clone(),
             routes: self.upstream.iter().map(|upstream| (upstream.name.clone(), upstream.checks())).collect(),
         }
     }
@@ -203,6 +207,21 @@ impl Config {
     /// The same as the candidate would have it; `None` without one.
     pub(crate) fn candidate_guard(&self) -> Option<bartizan_guard::Settings> {
         (!self.candidate.is_empty()).then(|| self.candidate.over(&self.guard()))
+    }
+
+    /// What people should know of exceptions at a time, in milliseconds since 1970: those that have ended, and those that
+    /// end within two weeks.
+    pub(crate) fn exception_notes(&self, now: i64) -> Vec<String> {
+        let note = |one: &Exception| {
+            let what = format!("the exception {} of `{}` (owner {})", one.id(), one.rule, one.owner);
+            match one.days_left(now) {
+                0 => Some(format!("{what} has lapsed: its findings count again")),
+                1 => Some(format!("{what} lapses within a day")),
+                days @ 2..=14 => Some(format!("{what} lapses in {days} days")),
+                _ => None,
+            }
+        };
+        self.exception.iter().filter_map(note).collect()
     }
 
     /// The part that is about sockets.

@@ -21,6 +21,9 @@ pub(crate) fn check(args: &ConfigArgs) -> anyhow::Result<u8> {
         Some(file) => writeln!(out, "`{}` can be used", file.display())?,
         None => writeln!(out, "no configuration file; the defaults are used")?,
     }
+    for note in loaded.config.exception_notes(jiff::Timestamp::now().as_millisecond()) {
+        writeln!(out, "note: {}", terminal::line(&note))?;
+    }
     Ok(DONE)
 }
 
@@ -88,7 +91,7 @@ fn header_of_entry(path: &str) -> Option<String> {
 /// A value as TOML. What must stay unknown, or may be a secret itself, is cut to an excerpt.
 fn shown(path: &str, value: &Value) -> String {
     let secret = ["rules.canary", "rules.protected_prompt"].contains(&path)
-        || (path.starts_with("suppress.") && path.ends_with(".text"));
+        || ((path.starts_with("suppress.") || path.starts_with("exception.")) && path.ends_with(".text"));
     match value {
         Value::String(text) if secret => quoted(Redacted::excerpt(text).get()),
         Value::String(text) => quoted(text),

@@ -3,6 +3,7 @@
 pub(crate) mod case;
 mod columns;
 mod export;
+mod marks;
 mod ocsf;
 mod verify;
 
@@ -19,6 +20,8 @@ pub(crate) fn run(command: &ReportCommand) -> anyhow::Result<u8> {
     match command {
         ReportCommand::Verify(args) => verify::run(args),
         ReportCommand::Export(args) => record::block_on(export::run(args)),
+        ReportCommand::Precision(args) => record::block_on(marks::precision(args)),
+        ReportCommand::Labels(args) => record::block_on(marks::labels(args)),
         ReportCommand::NewKey { file, name } => new_key(file, name),
     }
 }

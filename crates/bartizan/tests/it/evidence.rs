@@ -26,14 +26,14 @@ fn run(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
 }
 
 /// A folder beside the gateway's with master key, role and signing key; the configuration that uses them.
-struct Keys {
+pub(crate) struct Keys {
     folder: tempfile::TempDir,
     public: String,
-    config: String,
+    pub(crate) config: String,
 }
 
 impl Keys {
-    fn make(more: &str) -> Self {
+    pub(crate) fn make(more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("master.key"), "0123456789abcdef".repeat(4)).expect("written");
         let (code, role, errors) = run(folder.path(), &["record", "role", "privacy", "privacy.key"]);
@@ -49,7 +49,7 @@ impl Keys {
         Self { public: public.trim().to_owned(), config, folder }
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::evidence::Keys;
 use crate::http::{Reply, reply, send, serve};
 use crate::support::Gateway;
 
@@ -214,4 +215,145 @@ fn a_stream_ends_when_its_model_is_cut_off() {
         stream.join().expect("it ends")
     });
     assert!(text.contains("More words") && text.contains("blocked by policy"), "{text}");
+}
+
+/// The record of a decision in which this rule fired.
+fn fired(folder: &Path, rule: &str) -> Value {
+    records(folder).into_iter().find(|r| !r["rules"][rule].is_null()).expect("the rule fired")
+}
+
+fn day(from_now: i64) -> String {
+    let at = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * from_now);
+    at.to_string()[..10].to_owned()
+}
+
+#[test]
+fn what_people_say_of_findings_is_counted_listed_and_becomes_an_exception() {
+    let gateway = Gateway::start(&upstream(), "");
+    let at = gateway.folder().to_owned();
+    assert_eq!(post(&gateway, &[], &body("write to joe.doe@example.org")).status, 200);
+    let record = fired(&at, "pii/email");
+    let event = record["id"].as_str().expect("an id").to_owned();
+    done(&at, &["mark", &event, "true", "--reason", "looked at it"]);
+    let proposed =
+        done(&at, &["mark", &event, "false", "--rule", "pii/email", "--reason", "a \"public\" address", "--propose"]);
+
+    for args in [
+        &["mark", "nothing", "true", "--reason", "x"][..],
+        &["mark", &event, "true", "--rule", "pii/iban", "--reason", "x"],
+        &["mark", &event, "true", "--tenant", "acme", "--reason", "x"],
+        &["mark", &event, "true", "--reason", " "],
+        &["mark", &event, "maybe", "--reason", "x"],
+    ] {
+        assert_eq!(run(&at, args).0, Some(2), "{args:?}");
+    }
+    // What was said last stands.
+    let counts: Value = serde_json::from_str(&done(&at, &["report", "precision", "--format", "json"])).expect("JSON");
+    assert_eq!(
+        (&counts[0]["rule"], &counts[0]["true"], &counts[0]["false"]),
+        (&json!("pii/email"), &json!(0), &json!(1))
+    );
+    assert_eq!(counts[0]["months"].as_object().map(serde_json::Map::len), Some(1));
+    assert!(done(&at, &["report", "precision"]).contains("0.00 (0.00 to 0.79)"));
+    assert!(done(&at, &["report", "precision", "--tenant", "acme"]).contains("nothing is marked"));
+    let labels = done(&at, &["report", "labels", "--format", "jsonl"]);
+    let label: Value = serde_json::from_str(labels.trim()).expect("one line");
+    assert_eq!(
+        (&label["event"], &label["rule"], &label["label"]),
+        (&json!(event), &json!("pii/email"), &json!("false"))
+    );
+    assert!(!labels.contains("joe"), "content only by unsealing");
+
+    // The proposal is a configuration, and covers what it is about.
+    gateway.replace("bartizan.toml", &proposed);
+    assert!(done(&at, &["config", "check"]).contains("can be used"));
+    until("the exception", || {
+        post(&gateway, &[], &body("write to joe.doe@example.org"));
+        records(&at).iter().any(|r| r["exceptions"].is_object() && r["suppressed"] == 1 && r["verdict"] == "allow")
+    });
+    let marks: Vec<Value> = records(&at).into_iter().filter(|r| r["deed"] == "marked").collect();
+    assert_eq!((marks.len(), &marks[0]["subject"], &marks[1]["detail"]["label"]), (2, &json!(event), &json!("false")));
+    until("the record of it", || records(&at).iter().any(|r| r["deed"] == "exception-added"));
+}
+
+#[test]
+fn exceptions_lapse_loudly_and_none_lasts_too_long() {
+    let exception = |rule: &str, expires: &str| {
+        format!("[[exception]]\nrule = \"{rule}\"\nreason = \"r\"\nowner = \"ann\"\nexpires = \"{expires}\"\n")
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    for (text, part) in [
+        (exception("pii/email", &day(92)), "90 days at most"),
+        (exception("pii/email", "soon"), "is no day"),
+        (exception("pii/emial", &day(3)), "pii/emial"),
+        (
+            exception("pii/email", &day(3)) + "scope = { tenant = \"acme\" }\n[[tenant]]\nname = \"other\"\n",
+            "not configured",
+        ),
+    ] {
+        std::fs::write(folder.path().join("bartizan.toml"), &text).expect("written");
+        let (code, _, errors) = run(folder.path(), &["config", "check"]);
+        assert!(code == Some(2) && errors.contains(part), "{text}{errors}");
+    }
+    let config = exception("pii/email", &day(3)) + &exception("pii/iban", &day(-1));
+    let mut gateway = Gateway::start(&upstream(), &config);
+    let notes = done(gateway.folder(), &["config", "check"]);
+    assert!(notes.contains("`pii/email` (owner ann) lapses in") && notes.contains("`pii/iban` (owner ann) has lapsed"));
+    gateway.until("the warning", |gateway| gateway.log().contains("an exception has lapsed"));
+    assert!((gateway.metric("bartizan_exceptions_lapsed_total") - 1.0).abs() < f64::EPSILON);
+    post(&gateway, &[], &body("mail joe.doe@example.org about DE89 3704 0044 0532 0130 00"));
+    let record = fired(gateway.folder(), "pii/iban");
+    assert_eq!(
+        (record["suppressed"].as_u64(), record["rules"].as_object().map(serde_json::Map::len)),
+        (Some(1), Some(1))
+    );
+    let at = gateway.folder().to_owned();
+    until("the record", || records(&at).iter().any(|r| r["deed"] == "exception-lapsed"));
+    let mut gateway = Gateway::again_in_front_of(gateway.kill(), &upstream());
+    gateway.until("the warning", |gateway| gateway.log().contains("an exception has lapsed"));
+    std::thread::sleep(Duration::from_millis(600));
+    let of = |deed: &str| records(gateway.folder()).iter().filter(|r| r["deed"] == deed).count();
+    assert_eq!((of("exception-lapsed"), of("exception-added")), (1, 1), "once, whoever restarts");
+}
+
+#[test]
+fn a_new_rule_is_hunted_in_what_is_recorded_and_that_is_on_record() {
+    let keys = Keys::make("");
+    let gateway = Gateway::start(&upstream(), &keys.config);
+    post(&gateway, &[], &body("the codeword is heron-7731"));
+    post(&gateway, &[], &body("nothing to see"));
+    let at = gateway.folder().to_owned();
+    let pack = "[[rule]]\nid = \"topic/codeword\"\nsummary = \"An agreed codeword\"\n\
+                description = \"A codeword.\"\nseverity = \"high\"\nconfidence = \"high\"\n\
+                regex = 'heron-[0-9]{4}\\b'\nliterals = [\"heron-\"]\n\
+                fire = [\"heron-{digit:4}\"]\nsilent = [\"a heron\"]\n";
+    std::fs::write(at.join("pack.toml"), pack).expect("written");
+    let key = format!("file:{}", keys.path("privacy.key"));
+    let hunt = |more: &[&str]| {
+        let mut args = vec!["hunt", "--role-key", &key];
+        args.extend(more);
+        run(&at, &args)
+    };
+    let (code, out, errors) = hunt(&["--pack", "pack.toml", "--reason", "ticket 7", "--format", "jsonl"]);
+    assert_eq!(code, Some(1), "{out}{errors}");
+    let lines: Vec<Value> = out.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    assert_eq!((lines.len(), &lines[0]["findings"][0]["rule"]), (2, &json!("topic/codeword")));
+    assert_eq!((&lines[1]["summary"]["findings"], &lines[1]["summary"]["exchanges"]), (&json!(1), &json!(2)));
+    assert!(!out.contains("7731"), "no content unless it is asked for");
+    let (_, out, _) = hunt(&["--pack", "pack.toml", "--reason", "ticket 7", "--show"]);
+    assert!(out.contains("heron-7731"), "{out}");
+    assert_eq!(hunt(&["pii/*", "--reason", "ticket 7"]).0, Some(0));
+    assert_eq!(hunt(&["topic/none", "--reason", "x"]).0, Some(2));
+    assert_eq!(hunt(&["pii/*", "--reason", " "]).0, Some(2));
+    assert!(hunt(&["--pack", "pack.toml", "--reason", "x", "--tenant", "acme"]).1.contains("0 findings in 0 bodies"));
+    let (code, _, errors) =
+        run(&at, &["hunt", "pii/*", "--reason", "x", "--role-key", &format!("file:{}", keys.path("master.key"))]);
+    assert!(code == Some(2) && errors.contains("no role"), "{errors}");
+    let acts: Vec<Value> = records(&at).into_iter().filter(|r| r["deed"] == "hunted").collect();
+    assert_eq!(
+        (acts.len(), &acts[0]["detail"]["step"], &acts[0]["subject"]),
+        (8, &json!("begun"), &json!("topic/codeword"))
+    );
+    assert_eq!((&acts[1]["detail"]["findings"], &acts[1]["detail"]["role"]), (&json!("1"), &json!("privacy")));
+    assert_eq!(acts[1]["detail"]["begun"], acts[0]["id"]);
 }

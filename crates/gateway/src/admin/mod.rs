@@ -7,6 +7,8 @@ mod access;
 mod contain;
 mod error;
 mod events;
+mod exceptions;
+mod mark;
 mod openapi;
 mod status;
 
@@ -109,7 +111,10 @@ const TENANT: Parameter = Parameter { name: "tenant", summary: "Tenant; may be l
 
 /// Every operation.
 pub(crate) fn operations() -> Vec<Operation> {
-    [status::operations(), events::operations(), contain::operations()].into_iter().flatten().collect()
+    [status::operations(), events::operations(), contain::operations(), mark::operations(), exceptions::operations()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The routes of all operations.

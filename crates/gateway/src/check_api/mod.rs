@@ -23,7 +23,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::routing::{get, post};
 use bartizan_core::{Direction, Finding, Mode, Principal, Protocol, Source, Span, Verdict};
-use bartizan_guard::{Containments, ReplyContext, ReplyFacts, Request as Record, Route};
+use bartizan_guard::{Containments, Excepted, ReplyContext, ReplyFacts, Request as Record, Route};
 use bartizan_policy::{Redaction, apply, redactions};
 use bartizan_wire::ErrorKind;
 use bartizan_wire::json::Doc;
@@ -33,6 +33,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Failure, json as respond};
 use crate::head::check_head;
+use crate::lapse::excepted;
 use crate::proxy::{INLINE, admit, begin, contained, event_header, off_worker, request_body, settle};
 use crate::shared::{Live, Shared, append, kept, know};
 use crate::trace::Journey;
@@ -254,7 +255,8 @@ async fn admitted_judge<A: CheckApi>(
         let live = Arc::clone(live);
         let large = body.len() > INLINE;
         let (cut_off, key) = (shared.access.contained(&record.principal.tenant), Arc::clone(&record.principal.key));
-        let work = move || examine(&live, offer, &cut_off, &key);
+        let excepted = excepted(shared, &live, &record.principal, A::ROUTE);
+        let work = move || examine(&live, offer, (&cut_off, &key), excepted);
         if large { off_worker(work).await?? } else { work()? }
     };
     let settled = settle(shared, &record, checked);
@@ -313,8 +315,8 @@ fn attributed(mut principal: Principal, said: &Attribution) -> Principal {
 fn examine(
     live: &Live,
     offer: Offer,
-    cut_off: &Containments,
-    key: &str,
+    (cut_off, key): (&Containments, &str),
+    excepted: Excepted,
 ) -> Result<(bartizan_guard::Checked, Judged), Failure> {
     let guard = &live.guard;
     let body = offer.body.to_string().into_bytes();
@@ -325,6 +327,7 @@ fn examine(
     let mut parsed = parsed.map_err(|e| invalid(e.to_string()))?;
     parsed.freeze(&offer.frozen);
     parsed.contain(cut_off, key);
+    parsed.except(excepted);
     let sources: Vec<Source> = parsed.exchange().texts.iter().map(|text| text.origin.source).collect();
     let unwanted = |finding: &Finding| offer.without.contains(&words::Detector::of(&finding.rule));
     let context = ReplyContext { system: offer.system, ..ReplyContext::default() };

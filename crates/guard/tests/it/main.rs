@@ -4,6 +4,7 @@ mod cache;
 mod contain;
 mod coverage;
 mod documents;
+mod exceptions;
 mod requests;
 mod routes;
 mod streams;
