@@ -66,9 +66,13 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// Say whether a finding was right or a false alarm.
     Mark(MarkArgs),
-    /// Look for a rule, perhaps a new one, in what is recorded. That this was done is recorded first.
+    /// Look for a rule, perhaps a new one, in what is recorded.
+    ///
+    /// That this is done is recorded first.
     Hunt(HuntArgs),
-    /// Cut off a key, tenant, tool, tool server or model for a while. A running gateway does so within a second.
+    /// Cut off a key, tenant, tool, tool server or model for a while.
+    ///
+    /// A running gateway does so within a second.
     #[command(subcommand)]
     Contain(ContainCommand),
     /// Write the time line of an exchange or session with its proof, as JSON and Markdown.

@@ -98,6 +98,9 @@ fn help_fits_on_a_screen() {
           doctor       Say what is set up, what can be reached, and what is missing
           report       Work with the evidence
           keys         Make and take back client keys, and see what was used with them
+          mark         Say whether a finding was right or a false alarm
+          hunt         Look for a rule, perhaps a new one, in what is recorded
+          contain      Cut off a key, tenant, tool, tool server or model for a while
           case         Write the time line of an exchange or session with its proof, as JSON and Markdown
           record       Open or erase what is recorded of exchanges
           completions  Write a completion script for a shell to standard output
