@@ -324,7 +324,8 @@ fn a_new_rule_is_hunted_in_what_is_recorded_and_that_is_on_record() {
     post(&gateway, &[], &body("nothing to see"));
     let at = gateway.folder().to_owned();
     let pack = "[[rule]]\nid = \"topic/codeword\"\nsummary = \"An agreed codeword\"\n\
-                description = \"A codeword.\"\nseverity = \"high\"\nconfidence = \"high\"\n\
+                description = \"A codeword.\"\nseverity = \"high\"\nconfidence = \"high\"\ntype = \"CODEWORD\"\n\
+                references = [\"CWE-200\"]\n\
                 regex = 'heron-[0-9]{4}\\b'\nliterals = [\"heron-\"]\n\
                 fire = [\"heron-{digit:4}\"]\nsilent = [\"a heron\"]\n";
     std::fs::write(at.join("pack.toml"), pack).expect("written");
