@@ -60,7 +60,12 @@ fn a_stream_is_excepted_as_a_whole_reply_is() {
         let mut out = stream.push(openai(pieces).as_bytes()).released.into_inner();
         out.extend(stream.finish().released.into_inner());
         let noted = stream.noted();
-        (crate::streams::text(Protocol::OpenaiChat, &String::from_utf8(out).unwrap()), noted.suppressed, noted.exceptions, noted.verdict)
+        (
+            crate::streams::text(Protocol::OpenaiChat, &String::from_utf8(out).unwrap()),
+            noted.suppressed,
+            noted.exceptions,
+            noted.verdict,
+        )
     };
     let pieces = ["write to jo", "e.doe@exam", "ple.org or to ann", "@example.org now"];
     let (text, suppressed, exceptions, verdict) = through(&pieces, NOW);
