@@ -128,6 +128,6 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
             _ if named() => Confidence::High,
             _ => Confidence::Medium,
         };
-        Some(Match { end, confidence })
+        Some(Match::new(end, confidence))
     })
 }

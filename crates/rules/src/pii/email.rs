@@ -97,7 +97,7 @@ fn find(tape: &Tape<'_>, run: usize) -> Option<Match> {
         Some(b':' | b'/') => !tape.at(end + 1).is_some_and(|b| b.is_ascii_graphic()),
         _ => true,
     };
-    (ends && !is_user_info(tape, run)).then_some(Match { end, confidence: Confidence::High })
+    (ends && !is_user_info(tape, run)).then_some(Match::new(end, Confidence::High))
 }
 
 /// The end of a domain with a top-level domain that starts at `start`.

@@ -8,13 +8,25 @@ use bartizan_core::{
     Sink, Span, Subject, ViewText, Views,
 };
 
-use crate::tape::{Class, Tape, live_from};
+use crate::tape::{Class, Tape, live_from, word_starts};
 
 /// Where an entity is and how sure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Match {
     pub(crate) end: usize,
     pub(crate) confidence: Confidence,
+    /// Entity type where it is not the usual one.
+    pub(crate) name: Option<&'static str>,
+}
+
+impl Match {
+    pub(crate) const fn new(end: usize, confidence: Confidence) -> Self {
+        Self { end, confidence, name: None }
+    }
+
+    pub(crate) const fn named(end: usize, confidence: Confidence, name: &'static str) -> Self {
+        Self { end, confidence, name: Some(name) }
+    }
 }
 
 /// Where to try.
@@ -24,6 +36,8 @@ pub(crate) enum Places {
     Digits { lead: usize },
     /// The start of the run of `lead`, at most `most` bytes, before this byte.
     Byte { byte: u8, lead: Class, most: usize },
+    /// The first byte of a word, where it is one of these. Bytes outside ASCII are no part of words.
+    Word(Class),
 }
 
 /// One entity type.
@@ -87,7 +101,7 @@ impl Detector for EntityDetector {
         match self.entity.places {
             Places::Digits { .. } => Anchors::DIGITS,
             // One byte is no anchor; finding it costs less than the shared pass would.
-            Places::Byte { .. } => Anchors::ALWAYS,
+            Places::Byte { .. } | Places::Word(_) => Anchors::ALWAYS,
         }
     }
 
@@ -102,7 +116,7 @@ impl Detector for EntityDetector {
         let mut try_at = |text: &ViewText<'_>, tape: &Tape<'_>, at: usize| {
             if let Some(hit) = (self.entity.find)(tape, at) {
                 let report = Report::new(rule, text, Span::new(at, hit.end));
-                out.report(report.entity(self.entity.name).confidence(hit.confidence));
+                out.report(report.entity(hit.name.unwrap_or(self.entity.name)).confidence(hit.confidence));
             }
         };
         match self.entity.places {
@@ -115,6 +129,18 @@ impl Detector for EntityDetector {
                     let from = hit.span.start.saturating_sub(lead).max(tried);
                     (from..hit.span.end).for_each(|at| try_at(text, &tape, at));
                     done = (hit.text, hit.span.end);
+                }
+            }
+            Places::Word(first) => {
+                for text in subject.views(self.views()) {
+                    let tape = Tape::new(&text.text);
+                    let mut inside = false;
+                    for (at, byte) in text.text.bytes().enumerate() {
+                        if first.has(byte) && (!inside || word_starts(&tape, at)) {
+                            try_at(text, &tape, at);
+                        }
+                        inside = Class::ALNUM.has(byte);
+                    }
                 }
             }
             Places::Byte { byte, lead, most } => {

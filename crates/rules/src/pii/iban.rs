@@ -162,5 +162,5 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
         end += 1;
     }
     let ends = !tape.at(end).is_some_and(|b| Class::WORD.has(b));
-    (ends && mod97(tape.slice(Span::new(at, end)))).then_some(Match { end, confidence: Confidence::High })
+    (ends && mod97(tape.slice(Span::new(at, end)))).then_some(Match::new(end, Confidence::High))
 }

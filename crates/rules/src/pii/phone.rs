@@ -89,7 +89,7 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
 }
 
 const fn found(end: usize, confidence: Confidence) -> Option<Match> {
-    Some(Match { end, confidence })
+    Some(Match::new(end, confidence))
 }
 
 fn named(tape: &Tape<'_>, start: usize, within: usize) -> bool {

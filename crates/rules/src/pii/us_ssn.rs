@@ -72,5 +72,5 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
         (1, _, true) => Confidence::Medium,
         _ => return None,
     };
-    Some(Match { end, confidence })
+    Some(Match::new(end, confidence))
 }

@@ -172,12 +172,17 @@ fn prose_flows() {
     let families = [Family::Secret, Family::Pii, Family::Egress, Family::Output];
     let mine: Vec<_> = all.iter().filter(|d| d.rules().iter().any(|r| families.contains(&r.id.family()))).collect();
     let text = PROSE.repeat(20);
-    let mut held: Vec<usize> = (text.len() - PROSE.len()..text.len())
-        .map(|end| mine.iter().map(|d| d.live(&text[..end])).max().unwrap_or_default())
-        .collect();
-    held.sort_unstable();
-    let (median, most) = (held[held.len() / 2], held[held.len() * 99 / 100]);
-    assert!(median <= 4 && most <= 64, "{median} bytes in the median, {most} at the 99th percentile");
+    // Names are decided by the words behind them, and held back only where a policy masks them.
+    let (names, others): (Vec<_>, Vec<_>) =
+        mine.into_iter().partition(|d| d.rules().iter().any(|r| r.id.as_str() == "pii/person"));
+    for (detectors, middle, top) in [(others, 4, 64), (names, 8, 64)] {
+        let mut held: Vec<usize> = (text.len() - PROSE.len()..text.len())
+            .map(|end| detectors.iter().map(|d| d.live(&text[..end])).max().unwrap_or_default())
+            .collect();
+        held.sort_unstable();
+        let (median, most) = (held[held.len() / 2], held[held.len() * 99 / 100]);
+        assert!(median <= middle && most <= top, "{median} bytes in the median, {most} at the 99th percentile");
+    }
 }
 
 #[test]

@@ -119,6 +119,28 @@ fn entity_rule(entity: &str) -> Option<&'static str> {
         "IBAN_CODE" => "pii/iban",
         "PHONE_NUMBER" => "pii/phone",
         "US_SSN" => "pii/us-ssn",
+        "PERSON" => "pii/person",
+        "ORGANIZATION" => "pii/organization",
+        "LOCATION" => "pii/location",
+        "DATE_TIME" => "pii/date",
+        "NRP" => "pii/nationality",
+        "IP_ADDRESS" => "pii/network-address",
+        "MAC_ADDRESS" => "pii/network-address",
+        "URL" => "pii/url",
+        "CRYPTO" => "pii/crypto-address",
+        "MEDICAL_LICENSE" | "UK_NHS" | "AU_MEDICARE" => "pii/health-id",
+        "US_PASSPORT" | "IN_PASSPORT" => "pii/passport",
+        "US_DRIVER_LICENSE" | "IT_DRIVER_LICENSE" => "pii/driving-licence",
+        "US_BANK_NUMBER" => "pii/bank-id",
+        "US_ITIN"
+        | "UK_NINO"
+        | "ES_NIF"
+        | "ES_NIE"
+        | "PL_PESEL"
+        | "IN_AADHAAR"
+        | "SG_NRIC_FIN"
+        | "FI_PERSONAL_IDENTITY_CODE" => "pii/national-id",
+        "IT_FISCAL_CODE" | "IT_VAT_CODE" | "AU_ABN" | "AU_ACN" | "AU_TFN" | "IN_PAN" => "pii/tax-id",
         _ => return None,
     })
 }

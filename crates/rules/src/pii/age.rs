@@ -1,0 +1,163 @@
+//! Ages of people.
+
+use bartizan_core::{Confidence, Detector, Reference, Severity, Span};
+
+use super::entity::{Entity, EntityDetector, Match, Places};
+use super::groups::number_starts;
+use super::words::{any_at, blanks, number, previous, word_ending};
+use crate::tape::{Class, Tape};
+use crate::{RulesError, Settings};
+
+/// What follows an age, in the languages read.
+const BEHIND: [&[u8]; 26] = [
+    b"years old",
+    b"year old",
+    b"years-old",
+    b"year-old",
+    b"yrs old",
+    b"yr old",
+    b"y/o",
+    b"yo",
+    b"y.o",
+    b"y.o.",
+    b"years of age",
+    b"yrs of age",
+    b"year-olds",
+    b"months old",
+    b"month-old",
+    b"jahre alt",
+    b"jahren alt",
+    b"jaar oud",
+    "años".as_bytes(),
+    b"ans",
+    b"anni",
+    b"anos",
+    "let starý".as_bytes(),
+    b"lat",
+    b"vuotias",
+    b"jahre jung",
+];
+/// What precedes an age.
+const BEFORE: [&[u8]; 21] = [
+    b"age",
+    b"aged",
+    b"turned",
+    b"turning",
+    b"turn",
+    b"turns",
+    b"ages",
+    b"alter",
+    b"edad",
+    "âge".as_bytes(),
+    b"leeftijd",
+    b"wiek",
+    b"idade",
+    b"wieku",
+    "âgé".as_bytes(),
+    "âgée".as_bytes(),
+    "età".as_bytes(),
+    b"alder",
+    b"im",
+    b"cumplo",
+    b"werde",
+];
+/// What may stand between such a word and the age.
+const LINKS: [&[u8]; 7] = [b"of", b"is", b"just", b"was", b"now", b"von", b"de"];
+/// Units that make the number a quantity of something else.
+const UNITS: [&[u8]; 16] = [
+    b"percent", b"minutes", b"hours", b"days", b"weeks", b"times", b"km", b"degrees", b"pages", b"people", b"miles",
+    b"units", b"points", b"dollars", b"euros", b"usd",
+];
+
+static ENTITY: Entity = Entity {
+    id: "pii/age",
+    name: "AGE",
+    summary: "age of a person",
+    doc: include_str!("age.md"),
+    severity: Severity::Info,
+    references: &[Reference::new("OWASP-LLM", "LLM02"), Reference::new("CWE", "CWE-359")],
+    places: Places::Word(Class::DIGIT),
+    longest: 3,
+    ahead: 20,
+    find,
+};
+
+/// Builds the detector.
+///
+/// # Errors
+/// None.
+pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
+    Ok(Box::new(EntityDetector::new(&ENTITY)))
+}
+
+fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
+    if !number_starts(tape, at) || matches!(tape.before(at), Some(b'$' | b'#' | b'+')) {
+        return None;
+    }
+    let (end, age) = number(tape, at, 3)?;
+    if age == 0 || age > 119 || tape.at(at) == Some(b'0') {
+        return None;
+    }
+    let next = match tape.at(end) {
+        Some(b'-') => end + 1,
+        Some(b' ') => blanks(tape, end, 2),
+        Some(b'y') => end,
+        _ => end,
+    };
+    if let Some(after) = any_at(tape, next, &BEHIND).filter(|_| next > end || tape.at(end) == Some(b'y')) {
+        let before = previous(tape, at);
+        // Durations have such units too: only some words make them ages.
+        let unit_alone = matches!(after - next, 3..=6)
+            && [&b"ans"[..], b"anni", b"anos", b"lat", "años".as_bytes()]
+                .iter()
+                .any(|w| any_at(tape, next, &[w]).is_some());
+        let ages = [
+            &b"tengo"[..],
+            b"tiene",
+            b"j'ai",
+            b"ai",
+            b"a",
+            b"ho",
+            b"ha",
+            b"tenho",
+            b"tem",
+            b"mam",
+            b"ma",
+            b"de",
+            b"di",
+            b"ze",
+            b"wieku",
+            "âgé".as_bytes(),
+            "âgée".as_bytes(),
+            b"edad",
+            b"cumple",
+            b"compie",
+            b"avere",
+            b"faz",
+            b"fait",
+        ];
+        // `il y a 3 ans` is long ago.
+        let ago = tape.slice(Span::new(at.saturating_sub(5), at)) == b" y a ";
+        if !unit_alone || ages.contains(&before.as_slice()) && !ago {
+            return Some(Match::new(end, Confidence::High));
+        }
+        return None;
+    }
+    let before = previous(tape, at);
+    let before = if LINKS.contains(&before.as_slice()) {
+        let gap = tape.run_back(at, at.saturating_sub(2), Class::of(b" "));
+        let start = gap.saturating_sub(before.len());
+        let gap = tape.run_back(start, start.saturating_sub(2), Class::of(b" :"));
+        word_ending(tape, gap)
+    } else {
+        before
+    };
+    let announced = BEFORE.contains(&before.as_slice()) && !matches!(before.as_slice(), b"im" | b"ages");
+    let ends = match tape.at(end) {
+        Some(b) if b.is_ascii_alphanumeric() || matches!(b, b'%' | b'_' | b'/' | b':') => false,
+        Some(b'.' | b',' | b'-') => !tape.at(end + 1).is_some_and(|b| b.is_ascii_alphanumeric()),
+        _ => true,
+    };
+    let unit = any_at(tape, blanks(tape, end, 2), &UNITS).is_some();
+    (announced && ends && !unit && age > 0).then_some(Match::new(end, Confidence::Medium))
+}

@@ -1,0 +1,102 @@
+//! From tags to what is reported.
+
+use super::model::{Scores, TAGS, Weights};
+use super::token::{Shape, Token};
+
+/// Most bytes of a name; what is longer is cut.
+pub(crate) const LONGEST: usize = 200;
+/// Most blanks inside a name.
+const GAP: usize = 4;
+
+/// What a span is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Person,
+    Organization,
+    Location,
+    Address,
+}
+
+impl Kind {
+    const fn of(tag: usize) -> Option<Self> {
+        match tag {
+            1 | 2 => Some(Self::Person),
+            3 | 4 => Some(Self::Organization),
+            5 | 6 => Some(Self::Location),
+            7 | 8 => Some(Self::Address),
+            _ => None,
+        }
+    }
+}
+
+/// Weights as the trainer wrote them: 81 little-endian `i32` of the steps from tag to tag, then nine signed bytes a row.
+#[derive(Clone, Copy)]
+pub(crate) struct Frozen<'a> {
+    steps: &'a [u8],
+    rows: &'a [u8],
+}
+
+impl<'a> Frozen<'a> {
+    pub(crate) fn new(file: &'a [u8]) -> Self {
+        let (steps, rows) = file.split_at_checked(TAGS * TAGS * 4).unwrap_or_default();
+        Self { steps, rows }
+    }
+}
+
+impl Weights for Frozen<'_> {
+    fn add(&self, row: usize, scores: &mut Scores) {
+        let weights = self.rows.get(row * TAGS..row * TAGS + TAGS).unwrap_or_default();
+        for (score, weight) in scores.iter_mut().zip(weights) {
+            *score += i32::from(weight.cast_signed());
+        }
+    }
+
+    fn step(&self, from: usize, to: usize) -> i32 {
+        let at = (from * TAGS + to) * 4;
+        self.steps.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, i32::from_le_bytes)
+    }
+}
+
+/// A name in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) kind: Kind,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+/// The names that the tags say.
+pub(crate) fn names(all: &[Token], tags: &[usize]) -> Vec<Name> {
+    let mut found = Vec::new();
+    // The name being read, and whether a part of it could be a name by itself.
+    let mut open: Option<(Name, bool)> = None;
+    let mut last: Option<(usize, usize)> = None;
+    for (token, tag) in all.iter().zip(tags) {
+        let before = last.replace((*tag, token.end));
+        let kind = Kind::of(*tag);
+        let goes_on = tag % 2 == 0
+            && kind.is_some()
+            && before.is_some_and(|(tag, end)| Kind::of(tag) == kind && token.start.saturating_sub(end) <= GAP);
+        if !goes_on {
+            found.extend(open.take());
+        }
+        match (&mut open, kind) {
+            // What is too long is cut, and the rest of it begins nothing.
+            (Some((name, strong)), _) if token.end - name.start <= LONGEST && !is_edge(token.shape) => {
+                name.end = token.end;
+                *strong |= token.strong;
+            }
+            (None, Some(kind)) if token.starts_name() => {
+                open = Some((Name { kind, start: token.start, end: token.end }, token.strong));
+            }
+            _ => {}
+        }
+    }
+    found.extend(open);
+    found.into_iter().filter(|(_, strong)| *strong).map(|(name, _)| name).collect()
+}
+
+/// True for marks that a name does not end with.
+const fn is_edge(shape: Shape) -> bool {
+    matches!(shape, Shape::Comma | Shape::Line | Shape::Hyphen | Shape::Apostrophe | Shape::And | Shape::Number)
+}

@@ -1,0 +1,65 @@
+//! Nationalities, religions and political groups.
+
+use bartizan_core::{Confidence, Detector, Reference, Severity, Span};
+
+use super::entity::{Entity, EntityDetector, Match, Places};
+use super::words::word_ending;
+use crate::tape::{Class, Tape, word_starts};
+use crate::{RulesError, Settings};
+
+/// English names of nationalities, peoples, religions and political groups, in lower case, sorted.
+const GROUPS: &str = include_str!("nationality.txt");
+
+static ENTITY: Entity = Entity {
+    id: "pii/nationality",
+    name: "NRP",
+    summary: "nationality, religious or political group",
+    doc: include_str!("nationality.md"),
+    severity: Severity::Info,
+    references: &[Reference::new("OWASP-LLM", "LLM02"), Reference::new("CWE", "CWE-359")],
+    places: Places::Word(Class::UPPER.or(Class::LOWER)),
+    longest: 24,
+    ahead: 2,
+    find,
+};
+
+/// Builds the detector.
+///
+/// # Errors
+/// None.
+pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
+    Ok(Box::new(EntityDetector::new(&ENTITY)))
+}
+
+/// Words before a group that is written small.
+const BEFORE: [&[u8]; 7] = [b"am", b"i'm", b"are", b"is", b"was", b"were", b"nationality"];
+
+fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
+    let first = tape.at(at)?;
+    if !first.is_ascii_alphabetic()
+        || !word_starts(tape, at)
+        || matches!(tape.before(at), Some(b'_' | b'-' | b'.' | b'/' | b'@' | b'\''))
+    {
+        return None;
+    }
+    if first.is_ascii_lowercase() {
+        let gap = tape.run_back(at, at.saturating_sub(2), Class::of(b" :"));
+        let before = word_ending(tape, gap);
+        if gap == at || !BEFORE.contains(&before.as_slice()) {
+            return None;
+        }
+    }
+    let end = tape.run(at, at + 24, Class::UPPER.or(Class::LOWER));
+    if tape.at(end).is_some_and(|b| Class::WORD.has(b) || b >= 128 || b == b'-') {
+        return None;
+    }
+    let word = tape.slice(Span::new(at, end)).to_ascii_lowercase();
+    // A plural is the same group.
+    let known = is_group(&word) || word.strip_suffix(b"s").is_some_and(|w| !w.ends_with(b"s") && is_group(w));
+    known.then_some(Match::new(end, Confidence::Medium))
+}
+
+fn is_group(word: &[u8]) -> bool {
+    static SORTED: std::sync::LazyLock<Vec<&'static str>> = std::sync::LazyLock::new(|| GROUPS.lines().collect());
+    std::str::from_utf8(word).is_ok_and(|w| SORTED.binary_search(&w).is_ok())
+}

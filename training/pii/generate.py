@@ -1,0 +1,382 @@
+"""Writes annotated texts. `long`: one JSON object a line, `{"text", "spans": [[start, end, label]]}`, offsets in code
+points. `train`: the form that `train.rs` reads.
+
+`python3 generate.py train|long SEED COUNT WORDS_FOLDER`. The same arguments give the same texts. Templates are in `templates/` and `long/`: `[a|b]` is a choice, `{SLOT}` a value. Labels are PER, ORG, LOC and ADR;
+values of other kinds are not annotated here, since other detectors find them.
+"""
+import json
+import pathlib
+import random
+import re
+import sys
+
+import gazetteer
+
+HERE = pathlib.Path(__file__).parent
+LATIN = """cs_CZ da_DK de_AT de_CH de_DE de_LU en_GB en_IE en_IN en_KE en_NG en_NZ en_US es_AR es_CA es_CL es_CO es_ES es_MX et_EE
+ fi_FI fr_BE fr_CA fr_CH fr_FR ga_IE hr_HR hu_HU id_ID is_IS it_IT lt_LT lv_LV nl_BE nl_NL no_NO pl_PL pt_BR pt_PT ro_RO
+ sk_SK sl_SI sv_SE tr_TR tw_GH vi_VN zu_ZA""".split()
+OTHER = "ru_RU uk_UA bg_BG el_GR".split()
+OWN = {"de": ["de_DE", "de_AT", "de_CH"], "fr": ["fr_FR", "fr_BE"], "es": ["es_ES", "es_MX"], "it": ["it_IT"], "nl": ["nl_NL"],
+       "pt": ["pt_BR", "pt_PT"], "pl": ["pl_PL"]}
+LANDS = {"de": ["DE", "AT", "CH"], "fr": ["FR", "BE"], "es": ["ES", "MX", "AR"], "it": ["IT"], "nl": ["NL", "BE"], "pt": ["BR", "PT"], "pl": ["PL"]}
+SYLLABLES = "lo ra mi ver tek nu so li an dor ka pe xi vo ta ri gen bel mar co den fi zu ja qui ar os el on ix io al".split()
+TAILS = "ia ify ly era ent on ex is io ora um ix us ant able".split()
+WORDS = """blue north open clear smart swift bright iron silver stone river cloud data first global united general national central pacific
+ atlantic summit pioneer vertex health care legal news trade home green solar urban prime alpha delta omega cyber net micro macro
+ energy capital street map market food fresh garden ocean mountain forest metro transit power light wave signal point bridge gate
+ compass anchor harbor crown royal liberty heritage modern future next quick simple true better digital mobile social public credit
+ equity risk weather price science cancer school travel auto climate water wind farm""".split()
+KINDS = "Inc. LLC Ltd GmbH AG Group Corp Technologies Systems Partners Holdings Bank Labs Solutions Capital Media Energy Insurance Consulting Services".split()
+LEGAL = {"de": "GmbH AG KG GmbH&Co.KG e.V. SE".split(), "fr": "SA SARL SAS".split(), "es": "S.A. S.L. SA".split(), "it": "S.p.A. S.r.l. SpA".split(),
+         "nl": "B.V. NV".split(), "pt": "Ltda. S.A. Lda".split(), "pl": ["Sp. z o.o.", "S.A."]}
+STREETS = {
+    "en": ["{w} Street", "{w} St", "{w} Road", "{w} Rd", "{w} Avenue", "{w} Ave", "{w} Lane", "{w} Drive", "{w} Dr", "{w} Court", "{w} Way", "{w} Blvd", "{w} Place", "{w} Close", "{n}th Street", "W {n}th St", "Old {w} Road", "{w} Park", "Highway {n}", "{w} Creek Road", "{w} Terrace", "{w} Crescent", "{w} Hill"],
+    "de": ["{w}straße", "{w}str.", "{w}weg", "{w}gasse", "{w}platz", "{W} Straße", "Am {w}", "An der {w}", "Im {w}", "{w}allee", "{w}ring", "{w}-{w}-Straße", "Unter den {w}"],
+    "fr": ["rue {w}", "rue de {w}", "rue du {w}", "avenue {w}", "avenue de la {w}", "boulevard {w}", "place {w}", "chemin de {w}", "quai {w}", "impasse {w}", "Rue {w}", "Avenue {w}", "Chemin {w}", "Cours {w}"],
+    "es": ["Calle {w}", "Calle de {w}", "C/ {w}", "Avenida {w}", "Avda. de {w}", "Plaza {w}", "Paseo de {w}", "Carrera {n}", "Camino {w}", "Ronda {w}"],
+    "it": ["Via {w}", "Via {w} {w}", "Viale {w}", "Piazza {w}", "Corso {w}", "Vicolo {w}", "Strada {w}", "Largo {w}", "Via del {w}", "Strada Statale {n}"],
+    "nl": ["{w}straat", "{w}laan", "{w}weg", "{w}plein", "{w}gracht", "{w}kade", "{w}hof", "{w}dreef"],
+    "pt": ["Rua {w}", "Rua de {w}", "Rua do {w}", "Avenida {w}", "Travessa {w}", "Praça {w}", "Estrada {w}", "Largo {w}", "Rua {w} {w}"],
+    "pl": ["ul. {w}", "ul. {w}", "al. {w}", "os. {w}", "plac {w}", "ulica {w}", "{w}"],
+    "xx": ["{w}vej", "{w}gade", "{w}gatan", "{w}vägen", "{w}katu", "{w}tie", "{w} utca", "{w} u.", "{w} tér", "{w}veien", "{w}gata", "ulica {w}", "{w} ulica", "{w}ska", "Ul. {w}", "Calea {w}", "Strada {w}", "{w} Sokak", "Jalan {w}", "{w}u", "{w}ova", "{w} út", "Odos {w}", "{w}bakken", "{w}stræde", "Via {w}", "{w} puiestee", "{w}stígur", "{w}gränd"],
+}
+
+
+LANGUAGES = {"en": "english", "de": "german", "fr": "french", "es": "spanish", "it": "italian", "nl": "dutch", "pt": "portuguese", "pl": "polish"}
+TITLES = ["Mr.", "Mrs.", "Ms.", "Dr.", "Prof.", "Mr", "Mrs", "Miss", "Dr", "Herr", "Frau", "Mme", "M.", "Sr.", "Sra.", "Sig.", "Pan", "Pani", "Dhr.", "Mevr."]
+MADE = ["{w} {w} {V} {w} {w}.", "{W} {w} {V}.", "{V} {w} {w}", "{w} {V}, {w} {w}", "{W} {V} {w} {V} {w}.", "{w} {w} {V} {w}, {V} {w} {V}.", "{V}: {w} {w} {w}", "({V}) {w} {w}", "{W} {w}: {V}", "{w} \"{V}\" {w}", "{V} - {w} {w}", "{W}, {V}, {w} {w} {w}?", "{V}'s {w} {w}.", "{w} {w} {V}'s {w}", "{V} {w}", "{w} {V}"]
+
+
+class Values:
+    def __init__(self, seed, words_folder):
+        self.r = random.Random(seed)
+        names = gazetteer.faker_names()
+        self.names = {k: ([n for n in f if len(n) > 1], [n for n in l if len(n) > 1]) for k, (f, l) in names.items() if f and l}
+        first, last = gazetteer.census()
+        self.census = (first, last)
+        towns, self.countries = gazetteer.cities(1500)
+        self.towns = [t for t in towns if t[0][0].isupper() and len(t[0]) < 30]
+        self.by_land = {}
+        for town in self.towns:
+            self.by_land.setdefault(town[1], []).append(town)
+        known = {gazetteer.fold(n) for n in first + last[:20000]} | {gazetteer.fold(t[0]) for t in self.towns[:8000]}
+        self.common = {}
+        for code, language in LANGUAGES.items():
+            words = (pathlib.Path(words_folder) / f"{language}.txt").read_text().split()
+            words = [w for w in words if w.isalpha() and w.islower()]
+            self.common[code] = [w for n, w in enumerate(words) if n < 250 or w not in known]
+        self.rare = {}
+        for code in ["en", "fr", "es"]:
+            words = gazetteer.dictionary(words_folder, LANGUAGES[code])
+            self.rare[code] = [w for w in words if 4 <= len(w) <= 13 and w.isalpha() and w not in known]
+        self.codes = sorted({t[1] for t in self.towns})
+
+    def pick(self, things):
+        return things[self.r.randrange(len(things))]
+
+    def coined(self):
+        word = "".join(self.pick(SYLLABLES) for _ in range(self.r.choice([1, 2, 2, 3]))) + self.pick(TAILS)
+        return word.capitalize()
+
+    def lists(self, language):
+        roll = self.r.random()
+        if language in OWN and roll < 0.6:
+            return self.names[self.pick(OWN[language])]
+        if roll < 0.3:
+            return self.census[0][:2500], self.census[1]
+        if roll > 0.975:
+            return self.names[self.pick(OTHER)]
+        return self.names[self.pick(LATIN)]
+
+    def first(self, language, lists=None):
+        return self.pick((lists or self.lists(language))[0])
+
+    def last(self, language, lists=None):
+        name = self.pick((lists or self.lists(language))[1])
+        roll = self.r.random()
+        if roll < 0.02:
+            return name + "-" + self.pick((lists or self.lists(language))[1])
+        if roll < 0.03:
+            return self.r.choice(["van ", "von ", "de ", "van der ", "da ", "Mc", "O'", "Al-", "El "]) + name
+        if roll < 0.06:
+            return self.coined()
+        return name
+
+    def word(self, language):
+        if self.r.random() < 0.15:
+            return self.pick(self.rare.get(language, self.rare["en"]))
+        words = self.common.get(language, self.common["en"])
+        return words[int(len(words) * self.r.random() ** 2.2)]
+
+    def filler(self, language):
+        """Words that are nobody's name, capitalised as sentences and headings are."""
+        r = self.r
+        words = [self.word(language) for _ in range(r.randrange(2, 16))]
+        style = r.random()
+        if style < 0.12:
+            words = [w.capitalize() for w in words[:8]]
+        elif style < 0.16:
+            words = [w.upper() for w in words[:8]]
+        else:
+            words[0] = words[0].capitalize()
+            for at in range(1, len(words)):
+                roll = r.random()
+                if language == "de" and roll < 0.3 or roll < 0.03:
+                    words[at] = words[at].capitalize()
+                elif roll < 0.06:
+                    words[at] = r.choice([str(r.randrange(1, 3000)), f"{r.randrange(100)}%", f"{r.randrange(100)}.{r.randrange(100)}", "in " + str(r.randrange(1900, 2030)), "I", "I'm", "don't", "it's", "24/7", "ATM", "CEO", "CEOs", "PIN", "TV", "DVD", "VPN", "HR", "FAQ", "ID", "IT", "URLs", "USB", "PDF", "API", "No. 7", "3D"])
+                elif roll < 0.12:
+                    words[at - 1] += r.choice([",", ",", ";", " -", ":"])
+                elif roll < 0.135 and at + 2 < len(words):
+                    words[at] = r.choice("\"'(") + words[at].capitalize()
+                    words[at + 1] += {"\"": "\"", "'": "'", "(": ")"}[words[at][0]]
+        return " ".join(words) + r.choice([".", ".", ".", "?", "!", "", ":"])
+
+    def made(self, language):
+        """A value among words that say nothing about it."""
+        slots = ["PER", "PER", "PER", "ORG", "LOC", "LOC", "ADR", "FIRST", "LAST"]
+        form = self.pick(MADE)
+        form = re.sub(r"\{([wWV])\}", lambda m: "{" + self.pick(slots) + "}" if m[1] == "V" else (self.word(language).capitalize() if m[1] == "W" else self.word(language)), form)
+        return form
+
+    def person(self, language):
+        lists = self.lists(language)
+        first, last = self.first(language, lists), self.last(language, lists)
+        roll = self.r.random()
+        if roll < 0.62:
+            return f"{first} {last}"
+        if roll < 0.74:
+            return f"{first} {self.r.choice('ABCDEFGHIJKLMNPRSTVW')}{self.r.choice(['.', '.', ''])} {last}"
+        if roll < 0.79:
+            return f"{first} {self.first(language, lists)} {last}"
+        if roll < 0.81:
+            return f"{first[0]}. {last}"
+        if roll < 0.83:
+            return f"{first} {last} {self.r.choice(['Jr.', 'II', 'III', 'MD', 'PhD', 'Sr.', 'DDS', 'Jr'])}"
+        if roll < 0.85:
+            return f"{first} {last}".upper()
+        if roll < 0.87:
+            return f"{first} {last} {self.last(language, lists)}"
+        if roll < 0.94:
+            return first
+        return last
+
+    def org(self, language):
+        last = lambda: self.pick(self.lists(language)[1])
+        word = lambda: self.pick(WORDS).capitalize()
+        legal = LEGAL.get(language, KINDS[:7])
+        forms = [
+            lambda: f"{last()}, {last()} and {last()}", lambda: f"{last()}-{last()}", lambda: f"{last()} {self.pick(KINDS)}", lambda: f"{last()} and {self.r.choice(['Sons', last()])}",
+            lambda: f"{last()} & {last()}", lambda: f"{last()} {self.pick(legal)}", lambda: self.coined(), lambda: self.coined(), lambda: self.coined(), lambda: f"{self.coined()} {self.pick(KINDS + legal)}",
+            lambda: f"{word()} {word()}", lambda: f"{word()} {word()}", lambda: f"{word()}{self.pick(WORDS)}", lambda: f"{word()} {self.pick(KINDS)}", lambda: f"{word()}{word()}", lambda: f"{word()} {word()} {self.pick(KINDS + legal)}",
+            lambda: f"{self.pick(WORDS).upper()}", lambda: "".join(self.r.choice("ABCDEFGHIKLMNOPRSTUVW") for _ in range(self.r.choice([3, 3, 4]))),
+            lambda: f"University of {self.pick(self.towns)[0]}", lambda: f"{self.pick(self.towns)[0]} {self.r.choice(['University', 'Hospital', 'Bank', 'Airlines', 'Insurance', 'Council'])}", lambda: f"{self.coined()} {word()}", lambda: f"The {word()} {self.r.choice(['Group', 'Company', 'Trust', 'Foundation'])}",
+            lambda: f"{word()}{self.pick(TAILS)}", lambda: f"{word()}{self.pick(TAILS)} {word()}",
+        ]
+        return self.pick(forms)()
+
+    def city(self, language):
+        if language in LANDS and self.r.random() < 0.6:
+            return self.pick(self.by_land[self.pick(LANDS[language])])[0]
+        roll = self.r.random()
+        if roll < 0.3:
+            return self.towns[self.r.randrange(2500)][0]
+        if roll < 0.65:
+            return self.pick(self.by_land[self.pick(self.codes)])[0]
+        if roll < 0.69:
+            return self.coined()
+        return self.pick(self.towns)[0]
+
+    def street_name(self, language):
+        kind = language if self.r.random() < 0.55 else self.pick(list(STREETS))
+        lists = self.lists(language)
+        def word():
+            roll = self.r.random()
+            word = self.pick(self.towns)[0] if roll < 0.2 else self.pick(lists[0]) if roll < 0.35 else self.coined() if roll < 0.5 else self.pick(WORDS).capitalize() if roll < 0.6 else self.pick(lists[1])
+            return word
+        return re.sub(r"\{(.)\}", lambda m: str(self.r.randrange(1, 99)) if m[1] == "n" else word(), self.pick(STREETS[kind]))
+
+    def zip(self):
+        roll = self.r.random()
+        digits = lambda n: "".join(self.r.choice("0123456789") for _ in range(n))
+        if roll < 0.6:
+            return digits(5)
+        if roll < 0.75:
+            return digits(4)
+        if roll < 0.8:
+            return f"{digits(2)}-{digits(3)}"
+        if roll < 0.84:
+            return f"{digits(5)}-{digits(4)}"
+        if roll < 0.88:
+            return f"{digits(4)} {self.r.choice('ABCDEGHJ')}{self.r.choice('ABCDEGHJ')}"
+        if roll < 0.93:
+            return f"{self.r.choice(['SW', 'M', 'EC', 'LS', 'B'])}{self.r.randrange(1, 30)} {self.r.randrange(1, 9)}{self.r.choice('ABDEFGH')}{self.r.choice('ABDEFGH')}"
+        if roll < 0.97:
+            return f"{self.r.choice('HKMLV')}{self.r.randrange(9)}{self.r.choice('ABCEGH')} {self.r.randrange(9)}{self.r.choice('ABCEGH')}{self.r.randrange(9)}"
+        return digits(6)
+
+    def address(self, language):
+        r = self.r
+        if r.random() < 0.05:
+            box = r.choice(["PO Box {}", "P.O. Box {}", "Postfach {}", "PSC {}, Box {}\nAPO AA {}", "Unit {} Box {}\nDPO AE {}", "Unit {} Box {}\nFPO AP {}", "USS {n}\nFPO AE {}", "USNV {n}\nFPO AP {}", "PSC {}, Box {}\nAPO AE {}"])
+            return re.sub(r"\{\}", lambda m: str(r.randrange(100, 99999)), box).replace("{n}", self.pick(self.census[1]))
+        number = str(r.randrange(1, 200) if r.random() < 0.5 else r.randrange(1, 9999)) + (r.choice("abc") if r.random() < 0.06 else "")
+        street, city = self.street_name(language), self.city(language)
+        first = r.random() < (0.65 if language == "en" else 0.15)
+        line = f"{number} {street}" if first else f"{street} {number}" + ("." if r.random() < 0.05 else "")
+        if r.random() < 0.18:
+            line = f"{r.randrange(1, 99999)} {line}"
+        if language == "fr" and r.random() < 0.6:
+            line = f"{number}{r.choice(['', ',', ' bis'])} {street}"
+        parts = [line]
+        if r.random() < 0.35:
+            parts.append(f"{r.choice(['Apt.', 'Suite', 'Apt', 'Unit', 'Floor', 'Apt. #', 'Flat', '2. OG,', 'Bte', 'piso', 'm.', 'int.', 'Etage'])} {r.randrange(1, 999)}")
+        code = self.zip() if r.random() < 0.8 else ""
+        state = r.choice(["CA", "NY", "TX", "QC", "NO", "ON", "WA", "IL", "FL", "MI", "RS", "SP", "VIC", "NSW", "CO"]) if r.random() < 0.3 else ""
+        town = city.upper() if r.random() < 0.12 else city
+        roll = r.random()
+        if roll < 0.12:
+            tail = ""
+        elif roll < 0.4:
+            tail = f"{code} {town}".strip()
+        elif roll < 0.75:
+            tail = f"{town}{', ' + state if state else ''} {code}".strip()
+        else:
+            tail = r.choice(["{t}, {s} {z}", "{t}\n {z}", "{t}\n, {s}\n {z}", "{t}\n, {s}\n {c} {z}", "{t}\n {c} {z}", "{t}, {c}", "{t} {c}", "{t} {s}", "{t}\n{c}"])
+            tail = tail.replace("{t}", town).replace("{s}", state or "GA").replace("{z}", code or "00184").replace("{c}", self.pick(self.countries))
+        if tail:
+            parts.append(tail)
+        if r.random() < 0.15:
+            parts.append(self.pick(self.countries))
+        return r.choice([", ", ", ", "\n", "\n", " ", "\n ", " "]).join(parts)
+
+    def value(self, slot, language):
+        r = self.r
+        if slot == "Q_ADR":
+            return self.address(language).replace("\n", r.choice(["\n> ", "\n>", "\n> "])), "ADR"
+        if slot.startswith("UPPER_"):
+            value, label = self.value(slot[6:], language)
+            return value.upper(), label
+        if slot.startswith("lower_"):
+            value, label = self.value(slot[6:], language)
+            return value.lower(), label
+        if slot in ("PER", "TITLE_PER"):
+            return self.person(language), "PER"
+        if slot == "FIRST":
+            return self.first(language), "PER"
+        if slot == "LAST":
+            return self.last(language), "PER"
+        if slot == "CITY":
+            city = self.city(language)
+            return (city.upper() if r.random() < 0.06 else city), "LOC"
+        if slot == "COUNTRY":
+            return self.pick(self.countries), "LOC"
+        if slot == "LOC":
+            return self.value(r.choice(["CITY", "CITY", "COUNTRY"]), language)
+        if slot == "ORG":
+            return self.org(language), "ORG"
+        if slot == "ADR":
+            return self.address(language), "ADR"
+        if slot == "STREET":
+            street = self.street_name(language)
+            return (street if r.random() < 0.5 else f"{r.randrange(1, 300)} {street}" if r.random() < 0.5 else f"{street} {r.randrange(1, 300)}"), "ADR"
+        if slot == "PHONE":
+            return r.choice(["+49 30 {a}{b}", "({c}) {c}-{d}", "{c}-{c}-{d}", "0{c} {a} {a}", "+1-{c}-{c}-{d}", "{c} {c} {c}"]).format(a=r.randrange(100, 999), b=r.randrange(100, 9999), c=r.randrange(200, 999), d=r.randrange(1000, 9999)), None
+        if slot == "EMAIL":
+            return f"{self.first('en').split()[0].lower()}.{r.randrange(99)}@{self.coined().lower()}.com", None
+        if slot == "URL":
+            return f"https://www.{self.coined().lower()}.org/", None
+        if slot == "DATE":
+            return r.choice(["{d}.{m}.{y}", "{y}-{m:02}-{d:02}", "{d}/{m}/{y}", "{d} May {y}", "March {d}, {y}"]).format(d=r.randrange(1, 29), m=r.randrange(1, 13), y=r.randrange(1940, 2026)), None
+        if slot == "YEAR":
+            return str(r.randrange(1960, 2026)), None
+        if slot == "AGE":
+            return str(r.randrange(1, 99)), None
+        if slot == "TT":
+            return " ".join(self.word("en").capitalize() for _ in range(r.choice([1, 2, 2, 3]))), None
+        if slot == "ZIP":
+            return self.zip(), None
+        if slot == "IP":
+            return ".".join(str(r.randrange(1, 255)) for _ in range(4)), None
+        if slot == "NUM":
+            return str(r.randrange(1000, 10**9)), None
+        raise ValueError(slot)
+
+    def fill(self, template, language):
+        template = template.replace("\\n", "\n")
+        while True:
+            chosen = re.sub(r"\[([^\[\]{}\n]*(?:\{\w+\}[^\[\]{}\n]*)*\|[^\[\]]*)\]", lambda m: self.pick(m[1].split("|")), template)
+            if chosen == template:
+                break
+            template = chosen
+        text, spans, at = "", [], 0
+        for match in re.finditer(r"\{(\w+)\}", template):
+            text += template[at:match.start()]
+            if match[1].isupper() or match[1].startswith(("lower_", "UPPER_")):
+                value, label = self.value(match[1], language)
+                if label == "PER" and match[1] != "LAST" and self.r.random() < 0.07:
+                    text += self.pick(TITLES) + " "
+                if label:
+                    spans.append([len(text), len(text) + len(value), label])
+                text += value
+            else:
+                text += match[0]
+            at = match.end()
+        return text + template[at:], spans
+
+
+def templates(folder):
+    found = []
+    for path in sorted((HERE / folder).glob("*.txt")):
+        separator = "\n====\n" if folder == "long" else "\n"
+        found += [(path.stem, line) for line in path.read_text().strip().split(separator) if line.strip()]
+    return found
+
+
+def main(kind, seed, count, words_folder):
+    values = Values(int(seed), words_folder)
+    r = values.r
+    every = templates("long" if kind == "long" else "templates")
+    english = [t for t in every if t[0] == "en"]
+    none = [t for t in every if t[0] == "none"]
+    others = [t for t in every if t[0] not in ("en", "none")]
+    for number in range(int(count)):
+        if kind == "long":
+            language, template = every[number % len(every)]
+            text, spans = values.fill(template, language)
+        else:
+            text, spans = "", []
+            parts = r.choice([1, 1, 1, 1, 2, 2, 3])
+            language_pool = english if r.random() < 0.55 else others
+            for _ in range(parts):
+                pool = none if none and r.random() < 0.22 else language_pool
+                language, template = values.pick(pool)
+                roll = r.random()
+                if roll < 0.22:
+                    template = values.made(language)
+                elif roll < 0.42:
+                    template = values.filler(language if language != "none" else r.choice(["en", "en", "en", *LANGUAGES]))
+                elif roll < 0.5:
+                    template = values.filler(language) + " " + template
+                elif roll < 0.58:
+                    template += " " + values.filler(language)
+                more, found = values.fill(template, "en" if language == "none" else language)
+                if text:
+                    text += r.choice([" ", "\n", "\n\n", " "])
+                spans += [[s + len(text), e + len(text), l] for s, e, l in found]
+                text += more
+            if r.random() < 0.04:
+                text = text.upper() if len(text.upper()) == len(text) else text
+            elif r.random() < 0.05:
+                text = text.lower() if len(text.lower()) == len(text) else text
+        if kind == "train":
+            at = lambda n: len(text[:n].encode())
+            marks = ",".join(f"{at(s)}:{at(e)}:{label}" for s, e, label in spans)
+            print(marks + "\t" + text.replace("\\", "\\\\").replace("\n", "\\n"))
+        else:
+            print(json.dumps({"text": text, "spans": spans, "language": language}, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
