@@ -4,6 +4,7 @@ mod budgets;
 mod conversation;
 mod gateway;
 mod load;
+mod pii;
 mod secrets;
 mod streams;
 mod tenants;
@@ -30,7 +31,10 @@ pub(crate) fn run(what: &BenchCommand) -> anyhow::Result<u8> {
         }
         BenchCommand::Streams { streams } => streams::run(*streams),
         BenchCommand::Tenants { seconds } => tenants::run(*seconds),
-        BenchCommand::Sensitive { secret_cases, code, peer } => {
+        BenchCommand::Sensitive { secret_cases, code, peer, pii } => {
+            for file in pii {
+                pii::run(file)?;
+            }
             secrets::run(secret_cases.as_deref(), code.as_deref(), peer)?;
             Ok(DONE)
         }

@@ -781,6 +781,9 @@ pub(crate) enum BenchCommand {
         /// JSON lines `{"rule", "kind": "tp"|"fp", "text"}` about secrets; `-` for standard input.
         #[arg(long, value_name = "FILE")]
         secret_cases: Option<PathBuf>,
+        /// Texts with personal data: a JSON array as presidio-research has it, or JSON lines `{"text", "spans"}`.
+        #[arg(long, value_name = "FILE")]
+        pii: Vec<PathBuf>,
         /// Folder of source code without secrets.
         #[arg(long, value_name = "DIR")]
         code: Option<PathBuf>,

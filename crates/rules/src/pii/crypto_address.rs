@@ -95,15 +95,14 @@ fn bech32(text: &[u8]) -> bool {
     let Some(human) = HUMAN.iter().find(|h| lower.starts_with(h) && lower.get(h.len()) == Some(&b'1')) else {
         return false;
     };
-    let step =
-        |sum: u32, value: u32| {
-            const GENERATOR: [u32; 5] = [0x3B6A_57B2, 0x2650_8E6D, 0x1EA1_19FA, 0x3D42_33DD, 0x2A14_62B3];
-            let top = sum >> 25;
-            GENERATOR
-                .iter()
-                .enumerate()
-                .fold((sum & 0x01FF_FFFF) << 5 ^ value, |s, (i, g)| if top >> i & 1 == 1 { s ^ g } else { s })
-        };
+    let step = |sum: u32, value: u32| {
+        const GENERATOR: [u32; 5] = [0x3B6A_57B2, 0x2650_8E6D, 0x1EA1_19FA, 0x3D42_33DD, 0x2A14_62B3];
+        let top = sum >> 25;
+        GENERATOR
+            .iter()
+            .enumerate()
+            .fold((sum & 0x01FF_FFFF) << 5 ^ value, |s, (i, g)| if top >> i & 1 == 1 { s ^ g } else { s })
+    };
     let mut sum = human.iter().fold(1, |s, c| step(s, u32::from(c >> 5)));
     sum = step(sum, 0);
     sum = human.iter().fold(sum, |s, c| step(s, u32::from(c & 31)));
