@@ -356,7 +356,7 @@ def main(kind, seed, count, words_folder):
                 if roll < 0.22:
                     template = values.made(language)
                 elif roll < 0.42:
-                    template = values.filler(language if language != "none" else r.choice(["en", "en", "en", *LANGUAGES]))
+                    template = values.filler(language if language != "none" else r.choice(["en", "en", "en", "de", "de", *LANGUAGES]))
                 elif roll < 0.5:
                     template = values.filler(language) + " " + template
                 elif roll < 0.58:
