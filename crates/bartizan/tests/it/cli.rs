@@ -157,11 +157,11 @@ fn hidden_characters_reach_no_terminal() {
 #[test]
 fn clean_is_said_only_of_what_was_read_whole() {
     let place = Place::with(&[("small.toml", "[limits]\nmax_text = 8\n")]);
-    assert_snapshot!(place.run(&["check"], "What is the capital of Peru?"), @"
+    assert_snapshot!(place.run(&["check"], "What is the height of a dam?"), @"
         clean: nothing found; all 28 bytes were examined
         [exit 0]
         ");
-    assert_snapshot!(place.run(&["check", "--config", "small.toml"], "What is the capital of Peru?"), @"
+    assert_snapshot!(place.run(&["check", "--config", "small.toml"], "What is the height of a dam?"), @"
         deny: nothing found; not everything was examined: 20 bytes were not examined in full (too-long)
         [exit 3]
         ");
@@ -227,7 +227,7 @@ fn exit_codes_follow_the_gate() {
 fn json_lines_are_answered_in_order() {
     let input = [
         json!({ "id": "a", "text": "é ".to_owned() + ATTACK }).to_string(),
-        json!({ "id": { "n": [1] }, "text": "What is the capital of Peru?", "origin": "tool", "label": 0 }).to_string(),
+        json!({ "id": { "n": [1] }, "text": "What is the height of a dam?", "origin": "tool", "label": 0 }).to_string(),
         json!({ "messages": [{ "role": "user", "content": "write to jane.doe@corp-mail.com" }] }).to_string(),
         // An id comes back byte for byte; a lone surrogate is no reason to stop.
         r#"{"id": 123456789012345678901234567890, "text": "\ud83d"}"#.to_owned(),
