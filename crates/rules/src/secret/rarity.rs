@@ -127,7 +127,7 @@ mod tests {
             "X509CertificateTemplatePrivateKeyFlag",
             "TLS13_CHACHA20_POLY1305_SHA256_INTERNAL",
             "CleartextPassword1",
-            "org.example.graphdb-api",
+            "org.example.graph2-api",
             "credentials_20231217_v2",
             "opensesame",
         ] {
