@@ -27,6 +27,7 @@ usage: cargo xtask COMMAND
   components                  fetch what the end-to-end tests need; prints how to export it
   deps                        check the layers, the lint walls and banned crates
   gen [--check]               write the generated files, or check that they are current
+  train pii                   make the gazetteer and the model of names anew (needs python3, npm and rustc)
   fuzz TARGET [--seconds N]   fuzz one target for so much processor time; goes on where the last run ended
   fuzz --replay               run every corpus through its target
   faults [--seed N] [--seconds N]
@@ -44,6 +45,9 @@ fn main() -> ExitCode {
         ["deps"] => deps::check(),
         ["gen"] => generated::write(),
         ["gen", "--check"] => generated::check(),
+        ["train", "pii"] => {
+            repo::run(std::process::Command::new("bash").arg("training/pii/train.sh").current_dir(repo::root()))
+        }
         ["fuzz", "--replay"] => fuzz::replay(),
         ["fuzz", target] => fuzz::run(target, None),
         ["fuzz", target, "--seconds", seconds] => fuzz::run(target, Some(seconds)),
