@@ -32,6 +32,8 @@ const OPERATIONS: &[(&str, Belongs)] = &[
     ("listContainments", Belongs::Tenant),
     ("contain", Belongs::Tenant),
     ("release", Belongs::Tenant),
+    ("markEvent", Belongs::Tenant),
+    ("listExceptions", Belongs::Tenant),
 ];
 
 /// A key of one tenant for each of the gateway and its administration; everything of it carries its name.

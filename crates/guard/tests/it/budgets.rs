@@ -73,6 +73,8 @@ fn a_stream_is_cut_before_what_nobody_looked_at() {
             let event = json!({"id": "i", "choices": [{"index": 0, "delta": {"content": word}}]});
             out.extend(stream.push(format!("data: {event}\n\n").as_bytes()).released.into_inner());
         }
+        let end = json!({"id": "i", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
+        out.extend(stream.push(format!("data: {end}\n\ndata: [DONE]\n\n").as_bytes()).released.into_inner());
         out.extend(stream.finish().released.into_inner());
         let (text, noted) = (String::from_utf8_lossy(&out), stream.noted());
         assert_eq!(noted.coverage.status, CoverageStatus::Partial);
