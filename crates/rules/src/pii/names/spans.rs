@@ -1,7 +1,7 @@
 //! From tags to what is reported.
 
 use super::model::{Scores, TAGS, Weights};
-use super::token::{Shape, Token};
+use super::token::{Shape, TOLD_BY, Token, class};
 
 /// Most bytes of a name; what is longer is cut.
 pub(crate) const LONGEST: usize = 200;
@@ -93,7 +93,29 @@ pub(crate) fn names(all: &[Token], tags: &[usize]) -> Vec<Name> {
         }
     }
     found.extend(open);
-    found.into_iter().filter(|(_, strong)| *strong).map(|(name, _)| name).collect()
+    found.into_iter().filter(|(name, strong)| *strong && is_told(all, name)).map(|(name, _)| name).collect()
+}
+
+/// True where there is more to go by than the name: words around it, or its own parts. `Paris` as the whole value of a
+/// field is a place, a person or a product.
+fn is_told(all: &[Token], name: &Name) -> bool {
+    let (first, behind) = (all.partition_point(|t| t.start < name.start), all.partition_point(|t| t.start < name.end));
+    let before = all.get(..first).unwrap_or_default().iter().rev();
+    let after = all.get(behind..).unwrap_or_default().iter();
+    let words = |token: &&Token| token.shape.is_word();
+    if before.take_while(|t| name.start.saturating_sub(t.end) <= TOLD_BY).any(|t| words(&t))
+        || after.take_while(|t| t.start.saturating_sub(name.end) <= TOLD_BY).any(|t| words(&t))
+    {
+        return true;
+    }
+    let own: Vec<&Token> = all.get(first..behind).unwrap_or_default().iter().filter(words).collect();
+    let [first, .., last] = own.as_slice() else { return false };
+    match name.kind {
+        Kind::Person => first.classes & class::FIRST != 0 && last.classes & class::LAST != 0,
+        Kind::Organization => last.classes & class::ORG != 0,
+        Kind::Location => false,
+        Kind::Address => true,
+    }
 }
 
 /// True for marks that a name does not end with.

@@ -72,6 +72,24 @@ pub(crate) enum Shape {
     Long,
 }
 
+impl Shape {
+    /// True for what is made of letters.
+    pub(crate) const fn is_word(self) -> bool {
+        matches!(
+            self,
+            Self::Lower
+                | Self::Capitalised
+                | Self::Capitals
+                | Self::Initial
+                | Self::MixedCase
+                | Self::LettersAndDigits
+                | Self::Uncased
+                | Self::And
+                | Self::Long
+        )
+    }
+}
+
 /// Classes of words in the gazetteer.
 pub(crate) mod class {
     pub(crate) const FIRST: u8 = 1;
@@ -88,6 +106,9 @@ const LONGEST: usize = 30;
 /// How near a name-like word must be for digits, marks and small words to be asked about: tokens and bytes.
 const NEAR: usize = 5;
 const NEAR_BYTES: usize = 24;
+
+/// How far the words are that tell what a name is, in bytes.
+pub(crate) const TOLD_BY: usize = 36;
 
 /// Small words inside names, firms and addresses.
 const LINKS: [&str; 40] = [
@@ -258,7 +279,28 @@ pub(crate) fn open_bytes(text: &str, all: &[Token]) -> usize {
         }
         from -= 1;
     }
-    (from..all.len()).find(|at| possible(*at)).and_then(|at| all.get(at)).map_or(0, |t| text.len() - t.start)
+    (0..all.len())
+        .find(|at| possible(*at) && (*at >= from || is_untold(text, all, *at)))
+        .and_then(|at| all.get(at))
+        .map_or(0, |t| text.len() - t.start)
+}
+
+/// True where a name that begins here has no words around it yet, and some may still come near enough.
+fn is_untold(text: &str, all: &[Token], at: usize) -> bool {
+    let Some((before, [name, rest @ ..])) = all.split_at_checked(at) else { return false };
+    let near = before.iter().rev().take_while(|t| name.start.saturating_sub(t.end) <= TOLD_BY);
+    if near.into_iter().any(|t| t.shape.is_word()) {
+        return false;
+    }
+    let mut end = name.end;
+    for token in rest {
+        match token {
+            t if t.asked => end = t.end,
+            t if t.shape.is_word() => return false,
+            _ => {}
+        }
+    }
+    text.len() - end <= TOLD_BY
 }
 
 /// True for a word that is part of an address of mail or web, a path or a dotted name.
