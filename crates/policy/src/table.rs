@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn every_built_in_row_parses() {
-        assert_eq!(built_in().len(), 21);
+        assert_eq!(built_in().len(), 34);
     }
 
     #[test]

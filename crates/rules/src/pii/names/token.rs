@@ -309,7 +309,10 @@ fn is_code(text: &str, token: &Token) -> bool {
     let at = |i: Option<usize>| i.and_then(|i| bytes.get(i)).copied().unwrap_or(b' ');
     let (before, behind) = (at(token.start.checked_sub(1)), at(Some(token.end)));
     let dotted = |dot: u8, next: u8| dot == b'.' && next.is_ascii_alphanumeric() && token.end - token.start > 2;
-    matches!(before, b'@' | b'/' | b'\\' | b'_')
+    // Capitals and digits joined by hyphens are codes of orders, parts and keys.
+    let joined = matches!(token.shape, Shape::Capitals | Shape::LettersAndDigits) && (before == b'-' || behind == b'-');
+    joined
+        || matches!(before, b'@' | b'/' | b'\\' | b'_')
         || matches!(behind, b'@' | b'_')
         || behind == b':' && at(Some(token.end + 1)) == b'/'
         || dotted(behind, at(Some(token.end + 1)))
