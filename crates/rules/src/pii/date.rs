@@ -1,5 +1,7 @@
 //! Dates, with the time of day that goes with them.
 
+use std::sync::LazyLock;
+
 use bartizan_core::{Confidence, Detector, Reference, Severity, Span};
 
 use super::entity::{Entity, EntityDetector, Match, Places};
@@ -220,12 +222,29 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
     month_first(tape, at)
 }
 
+/// For the last five bits of a first letter, those of the second letters of months as bits.
+static BEGINNINGS: LazyLock<[u32; 32]> = LazyLock::new(|| {
+    let mut table = [0; 32];
+    for name in MONTHS {
+        if let [first, second, ..] = name.as_bytes()
+            && let Some(seconds) = table.get_mut(usize::from(first & 31))
+        {
+            *seconds |= 1 << (second & 31);
+        }
+    }
+    table
+});
+
 /// The end of the month's name that stands at `at`.
 fn month(tape: &Tape<'_>, at: usize) -> Option<usize> {
     // Three letters tell nearly all words of prose from months.
     let mut start = [0_u8; 3];
     for (slot, i) in start.iter_mut().zip(at..) {
         *slot = tape.at(i).filter(|b| b.is_ascii_alphabetic() || *b >= 128)?.to_ascii_lowercase();
+    }
+    let [first, second, _] = start;
+    if BEGINNINGS.get(usize::from(first & 31)).is_none_or(|seconds| seconds >> (second & 31) & 1 != 1) {
+        return None;
     }
     MONTHS
         .iter()

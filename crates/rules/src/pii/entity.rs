@@ -62,6 +62,8 @@ pub(crate) struct Entity {
 pub(crate) struct EntityDetector {
     entity: &'static Entity,
     rule: [Rule; 1],
+    /// By byte, whether an entity may start with it at the first byte of a word.
+    first: [bool; 256],
 }
 
 impl EntityDetector {
@@ -76,7 +78,13 @@ impl EntityDetector {
             references: Cow::Borrowed(entity.references),
             since: Cow::Borrowed("0.1.0"),
         };
-        Self { entity, rule: [rule] }
+        let mut first = [false; 256];
+        if let Places::Word(class) = entity.places {
+            for (slot, byte) in first.iter_mut().zip(0..=u8::MAX) {
+                *slot = class.has(byte);
+            }
+        }
+        Self { entity, rule: [rule], first }
     }
 }
 
@@ -131,15 +139,20 @@ impl Detector for EntityDetector {
                     done = (hit.text, hit.span.end);
                 }
             }
-            Places::Word(first) => {
+            Places::Word(_) => {
                 for text in subject.views(self.views()) {
                     let tape = Tape::new(&text.text);
-                    let mut inside = false;
+                    // The three bytes before: inside a word only an escape sequence lets another begin.
+                    let mut before = [b' '; 3];
                     for (at, byte) in text.text.bytes().enumerate() {
-                        if first.has(byte) && (!inside || word_starts(&tape, at)) {
+                        let [third, second, last] = before;
+                        let starts = |tape| {
+                            !last.is_ascii_alphanumeric() || (second == b'\\' || third == b'%') && word_starts(tape, at)
+                        };
+                        if self.first.get(usize::from(byte)) == Some(&true) && starts(&tape) {
                             try_at(text, &tape, at);
                         }
-                        inside = Class::ALNUM.has(byte);
+                        before = [second, last, byte];
                     }
                 }
             }

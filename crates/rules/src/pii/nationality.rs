@@ -44,6 +44,10 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
     }
     if first.is_ascii_lowercase() {
         let gap = tape.run_back(at, at.saturating_sub(2), Class::of(b" :"));
+        // What the words before end with.
+        if !matches!(tape.before(gap), Some(b'm' | b'M' | b'e' | b'E' | b's' | b'S' | b'y' | b'Y')) {
+            return None;
+        }
         let before = word_ending(tape, gap);
         if gap == at || !BEFORE.contains(&before.as_slice()) {
             return None;

@@ -6,6 +6,8 @@ use super::entity::{Entity, EntityDetector, Match, Places};
 use crate::tape::{Class, Tape, word_starts};
 use crate::{RulesError, Settings};
 
+/// Most bytes of a label of a name (RFC 1035).
+const LABEL: usize = 63;
 /// Most bytes of an address that is read.
 const LONGEST: usize = 512;
 const HOST: Class = Class::ALNUM.or(Class::of(b".-"));
@@ -52,6 +54,11 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
     }
     // An address of electronic mail, a path or a longer name goes on before.
     if matches!(tape.before(at), Some(b'@' | b'.' | b'-' | b'_' | b'/' | b'\\' | b'$')) {
+        return None;
+    }
+    // Nearly all words are neither a scheme nor the first label of a name.
+    let label = tape.run(at, at + LABEL + 1, Class::ALNUM.or(Class::of(b"-")));
+    if !matches!(tape.at(label), Some(b'.' | b':')) {
         return None;
     }
     let scheme = [&b"https://"[..], b"http://", b"ftp://"]

@@ -150,6 +150,8 @@ pub(crate) fn viterbi(scores: &[Scores], bound: bool, weights: &impl Weights, pa
 pub(crate) fn tag(all: &[Token], weights: &impl Weights) -> Vec<usize> {
     let mut tags = vec![0; all.len()];
     let mut path = Vec::new();
+    let mut sure = Vec::new();
+    let gains = most_gains(weights);
     let mut at = 0;
     while at < all.len() {
         if !all.get(at).is_some_and(|t| t.asked) {
@@ -158,9 +160,15 @@ pub(crate) fn tag(all: &[Token], weights: &impl Weights) -> Vec<usize> {
         }
         let run = run_from(all, at);
         let scores: Vec<Scores> = (at..at + run).map(|i| emit(all, i, weights)).collect();
+        sure.clear();
+        sure.extend(scores.iter().map(|own| is_surely_nothing(own, &gains)));
         let mut last = (0, 0);
         for offset in 0..run {
             let (from, to) = window(all, at, run, offset);
+            // The best path is nothing throughout: the usual case, and cheaper to see than to search for.
+            if sure.get(from..to).is_some_and(|sure| sure.iter().all(|sure| *sure)) {
+                continue;
+            }
             if (from, to) != last {
                 viterbi(scores.get(from..to).unwrap_or_default(), from == 0, weights, &mut path);
                 last = (from, to);
@@ -172,6 +180,23 @@ pub(crate) fn tag(all: &[Token], weights: &impl Weights) -> Vec<usize> {
         at += run;
     }
     tags
+}
+
+/// The most that a token of each tag can add to a path, beside its own score, over nothing in its place: by the step to
+/// it, and by the step from it back to nothing.
+fn most_gains(weights: &impl Weights) -> Scores {
+    let over = |from, to| (weights.step(from, to) - weights.step(0, 0)).max(0);
+    let back = (1..TAGS).map(|from| over(from, 0)).max().unwrap_or_default();
+    std::array::from_fn(|to| {
+        let reached = (0..TAGS).filter(|from| follows(*from, to)).map(|from| over(from, to));
+        reached.max().unwrap_or_default() + back
+    })
+}
+
+/// True where no tag but nothing can be on a best path, whatever is around the token.
+fn is_surely_nothing(own: &Scores, gains: &Scores) -> bool {
+    let [nothing, ..] = own;
+    own.iter().zip(gains).skip(1).all(|(other, gain)| nothing - other > *gain)
 }
 
 /// How many tokens from `at` on are asked about without a wide gap.
