@@ -149,6 +149,9 @@ fn shape_of(word: &str) -> Shape {
     let (mut digits, mut upper, mut lower, mut count, mut first_upper) = (0, 0, 0, 0, false);
     for (at, c) in word.chars().enumerate() {
         count += 1;
+        if !is_read(c) {
+            return Shape::Uncased;
+        }
         if c.is_ascii_digit() {
             digits += 1;
         } else if c.is_uppercase() {
@@ -174,6 +177,11 @@ fn shape_of(word: &str) -> Shape {
         },
         _ => Shape::LettersAndDigits,
     }
+}
+
+/// False for letters of scripts that the model was not trained on: all but Latin.
+const fn is_read(c: char) -> bool {
+    matches!(c, '\0'..='\u{24f}' | '\u{300}'..='\u{36f}' | '\u{1e00}'..='\u{1eff}' | '\u{2000}'..='\u{2bff}')
 }
 
 const fn mark(c: char) -> Shape {
