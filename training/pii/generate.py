@@ -27,23 +27,31 @@ WORDS = """blue north open clear smart swift bright iron silver stone river clou
  energy capital street map market food fresh garden ocean mountain forest metro transit power light wave signal point bridge gate
  compass anchor harbor crown royal liberty heritage modern future next quick simple true better digital mobile social public credit
  equity risk weather price science cancer school travel auto climate water wind farm""".split()
-KINDS = "Inc. LLC Ltd GmbH AG Group Corp Technologies Systems Partners Holdings Bank Labs Solutions Capital Media Energy Insurance Consulting Services".split()
+KINDS = """Inc. LLC Ltd GmbH AG Group Corp Technologies Systems Partners Holdings Bank Labs Solutions Capital Media Energy Insurance Consulting Services
+ Agency Advisors Software Data Research Analytics Networks Motors Foods Airlines Logistics Pharma Brothers Industries Enterprises International
+ Ventures Realty Security Robotics Interactive Games Press Publishing Records Studios Hotels Stores Mutual Trust Securities Associates Company Co.
+ PLC Inc Corporation Corp. Limited Health Electronics Design Express Movers Builders Properties Finance Telecom Semiconductor Biotech Works Union""".split()
+PLACES = "American British European Canadian Australian National International Global World Northern Southern Western Eastern Central Royal First United".split()
+LINES = ["> ", ">", "> ", "| ", "## ", "** ", "// ", "?? ", "??? ", "!! ", ">> ", "*** ", "%% "]
 LEGAL = {"de": "GmbH AG KG GmbH&Co.KG e.V. SE".split(), "fr": "SA SARL SAS".split(), "es": "S.A. S.L. SA".split(), "it": "S.p.A. S.r.l. SpA".split(),
          "nl": "B.V. NV".split(), "pt": "Ltda. S.A. Lda".split(), "pl": ["Sp. z o.o.", "S.A."]}
 STREETS = {
     "en": ["{w} Street", "{w} St", "{w} Road", "{w} Rd", "{w} Avenue", "{w} Ave", "{w} Lane", "{w} Drive", "{w} Dr", "{w} Court", "{w} Way", "{w} Blvd", "{w} Place", "{w} Close", "{n}th Street", "W {n}th St", "Old {w} Road", "{w} Park", "Highway {n}", "{w} Creek Road", "{w} Terrace", "{w} Crescent", "{w} Hill"],
     "de": ["{w}straße", "{w}str.", "{w}weg", "{w}gasse", "{w}platz", "{W} Straße", "Am {w}", "An der {w}", "Im {w}", "{w}allee", "{w}ring", "{w}-{w}-Straße", "Unter den {w}"],
-    "fr": ["rue {w}", "rue de {w}", "rue du {w}", "avenue {w}", "avenue de la {w}", "boulevard {w}", "place {w}", "chemin de {w}", "quai {w}", "impasse {w}", "Rue {w}", "Avenue {w}", "Chemin {w}", "Cours {w}"],
-    "es": ["Calle {w}", "Calle de {w}", "C/ {w}", "Avenida {w}", "Avda. de {w}", "Plaza {w}", "Paseo de {w}", "Carrera {n}", "Camino {w}", "Ronda {w}"],
-    "it": ["Via {w}", "Via {w} {w}", "Viale {w}", "Piazza {w}", "Corso {w}", "Vicolo {w}", "Strada {w}", "Largo {w}", "Via del {w}", "Strada Statale {n}"],
+    "fr": ["rue des {w}", "Rue de la {w}", "avenue des {w}", "route de {w}", "allée des {w}", "rue {w}", "rue de {w}", "rue du {w}", "avenue {w}", "avenue de la {w}", "boulevard {w}", "place {w}", "chemin de {w}", "quai {w}", "impasse {w}", "Rue {w}", "Avenue {w}", "Chemin {w}", "Cours {w}"],
+    "es": ["Calle de los {w}", "Avenida de la {w}", "Travesía de {w}", "Calle {w}", "Calle de {w}", "C/ {w}", "Avenida {w}", "Avda. de {w}", "Plaza {w}", "Paseo de {w}", "Carrera {n}", "Camino {w}", "Ronda {w}"],
+    "it": ["Via dei {w}", "Via delle {w}", "Via della {w}", "Viale dei {w}", "Strada Provinciale {n}", "Via {w}", "Via {w} {w}", "Viale {w}", "Piazza {w}", "Corso {w}", "Vicolo {w}", "Strada {w}", "Largo {w}", "Via del {w}", "Strada Statale {n}"],
     "nl": ["{w}straat", "{w}laan", "{w}weg", "{w}plein", "{w}gracht", "{w}kade", "{w}hof", "{w}dreef"],
-    "pt": ["Rua {w}", "Rua de {w}", "Rua do {w}", "Avenida {w}", "Travessa {w}", "Praça {w}", "Estrada {w}", "Largo {w}", "Rua {w} {w}"],
+    "pt": ["Rua das {w}", "Rua dos {w}", "Avenida da {w}", "Rua {w}", "Rua de {w}", "Rua do {w}", "Avenida {w}", "Travessa {w}", "Praça {w}", "Estrada {w}", "Largo {w}", "Rua {w} {w}"],
     "pl": ["ul. {w}", "ul. {w}", "al. {w}", "os. {w}", "plac {w}", "ulica {w}", "{w}"],
-    "xx": ["{w}vej", "{w}gade", "{w}gatan", "{w}vägen", "{w}katu", "{w}tie", "{w} utca", "{w} u.", "{w} tér", "{w}veien", "{w}gata", "ulica {w}", "{w} ulica", "{w}ska", "Ul. {w}", "Calea {w}", "Strada {w}", "{w} Sokak", "Jalan {w}", "{w}u", "{w}ova", "{w} út", "Odos {w}", "{w}bakken", "{w}stræde", "Via {w}", "{w} puiestee", "{w}stígur", "{w}gränd"],
+    "xx": ["{w} u.", "{w} utca", "{w} út", "{w} tee", "{w} {w} utca", "nám. {w}", "Na {w}", "Pod {w}", "U {w}", "trg {w}", "{w} cesta", "{w}tie", "{w}stien", "Aleea {w}", "{w} Cad.", "{w} Mah.", "{w}vej", "{w}gade", "{w}gatan", "{w}vägen", "{w}katu", "{w}tie", "{w} utca", "{w} u.", "{w} tér", "{w}veien", "{w}gata", "ulica {w}", "{w} ulica", "{w}ska", "Ul. {w}", "Calea {w}", "Strada {w}", "{w} Sokak", "Jalan {w}", "{w}u", "{w}ova", "{w} út", "Odos {w}", "{w}bakken", "{w}stræde", "Via {w}", "{w} puiestee", "{w}stígur", "{w}gränd"],
 }
 
 
 LANGUAGES = {"en": "english", "de": "german", "fr": "french", "es": "spanish", "it": "italian", "nl": "dutch", "pt": "portuguese", "pl": "polish"}
+JOBS = """engineer lawyer analyst chef pilot editor trader nurse teacher economist driver designer manager director chairman president chairwoman consultant
+ recruiter accountant clerk agent broker researcher developer writer singer novelist founder owner intern executive spokesman spokeswoman representative
+ technician guard cashier programmer reporter photographer veteran employee officer strategist scientist""".split()
 TITLES = ["Mr.", "Mrs.", "Ms.", "Dr.", "Prof.", "Mr", "Mrs", "Miss", "Dr", "Herr", "Frau", "Mme", "M.", "Sr.", "Sra.", "Sig.", "Pan", "Pani", "Dhr.", "Mevr."]
 MADE = ["{w} {w} {V} {w} {w}.", "{W} {w} {V}.", "{V} {w} {w}", "{w} {V}, {w} {w}", "{W} {V} {w} {V} {w}.", "{w} {w} {V} {w}, {V} {w} {V}.", "{V}: {w} {w} {w}", "({V}) {w} {w}", "{W} {w}: {V}", "{w} \"{V}\" {w}", "{V} - {w} {w}", "{W}, {V}, {w} {w} {w}?", "{V}'s {w} {w}.", "{w} {w} {V}'s {w}", "{V} {w}", "{w} {V}"]
 
@@ -94,6 +102,10 @@ class Values:
 
     def last(self, language, lists=None):
         name = self.pick((lists or self.lists(language))[1])
+        if self.r.random() < 0.09:
+            # A surname that no list has, with the sounds of those that are on it.
+            other = self.pick((lists or self.lists(language))[1])
+            name = (name[: self.r.randrange(2, max(3, len(name)))] + other[max(1, len(other) // 2):]).replace("--", "-")
         roll = self.r.random()
         if roll < 0.02:
             return name + "-" + self.pick((lists or self.lists(language))[1])
@@ -124,6 +136,9 @@ class Values:
                 roll = r.random()
                 if language == "de" and roll < 0.3 or roll < 0.03:
                     words[at] = words[at].capitalize()
+                elif roll < 0.04:
+                    words[at - 1] += " " + r.choice(["Act", "Title", "Part", "War", "Chapter", "Section", "Phase", "Type", "Class", "Group", "Level", "Appendix"])
+                    words[at] = r.choice(["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XII", "A", "B", "2", "1A"])
                 elif roll < 0.06:
                     words[at] = r.choice([str(r.randrange(1, 3000)), f"{r.randrange(100)}%", f"{r.randrange(100)}.{r.randrange(100)}", "in " + str(r.randrange(1900, 2030)), "I", "I'm", "don't", "it's", "24/7", "ATM", "CEO", "CEOs", "PIN", "TV", "DVD", "VPN", "HR", "FAQ", "ID", "IT", "URLs", "USB", "PDF", "API", "No. 7", "3D"])
                 elif roll < 0.12:
@@ -173,6 +188,12 @@ class Values:
             lambda: f"{self.pick(WORDS).upper()}", lambda: "".join(self.r.choice("ABCDEFGHIKLMNOPRSTUVW") for _ in range(self.r.choice([3, 3, 4]))),
             lambda: f"University of {self.pick(self.towns)[0]}", lambda: f"{self.pick(self.towns)[0]} {self.r.choice(['University', 'Hospital', 'Bank', 'Airlines', 'Insurance', 'Council'])}", lambda: f"{self.coined()} {word()}", lambda: f"The {word()} {self.r.choice(['Group', 'Company', 'Trust', 'Foundation'])}",
             lambda: f"{word()}{self.pick(TAILS)}", lambda: f"{word()}{self.pick(TAILS)} {word()}",
+            lambda: f"{self.word('en').capitalize()}{self.word('en')}", lambda: f"{self.word('en').capitalize()}{self.word('en')}", lambda: f"{self.word('en').capitalize()}{self.word('en').capitalize()}",
+            lambda: f"{self.pick(PLACES)} {self.word('en').capitalize()} {self.pick(KINDS)}",
+            lambda: f"{self.word('en').capitalize()} {self.pick(KINDS)}", lambda: f"{last()} {self.word('en').capitalize()} {self.pick(KINDS)}", lambda: f"{self.pick(PLACES)} {word()}", lambda: f"{last()} {self.pick(KINDS)}",
+            lambda: f"{self.r.choice(['e', 'i', 'My', 'Go', 'Smart', 'Open', 'Pro'])}{self.word('en').capitalize()}", lambda: f"{self.coined()} {self.pick(KINDS)}, {self.r.choice(['Inc.', 'LLC', 'Ltd.'])}", lambda: f"{self.coined()}.{self.r.choice(['com', 'io', 'org', 'net'])}",
+            lambda: f"{self.r.choice(['Bank', 'Institute', 'Ministry', 'Department', 'College', 'Bureau', 'Office', 'Museum'])} of {self.r.choice([self.pick(self.towns)[0], word(), self.pick(self.countries)])}", lambda: f"{last()} {self.r.choice(['&', 'and'])} {self.r.choice(['Co.', 'Co', 'Company', 'Partners'])}",
+            lambda: f"{last()} {self.r.choice(['Brothers', 'Bros.', 'Bros'])}", lambda: f"{last()}'s", lambda: f"{self.first('en')}'s {self.word('en').capitalize()}", lambda: f"{self.coined()} {self.word('en').capitalize()} {self.pick(KINDS)}",
         ]
         return self.pick(forms)()
 
@@ -186,7 +207,15 @@ class Values:
             return self.pick(self.by_land[self.pick(self.codes)])[0]
         if roll < 0.69:
             return self.coined()
-        return self.pick(self.towns)[0]
+        town = self.pick(self.towns)[0]
+        if roll < 0.71:
+            return f"{town} {self.r.choice('CEKNSVWØ')}"
+        if roll < 0.73:
+            other = self.pick(self.towns)[0].split()[0]
+            return f"{town.split()[0]} {self.r.choice(['nad', 'sur', 'am', 'an der', 'de', 'di', 'del', 'upon', 'op', 'aan den', 'do', 'pod', 'la', 'v', 'im'])} {other}"
+        if roll < 0.75:
+            return f"{self.r.choice(['Bad', 'St.', 'Saint', 'San', 'Santa', 'Alt', 'Neu', 'Ober', 'Unter', 'Stara', 'Nowa', 'Le', 'La', 'El', 'Los', 'Port', 'Fort', 'North', 'South', 'West', 'East', 'New', 'Vila', 'Sint'])}{self.r.choice([' ', ' ', ' ', '-'])}{town}"
+        return town
 
     def street_name(self, language):
         kind = language if self.r.random() < 0.55 else self.pick(list(STREETS))
@@ -224,7 +253,7 @@ class Values:
         number = str(r.randrange(1, 200) if r.random() < 0.5 else r.randrange(1, 9999)) + (r.choice("abc") if r.random() < 0.06 else "")
         street, city = self.street_name(language), self.city(language)
         first = r.random() < (0.65 if language == "en" else 0.15)
-        line = f"{number} {street}" if first else f"{street} {number}" + ("." if r.random() < 0.05 else "")
+        line = f"{number} {street}" if first else f"{street} {number}" + ("." if r.random() < 0.1 else "")
         if r.random() < 0.18:
             line = f"{r.randrange(1, 99999)} {line}"
         if language == "fr" and r.random() < 0.6:
@@ -253,8 +282,6 @@ class Values:
 
     def value(self, slot, language):
         r = self.r
-        if slot == "Q_ADR":
-            return self.address(language).replace("\n", r.choice(["\n> ", "\n>", "\n> "])), "ADR"
         if slot.startswith("UPPER_"):
             value, label = self.value(slot[6:], language)
             return value.upper(), label
@@ -295,6 +322,8 @@ class Values:
             return str(r.randrange(1, 99)), None
         if slot == "TT":
             return " ".join(self.word("en").capitalize() for _ in range(r.choice([1, 2, 2, 3]))), None
+        if slot == "JOB":
+            return self.pick(JOBS), None
         if slot == "ZIP":
             return self.zip(), None
         if slot == "IP":
@@ -323,7 +352,20 @@ class Values:
             else:
                 text += match[0]
             at = match.end()
-        return text + template[at:], spans
+        return quoted(self.r, text + template[at:], spans)
+
+
+def quoted(r, text, spans):
+    """Now and then a text with marks before each of its lines, as in answers to mails."""
+    if "\n" not in text or r.random() > 0.08:
+        return text, spans
+    mark = r.choice(LINES)
+    out, places = mark, []
+    for c in text:
+        places.append(len(out))
+        out += c + (mark if c == "\n" else "")
+    places.append(len(out))
+    return out, [[places[s], places[e - 1] + 1, label] for s, e, label in spans]
 
 
 def templates(folder):

@@ -174,7 +174,7 @@ fn main() {
         for at in &order {
             let run = &runs[*at];
             // Each time a part of the features is left out, so that no few of them decide.
-            let masks: Vec<u64> = run.rows.iter().map(|_| random.next() | random.next() | random.next()).collect();
+            let masks: Vec<u64> = run.rows.iter().map(|_| random.next() | random.next()).collect();
             let kept = |rows: &[u32; FEATURES], mask: u64| {
                 rows.iter().enumerate().filter(move |(at, _)| mask >> at & 1 == 1).map(|(_, r)| *r as usize).collect::<Vec<_>>()
             };

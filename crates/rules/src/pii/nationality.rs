@@ -3,7 +3,7 @@
 use bartizan_core::{Confidence, Detector, Reference, Severity, Span};
 
 use super::entity::{Entity, EntityDetector, Match, Places};
-use super::words::word_ending;
+use super::words::{any_at, word_ending};
 use crate::tape::{Class, Tape, word_starts};
 use crate::{RulesError, Settings};
 
@@ -19,7 +19,7 @@ static ENTITY: Entity = Entity {
     references: &[Reference::new("OWASP-LLM", "LLM02"), Reference::new("CWE", "CWE-359")],
     places: Places::Word(Class::UPPER.or(Class::LOWER)),
     longest: 24,
-    ahead: 2,
+    ahead: 26,
     find,
 };
 
@@ -57,10 +57,43 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
     if tape.at(end).is_some_and(|b| Class::WORD.has(b) || b >= 128 || b == b'-') {
         return None;
     }
+    if begins_name(tape, end) {
+        return None;
+    }
     let word = tape.slice(Span::new(at, end)).to_ascii_lowercase();
     // A plural is the same group.
     let known = is_group(&word) || word.strip_suffix(b"s").is_some_and(|w| !w.ends_with(b"s") && is_group(w));
     known.then_some(Match::new(end, Confidence::Medium))
+}
+
+/// Words behind a group that are no part of a name with it, though they may be capitalised.
+const AFTER: [&[u8]; 14] = [
+    b"president",
+    b"prime",
+    b"minister",
+    b"king",
+    b"queen",
+    b"ambassador",
+    b"embassy",
+    b"government",
+    b"army",
+    b"navy",
+    b"language",
+    b"citizen",
+    b"national",
+    b"passport",
+];
+
+/// True where a capitalised word goes on: `Czech Republic`, `British Airways` and `American Red Cross` are names.
+fn begins_name(tape: &Tape<'_>, end: usize) -> bool {
+    tape.at(end) == Some(b' ')
+        && tape.at(end + 1).is_some_and(|b| b.is_ascii_uppercase())
+        && tape.at(end + 2).is_some_and(|b| b.is_ascii_lowercase())
+        && any_at(tape, end + 1, &AFTER).is_none()
+        && {
+            let next = tape.run(end + 1, end + 25, Class::UPPER.or(Class::LOWER));
+            !is_group(&tape.slice(Span::new(end + 1, next)).to_ascii_lowercase())
+        }
 }
 
 fn is_group(word: &[u8]) -> bool {

@@ -42,6 +42,19 @@ const BEFORE: [&[u8]; 24] = [
     b"rufnummer",
 ];
 
+/// Words that make a number with a trunk zero one of telephones.
+const OWN: [&[u8]; 9] = [
+    b"my number",
+    b"registered",
+    b"number is",
+    b"contact",
+    b"meine nummer",
+    "mi número".as_bytes(),
+    "mon numéro".as_bytes(),
+    b"mio numero",
+    b"ring me",
+];
+
 /// Words that name the line a number belongs to.
 const AFTER: [&[u8]; 7] = [b"office", b"fax", b"mobile", b"cell", b"phone", b"work", b"home"];
 
@@ -226,8 +239,14 @@ fn national(tape: &Tape<'_>, at: usize) -> Option<Match> {
     let trunk = digits.first() == Some(&b'0') && (9..=11).contains(&digits.len());
     let grouped = (2..=5).contains(&count) && lengths.iter().all(|n| *n >= 2) && (7..=12).contains(&digits.len());
     let plain = count == 1 && (9..=12).contains(&digits.len());
+    // Four digits at most in a group, and three groups or more: written so that somebody can dial it.
+    let dialled = trunk
+        && digits.get(1).is_some_and(|d| *d != b'0')
+        && (3..=5).contains(&count)
+        && lengths.iter().all(|n| (2..=4).contains(n))
+        && matches!(separator, Some(b' ' | b'-' | b'/'));
     let announced = match (trunk, grouped, plain) {
-        (true, true, _) => near(FAR),
+        (true, true, _) => dialled || near(FAR) || word_before(tape, at, NEAR, &OWN, true),
         (_, true, _) | (_, _, true) => near(NEAR),
         _ => false,
     };

@@ -4,7 +4,7 @@ use bartizan_core::{Confidence, Detector, Reference, Severity};
 
 use super::entity::{Entity, EntityDetector, Match, Places};
 use super::words::word_ending;
-use crate::tape::{Class, Tape, word_starts};
+use crate::tape::{Class, Tape, word_before, word_starts};
 use crate::{RulesError, Settings};
 
 const NAMES: [&[u8]; 20] = [
@@ -30,6 +30,21 @@ const NAMES: [&[u8]; 20] = [
     b"pocztowy",
 ];
 
+/// Words that name postal codes and nothing else.
+const FULL: [&[u8]; 9] = [
+    b"zip code",
+    b"zipcode",
+    b"zip codes",
+    b"postal code",
+    b"postcode",
+    b"postleitzahl",
+    b"code postal",
+    "código postal".as_bytes(),
+    b"kod pocztowy",
+];
+/// How far before a code such a word may start, in bytes.
+const NEAR: usize = 48;
+
 static ENTITY: Entity = Entity {
     id: "pii/zip-code",
     name: "ZIP_CODE",
@@ -53,10 +68,15 @@ pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
 
 fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
     let first = tape.at(at)?;
-    if !(first.is_ascii_digit() || first.is_ascii_uppercase()) || !word_starts(tape, at) || !is_named(tape, at) {
+    if !(first.is_ascii_digit() || first.is_ascii_uppercase()) || !word_starts(tape, at) {
         return None;
     }
     let end = if first.is_ascii_digit() { digits(tape, at) } else { letters(tape, at) }?;
+    // Further from the word only a code of its usual length counts.
+    let usual = !first.is_ascii_digit() || matches!(end - at, 5 | 10);
+    if !(is_named(tape, at) || usual && word_before(tape, at, NEAR, &FULL, true)) {
+        return None;
+    }
     let ends = match tape.at(end) {
         Some(b) if Class::WORD.has(b) => false,
         Some(b'-' | b'.' | b',' | b'/') => !tape.at(end + 1).is_some_and(|b| Class::ALNUM.has(b)),

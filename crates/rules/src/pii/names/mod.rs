@@ -74,8 +74,8 @@ fn tokens(text: &str) -> Vec<Token> {
     token::tokens(text, |hash| GAZETTEER.classes(hash))
 }
 
-/// The names in a text.
-fn names(text: &str, mut found: impl FnMut(Name)) {
+/// The names in a text, with the postal codes next to towns.
+fn names(text: &str, mut found: impl FnMut(Name, Option<Span>)) {
     let weights = Frozen::new(MODEL);
     let mut from = 0;
     while from < text.len() {
@@ -86,9 +86,10 @@ fn names(text: &str, mut found: impl FnMut(Name)) {
         let all = tokens(part);
         let tags = model::tag(&all, &weights);
         for name in spans::names(&all, &tags) {
+            let postal = if name.kind == Kind::Location { spans::postal(&all, &name) } else { None };
             let name = Name { start: name.start + start, end: name.end + start, ..name };
             if (from..to).contains(&name.start) {
-                found(name);
+                found(name, postal.map(|(from, to)| Span::new(from + start, to + start)));
             }
         }
         from = to;
@@ -125,9 +126,12 @@ impl Detector for Names {
 
     fn inspect(&self, subject: &Subject<'_>, _: &Limits, out: &mut Sink<'_>) {
         for text in subject.views(self.views()) {
-            names(&text.text, |name| {
+            names(&text.text, |name, postal| {
                 let (rule, entity) = name.kind.rule();
                 out.report(Report::new(rule, text, Span::new(name.start, name.end)).entity(entity));
+                if let Some(span) = postal {
+                    out.report(Report::new(rule, text, span).entity("ZIP_CODE"));
+                }
             });
         }
     }

@@ -96,6 +96,59 @@ pub(crate) fn names(all: &[Token], tags: &[usize]) -> Vec<Name> {
     found.into_iter().filter(|(name, strong)| *strong && is_told(all, name)).map(|(name, _)| name).collect()
 }
 
+/// The postal code next to a town, in front of it or behind, if there is one: `10115 Berlin`, `Austin, TX 78701`.
+pub(crate) fn postal(all: &[Token], name: &Name) -> Option<(usize, usize)> {
+    let (first, behind) = (all.partition_point(|t| t.start < name.start), all.partition_point(|t| t.start < name.end));
+    let close = |a: &Token, b: &Token| b.start.saturating_sub(a.end) <= 2;
+    let ends = |token: &Token, next: Option<&Token>| {
+        // Of a longer number, an amount or a code it would be a part.
+        next.is_none_or(|n| n.start > token.end || matches!(n.shape, Shape::Stop | Shape::Comma | Shape::Opening | Shape::Line | Shape::Other))
+    };
+    let mut after = all.get(behind..).unwrap_or_default().iter().peekable();
+    let town = all.get(behind.checked_sub(1)?)?;
+    let mut last = town;
+    if let Some(comma) = after.next_if(|t| t.shape == Shape::Comma && t.start == town.end) {
+        last = comma;
+    }
+    if let Some(state) = after.next_if(|t| t.shape == Shape::Capitals && t.end - t.start == 2 && close(last, t)) {
+        last = state;
+        if let Some(comma) = after.next_if(|t| t.shape == Shape::Comma && t.start == state.end) {
+            last = comma;
+        }
+    }
+    let rest: Vec<&Token> = after.take(3).collect();
+    match rest.as_slice() {
+        [code, hyphen, four, ..]
+            if close(last, code)
+                && code.shape == Shape::FiveDigits
+                && hyphen.shape == Shape::Hyphen
+                && four.shape == Shape::FourDigits
+                && hyphen.end == four.start =>
+        {
+            return Some((code.start, four.end));
+        }
+        [code, next @ ..] if close(last, code) && code.shape == Shape::FiveDigits && ends(code, next.first().copied()) => {
+            return Some((code.start, code.end));
+        }
+        [one, two, next @ ..]
+            if close(last, one)
+                && one.shape == Shape::LettersAndDigits
+                && two.shape == Shape::LettersAndDigits
+                && matches!(one.end - one.start, 2..=4)
+                && two.end - two.start == 3
+                && two.start == one.end + 1
+                && ends(two, next.first().copied()) =>
+        {
+            return Some((one.start, two.end));
+        }
+        _ => {}
+    }
+    let code = all.get(first.checked_sub(1)?)?;
+    let before = first.checked_sub(2).and_then(|at| all.get(at));
+    let free = before.is_none_or(|b| b.end < code.start || matches!(b.shape, Shape::Line | Shape::Opening));
+    (code.shape == Shape::FiveDigits && free && name.start == code.end + 1).then_some((code.start, code.end))
+}
+
 /// True where there is more to go by than the name: words around it, or its own parts. `Paris` as the whole value of a
 /// field is a place, a person or a product.
 fn is_told(all: &[Token], name: &Name) -> bool {

@@ -107,14 +107,18 @@ const LONGEST: usize = 30;
 const NEAR: usize = 5;
 const NEAR_BYTES: usize = 24;
 
+/// Most marks before a quoted line.
+const QUOTE: usize = 8;
+
 /// How far the words are that tell what a name is, in bytes.
 pub(crate) const TOLD_BY: usize = 36;
 
 /// Small words inside names, firms and addresses.
-const LINKS: [&str; 40] = [
+const LINKS: [&str; 61] = [
     "de", "du", "des", "la", "le", "les", "del", "della", "dello", "di", "da", "do", "dos", "das", "e", "y", "et",
     "und", "and", "of", "the", "van", "von", "der", "den", "zu", "zum", "ten", "ter", "al", "el", "bin", "ibn", "am",
-    "an", "im", "i", "bis", "d", "l",
+    "an", "im", "i", "bis", "d", "l", "dei", "delle", "degli", "dell", "nad", "pod", "sur", "sous", "lès", "aan",
+    "op", "upon", "sul", "los", "las", "u", "út", "ut", "tee", "nel", "na",
 ];
 
 /// Mixes a value into a hash.
@@ -210,10 +214,19 @@ pub(crate) fn tokens(text: &str, classes: impl Fn(u32) -> u8) -> Vec<Token> {
         }
         if !c.is_alphanumeric() {
             let shape = mark(c);
+            let mut end = start + c.len_utf8();
+            let mut word = mix(3, u32::from(c));
+            // Quoted lines: what is cited goes on behind the marks.
+            let quote = if c == '\n' { quote_after(text, end) } else { None };
+            if let Some((mark, bytes)) = quote {
+                word = mix(4, mark);
+                end += bytes;
+                while chars.next_if(|(at, _)| *at < end).is_some() {}
+            }
             all.push(Token {
                 start,
-                end: start + c.len_utf8(),
-                word: mix(3, u32::from(c)),
+                end,
+                word,
                 shape,
                 classes: 0,
                 suffix: 0,
@@ -248,6 +261,20 @@ pub(crate) fn tokens(text: &str, classes: impl Fn(u32) -> u8) -> Vec<Token> {
     }
     ask(text, &mut all);
     all
+}
+
+/// The marks that quote a line, from `at` on: the first of them, and how many bytes they have. One alone may be that of
+/// a list, but for `>` and `|`.
+fn quote_after(text: &str, at: usize) -> Option<(u32, usize)> {
+    let rest = text.as_bytes().get(at..)?;
+    let first = *rest.first()?;
+    let bytes = rest.iter().take(QUOTE).take_while(|b| **b == first).count();
+    let quotes = match first {
+        b'>' | b'|' => true,
+        b'#' | b'?' | b'*' | b'%' | b'!' | b'/' | b'~' | b';' => bytes > 1,
+        _ => false,
+    };
+    quotes.then_some((u32::from(first), bytes))
 }
 
 /// True where a token may be a name by itself.
@@ -317,14 +344,26 @@ fn is_code(text: &str, token: &Token) -> bool {
     let at = |i: Option<usize>| i.and_then(|i| bytes.get(i)).copied().unwrap_or(b' ');
     let (before, behind) = (at(token.start.checked_sub(1)), at(Some(token.end)));
     let dotted = |dot: u8, next: u8| dot == b'.' && next.is_ascii_alphanumeric() && token.end - token.start > 2;
-    // Capitals and digits joined by hyphens are codes of orders, parts and keys.
-    let joined = matches!(token.shape, Shape::Capitals | Shape::LettersAndDigits) && (before == b'-' || behind == b'-');
+    // Capitals and digits joined by hyphens are codes of orders, parts and keys, but for names of two parts.
+    let joined = matches!(token.shape, Shape::Capitals | Shape::LettersAndDigits)
+        && (before == b'-' || behind == b'-')
+        && !(token.classes & (class::FIRST | class::LAST | class::CITY) != 0 && is_double_name(bytes, token));
     joined
         || matches!(before, b'@' | b'/' | b'\\' | b'_')
         || matches!(behind, b'@' | b'_')
         || behind == b':' && at(Some(token.end + 1)) == b'/'
         || dotted(behind, at(Some(token.end + 1)))
         || dotted(before, at(token.start.checked_sub(2)))
+}
+
+/// True where the parts that hyphens join are all letters, and long enough for names: `ANNE-MARIE`, `SAINT-DENIS`.
+fn is_double_name(bytes: &[u8], token: &Token) -> bool {
+    let from = token.start.saturating_sub(LONGEST);
+    let before = bytes.get(from..token.start).unwrap_or_default();
+    let behind = bytes.get(token.end..).unwrap_or_default();
+    let part = |b: &&u8| b.is_ascii_alphanumeric() || **b == b'-' || **b >= 128;
+    let mut joined = before.iter().rev().take_while(part).chain(behind.iter().take(LONGEST).take_while(part));
+    token.end - token.start >= 3 && joined.all(|b| !b.is_ascii_digit() && !b.is_ascii_lowercase())
 }
 
 /// Marks the tokens that the model is asked about, and gives them their parts.
