@@ -141,17 +141,8 @@ pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
 /// Titles that are words or initials as often.
 const DOUBTFUL: [&[u8]; 11] = [b"M.", b"Me", b"Don", b"Pan", b"Bay", b"Dom", b"Dona", b"Dame", b"Fr.", b"Sir", b"Hon."];
 /// Words that announce a title: `Title: Dr`, `my salutation should be Mrs`.
-const ANNOUNCE: [&[u8]; 9] = [
-    b"title",
-    b"titles",
-    b"titel",
-    b"titre",
-    b"titolo",
-    "título".as_bytes(),
-    b"salutation",
-    b"anrede",
-    b"honorific",
-];
+const ANNOUNCE: [&[u8]; 9] =
+    [b"title", b"titles", b"titel", b"titre", b"titolo", "título".as_bytes(), b"salutation", b"anrede", b"honorific"];
 /// How far before a title such a word may start, in bytes.
 const NEAR: usize = 40;
 

@@ -102,7 +102,10 @@ pub(crate) fn postal(all: &[Token], name: &Name) -> Option<(usize, usize)> {
     let close = |a: &Token, b: &Token| b.start.saturating_sub(a.end) <= 2;
     let ends = |token: &Token, next: Option<&Token>| {
         // Of a longer number, an amount or a code it would be a part.
-        next.is_none_or(|n| n.start > token.end || matches!(n.shape, Shape::Stop | Shape::Comma | Shape::Opening | Shape::Line | Shape::Other))
+        next.is_none_or(|n| {
+            n.start > token.end
+                || matches!(n.shape, Shape::Stop | Shape::Comma | Shape::Opening | Shape::Line | Shape::Other)
+        })
     };
     let mut after = all.get(behind..).unwrap_or_default().iter().peekable();
     let town = all.get(behind.checked_sub(1)?)?;
@@ -127,7 +130,9 @@ pub(crate) fn postal(all: &[Token], name: &Name) -> Option<(usize, usize)> {
         {
             return Some((code.start, four.end));
         }
-        [code, next @ ..] if close(last, code) && code.shape == Shape::FiveDigits && ends(code, next.first().copied()) => {
+        [code, next @ ..]
+            if close(last, code) && code.shape == Shape::FiveDigits && ends(code, next.first().copied()) =>
+        {
             return Some((code.start, code.end));
         }
         [one, two, next @ ..]

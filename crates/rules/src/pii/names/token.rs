@@ -117,8 +117,8 @@ pub(crate) const TOLD_BY: usize = 36;
 const LINKS: [&str; 61] = [
     "de", "du", "des", "la", "le", "les", "del", "della", "dello", "di", "da", "do", "dos", "das", "e", "y", "et",
     "und", "and", "of", "the", "van", "von", "der", "den", "zu", "zum", "ten", "ter", "al", "el", "bin", "ibn", "am",
-    "an", "im", "i", "bis", "d", "l", "dei", "delle", "degli", "dell", "nad", "pod", "sur", "sous", "lès", "aan",
-    "op", "upon", "sul", "los", "las", "u", "út", "ut", "tee", "nel", "na",
+    "an", "im", "i", "bis", "d", "l", "dei", "delle", "degli", "dell", "nad", "pod", "sur", "sous", "lès", "aan", "op",
+    "upon", "sul", "los", "las", "u", "út", "ut", "tee", "nel", "na",
 ];
 
 /// Mixes a value into a hash.
@@ -223,17 +223,7 @@ pub(crate) fn tokens(text: &str, classes: impl Fn(u32) -> u8) -> Vec<Token> {
                 end += bytes;
                 while chars.next_if(|(at, _)| *at < end).is_some() {}
             }
-            all.push(Token {
-                start,
-                end,
-                word,
-                shape,
-                classes: 0,
-                suffix: 0,
-                prefix: 0,
-                asked: false,
-                strong: false,
-            });
+            all.push(Token { start, end, word, shape, classes: 0, suffix: 0, prefix: 0, asked: false, strong: false });
             continue;
         }
         let mut end = start + c.len_utf8();
