@@ -696,6 +696,9 @@ pub(crate) struct CaseArgs {
 pub(crate) enum RecordCommand {
     /// Open what is recorded of an event or exchange. That it was opened, by which role and why, is recorded first.
     Unseal(UnsealArgs),
+    /// Decrypt what the operator `encrypt` has put in place of a value. That it was, by which role and why, is recorded
+    /// first.
+    Reveal(RevealArgs),
     /// Make what is recorded of a tenant unreadable for good by destroying its keys. That is recorded.
     Erase(EraseArgs),
     /// Make the key of a role that may unseal: the key goes to a new file, its configuration to standard output.
@@ -731,6 +734,26 @@ pub(crate) struct UnsealArgs {
     /// How
     #[arg(long, value_enum, default_value = "trace")]
     pub(crate) format: UnsealFormat,
+    /// Evidence store [default: the configured one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevealArgs {
+    /// The token, with its brackets: [CREDIT_CARD:enc:...]
+    pub(crate) token: String,
+    /// Whose
+    #[arg(long, default_value = "default")]
+    pub(crate) tenant: String,
+    /// Why; it goes on record
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Key of a role in the configuration: file:PATH or env:NAME
+    #[arg(long, value_name = "REF", value_parser = secret)]
+    pub(crate) role_key: SecretRef,
     /// Evidence store [default: the configured one]
     #[arg(long, value_name = "FILE")]
     pub(crate) store: Option<PathBuf>,

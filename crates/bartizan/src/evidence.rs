@@ -2,15 +2,15 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bartizan_core::{ChainStore, EventStore, SealedStore};
+use bartizan_core::{ChainStore, EventStore, SealedStore, VaultStore};
 use bartizan_gateway::SecretRef;
 use bartizan_guard::{Keeper, RecordMode, Recorder, Vault, days_ago, forget};
 use bartizan_sign::{ExecMaster, LocalMaster, Master, NoteKey};
-use bartizan_store::SqliteStore;
+use bartizan_store::{SqliteStore, SqliteVault, vault_path};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -72,13 +72,28 @@ pub(crate) fn vault(config: &Config, store: Arc<dyn SealedStore>) -> anyhow::Res
     Ok(master(config)?.map(|master| Arc::new(Vault::new(store, master, config.record.clone()))))
 }
 
-/// What records for the gateway.
-pub(crate) fn recorder(config: &Config, store: &Arc<SqliteStore>) -> anyhow::Result<Recorder> {
+/// What records for the gateway. Pseudonyms are kept where there is a key that lasts, else in memory.
+pub(crate) async fn recorder(config: &Config, store: &Arc<SqliteStore>) -> anyhow::Result<Recorder> {
     let recorder = Recorder::new(Arc::clone(store) as Arc<dyn EventStore>)?;
-    Ok(match vault(config, Arc::clone(store) as Arc<dyn SealedStore>)? {
-        Some(vault) => recorder.with_vault(vault),
-        None => recorder,
-    })
+    let Some(vault) = vault(config, Arc::clone(store) as Arc<dyn SealedStore>)? else { return Ok(recorder) };
+    let recorder = recorder.with_vault(vault);
+    if config.store.path == ":memory:" {
+        return Ok(recorder);
+    }
+    let pseudonyms = Arc::new(SqliteVault::open(&vault_path(Path::new(&config.store.path))).await?);
+    tokio::spawn(expire(Arc::downgrade(&pseudonyms)));
+    Ok(recorder.with_pseudonyms(pseudonyms))
+}
+
+/// Takes pseudonyms away whose time is over.
+async fn expire(pseudonyms: Weak<SqliteVault>) {
+    while let Some(pseudonyms) = pseudonyms.upgrade() {
+        if let Err(error) = pseudonyms.vault_expire(jiff::Timestamp::now().as_millisecond()).await {
+            tracing::error!(%error, "pseudonyms whose time is over cannot be taken away");
+        }
+        drop(pseudonyms);
+        tokio::time::sleep(RETENTION).await;
+    }
 }
 
 /// The key that signs checkpoints.

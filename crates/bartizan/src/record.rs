@@ -7,13 +7,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use bartizan_core::{SealedStore, TenantId};
+use bartizan_core::{SealedStore, TenantId, VaultStore as _};
 use bartizan_gateway::SecretRef;
-use bartizan_guard::{erase, trace, unseal};
+use bartizan_guard::{erase, reveal, trace, unseal};
 use bartizan_sign::{Secret, hex, unhex};
-use bartizan_store::SqliteStore;
+use bartizan_store::{SqliteStore, SqliteVault, vault_path};
 
-use crate::cli::{EraseArgs, RecordCommand, UnsealArgs, UnsealFormat};
+use crate::cli::{EraseArgs, RecordCommand, RevealArgs, UnsealArgs, UnsealFormat};
 use crate::config::{self, Config};
 use crate::problem::Problem;
 use crate::{DONE, evidence};
@@ -22,6 +22,7 @@ use crate::{DONE, evidence};
 pub(crate) fn run(command: &RecordCommand) -> anyhow::Result<u8> {
     match command {
         RecordCommand::Unseal(args) => block_on(unsealed(args)),
+        RecordCommand::Reveal(args) => block_on(revealed(args)),
         RecordCommand::Erase(args) => block_on(erased(args)),
         RecordCommand::Role { name, file } => role(name, file),
     }
@@ -89,6 +90,24 @@ async fn unsealed(args: &UnsealArgs) -> anyhow::Result<u8> {
     Ok(DONE)
 }
 
+async fn revealed(args: &RevealArgs) -> anyhow::Result<u8> {
+    let config = config::load(&args.config, &[])?.config;
+    let (tenant, reason) = (TenantId::authenticated(&args.tenant)?, reason(&args.reason)?);
+    let role = role_of(&config, &args.role_key)?;
+    let store = shared(&config, args.store.as_ref()).await?;
+    let vault = evidence::vault(&config, Arc::clone(&store) as Arc<dyn SealedStore>)?
+        .ok_or_else(|| Problem::new("there is no `record.master_key`, so nothing can be decrypted"))?;
+    let value = reveal(store.as_ref(), &vault, &tenant, &args.token, (&actor(), &role), reason).await?;
+    drop(vault);
+    close(store).await;
+    let value = value.ok_or_else(|| {
+        Problem::new(format!("the token was not made for tenant `{tenant}`, or with a key that is gone"))
+            .help("give all of it, with its brackets: '[CREDIT_CARD:enc:...]'")
+    })?;
+    writeln!(std::io::stdout().lock(), "{value}")?;
+    Ok(DONE)
+}
+
 /// The role whose key this is.
 pub(crate) fn role_of(config: &Config, key: &SecretRef) -> anyhow::Result<String> {
     let key = key.resolve().map_err(|why| Problem::new(format!("--role-key: {why}")))?;
@@ -120,6 +139,13 @@ async fn erased(args: &EraseArgs) -> anyhow::Result<u8> {
     let store = shared(&config, args.store.as_ref()).await?;
     let gone = erase(store.as_ref(), &tenant, args.before.as_deref(), &actor(), reason).await?;
     close(store).await;
+    // Their key is gone with the others; what cannot be opened need not be kept.
+    let pseudonyms = vault_path(args.store.as_deref().unwrap_or(Path::new(&config.store.path)));
+    if args.before.is_none() && pseudonyms.exists() {
+        let pseudonyms = SqliteVault::open(&pseudonyms).await?;
+        pseudonyms.vault_forget(&tenant).await?;
+        pseudonyms.close().await;
+    }
     let mut out = std::io::stdout().lock();
     writeln!(out, "tenant `{tenant}`: {} keys destroyed, {} recorded bodies are gone", gone.keys, gone.contents)?;
     Ok(DONE)

@@ -89,7 +89,7 @@ async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8>
     let Next { settings, guard, profiles, digest, candidate, watched, .. } = next;
     let running = telemetry::traces(&settings.telemetry)?;
     let store = Arc::new(open(config).await?);
-    let recorder = evidence::recorder(config, &store)?;
+    let recorder = evidence::recorder(config, &store).await?;
     let background = evidence::background(config, &store)?;
     let sinks = Sinks::new(&config.sink).map_err(|error| Problem::new(error.to_string()))?;
     let mode = guard.mode();
@@ -145,6 +145,11 @@ fn greet(config: &Config, address: &str, mode: Mode, rules: usize) -> std::io::R
     writeln!(out, "  OpenAI clients:    base URL http://{address}/v1")?;
     writeln!(out, "  Anthropic clients: base URL http://{address}")?;
     writeln!(out, "  state:             http://{address}/readyz and /metrics; evidence in {}", config.store.path)?;
+    let pseudonyms =
+        config.guard().policy.operator.iter().any(|row| row.operator == bartizan_policy::Operator::Pseudonym);
+    if pseudonyms && config.record.master_key.is_none() {
+        writeln!(out, "  pseudonyms:        in memory only, gone with a restart: `record.master_key` keeps them")?;
+    }
     out.flush()
 }
 

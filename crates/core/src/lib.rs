@@ -35,6 +35,7 @@ pub mod sealed;
 pub mod store;
 pub mod subject;
 pub mod tenant;
+pub mod vault;
 pub mod verdict;
 pub mod view;
 
@@ -61,5 +62,6 @@ pub use store::{
 };
 pub use subject::{Context, Kind, Profile, Scores, Subject};
 pub use tenant::{Principal, TenantId, TenantNameError};
+pub use vault::{VaultEntry, VaultStore};
 pub use verdict::{Action, Mode, Verdict};
 pub use view::{OffsetMap, Segment, View, ViewText, Views};

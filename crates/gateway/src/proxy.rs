@@ -27,7 +27,7 @@ use crate::head::{check_head, check_rest, reply_headers};
 use crate::lapse::excepted;
 use crate::pressure;
 use crate::settings::{Dialect, OnBlock};
-use crate::shared::{Asked, InFlight, Live, Shared, append, kept, know};
+use crate::shared::{Asked, InFlight, Live, Shared, append, conversation_of, keep_pseudonyms, kept, know};
 use crate::stored::Question;
 use crate::stream;
 use crate::surface::Surface;
@@ -195,6 +195,8 @@ async fn converse(
     know(shared, &admitted.principal.tenant).await?;
     let record = Record::start(admitted.principal, &route, &live.guard);
     parsed.except(excepted(shared, &live, &record.principal, &route));
+    let conversation = conversation_of(shared, &live, &record.principal, &parsed).await?;
+    parsed.converse(conversation.clone());
 
     let checked = check(shared, &live, parsed, ReplyContext::default(), target, &record.principal.tenant).await?;
     let settled = settle(shared, &record, checked);
@@ -211,6 +213,7 @@ async fn converse(
         }
         return Ok(blocked(&live, &surface, &settled.meta, settled.meta.stream, &record.request_event));
     };
+    keep_pseudonyms(shared, &live, &record.principal, conversation.as_ref(), permitted.get()).await?;
     if let Some(charge) = &mut charge {
         charge.sent();
     }
@@ -242,6 +245,7 @@ async fn converse(
         record,
         model,
         context,
+        conversation,
         resume_after: None,
         target,
         in_flight,
@@ -306,6 +310,8 @@ async fn fetch(
         record,
         model: String::new(),
         context: settled.context,
+        // There is no request to tell it from.
+        conversation: None,
         resume_after: question.after,
         target,
         in_flight,
@@ -570,6 +576,7 @@ async fn whole_reply(
     let who = &asked.record.principal;
     parsed.contain(&shared.access.contained(&who.tenant), &who.key);
     parsed.except(excepted(shared, &asked.live, who, &asked.record.route));
+    parsed.converse(asked.conversation.clone());
     let checked = check(shared, &asked.live, parsed, asked.context.clone(), asked.target, &who.tenant).await?;
     let mut settled = settle(shared, &asked.record, checked);
     settled.event.model.clone_from(&asked.model);

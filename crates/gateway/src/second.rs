@@ -52,7 +52,10 @@ impl Seconds {
         }
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let (guard, live) = (Arc::clone(guard), Arc::clone(live));
-        Some(Second { guard, live, parsed: parsed.clone(), context: context.clone(), target, place })
+        let mut parsed = parsed.clone();
+        // A candidate makes no pseudonyms in a conversation that goes on without it.
+        parsed.converse(None);
+        Some(Second { guard, live, parsed, context: context.clone(), target, place })
     }
 }
 

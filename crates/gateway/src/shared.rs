@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
-use bartizan_core::{Direction, Event, Protocol, TenantId};
-use bartizan_guard::{Guard, Kept, Recorder, ReplyContext, Request as Record};
+use bartizan_core::{Direction, Event, Exchange, Principal, Protocol, TenantId};
+use bartizan_guard::{Conversation, Guard, Kept, Parsed, Recorder, ReplyContext, Request as Record};
 use bartizan_wire::ErrorKind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
@@ -150,6 +150,8 @@ pub(crate) struct Asked {
     pub(crate) record: Record,
     pub(crate) model: String,
     pub(crate) context: ReplyContext,
+    /// Whose pseudonyms are restored in the reply.
+    pub(crate) conversation: Option<Arc<Conversation>>,
     /// Number of the last event of a stream that the caller has already.
     pub(crate) resume_after: Option<u64>,
     pub(crate) target: usize,
@@ -164,6 +166,34 @@ pub(crate) async fn know(shared: &Shared, tenant: &TenantId) -> Result<(), Failu
     shared.recorder.know(tenant).await.map_err(|error| {
         tracing::error!(%error, "cannot open a tenant's keys");
         unrecorded()
+    })
+}
+
+/// Finds the conversation that a request belongs to, where the guard has operators.
+pub(crate) async fn conversation_of(
+    shared: &Shared,
+    live: &Live,
+    who: &Principal,
+    parsed: &Parsed,
+) -> Result<Option<Arc<Conversation>>, Failure> {
+    shared.recorder.converse(&live.guard, who, parsed).await.map_err(|error| {
+        tracing::error!(%error, "cannot open what is known of a conversation");
+        Failure::new(ErrorKind::Unavailable, "vault", "the conversation cannot be opened; try again later")
+    })
+}
+
+/// Keeps the pseudonyms of a request before it goes on: without them its reply could not be restored.
+pub(crate) async fn keep_pseudonyms(
+    shared: &Shared,
+    live: &Live,
+    who: &Principal,
+    conversation: Option<&Arc<Conversation>>,
+    passed: &Exchange,
+) -> Result<(), Failure> {
+    let Some(conversation) = conversation else { return Ok(()) };
+    shared.recorder.keep_pseudonyms(&live.guard, conversation, who, passed).await.map_err(|error| {
+        tracing::error!(%error, "pseudonyms cannot be kept");
+        Failure::new(ErrorKind::Unavailable, "vault", "the conversation cannot be kept; try again later")
     })
 }
 

@@ -75,6 +75,7 @@ async fn run(
         refusal,
     );
     stream.except(excepted(&shared, &asked.live, &asked.record.principal, &asked.record.route));
+    stream.converse(asked.conversation.clone());
     if let Some(number) = asked.resume_after {
         stream.resume_after(number);
     }

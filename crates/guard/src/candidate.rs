@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bartizan_core::{CoverageStatus, Finding, Source, Verdict};
+use bartizan_core::{CoverageStatus, Direction, Finding, Source, Verdict};
 use bartizan_policy::{Cause, Refusal, Table};
 
 use crate::guard::Guard;
@@ -32,10 +32,10 @@ impl Default for Compared {
 }
 
 impl Compared {
-    /// Adds what both say of one finding in a text from there.
+    /// Adds what both say of one finding in a streamed reply.
     pub(crate) fn finding(&mut self, live: &Table, candidate: &Table, finding: &Finding, source: Source) {
         for (side, table) in [(&mut self.live, live), (&mut self.candidate, candidate)] {
-            add(side, table.finding(finding, source), || Cause::Rule(finding.rule.clone()));
+            add(side, table.finding(finding, source, Direction::Reply), || Cause::Rule(finding.rule.clone()));
         }
     }
 

@@ -5,15 +5,17 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bartizan_core::report::Flags;
 use bartizan_core::{
-    Context, Coverage, Detector, Direction, EngineId, Exchange, Family, Finding, Kind, Limits, Location, Mode, Profile,
-    Protocol, Rule, Scores, Source, TenantId, Verdict,
+    Context, Coverage, Detector, Direction, Edit, EngineId, Exchange, Family, Finding, Kind, Limits, Location, Mode,
+    Profile, Protocol, Rule, Scores, Source, TenantId, Verdict,
 };
 use bartizan_engine::{Clock, Engine, EngineError, Meter, Spent, Surroundings};
-use bartizan_policy::{Assessment, Contained, OpaqueTable, Outcome, Permitted, Table, decide, judge};
+use bartizan_policy::{
+    Assessment, Cause, Contained, Conversing, OpaqueTable, Outcome, Permitted, Refusal, Replacer, Table, decide, judge,
+};
 use bartizan_rules::RulesError;
 use bartizan_wire::WireError;
 
@@ -22,10 +24,12 @@ use crate::cache::{Scanner, SegmentCache, Work};
 use crate::candidate::{Candidate, Compared};
 use crate::checks::Checks;
 use crate::contain::Containments;
+use crate::conversation::Conversation;
 use crate::documents;
 use crate::exceptions::{Caller, Excepted, Exception};
 use crate::exchange::{Meta, ReplyContext, bare_text, micros, rewrite};
 use crate::facts::ReplyFacts;
+use crate::restore;
 use crate::settings::Settings;
 use crate::stream::{Policies, ReplyStream};
 
@@ -66,9 +70,20 @@ pub struct Parsed {
     parse_us: u64,
     contained: BTreeSet<Contained>,
     excepted: Excepted,
+    conversation: Option<Arc<Conversation>>,
 }
 
 impl Parsed {
+    fn new(exchange: Exchange, parse_us: u64) -> Self {
+        Self { exchange, parse_us, contained: BTreeSet::new(), excepted: Excepted::default(), conversation: None }
+    }
+
+    /// Says which conversation it belongs to. Without one what an operator needs a key for is masked, and nothing is
+    /// restored.
+    pub fn converse(&mut self, conversation: Option<Arc<Conversation>>) {
+        self.conversation = conversation;
+    }
+
     /// Model named in it.
     #[must_use]
     pub fn model(&self) -> &str {
@@ -361,12 +376,7 @@ impl Guard {
     pub fn read_request(&self, protocol: Protocol, body: Vec<u8>) -> Result<Parsed, WireError> {
         let start = Instant::now();
         let exchange = bartizan_wire::request(protocol, body, self.limits())?;
-        Ok(Parsed {
-            exchange,
-            parse_us: micros(start.elapsed()),
-            contained: BTreeSet::new(),
-            excepted: Excepted::default(),
-        })
+        Ok(Parsed::new(exchange, micros(start.elapsed())))
     }
 
     /// Reads a whole reply body. A body that is no JSON at all is read as one text.
@@ -376,19 +386,14 @@ impl Guard {
     pub fn read_reply(&self, protocol: Protocol, body: Vec<u8>) -> Result<Parsed, WireError> {
         let start = Instant::now();
         let exchange = bartizan_wire::reply(protocol, body, self.limits())?;
-        Ok(Parsed {
-            exchange,
-            parse_us: micros(start.elapsed()),
-            contained: BTreeSet::new(),
-            excepted: Excepted::default(),
-        })
+        Ok(Parsed::new(exchange, micros(start.elapsed())))
     }
 
     /// A request without a body, such as for the list of models.
     #[must_use]
     pub fn no_body(&self, protocol: Protocol) -> Parsed {
         let exchange = Exchange { protocol, ..Exchange::default() };
-        Parsed { exchange, parse_us: 0, contained: BTreeSet::new(), excepted: Excepted::default() }
+        Parsed::new(exchange, 0)
     }
 
     /// Lets a body pass that nobody reads, because a rule of the operator says so. The surface records it as unread.
@@ -414,7 +419,7 @@ impl Guard {
         wanted: impl Fn(&Finding) -> bool,
     ) -> Checked {
         let start = Instant::now();
-        let Parsed { mut exchange, parse_us, contained, excepted } = parsed;
+        let Parsed { mut exchange, parse_us, contained, excepted, conversation } = parsed;
         documents::read(&mut exchange, self.limits());
         // A stored response repeats the instructions, and there is no request to learn them from.
         let own = exchange.system().filter(|_| exchange.direction == Direction::Reply);
@@ -458,8 +463,12 @@ impl Guard {
             stream: exchange.stream,
         };
         let context = ReplyContext { system: exchange.system().map(str::to_owned).collect(), profile, requested };
-        let outcome = decide(exchange, &mut assessment, &self.table, route.opaque, self.mode, |exchange, edits| {
-            rewrite(exchange, edits, self.limits())
+        let conversation = conversation.as_deref();
+        let talk = conversation.map(|one| one as &dyn Conversing);
+        let rewritten = |exchange: &Exchange, edits: &[Edit]| rewrite(exchange, edits, self.limits());
+        let outcome = decide(exchange, &mut assessment, &self.table, route.opaque, talk, self.mode, rewritten);
+        let outcome = restore::outcome(outcome, &self.table, conversation, self.limits()).unwrap_or_else(|error| {
+            Outcome::Refuse(Refusal { verdict: Verdict::Deny, causes: vec![Cause::Rewrite(error.to_string())] })
         });
         let notice = notice.filter(|_| matches!(outcome, Outcome::Refuse(_) | Outcome::Hold(_)));
         let scan_us = micros(start.elapsed());
@@ -493,10 +502,29 @@ impl Guard {
         )
     }
 
-    /// What policy says of one finding in a text of that origin.
+    /// What policy says of one finding in a text of that origin that goes this way.
     #[must_use]
-    pub fn verdict(&self, finding: &Finding, source: Source) -> Verdict {
-        self.table.finding(finding, source)
+    pub fn verdict(&self, finding: &Finding, source: Source, direction: Direction) -> Verdict {
+        self.table.finding(finding, source, direction)
+    }
+
+    /// True where some values are not simply masked.
+    #[must_use]
+    pub fn has_operators(&self) -> bool {
+        !self.table.operators.is_empty()
+    }
+
+    /// How long pseudonyms are kept; `None` where none are made or carried out.
+    #[must_use]
+    pub fn pseudonyms_last(&self) -> Option<Duration> {
+        let made = self.mode == Mode::Enforce && self.table.operators.has_pseudonyms();
+        made.then(|| Duration::from_secs(u64::from(self.table.vault.ttl_hours) * 3600))
+    }
+
+    /// What goes in place of values in texts that go this way, in a conversation.
+    #[must_use]
+    pub fn replacer<'a>(&'a self, direction: Direction, conversation: Option<&'a Conversation>) -> Replacer<'a> {
+        Replacer::new(&self.table, direction, conversation.map(|one| one as &dyn Conversing))
     }
 
     /// How many bytes at the beginning of a model's text are final while the text still grows: no masked finding can
@@ -504,7 +532,9 @@ impl Guard {
     #[must_use]
     pub fn settled(&self, text: &str) -> usize {
         let (table, mode) = (Arc::clone(&self.table), self.mode);
-        let masks = move |rule: &Rule| mode == Mode::Enforce && table.strictest(rule, Source::Model) >= Verdict::Redact;
+        let masks = move |rule: &Rule| {
+            mode == Mode::Enforce && table.strictest(rule, Source::Model, Direction::Reply) >= Verdict::Redact
+        };
         let around = Surroundings { direction: Direction::Reply, ..Surroundings::default() };
         self.engine.stream(Source::Model.into(), Kind::Text, masks, around).push(text).text.len()
     }
@@ -550,9 +580,10 @@ impl Guard {
         self.excepted.apply(&exchange, &mut assessment);
         assessment.contained.extend(self.cut_off.exchange(&exchange));
         let values: Vec<Arc<str>> = exchange.texts.iter().map(|t| Arc::from(t.value.as_str())).collect();
-        let outcome = decide(exchange, &mut assessment, &self.table, None, Mode::Enforce, |exchange, edits| {
-            rewrite(exchange, edits, self.limits())
-        });
+        let conversation = self.has_operators().then(Conversation::passing).flatten();
+        let talk = conversation.as_deref().map(|one| one as &dyn Conversing);
+        let rewritten = |exchange: &Exchange, edits: &[Edit]| rewrite(exchange, edits, self.limits());
+        let outcome = decide(exchange, &mut assessment, &self.table, None, talk, Mode::Enforce, rewritten);
         let verdict = outcome.verdict();
         let redacted = match outcome {
             Outcome::Forward { permitted, verdict: Verdict::Redact, .. } => {

@@ -215,6 +215,26 @@ pub async fn unseal(
     vault.open(tenant, id).await
 }
 
+/// Decrypts what the operator `encrypt` has made, for someone with a role and a reason. The record of that comes first.
+/// `None` where it was made with another key.
+///
+/// # Errors
+/// The store or the master key fails.
+pub async fn reveal(
+    store: &dyn EventStore,
+    vault: &Vault,
+    tenant: &TenantId,
+    token: &str,
+    (actor, role): (&str, &str),
+    reason: &str,
+) -> Result<Option<String>, StoreError> {
+    let act = deed(Deed::Unsealed, tenant, actor).about("encrypted value").because(reason);
+    store.act(act.with("role", role)).await?;
+    vault.know(tenant).await?;
+    let keys = vault.names(tenant).and_then(|names| crate::conversation::keys(&names, tenant));
+    Ok(keys.and_then(|keys| bartizan_policy::operator::decrypt(&keys, token)))
+}
+
 /// The hash of a decision as its chain has it, recomputed from what is exported: `None` where a later version wrote
 /// it with members that this one does not know.
 #[must_use]

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bartizan_core::{
-    Act, Action, Coverage, Deed, Direction, EngineId, Event, EventStore, Family, Finding, Mode, Principal, Protocol,
-    RuleId, Scores, StoreError, TenantId, Timings, Verdict,
+    Act, Action, Coverage, Deed, Direction, EngineId, Event, EventStore, Exchange, Family, Finding, Mode, Principal,
+    Protocol, RuleId, Scores, StoreError, TenantId, Timings, VaultStore, Verdict,
 };
 use bartizan_engine::Spent;
 use bartizan_sign::{Pseudonyms, Secret};
 use uuid::Uuid;
 
 use crate::candidate::Compared;
+use crate::conversation::Conversation;
 use crate::exchange::{Meta, micros};
 use crate::facts::ReplyFacts;
-use crate::guard::Guard;
+use crate::guard::{Guard, Parsed};
+use crate::pseudonyms::Conversations;
 use crate::vault::{Kept, Vault};
 
 /// One request on its way, as far as records need to know it.
@@ -109,6 +111,7 @@ pub struct Recorder {
     vault: Option<Arc<Vault>>,
     /// For digests and pseudonyms where there is no vault.
     passing: Arc<Pseudonyms>,
+    conversations: Conversations,
 }
 
 impl Recorder {
@@ -119,13 +122,62 @@ impl Recorder {
     /// The system gives no random bytes.
     pub fn new(store: Arc<dyn EventStore>) -> Result<Self, StoreError> {
         let secret = Secret::generate().map_err(|e| StoreError::Failed(e.to_string()))?;
-        Ok(Self { store, vault: None, passing: Arc::new(Pseudonyms::new(&secret)) })
+        Ok(Self {
+            store,
+            vault: None,
+            passing: Arc::new(Pseudonyms::new(&secret)),
+            conversations: Conversations::default(),
+        })
     }
 
     /// The same with a vault: keys that last, and content as its settings say. Both have to be over one store.
     #[must_use]
     pub fn with_vault(self, vault: Arc<Vault>) -> Self {
         Self { vault: Some(vault), ..self }
+    }
+
+    /// The same with pseudonyms that are kept. Without a vault of keys that last they could not be opened again.
+    #[must_use]
+    pub fn with_pseudonyms(self, store: Arc<dyn VaultStore>) -> Self {
+        Self { conversations: Conversations::with_store(store), ..self }
+    }
+
+    /// Finds the conversation that a request belongs to, where the guard has operators. Ask [`Recorder::know`] before.
+    ///
+    /// # Errors
+    /// The store fails or a key is not open; the caller answers 503.
+    pub async fn converse(
+        &self,
+        guard: &Guard,
+        who: &Principal,
+        parsed: &Parsed,
+    ) -> Result<Option<Arc<Conversation>>, StoreError> {
+        if !guard.has_operators() {
+            return Ok(None);
+        }
+        let unknown = || StoreError::Failed("the tenant's key is not open".to_owned());
+        let names = self.names(&who.tenant).ok_or_else(unknown)?;
+        // Without a name for it, a reply alone does not say what it is the reply to.
+        let lone = parsed.exchange().direction == Direction::Reply && who.session.is_none();
+        let kept = guard.pseudonyms_last().filter(|_| !lone);
+        self.conversations.open(&names, who, parsed.exchange(), kept).await.map(Some)
+    }
+
+    /// Keeps the pseudonyms that a request has used, before it goes on as `passed`.
+    ///
+    /// # Errors
+    /// The store fails; the caller answers 503, since the reply could not be restored.
+    pub async fn keep_pseudonyms(
+        &self,
+        guard: &Guard,
+        conversation: &Arc<Conversation>,
+        who: &Principal,
+        passed: &Exchange,
+    ) -> Result<(), StoreError> {
+        match guard.pseudonyms_last() {
+            Some(ttl) => self.conversations.keep(conversation, who, passed, ttl).await,
+            None => Ok(()),
+        }
     }
 
     /// Opens the keys of a tenant. Until then its records have no pseudonyms and digests.

@@ -9,8 +9,10 @@ use bartizan_core::{
     Source, Text, Verdict,
 };
 use bartizan_engine::{Engine, Meter, Step, Stream, Surroundings};
+use bartizan_policy::operator::{Matcher, Restorer, Setting, restored};
 use bartizan_policy::{
-    Assessment, Cause, Contained, OnFailure, Outcome, Piece, Redaction, Refusal, Table, apply, decide, judge, release,
+    Assessment, Cause, Contained, Conversing, OnFailure, Outcome, Piece, Redaction, Refusal, Table, apply, decide,
+    judge, release,
 };
 use bartizan_rules::output::schema_violation::ReplySchema;
 use bartizan_wire::{
@@ -22,9 +24,11 @@ use crate::cache::Scanner;
 use crate::candidate::Compared;
 use crate::checks::violation;
 use crate::contain::{Containments, NamePieces};
+use crate::conversation::Conversation;
 use crate::exceptions::Excepted;
 use crate::exchange::{ReplyContext, bare_text, rewrite};
 use crate::record::Noted;
+use crate::restore::{self, is_read};
 
 /// Bytes of a streamed reply that may be sent. Only this module makes them, out of what policy let pass.
 #[derive(Debug, Default)]
@@ -65,6 +69,7 @@ pub struct ReplyStream {
     schema: Option<ReplySchema>,
     event_id: String,
     refusal: bool,
+    protocol: Protocol,
     texts: BTreeMap<Channel, Flow>,
     /// Texts that have to be whole before any of them goes out.
     whole: BTreeMap<Channel, Whole>,
@@ -86,6 +91,11 @@ pub struct ReplyStream {
     cut_off: Arc<Containments>,
     names: NamePieces,
     excepted: Excepted,
+    conversation: Option<Arc<Conversation>>,
+    /// Finds its pseudonyms; `None` where there are none.
+    matcher: Option<Arc<Matcher>>,
+    /// Texts on their way out in which a pseudonym may be incomplete.
+    restorers: BTreeMap<Channel, Restorer>,
     ended: bool,
     /// The upstream has said its end.
     complete: bool,
@@ -192,6 +202,7 @@ impl ReplyStream {
             schema: context.requested,
             event_id: event_id.to_owned(),
             refusal,
+            protocol,
             texts: BTreeMap::new(),
             whole: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -205,6 +216,9 @@ impl ReplyStream {
             cut_off: Arc::default(),
             names: NamePieces::default(),
             excepted: Excepted::default(),
+            conversation: None,
+            matcher: None,
+            restorers: BTreeMap::new(),
             ended: false,
             complete: false,
             failed: false,
@@ -235,6 +249,51 @@ impl ReplyStream {
     /// Says which exceptions hold for who asks.
     pub fn except(&mut self, excepted: Excepted) {
         self.excepted = excepted;
+    }
+
+    /// Says which conversation it belongs to, before anything is pushed. Its pseudonyms are restored.
+    pub fn converse(&mut self, conversation: Option<Arc<Conversation>>) {
+        let pseudonyms = self.mode == Mode::Enforce && self.table.operators.has_pseudonyms();
+        let matcher = conversation.as_ref().filter(|_| pseudonyms).map(|one| one.matcher());
+        self.matcher = matcher.filter(|matcher| !matcher.is_empty());
+        self.conversation = conversation;
+    }
+
+    /// Puts values in place of pseudonyms in what may go out of a text.
+    fn restored(&mut self, channel: &Channel, passed: String, last: bool) -> String {
+        let Some(matcher) = &self.matcher else { return passed };
+        let is_read = match channel.part {
+            ChannelPart::Text | ChannelPart::Refusal | ChannelPart::Transcript | ChannelPart::Field { .. } => true,
+            ChannelPart::Reasoning => is_read(Kind::Reasoning, self.protocol),
+            ChannelPart::ToolArguments { .. } => false,
+        };
+        if !is_read {
+            return passed;
+        }
+        let make = || Restorer::new(Arc::clone(matcher), Setting::Prose);
+        let restorer = self.restorers.entry(channel.clone()).or_insert_with(make);
+        let before = restorer.count();
+        let mut out = restorer.push(&passed);
+        if last {
+            out.push_str(&restorer.finish());
+        }
+        if restorer.count() > before {
+            self.reader.altered(channel);
+        }
+        if last {
+            self.restorers.remove(channel);
+        }
+        out
+    }
+
+    /// The same in the arguments of a call.
+    fn restored_arguments(&self, name: &str, arguments: &str) -> Option<String> {
+        let matcher = self.matcher.as_ref().filter(|_| self.table.restores(name))?;
+        if matcher.placeholders(arguments).is_empty() {
+            return None;
+        }
+        let limits = self.engine.limits();
+        restore::arguments(&arguments_exchange(arguments, limits), matcher, limits)
     }
 
     /// Takes the findings of a step out that are covered by exceptions. Where a part is out already, what was matched is
@@ -279,7 +338,7 @@ impl ReplyStream {
         let mut assessment = Assessment { contained: met.into_iter().collect(), ..Assessment::default() };
         let exchange = Exchange { direction: Direction::Reply, ..Exchange::default() };
         let unchanged = |exchange: &Exchange, _: &[Edit]| Ok::<_, String>(exchange.clone());
-        match decide(exchange, &mut assessment, &self.table, None, self.mode, unchanged) {
+        match decide(exchange, &mut assessment, &self.table, None, None, self.mode, unchanged) {
             Outcome::Refuse(refusal) | Outcome::Hold(refusal) => Err(Stopped::Refused(refusal)),
             Outcome::Forward { .. } => Ok(()),
         }
@@ -350,6 +409,7 @@ impl ReplyStream {
     #[must_use]
     pub fn held(&self) -> usize {
         self.texts.values().map(|flow| flow.stream.held()).sum::<usize>()
+            + self.restorers.values().map(Restorer::held).sum::<usize>()
             + self.calls.values().map(String::len).sum::<usize>()
             + self.whole.values().map(|whole| whole.passed.len()).sum::<usize>()
     }
@@ -412,6 +472,7 @@ impl ReplyStream {
             let (step, source) = (flow.stream.push_metered(&delta.text, &mut meter), flow.source);
             self.meter = meter;
             let passed = self.pass(step, &delta.channel, source)?;
+            let passed = self.restored(&delta.channel, passed, false);
             deltas.push((index, self.keep_whole(&delta.channel, &delta.text, passed)?));
         }
         for channel in &chunk.closes {
@@ -438,6 +499,7 @@ impl ReplyStream {
             Some(mut flow) => {
                 let step = flow.stream.finish_metered(&mut self.meter);
                 let rest = self.pass(step, channel, flow.source)?;
+                let rest = self.restored(channel, rest, true);
                 self.judge_whole(channel, rest)
             }
             None => Ok(String::new()),
@@ -479,7 +541,8 @@ impl ReplyStream {
         self.noted.suppressed += judged.suppressed;
         self.noted.count(&judged.finding);
         let unread = self.table.coverage(judged.coverage.status);
-        let found = judged.finding.as_ref().map_or(Verdict::Allow, |f| self.table.finding(f, Source::Model));
+        let found =
+            judged.finding.as_ref().map_or(Verdict::Allow, |f| self.table.finding(f, Source::Model, Direction::Reply));
         let verdict = unread.max(found);
         self.noted.verdict = self.noted.verdict.max(verdict);
         if verdict >= Verdict::Redact && self.mode == Mode::Enforce {
@@ -570,7 +633,7 @@ impl ReplyStream {
             let table = Arc::clone(table);
             let source = delta.origin.source;
             let masks = move |rule: &bartizan_core::Rule| {
-                mode == Mode::Enforce && table.strictest(rule, source) >= Verdict::Redact
+                mode == Mode::Enforce && table.strictest(rule, source, Direction::Reply) >= Verdict::Redact
             };
             let around = Surroundings { system: system.clone(), direction: Direction::Reply, profile };
             let stream = engine.stream(delta.origin.clone(), delta.kind, masks, around);
@@ -589,7 +652,10 @@ impl ReplyStream {
         self.unfinished()?;
         let partial = self.table.coverage(step.coverage.status);
         self.noted.verdict = self.noted.verdict.max(partial);
-        let piece = release(step.text, step.start, &step.findings, source, &self.table, self.mode);
+        let piece = {
+            let talk = self.conversation.as_deref().map(|one| one as &dyn Conversing);
+            release(step.text, step.start, &step.findings, source, &self.table, talk, self.mode)
+        };
         let text = match piece {
             Piece::Cut(refusal) => return Err(Stopped::Refused(refusal)),
             Piece::Forward { permitted, verdict, masked } => {
@@ -639,7 +705,7 @@ impl ReplyStream {
     /// Findings of which a part is out already: they can only end the stream.
     fn late(&mut self, late: &[(Finding, usize)], source: Source) -> Result<(), Stopped> {
         for (finding, sent) in late {
-            let verdict = self.table.finding(finding, source);
+            let verdict = self.table.finding(finding, source, Direction::Reply);
             self.noted.verdict = self.noted.verdict.max(verdict);
             if verdict >= Verdict::Redact && self.mode == Mode::Enforce {
                 self.noted.coverage.add(Part::structural(Reason::AlreadySent, *sent));
@@ -659,14 +725,45 @@ impl ReplyStream {
         }
     }
 
-    /// Decides about the leaves of an event that are no part of a growing text; answers with the changes they need.
+    /// The leaves of an event that are no part of a growing text: what policy makes of them, and values in place of
+    /// pseudonyms.
     fn leaves(&mut self, chunk: &Chunk) -> Result<Vec<(usize, String)>, Stopped> {
+        let mut changes = self.decided_leaves(chunk)?;
+        let Some(matcher) = self.matcher.clone() else { return Ok(changes) };
+        let tools = restore::tools(&chunk.texts);
+        for (index, text) in chunk.texts.iter().enumerate() {
+            let said = text.editable && text.container.is_none() && text.origin.source == Source::Model;
+            let setting = match text.kind {
+                // Arguments that are one text were decided about as such.
+                Kind::ToolArguments if chunk.wholes.iter().any(|(at, _)| *at == index) => continue,
+                Kind::ToolArguments if self.table.restores(restore::tool_of(&tools, &text.pointer)) => {
+                    Setting::Arguments
+                }
+                kind if is_read(kind, self.protocol) => Setting::Prose,
+                _ => continue,
+            };
+            let at = changes.iter().position(|(at, _)| *at == index);
+            let value = at.and_then(|at| changes.get(at)).map_or(text.value.as_str(), |(_, new)| new.as_str());
+            if !said || matcher.placeholders(value).is_empty() {
+                continue;
+            }
+            let with = restored(&matcher, value, setting);
+            match at.and_then(|at| changes.get_mut(at)) {
+                Some((_, new)) => *new = with,
+                None => changes.push((index, with)),
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Decides about the leaves of an event that are no part of a growing text; answers with the changes they need.
+    fn decided_leaves(&mut self, chunk: &Chunk) -> Result<Vec<(usize, String)>, Stopped> {
         self.noted.facts.read(&chunk.texts);
         let mut changes = Vec::new();
         let mut done = BTreeSet::new();
-        for (index, _) in chunk.wholes.iter().filter(|(_, channel)| is_call(channel)) {
+        for (index, channel) in chunk.wholes.iter().filter(|(_, channel)| is_call(channel)) {
             let Some(text) = chunk.texts.get(*index) else { continue };
-            changes.extend(self.decide_arguments(&text.value)?.map(|new| (*index, new)));
+            changes.extend(self.settled_arguments(channel, &text.value)?.map(|new| (*index, new)));
             done.insert(*index);
         }
         let joined: BTreeSet<usize> = chunk.joined.iter().flatten().copied().collect();
@@ -744,10 +841,18 @@ impl ReplyStream {
     /// Decides about a tool call that has come to its end.
     fn decide_call(&mut self, channel: &Channel) -> Result<(), Stopped> {
         let Some(arguments) = self.calls.remove(channel) else { return Ok(()) };
-        if let Some(changed) = self.decide_arguments(&arguments)? {
+        if let Some(changed) = self.settled_arguments(channel, &arguments)? {
             self.changed_calls.insert(channel.clone(), Some(changed));
         }
         Ok(())
+    }
+
+    /// What the arguments of a call have to be, where they change: by policy, and with values in place of pseudonyms.
+    fn settled_arguments(&mut self, channel: &Channel, arguments: &str) -> Result<Option<String>, Stopped> {
+        let decided = self.decide_arguments(arguments)?;
+        let ChannelPart::ToolArguments { name } = &channel.part else { return Ok(decided) };
+        let restored = self.restored_arguments(name, decided.as_deref().unwrap_or(arguments));
+        Ok(restored.or(decided))
     }
 
     /// Decides about what a tool is called with; answers with what it has to be. A repetition is decided the same.
@@ -798,7 +903,8 @@ impl ReplyStream {
             let compared = Compared { live: judged(&self.table), candidate: judged(candidate) };
             self.noted.compared.get_or_insert_default().merge(compared);
         }
-        let outcome = decide(exchange, &mut assessment, &self.table, None, self.mode, rewrite);
+        let talk = self.conversation.as_deref().map(|one| one as &dyn Conversing);
+        let outcome = decide(exchange, &mut assessment, &self.table, None, talk, self.mode, rewrite);
         self.noted.count(assessment.findings.iter().filter(|f| counts(f.text)).map(|f| &f.finding));
         self.noted.scores = self.noted.scores.max(assessment.max_scores());
         self.noted.suppressed += assessment.suppressed;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bartizan_core::{
     Coverage, Direction, Edit, Exchange, Family, Finding, Kind, Mode, OpaqueKind, Part, Protocol, Reason, RuleId,
-    Scores, Source, Target, Text, Verdict,
+    Scores, Source, Span, Target, Text, Verdict,
 };
 
 use crate::guards::OnFailure;
 use crate::opaque::{OpaqueRule, OpaqueTable};
+use crate::operator::{Conversing, Replacer};
 use crate::redact::{Redaction, apply, redactions};
 use crate::table::{Partial, Table};
 
@@ -185,7 +186,7 @@ impl Tally {
 }
 
 /// Decides about an exchange. `rewrite` applies edits to the body in its own format; `opaque` overrides the table's
-/// treatment of unreadable parts for this route.
+/// treatment of unreadable parts for this route. Without a conversation what an operator needs a key for is masked.
 ///
 /// A verdict never weakens when a finding is added. In monitor mode the exchange is forwarded as it came, with the
 /// verdict that would have been carried out; but what an operator has cut off is refused there too, since that is an
@@ -195,10 +196,12 @@ pub fn decide<E: std::fmt::Display>(
     assessment: &mut Assessment,
     table: &Table,
     opaque: Option<&OpaqueTable>,
+    conversation: Option<&dyn Conversing>,
     mode: Mode,
     rewrite: impl FnOnce(&Exchange, &[Edit]) -> Result<Exchange, E>,
 ) -> Outcome {
-    let Weighed { tally, edits, masked, stripped, failed_open } = weigh(&exchange, assessment, table, opaque);
+    let Weighed { tally, edits, masked, stripped, failed_open } =
+        weigh(&exchange, assessment, table, opaque, conversation.filter(|_| mode == Mode::Enforce));
     note_opaque(&exchange, assessment);
     for unfinished in &assessment.unfinished {
         assessment.coverage.add(Part::partial(Reason::Deadline, unfinished.bytes));
@@ -230,7 +233,7 @@ pub fn decide<E: std::fmt::Display>(
 /// refusal or a hold. Ask before [`decide`], which adds to the coverage.
 #[must_use]
 pub fn judge(exchange: &Exchange, assessment: &Assessment, table: &Table, opaque: Option<&OpaqueTable>) -> Refusal {
-    let Tally { verdict, causes } = weigh(exchange, assessment, table, opaque).tally;
+    let Tally { verdict, causes } = weigh(exchange, assessment, table, opaque, None).tally;
     Refusal { verdict, causes }
 }
 
@@ -243,11 +246,19 @@ struct Weighed {
     failed_open: bool,
 }
 
-fn weigh(exchange: &Exchange, assessment: &Assessment, table: &Table, opaque: Option<&OpaqueTable>) -> Weighed {
+fn weigh(
+    exchange: &Exchange,
+    assessment: &Assessment,
+    table: &Table,
+    opaque: Option<&OpaqueTable>,
+    conversation: Option<&dyn Conversing>,
+) -> Weighed {
     let mut tally = Tally::default();
     let mut edits = Vec::new();
     opaque_parts(exchange, opaque.unwrap_or(&table.opaque), &mut tally, &mut edits);
-    let masked = found(exchange, assessment, table, &mut tally, &mut edits);
+    let replacer = Replacer::new(table, exchange.direction, conversation);
+    let mut masked = found(exchange, assessment, (table, replacer), &mut tally, &mut edits);
+    masked += known(exchange, replacer, &mut tally, &mut edits);
     let stripped = strip_once(&mut edits);
     for (source, scores) in &assessment.scores {
         tally.add(table.scores(scores, *source), Cause::Score(*source));
@@ -309,7 +320,7 @@ fn strip_once(edits: &mut Vec<Edit>) -> usize {
 fn found(
     exchange: &Exchange,
     assessment: &Assessment,
-    table: &Table,
+    (table, replacer): (&Table, Replacer<'_>),
     tally: &mut Tally,
     edits: &mut Vec<Edit>,
 ) -> usize {
@@ -319,7 +330,7 @@ fn found(
         let Some(text) = exchange.texts.get(first.text) else { continue };
         let mut mask = Vec::new();
         for TextFinding { finding, .. } in group {
-            match table.finding(finding, text.origin.source) {
+            match table.finding(finding, text.origin.source, exchange.direction) {
                 Verdict::Allow => {}
                 Verdict::Redact if text.editable => {
                     tally.add(Verdict::Redact, Cause::Rule(finding.rule.clone()));
@@ -335,11 +346,43 @@ fn found(
                 verdict => tally.add(verdict, Cause::Rule(finding.rule.clone())),
             }
         }
-        let places = redactions(mask);
+        let places = redactions(mask, &text.value, 0, replacer);
         masked += places.len();
         edits.extend(places.into_iter().map(|Redaction { span, with }| Edit::Replace { text: first.text, span, with }));
     }
     masked
+}
+
+/// What has a pseudonym has it wherever it stands: a value may be recognised by its surroundings in one text and have none
+/// in the next.
+fn known(exchange: &Exchange, replacer: Replacer<'_>, tally: &mut Tally, edits: &mut Vec<Edit>) -> usize {
+    let request = exchange.direction == Direction::Request;
+    let Some(conversation) = replacer.conversation().filter(|_| request) else { return 0 };
+    let holders: BTreeSet<usize> = exchange.texts.iter().filter_map(|text| text.container).collect();
+    let mut taken: BTreeMap<usize, Vec<Span>> = BTreeMap::new();
+    for edit in edits.iter() {
+        if let Edit::Replace { text, span, .. } = edit {
+            taken.entry(*text).or_default().push(*span);
+        }
+    }
+    let before = edits.len();
+    for (index, text) in exchange.texts.iter().enumerate() {
+        if !text.editable || text.origin.source == Source::System || holders.contains(&index) {
+            continue;
+        }
+        let taken = taken.get(&index).map_or(&[][..], Vec::as_slice);
+        // Both are in order and disjoint.
+        let free = |place: &Redaction| {
+            let at = taken.partition_point(|span| span.end <= place.span.start);
+            !taken.get(at).is_some_and(|span| span.overlaps(place.span))
+        };
+        let places = conversation.known(&text.value).into_iter().filter(free);
+        edits.extend(places.map(|Redaction { span, with }| Edit::Replace { text: index, span, with }));
+    }
+    if edits.len() > before {
+        tally.verdict = tally.verdict.max(Verdict::Redact);
+    }
+    edits.len() - before
 }
 
 /// The part that can be taken out with the document that a text was read from, or the media that it stands in.
@@ -374,6 +417,18 @@ fn within(pointer: &str, holder: &str) -> bool {
     pointer.strip_prefix(holder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Puts values in place of pseudonyms in what may be forwarded: a change that takes nothing away that was decided.
+///
+/// # Errors
+/// The edits cannot be carried out; nothing may be forwarded then.
+pub fn restore<E>(
+    permitted: Permitted<Exchange>,
+    edits: &[Edit],
+    rewrite: impl FnOnce(&Exchange, &[Edit]) -> Result<Exchange, E>,
+) -> Result<Permitted<Exchange>, E> {
+    if edits.is_empty() { Ok(permitted) } else { rewrite(&permitted.0, edits).map(Permitted) }
+}
+
 /// What becomes of a piece of a stream.
 #[derive(Debug)]
 pub enum Piece {
@@ -393,11 +448,19 @@ pub enum Piece {
 /// Decides about a piece of streamed text: `text` starts at byte `start` of its channel, `findings` lie inside it
 /// with offsets of the channel.
 #[must_use]
-pub fn release(text: String, start: usize, findings: &[Finding], source: Source, table: &Table, mode: Mode) -> Piece {
+pub fn release(
+    text: String,
+    start: usize,
+    findings: &[Finding],
+    source: Source,
+    table: &Table,
+    conversation: Option<&dyn Conversing>,
+    mode: Mode,
+) -> Piece {
     let mut tally = Tally::default();
     let mut mask = Vec::new();
     for finding in findings {
-        let verdict = table.finding(finding, source);
+        let verdict = table.finding(finding, source, Direction::Reply);
         tally.add(verdict, Cause::Rule(finding.rule.clone()));
         if verdict == Verdict::Redact {
             mask.push(finding);
@@ -409,7 +472,8 @@ pub fn release(text: String, start: usize, findings: &[Finding], source: Source,
     if tally.verdict >= Verdict::Hold {
         return Piece::Cut(Refusal { verdict: tally.verdict, causes: tally.causes });
     }
-    let places = redactions(mask);
+    let replacer = Replacer::new(table, Direction::Reply, conversation);
+    let places = redactions(mask, &text, start, replacer);
     let text = if places.is_empty() { text } else { apply(&text, start, &places) };
     Piece::Forward { permitted: Permitted(text), verdict: tally.verdict, masked: places.len() }
 }
@@ -417,7 +481,7 @@ pub fn release(text: String, start: usize, findings: &[Finding], source: Source,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bartizan_core::{Confidence, Fix, Location, Opaque, Origin, Severity, Span, View};
+    use bartizan_core::{Confidence, Fix, Location, Opaque, Origin, Severity, View};
     use proptest::prelude::*;
 
     fn exchange(editable: bool, source: Source) -> Exchange {
@@ -441,7 +505,7 @@ mod tests {
 
     fn run(exchange: Exchange, findings: Vec<TextFinding>, mode: Mode) -> Outcome {
         let mut assessment = Assessment { findings, ..Assessment::default() };
-        decide(exchange, &mut assessment, &Table::default(), None, mode, |e, _| Ok::<_, String>(e.clone()))
+        decide(exchange, &mut assessment, &Table::default(), None, None, mode, |e, _| Ok::<_, String>(e.clone()))
     }
 
     #[test]
@@ -467,8 +531,9 @@ mod tests {
             let cut = Contained { target: Target::Tool, id: "c1".into() };
             let mut assessment = Assessment { contained: vec![cut.clone()], ..Assessment::default() };
             let exchange = exchange(true, Source::User);
-            let outcome =
-                decide(exchange, &mut assessment, &Table::default(), None, mode, |e, _| Ok::<_, String>(e.clone()));
+            let outcome = decide(exchange, &mut assessment, &Table::default(), None, None, mode, |e, _| {
+                Ok::<_, String>(e.clone())
+            });
             let Outcome::Refuse(refusal) = outcome else { panic!("forwarded in {mode} mode") };
             assert_eq!(refusal.causes, [Cause::Contained(cut)]);
         }
@@ -487,7 +552,7 @@ mod tests {
             };
             let exchange = Exchange { opaque: vec![part], direction: Direction::Request, ..Exchange::default() };
             let mut assessment = Assessment::default();
-            let outcome = decide(exchange, &mut assessment, &Table::default(), None, Mode::Enforce, |e, _| {
+            let outcome = decide(exchange, &mut assessment, &Table::default(), None, None, Mode::Enforce, |e, _| {
                 Ok::<_, String>(e.clone())
             });
             assert_eq!(outcome.verdict(), expected);
@@ -501,10 +566,15 @@ mod tests {
             findings: vec![finding("pii/email", Severity::Medium, Confidence::High)],
             ..Assessment::default()
         };
-        let outcome =
-            decide(exchange(true, Source::User), &mut assessment, &Table::default(), None, Mode::Enforce, |_, _| {
-                Err("broken")
-            });
+        let outcome = decide(
+            exchange(true, Source::User),
+            &mut assessment,
+            &Table::default(),
+            None,
+            None,
+            Mode::Enforce,
+            |_, _| Err("broken"),
+        );
         assert_eq!(outcome.verdict(), Verdict::Deny);
     }
 

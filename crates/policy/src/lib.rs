@@ -19,14 +19,16 @@
 mod decide;
 mod guards;
 mod opaque;
+pub mod operator;
 mod redact;
 mod table;
 
 pub use decide::{
     Assessment, Cause, Contained, Outcome, Permitted, Piece, Refusal, TextFinding, Unfinished, decide, judge,
-    pass_unread, release,
+    pass_unread, release, restore,
 };
 pub use guards::{GuardRule, GuardRules, GuardTable, OnFailure};
 pub use opaque::{OpaqueRule, OpaqueTable, OpaqueVerdicts};
+pub use operator::{Conversing, Operator, OperatorRow, Operators, Replacer, RestoreRow, VaultSettings, Way};
 pub use redact::{Redaction, apply, redactions};
 pub use table::{Partial, Policy, Row, Selector, Table, Thresholds};

@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use bartizan_core::{Confidence, CoverageStatus, Family, Finding, Rule, RuleId, Scores, Severity, Source, Verdict};
+use bartizan_core::{
+    Confidence, CoverageStatus, Direction, Family, Finding, Rule, RuleId, Scores, Severity, Source, Verdict,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::guards::GuardTable;
 use crate::opaque::OpaqueTable;
+use crate::operator::{OperatorRow, Operators, RestoreRow, VaultSettings};
 
 /// A rule id, a whole family (`pii/*`), or everything (`*`).
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
@@ -155,12 +158,21 @@ pub struct Policy {
     pub opaque: OpaqueTable,
     /// Time budgets and failure modes of the guards, by rule family and direction.
     pub guard: GuardTable,
+    /// What stands in place of values that are redacted; a mask where no row fits.
+    pub operator: Vec<OperatorRow>,
+    /// Tools that get pseudonyms restored in what they are called with, or not; the first row that fits decides, and
+    /// without one they do.
+    pub restore: Vec<RestoreRow>,
+    /// How long pseudonyms are known.
+    pub vault: VaultSettings,
 }
 
 /// The effective table: the user's rows, then the built-in ones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     rows: Vec<Row>,
+    /// How many of them are the user's.
+    own: usize,
     thresholds: Thresholds,
     /// What partial coverage means.
     pub partial: Partial,
@@ -168,6 +180,11 @@ pub struct Table {
     pub opaque: OpaqueTable,
     /// Time budgets and failure modes of the guards.
     pub guards: GuardTable,
+    /// What stands in place of values.
+    pub operators: Operators,
+    restore: Vec<RestoreRow>,
+    /// How long pseudonyms are known.
+    pub vault: VaultSettings,
 }
 
 impl Default for Table {
@@ -180,14 +197,29 @@ impl Table {
     /// The table of a configuration.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
+        let own = policy.rows.len();
         let rows = policy.rows.into_iter().chain(built_in()).collect();
         Self {
             rows,
+            own,
             thresholds: policy.injection,
             partial: policy.partial,
             opaque: policy.opaque,
             guards: policy.guard,
+            operators: Operators::new(policy.operator),
+            restore: policy.restore,
+            vault: policy.vault,
         }
+    }
+
+    /// True where a tool gets values in place of pseudonyms.
+    #[must_use]
+    pub fn restores(&self, tool: &str) -> bool {
+        let fits = |row: &&RestoreRow| match row.tool.strip_suffix('*') {
+            Some(beginning) => tool.starts_with(beginning),
+            None => row.tool == tool,
+        };
+        self.restore.iter().find(fits).is_none_or(|row| row.restore)
     }
 
     /// Every row in the order in which they are tried.
@@ -196,33 +228,48 @@ impl Table {
         &self.rows
     }
 
-    fn look_up(&self, rule: &RuleId, severity: Severity, confidence: Confidence, source: Source) -> Verdict {
-        self.rows
-            .iter()
-            .find(|row| {
-                row.rule.matches(rule)
-                    && (row.from.is_empty() || row.from.contains(&source))
-                    && severity >= row.severity
-                    && confidence >= row.confidence
-            })
-            .map_or(Verdict::Allow, |row| row.verdict)
+    /// `covered` is true for what an operator is for: the user's rows hold, and without one it is redacted at least, but
+    /// for the operator's own text.
+    fn look_up(
+        &self,
+        rule: &RuleId,
+        severity: Severity,
+        confidence: Confidence,
+        source: Source,
+        covered: bool,
+    ) -> Verdict {
+        let row = self.rows.iter().enumerate().find(|(_, row)| {
+            row.rule.matches(rule)
+                && (row.from.is_empty() || row.from.contains(&source))
+                && severity >= row.severity
+                && confidence >= row.confidence
+        });
+        let verdict = row.map_or(Verdict::Allow, |(_, row)| row.verdict);
+        let own = row.is_some_and(|(at, _)| at < self.own);
+        if covered && !own && source != Source::System && confidence >= Confidence::Medium {
+            verdict.max(Verdict::Redact)
+        } else {
+            verdict
+        }
     }
 
-    /// What one finding means in text from there.
+    /// What one finding means in text from there that goes this way.
     #[must_use]
-    pub fn finding(&self, finding: &Finding, source: Source) -> Verdict {
-        self.look_up(&finding.rule, finding.severity, finding.confidence, source)
+    pub fn finding(&self, finding: &Finding, source: Source, direction: Direction) -> Verdict {
+        let covered = self.operators.of(finding, direction).is_some();
+        self.look_up(&finding.rule, finding.severity, finding.confidence, source, covered)
     }
 
-    /// The strictest verdict that any finding of the rule can get in text from there.
+    /// The strictest verdict that any finding of the rule can get in text from there that goes this way.
     #[must_use]
-    pub fn strictest(&self, rule: &Rule, source: Source) -> Verdict {
+    pub fn strictest(&self, rule: &Rule, source: Source, direction: Direction) -> Verdict {
         let severities = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
         let confidences = [Confidence::Low, Confidence::Medium, Confidence::High];
+        let covered = self.operators.may_have(rule, direction);
         severities
             .into_iter()
             .flat_map(|s| confidences.into_iter().map(move |c| (s, c)))
-            .map(|(s, c)| self.look_up(&rule.id, s, c, source))
+            .map(|(s, c)| self.look_up(&rule.id, s, c, source, covered))
             .max()
             .unwrap_or_default()
     }
@@ -338,9 +385,9 @@ mod tests {
     fn origin_decides() {
         let table = Table::default();
         let medium = finding("prompt/instruction-override", Severity::High, Confidence::Medium);
-        assert_eq!(table.finding(&medium, Source::User), Verdict::Allow);
-        assert_eq!(table.finding(&medium, Source::Tool), Verdict::Deny);
-        assert_eq!(table.finding(&medium, Source::Model), Verdict::Allow);
+        assert_eq!(table.finding(&medium, Source::User, Direction::Request), Verdict::Allow);
+        assert_eq!(table.finding(&medium, Source::Tool, Direction::Request), Verdict::Deny);
+        assert_eq!(table.finding(&medium, Source::Model, Direction::Request), Verdict::Allow);
     }
 
     #[test]
@@ -354,11 +401,39 @@ mod tests {
         };
         let table = Table::new(Policy { rows: vec![row], ..Policy::default() });
         let email = finding("pii/email", Severity::Medium, Confidence::High);
-        assert_eq!(table.finding(&email, Source::User), Verdict::Allow);
+        assert_eq!(table.finding(&email, Source::User, Direction::Request), Verdict::Allow);
         assert_eq!(
-            table.finding(&finding("pii/iban", Severity::Medium, Confidence::High), Source::User),
+            table.finding(&finding("pii/iban", Severity::Medium, Confidence::High), Source::User, Direction::Request),
             Verdict::Redact
         );
+    }
+
+    #[test]
+    fn what_an_operator_is_for_is_redacted_unless_a_row_says_otherwise() {
+        let policy = |text: &str| Table::new(serde_json::from_str::<Policy>(text).unwrap());
+        let person =
+            Finding { entity: Some("PERSON".into()), ..finding("pii/person", Severity::Low, Confidence::Medium) };
+        let of = |table: &Table, source, direction| table.finding(&person, source, direction);
+        let table = policy(r#"{"operator": [{"entity": "PERSON", "operator": "pseudonym"}]}"#);
+        assert_eq!(of(&table, Source::User, Direction::Request), Verdict::Redact);
+        assert_eq!(of(&table, Source::System, Direction::Request), Verdict::Allow);
+        assert_eq!(of(&table, Source::Model, Direction::Reply), Verdict::Allow);
+        let table = policy(
+            r#"{"operator": [{"rule": "pii/*", "operator": "hash"}], "rows": [{"rule": "pii/person", "verdict": "allow"}]}"#,
+        );
+        assert_eq!(of(&table, Source::User, Direction::Request), Verdict::Allow);
+        assert!(table.restores("any"));
+        let table = policy(r#"{"restore": [{"tool": "web_*", "restore": false}]}"#);
+        assert!(!table.restores("web_search") && table.restores("send_email"));
+        for bad in [
+            r#"{"operator": "mask"}"#,
+            r#"{"entity": "PERSON", "rule": "pii/*", "operator": "mask"}"#,
+            r#"{"entity": "person", "operator": "mask"}"#,
+            r#"{"entity": "PERSON", "operator": "pseudonym", "direction": "reply"}"#,
+            r#"{"entity": "PERSON", "operator": "mask", "kept": 4}"#,
+        ] {
+            assert!(serde_json::from_str::<OperatorRow>(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

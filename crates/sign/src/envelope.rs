@@ -263,6 +263,20 @@ impl Pseudonyms {
         self.tag(&[kind.as_bytes(), b"\0", name.as_bytes()])
     }
 
+    /// A secret for another purpose, of a name.
+    #[must_use]
+    pub fn derive(&self, purpose: &str, name: &str) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in [b"derive\0", purpose.as_bytes(), b"\0", name.as_bytes()] {
+            context.update(part);
+        }
+        let mut out = [0; 32];
+        for (to, from) in out.iter_mut().zip(context.sign().as_ref()) {
+            *to = *from;
+        }
+        out
+    }
+
     /// The digest of a body, hex.
     #[must_use]
     pub fn digest(&self, body: &[u8]) -> String {

@@ -39,6 +39,7 @@ mod deeds;
 mod read;
 mod sealed;
 mod sqlite;
+mod vault;
 mod wal;
 mod writer;
 
@@ -49,4 +50,5 @@ mod walls;
 
 pub use access::{SqliteAccess, access_path};
 pub use sqlite::{OpenError, Options, SqliteStore};
+pub use vault::{SqliteVault, vault_path};
 pub use wal::SYNC_EVERY;

@@ -23,8 +23,10 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::routing::{get, post};
 use bartizan_core::{Direction, Finding, Mode, Principal, Protocol, Source, Span, Verdict};
-use bartizan_guard::{Containments, Excepted, ReplyContext, ReplyFacts, Request as Record, Route};
-use bartizan_policy::{Redaction, apply, redactions};
+use bartizan_guard::{
+    Containments, Conversation, Excepted, Guard, Parsed, ReplyContext, ReplyFacts, Request as Record, Route,
+};
+use bartizan_policy::{Redaction, Replacer, apply, redactions};
 use bartizan_wire::ErrorKind;
 use bartizan_wire::json::Doc;
 use http::{Request, Response};
@@ -35,7 +37,7 @@ use crate::failure::{Failure, json as respond};
 use crate::head::check_head;
 use crate::lapse::excepted;
 use crate::proxy::{INLINE, admit, begin, contained, event_header, off_worker, request_body, settle};
-use crate::shared::{Live, Shared, append, kept, know};
+use crate::shared::{Live, Shared, append, conversation_of, keep_pseudonyms, kept, know};
 use crate::trace::Journey;
 
 /// The routes of all check APIs.
@@ -138,6 +140,25 @@ impl Hit {
     }
 }
 
+/// What has judged an offer.
+struct Examiner {
+    guard: Arc<Guard>,
+    direction: Direction,
+    conversation: Option<Arc<Conversation>>,
+}
+
+impl std::fmt::Debug for Examiner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Examiner({})", self.direction)
+    }
+}
+
+impl Examiner {
+    fn replacer(&self) -> Replacer<'_> {
+        self.guard.replacer(self.direction, self.conversation.as_deref())
+    }
+}
+
 /// What the guard says of an offer. In monitor mode it says what it says of harmless text: the record has the rest.
 #[derive(Debug)]
 pub(crate) struct Judged {
@@ -151,6 +172,7 @@ pub(crate) struct Judged {
     hits: Vec<Hit>,
     /// Detectors that have rules in force.
     served: Vec<words::Detector>,
+    examiner: Examiner,
     /// By choice of an offered reply: how many characters at the end of the text that may pass can still change while
     /// the text grows.
     held: Vec<usize>,
@@ -182,11 +204,12 @@ impl Judged {
         if let Some(passed) = self.passed_text(pointer) {
             return passed.to_owned();
         }
-        apply(text, 0, &self.places(pointer))
+        apply(text, 0, &self.places(pointer, text))
     }
 
-    fn places(&self, pointer: &str) -> Vec<Redaction> {
-        redactions(self.hits.iter().filter(|hit| hit.pointer == pointer).map(|hit| &hit.finding))
+    fn places(&self, pointer: &str, text: &str) -> Vec<Redaction> {
+        let found = self.hits.iter().filter(|hit| hit.pointer == pointer).map(|hit| &hit.finding);
+        redactions(found, text, 0, self.examiner.replacer())
     }
 
     /// The hits by the message or choice that they are in, with its index.
@@ -254,10 +277,16 @@ async fn admitted_judge<A: CheckApi>(
     let (checked, mut judged) = {
         let live = Arc::clone(live);
         let large = body.len() > INLINE;
+        let (offer, parsed) = {
+            let live = Arc::clone(&live);
+            let work = move || parsed(&live, &offer).map(|parsed| (offer, parsed));
+            if large { off_worker(work).await?? } else { work()? }
+        };
         let (cut_off, key) = (shared.access.contained(&record.principal.tenant), Arc::clone(&record.principal.key));
         let excepted = excepted(shared, &live, &record.principal, A::ROUTE);
-        let work = move || examine(&live, offer, (&cut_off, &key), excepted);
-        if large { off_worker(work).await?? } else { work()? }
+        let conversation = conversation_of(shared, &live, &record.principal, &parsed).await?;
+        let work = move || examine(&live, offer, parsed, (&cut_off, &key), excepted, conversation);
+        if large { off_worker(work).await? } else { work() }
     };
     let settled = settle(shared, &record, checked);
     journey.decided(&shared.tracing, &settled.event, &ReplyFacts::default());
@@ -266,6 +295,10 @@ async fn admitted_judge<A: CheckApi>(
     rules.sort_unstable();
     let revealed = json!({"event_id": judged.event, "verdict": settled.event.verdict, "rules": rules});
     let passed = settled.permitted.map(bartizan_policy::Permitted::into_inner);
+    if let Some(passed) = &passed {
+        let conversation = judged.examiner.conversation.as_ref();
+        keep_pseudonyms(shared, live, &record.principal, conversation, passed).await?;
+    }
     append(shared, settled.event, kept).await?;
     if let Some(passed) = passed {
         judged.passed = Some(serde_json::from_slice(&passed.body).map_err(|_| internal())?);
@@ -311,20 +344,27 @@ fn attributed(mut principal: Principal, said: &Attribution) -> Principal {
     principal
 }
 
-/// Reads, scans and decides.
+/// Reads an offer.
+fn parsed(live: &Live, offer: &Offer) -> Result<Parsed, Failure> {
+    let body = offer.body.to_string().into_bytes();
+    let parsed = match offer.direction {
+        Direction::Request => live.guard.read_request(offer.protocol, body),
+        Direction::Reply => live.guard.read_reply(offer.protocol, body),
+    };
+    parsed.map_err(|e| invalid(e.to_string()))
+}
+
+/// Scans and decides.
 fn examine(
     live: &Live,
     offer: Offer,
+    mut parsed: Parsed,
     (cut_off, key): (&Containments, &str),
     excepted: Excepted,
-) -> Result<(bartizan_guard::Checked, Judged), Failure> {
+    conversation: Option<Arc<Conversation>>,
+) -> (bartizan_guard::Checked, Judged) {
     let guard = &live.guard;
-    let body = offer.body.to_string().into_bytes();
-    let parsed = match offer.direction {
-        Direction::Request => guard.read_request(offer.protocol, body),
-        Direction::Reply => guard.read_reply(offer.protocol, body),
-    };
-    let mut parsed = parsed.map_err(|e| invalid(e.to_string()))?;
+    parsed.converse(conversation.clone());
     parsed.freeze(&offer.frozen);
     parsed.contain(cut_off, key);
     parsed.except(excepted);
@@ -338,7 +378,7 @@ fn examine(
     let mut hits = Vec::new();
     for found in checked.assessment.findings.iter().filter(|_| enforced) {
         let source = sources.get(found.text).copied().unwrap_or_default();
-        let verdict = guard.verdict(&found.finding, source);
+        let verdict = guard.verdict(&found.finding, source, offer.direction);
         if verdict > Verdict::Allow
             && let bartizan_core::Location::Json { pointer, .. } = &found.finding.at
         {
@@ -354,25 +394,29 @@ fn examine(
         passed: None,
         hits,
         served: words::Detector::served(guard.rules().map(|rule| &rule.id)),
+        examiner: Examiner { guard: Arc::clone(guard), direction: offer.direction, conversation },
         held: Vec::new(),
     };
     if offer.direction == Direction::Reply {
         let hits = judged.by_message();
-        let held = |at| held(live, &judged.offered, at, hits.get(&at).map_or(&[], Vec::as_slice));
+        let held = |at| held(&judged.examiner, &judged.offered, at, hits.get(&at).map_or(&[], Vec::as_slice));
         judged.held = (0..).map_while(held).collect();
     }
-    Ok((checked, judged))
+    (checked, judged)
 }
 
 /// How many characters of the masked text of a choice are not final; `None` where there is no such choice.
-fn held(live: &Live, offered: &Value, choice: usize, hits: &[&Hit]) -> Option<usize> {
+fn held(examiner: &Examiner, offered: &Value, choice: usize, hits: &[&Hit]) -> Option<usize> {
     let pointer = format!("/choices/{choice}/message/content");
     let text = offered.pointer(&pointer)?.as_str()?;
-    let mut to = live.guard.settled(text);
-    let places = redactions(hits.iter().filter(|hit| hit.pointer == pointer).map(|hit| &hit.finding));
+    let talk = examiner.conversation.as_ref().filter(|_| examiner.guard.pseudonyms_last().is_some());
+    let mut to = examiner.guard.settled(text).min(talk.map_or(text.len(), |talk| talk.settled(text)));
+    let found = hits.iter().filter(|hit| hit.pointer == pointer).map(|hit| &hit.finding);
+    let places = redactions(found, text, 0, examiner.replacer());
     if let Some(place) = places.iter().find(|place| place.span.start < to && to < place.span.end) {
         to = place.span.start;
     }
     let after: Vec<Redaction> = places.into_iter().filter(|place| place.span.start >= to).collect();
-    Some(apply(Span::new(to, text.len()).of(text), to, &after).chars().count())
+    let rest = apply(Span::new(to, text.len()).of(text), to, &after);
+    Some(talk.map_or(rest.chars().count(), |talk| talk.restored(&rest).chars().count()))
 }

@@ -5,6 +5,8 @@ mod contain;
 mod coverage;
 mod documents;
 mod exceptions;
+mod pseudonyms;
 mod requests;
 mod routes;
+mod soak;
 mod streams;

@@ -161,7 +161,7 @@ pub(crate) fn run(
     (String::from_utf8(out).unwrap(), stream.noted())
 }
 
-fn data(stream: &str) -> Vec<Value> {
+pub(crate) fn data(stream: &str) -> Vec<Value> {
     stream.lines().filter_map(|l| l.strip_prefix("data: ")).filter_map(|d| serde_json::from_str(d).ok()).collect()
 }
 

@@ -1,0 +1,189 @@
+//! What pseudonyms stand for, in a SQLite file of its own.
+//!
+//! The file is written with almost every request that holds personal data and is of no worth as evidence, so it is kept
+//! apart from the chain: `FILE.vault`. It can be taken away without breaking anything but what can be restored. Values are
+//! sealed under the tenant's key, which is in the evidence store under the master key; destroying that key makes all of
+//! them unreadable.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bartizan_core::store::StoreFuture;
+use bartizan_core::{TenantId, VaultEntry, VaultStore};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row as _, SqlitePool};
+
+use crate::sqlite::{OpenError, store_error};
+
+/// Marks the file as ours (`PRAGMA application_id`): "BzVa".
+const APPLICATION_ID: i64 = 0x427a_5661;
+
+/// Every step of the schema, oldest first. A published step never changes.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/vault_0001.sql")];
+
+/// Where the pseudonyms of an evidence store are.
+#[must_use]
+pub fn vault_path(evidence: &Path) -> PathBuf {
+    let mut name = evidence.as_os_str().to_owned();
+    name.push(".vault");
+    PathBuf::from(name)
+}
+
+/// Pseudonyms in a SQLite file. Several processes may have it open.
+#[derive(Debug)]
+pub struct SqliteVault {
+    pool: SqlitePool,
+}
+
+impl SqliteVault {
+    /// Opens it, making it where it is not there. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`OpenError`]: not ours, too new, not writable.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        let connect = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // What a power loss takes away is made again when the conversation is sent again.
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(5))
+            // What has expired must not stay in free pages.
+            .pragma("secure_delete", "ON");
+        let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: e.to_string() };
+        let pool = SqlitePoolOptions::new().max_connections(2).connect_with(connect).await.map_err(failed)?;
+        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let mut numbers = [0_i64; 3];
+        let pragmas = ["PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_schema"];
+        for (number, pragma) in numbers.iter_mut().zip(pragmas) {
+            let row = sqlx::query(pragma).fetch_one(&mut *transaction).await.map_err(failed)?;
+            *number = row.try_get(0).map_err(failed)?;
+        }
+        let [version, owner, tables] = numbers;
+        if owner != APPLICATION_ID && (owner != 0 || version != 0 || tables != 0) {
+            return Err(OpenError::Foreign { path: path.to_owned() });
+        }
+        let done = usize::try_from(version).unwrap_or(usize::MAX);
+        if done > MIGRATIONS.len() {
+            return Err(OpenError::Newer { path: path.to_owned(), found: version, known: MIGRATIONS.len() });
+        }
+        for step in MIGRATIONS.get(done..).unwrap_or_default() {
+            sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(failed)?;
+        }
+        // Pragmas take no parameters; both are numbers of ours.
+        let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}", MIGRATIONS.len());
+        sqlx::raw_sql(sqlx::AssertSqlSafe(marks)).execute(&mut *transaction).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(Self { pool })
+    }
+
+    /// Waits until everything is written and closes the file.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+}
+
+impl VaultStore for SqliteVault {
+    fn vault_get<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        conversation: &'a str,
+        now: i64,
+    ) -> StoreFuture<'a, Vec<VaultEntry>> {
+        Box::pin(async move {
+            let rows = sqlx::query(
+                "SELECT name, sealed, expires FROM pseudonyms WHERE tenant = ? AND conversation = ? AND expires > ?",
+            )
+            .bind(tenant.as_str())
+            .bind(conversation)
+            .bind(now)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(store_error)?;
+            let entry = |row: &sqlx::sqlite::SqliteRow| {
+                Ok(VaultEntry { name: row.try_get(0)?, sealed: row.try_get(1)?, expires: row.try_get(2)? })
+            };
+            rows.iter().map(entry).collect::<Result<_, sqlx::Error>>().map_err(store_error)
+        })
+    }
+
+    fn vault_put<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        conversation: &'a str,
+        entries: Vec<VaultEntry>,
+    ) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+            for VaultEntry { name, sealed, expires } in entries {
+                sqlx::query(
+                    "INSERT INTO pseudonyms (tenant, conversation, name, sealed, expires) VALUES (?, ?, ?, ?, ?)
+                     ON CONFLICT DO UPDATE SET expires = max(expires, excluded.expires)",
+                )
+                .bind(tenant.as_str())
+                .bind(conversation)
+                .bind(name)
+                .bind(sealed)
+                .bind(expires)
+                .execute(&mut *transaction)
+                .await
+                .map_err(store_error)?;
+            }
+            transaction.commit().await.map_err(store_error)
+        })
+    }
+
+    fn vault_expire(&self, now: i64) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            let gone = sqlx::query("DELETE FROM pseudonyms WHERE expires <= ?").bind(now).execute(&self.pool).await;
+            gone.map(|done| done.rows_affected()).map_err(store_error)
+        })
+    }
+
+    fn vault_forget<'a>(&'a self, tenant: &'a TenantId) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            let gone = sqlx::query("DELETE FROM pseudonyms WHERE tenant = ?").bind(tenant.as_str());
+            gone.execute(&self.pool).await.map(|done| done.rows_affected()).map_err(store_error)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(tenant: &str) -> TenantId {
+        TenantId::authenticated(tenant).unwrap()
+    }
+
+    fn entry(name: &str, sealed: &[u8], expires: i64) -> VaultEntry {
+        VaultEntry { name: name.into(), sealed: sealed.into(), expires }
+    }
+
+    #[tokio::test]
+    async fn pseudonyms_stay_with_their_tenant_and_conversation_for_their_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = vault_path(&folder.path().join("a.sqlite"));
+        let store = SqliteVault::open(&path).await.unwrap();
+        let (a, b) = (name("a"), name("b"));
+        store.vault_put(&a, "c", vec![entry("P_1", b"x", 10), entry("P_2", b"y", 20)]).await.unwrap();
+        // What is there stays what it is, for longer and never for less.
+        store.vault_put(&a, "c", vec![entry("P_1", b"z", 30), entry("P_2", b"z", 5)]).await.unwrap();
+        store.close().await;
+        let store = SqliteVault::open(&path).await.unwrap();
+        assert_eq!(store.vault_get(&a, "c", 0).await.unwrap(), [entry("P_1", b"x", 30), entry("P_2", b"y", 20)]);
+        assert_eq!(store.vault_get(&a, "c", 20).await.unwrap(), [entry("P_1", b"x", 30)]);
+        for (tenant, conversation) in [(&b, "c"), (&a, "d")] {
+            assert!(store.vault_get(tenant, conversation, 0).await.unwrap().is_empty());
+        }
+        assert_eq!(store.vault_expire(20).await.unwrap(), 1);
+        assert_eq!((store.vault_forget(&b).await.unwrap(), store.vault_forget(&a).await.unwrap()), (0, 1));
+        assert!(!format!("{:?}", entry("P_1", b"secret", 1)).contains("secret"));
+        let foreign = folder.path().join("f");
+        let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&foreign).create_if_missing(true));
+        let pool = pool.await.unwrap();
+        sqlx::raw_sql("CREATE TABLE t (x)").execute(&pool).await.unwrap();
+        pool.close().await;
+        assert!(matches!(SqliteVault::open(&foreign).await, Err(OpenError::Foreign { .. })));
+    }
+}
