@@ -148,6 +148,52 @@ class Values:
                     words[at + 1] += {"\"": "\"", "'": "'", "(": ")"}[words[at][0]]
         return " ".join(words) + r.choice([".", ".", ".", "?", "!", "", ":"])
 
+    def code(self):
+        """Lines of code, data, markup, lists of standards and measures, with words that are nobody's name."""
+        r = self.r
+        word = lambda: self.word("en")
+        cap = lambda: self.word("en").capitalize()
+        camel = lambda: word() + cap() + (cap() if r.random() < 0.3 else "")
+        pascal = lambda: cap() + cap() + (cap() if r.random() < 0.3 else "")
+        name = lambda: r.choice([cap, pascal, camel, word, lambda: word() + "_" + word(), lambda: (word() + "_" + word()).upper()])()
+        number = lambda: str(r.randrange(10 ** r.randrange(1, 6)))
+        unit = lambda: number() + " " + r.choice(["kOhm", "uF", "nF", "mA", "V", "Hz", "kHz", "MHz", "GHz", "kB", "MiB", "GB", "mm", "cm", "kg", "Nm", "dB", "rpm", "W", "kWh", "mAh", "ms", "pH", "VAC", "VDC", "PSI", "BTU"])
+        standard = lambda: r.choice(["ISO", "IEC", "DIN", "EN", "RFC", "IEEE", "ANSI", "NIST", "ASTM", "CVE", "JIS", "BS"]) + " " + number()
+        place = lambda: r.choice(["Figure", "Table", "Section", "Chapter", "Page", "Step", "Line", "Row", "Column", "Part", "Item", "Note", "Rule", "Annex", "Appendix", "Exhibit", "Question", "Volume"]) + " " + r.choice([number(), r.choice("ABCDEF"), "1." + r.choice("12345")])
+        tag = lambda: r.choice(["div", "span", "td", "li", "h2", "label", "button", "option", "th", "Row", "Text", "View"])
+        forms = [
+            lambda: "{" + ", ".join(f'"{name()}": "{cap()}"' for _ in range(r.randrange(1, 5))) + "}",
+            lambda: "{" + ", ".join(f'"{name()}": {r.choice([number(), "true", "null", chr(34) + name() + chr(34)])}' for _ in range(r.randrange(1, 5))) + "}",
+            lambda: f"<{tag()} class=\"{cap()} {cap()}-{number()}\" id=\"{cap()}\"><{tag()}>{cap()}</{tag()}></{tag()}>",
+            lambda: f"<{tag()}>{cap()}</{tag()}> <{tag()} {word()}={name()}>{cap()} {cap()}</{tag()}>",
+            lambda: f"{r.choice(['const', 'let', 'var', 'final', 'static'])} {name()} = {r.choice(['new ', 'await ', '', 'require('])}{pascal()}({name()}, {number()});",
+            lambda: f"import {word()}.{word()}.{pascal()};\npublic {r.choice(['class', 'interface', 'enum'])} {cap()} extends {pascal()} {{}}",
+            lambda: f"class {cap()}({cap()}): {name()}: {cap()} = {pascal()}({name()})",
+            lambda: f"struct {cap()} {{ {word()}: {cap()}, {word()}: Vec<{pascal()}> }} impl {pascal()} for {cap()} {{}}",
+            lambda: f"std::{word()}<std::{word()}> {cap()}; {cap()}::{cap()}({name()});",
+            lambda: f"{r.choice(['kubectl', 'docker', 'git', 'npm', 'cargo', 'make', 'grep', 'curl', 'ssh', 'aws'])} {word()} {word()} -n {word()}-{word()} -o {word()} | {r.choice(['grep', 'sort', 'head', 'wc'])} {cap()}",
+            lambda: f"at {cap()}.{word()} (/{word()}/{word()}.js:{number()}:{number()})",
+            lambda: f"Exception in {word()} \"{word()}\" {word()}.{word()}.{pascal()}: {cap()} {word()} {word()}",
+            lambda: f"[{r.choice(['INFO', 'WARN', 'ERROR', 'DEBUG'])}] {pascal()}: {cap()} {word()} {word()} {number()}",
+            lambda: ", ".join(standard() for _ in range(r.randrange(1, 6))),
+            lambda: ", ".join(place() for _ in range(r.randrange(1, 5))),
+            lambda: ", ".join(unit() for _ in range(r.randrange(1, 5))),
+            lambda: ", ".join(r.choice(["H2SO4", "NaCl", "CO2", "C6H12O6", "NaOH", "CaCO3", "KCl", "FeO", "MgO", "LiPo", "mRNA", "DNA", "pH", "HbA1c", "LDL"]) for _ in range(r.randrange(2, 5))),
+            lambda: f"{r.choice(['ETag', 'Accept', 'Cache-Control', 'Content-Type', 'Vary', 'Host', 'Server', 'Expires', 'Location', 'Age', 'Link', 'Via', 'Allow', 'Range'])}: {r.choice([name(), number(), 'W/' + chr(34) + number() + 'a-18' + chr(34)])}",
+            lambda: f"{cap()}: {cap()}\n{cap()}: {cap()}\n{cap()}: {number()}",
+            lambda: f"| {cap()} | {cap()} | {number()} |\n| {cap()} | {word()} | {number()} |",
+            lambda: f"{cap()},{cap()},{cap()}\n{number()},{number()},{word()}\n{number()},{number()},{word()}",
+            lambda: f"{word()}-{number()}-{r.choice('ABC')}, part {number()}-{r.choice('ABC')}{number()}, lot {r.choice('LMB')}{number()}-{number()}".upper() if r.random() < 0.3 else f"order ORD-{number()}-REV-{r.choice('ABCD')}, part {number()}-{r.choice('ABC')}2",
+            lambda: f"SELECT {cap()}, {cap()} FROM {pascal()} WHERE {cap()} = '{cap()}' ORDER BY {cap()};",
+            lambda: f"{name()}: {name()}  # {cap()} {word()}\n{name()}: {number()}",
+            lambda: f"{cap()} > {cap()} > {cap()} {cap()}",
+            lambda: f"enum {cap()} {{ {cap()}, {cap()}, {cap()} }}",
+            lambda: f"`{name()}` and `{cap()}` {word()} the {pascal()} {word()}.",
+            lambda: f"- [ ] {cap()} {word()} {word()}\n- [x] {cap()} {word()}\n* {cap()}: {word()}",
+            lambda: f"# {cap()} {cap()}\n## {cap()}\n### {cap()} and {cap()}",
+        ]
+        return "\n".join(self.pick(forms)() for _ in range(r.choice([1, 1, 2, 3])))
+
     def made(self, language):
         """A value among words that say nothing about it."""
         slots = ["PER", "PER", "PER", "ORG", "LOC", "LOC", "ADR", "FIRST", "LAST"]
@@ -397,7 +443,11 @@ def main(kind, seed, count, words_folder):
                 roll = r.random()
                 if roll < 0.22:
                     template = values.made(language)
-                elif roll < 0.42:
+                elif roll < 0.27:
+                    # Braces are slots in templates.
+                    template = values.code().replace("[", "(").replace("]", ")")
+                    template = re.sub(r"\{(\w+)\}", r"{ \1 }", template)
+                elif roll < 0.43:
                     template = values.filler(language if language != "none" else r.choice(["en", "en", "en", "de", "de", *LANGUAGES]))
                 elif roll < 0.5:
                     template = values.filler(language) + " " + template

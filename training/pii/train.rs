@@ -15,6 +15,8 @@ use model::{FEATURES, ROWS, Scores, TAGS, Weights, features, follows, run_from, 
 use token::{Token, class, hash_word, tokens};
 
 const ROUNDS: usize = 6;
+/// Seeds of the runs of training.
+const SEEDS: [u64; 4] = [1, 2, 3, 4];
 /// Scores are integers: one unit of weight is so many steps of the perceptron.
 const UNIT: i32 = 1;
 /// Share of the documents in which the gazetteer forgets a part of the names, in percent, so that words around count.
@@ -102,6 +104,78 @@ fn gold(all: &[Token], spans: &[(usize, usize, usize)]) -> Vec<u8> {
     tags
 }
 
+/// Weights of one training run: of the steps from tag to tag, and of the rows.
+type Averaged = ([[f64; TAGS]; TAGS], Vec<f64>);
+
+/// Trains on the runs in an order of its own.
+fn train(runs: &[Run], seed: u64) -> Averaged {
+    let mut random = Random(seed);
+    let mut t = Training {
+        now: vec![0; ROWS * TAGS],
+        sum: vec![0; ROWS * TAGS],
+        steps: [[0; TAGS]; TAGS],
+        step_sum: [[0; TAGS]; TAGS],
+        clock: 1,
+    };
+    let mut path = Vec::new();
+    let mut order: Vec<usize> = (0..runs.len()).collect();
+    for round in 0..ROUNDS {
+        for at in (1..order.len()).rev() {
+            order.swap(at, (random.next() % (at as u64 + 1)) as usize);
+        }
+        let mut wrong = 0;
+        for at in &order {
+            let run = &runs[*at];
+            // Each time a part of the features is left out, so that no few of them decide.
+            let masks: Vec<u64> = run.rows.iter().map(|_| random.next() | random.next()).collect();
+            let kept = |rows: &[u32; FEATURES], mask: u64| {
+                rows.iter()
+                    .enumerate()
+                    .filter(move |(at, _)| mask >> at & 1 == 1)
+                    .map(|(_, r)| *r as usize)
+                    .collect::<Vec<_>>()
+            };
+            let scores: Vec<Scores> = run
+                .rows
+                .iter()
+                .zip(&run.gold)
+                .zip(&masks)
+                .map(|((rows, gold), mask)| {
+                    let mut s = [0; TAGS];
+                    kept(rows, *mask).into_iter().for_each(|r| t.add(r, &mut s));
+                    // A margin: the right tag has to win clearly.
+                    s[usize::from(*gold)] -= 4;
+                    s
+                })
+                .collect();
+            viterbi(&scores, true, &t, &mut path);
+            let mut before = (0, 0);
+            let mut missed = false;
+            for (((rows, gold), guess), mask) in run.rows.iter().zip(&run.gold).zip(&path).zip(&masks) {
+                let gold = usize::from(*gold);
+                if gold != *guess {
+                    missed = true;
+                    for row in kept(rows, *mask) {
+                        t.update(row, gold, UNIT);
+                        t.update(row, *guess, -UNIT);
+                    }
+                }
+                if (before.0, gold) != (before.1, *guess) {
+                    t.update_step(before.0, gold, UNIT);
+                    t.update_step(before.1, *guess, -UNIT);
+                }
+                before = (gold, *guess);
+            }
+            wrong += usize::from(missed);
+            t.clock += 1;
+        }
+        eprintln!("run {seed}, round {round}: {:.2} % of runs wrong", 100.0 * wrong as f64 / runs.len() as f64);
+    }
+    let average = |now: i32, sum: i64| f64::from(now) - sum as f64 / t.clock as f64;
+    let steps = std::array::from_fn(|from| std::array::from_fn(|to| average(t.steps[from][to], t.step_sum[from][to])));
+    (steps, t.now.iter().zip(&t.sum).map(|(n, s)| average(*n, *s)).collect())
+}
+
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let words = std::fs::read_to_string(&args[1]).unwrap();
@@ -157,65 +231,20 @@ fn main() {
     }
     eprintln!("{} runs of tokens", runs.len());
 
-    let mut t = Training {
-        now: vec![0; ROWS * TAGS],
-        sum: vec![0; ROWS * TAGS],
-        steps: [[0; TAGS]; TAGS],
-        step_sum: [[0; TAGS]; TAGS],
-        clock: 1,
-    };
-    let mut path = Vec::new();
-    let mut order: Vec<usize> = (0..runs.len()).collect();
-    for round in 0..ROUNDS {
-        for at in (1..order.len()).rev() {
-            order.swap(at, (random.next() % (at as u64 + 1)) as usize);
-        }
-        let mut wrong = 0;
-        for at in &order {
-            let run = &runs[*at];
-            // Each time a part of the features is left out, so that no few of them decide.
-            let masks: Vec<u64> = run.rows.iter().map(|_| random.next() | random.next()).collect();
-            let kept = |rows: &[u32; FEATURES], mask: u64| {
-                rows.iter().enumerate().filter(move |(at, _)| mask >> at & 1 == 1).map(|(_, r)| *r as usize).collect::<Vec<_>>()
-            };
-            let scores: Vec<Scores> = run
-                .rows
-                .iter()
-                .zip(&run.gold)
-                .zip(&masks)
-                .map(|((rows, gold), mask)| {
-                    let mut s = [0; TAGS];
-                    kept(rows, *mask).into_iter().for_each(|r| t.add(r, &mut s));
-                    // A margin: the right tag has to win clearly.
-                    s[usize::from(*gold)] -= 4;
-                    s
+    // Runs in other orders make other mistakes; their mean makes fewer.
+    let trained: Vec<Averaged> = std::thread::scope(|scope| {
+        let threads: Vec<_> = SEEDS
+            .map(|seed| {
+                scope.spawn({
+                    let runs = &runs;
+                    move || train(runs, seed)
                 })
-                .collect();
-            viterbi(&scores, true, &t, &mut path);
-            let mut before = (0, 0);
-            let mut missed = false;
-            for (((rows, gold), guess), mask) in run.rows.iter().zip(&run.gold).zip(&path).zip(&masks) {
-                let gold = usize::from(*gold);
-                if gold != *guess {
-                    missed = true;
-                    for row in kept(rows, *mask) {
-                        t.update(row, gold, UNIT);
-                        t.update(row, *guess, -UNIT);
-                    }
-                }
-                if (before.0, gold) != (before.1, *guess) {
-                    t.update_step(before.0, gold, UNIT);
-                    t.update_step(before.1, *guess, -UNIT);
-                }
-                before = (gold, *guess);
-            }
-            wrong += usize::from(missed);
-            t.clock += 1;
-        }
-        eprintln!("round {round}: {:.2} % of runs wrong", 100.0 * wrong as f64 / runs.len() as f64);
-    }
-    let average = |now: i32, sum: i64| f64::from(now) - sum as f64 / t.clock as f64;
-    let all: Vec<f64> = t.now.iter().zip(&t.sum).map(|(n, s)| average(*n, *s)).collect();
+            })
+            .into();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    let mean = |of: &dyn Fn(&Averaged) -> f64| trained.iter().map(of).sum::<f64>() / trained.len() as f64;
+    let all: Vec<f64> = (0..ROWS * TAGS).map(|at| mean(&|t| t.1[at])).collect();
     let mut sizes: Vec<f64> = all.iter().map(|w| w.abs()).filter(|w| *w > 0.01).collect();
     sizes.sort_by(f64::total_cmp);
     // A few large weights are cut, so that the small ones keep their digits.
@@ -224,7 +253,7 @@ fn main() {
     let mut out = Vec::new();
     for from in 0..TAGS {
         for to in 0..TAGS {
-            let w = average(t.steps[from][to], t.step_sum[from][to]) * scale;
+            let w = mean(&|t| t.0[from][to]) * scale;
             out.extend((w.round() as i32).to_le_bytes());
         }
     }

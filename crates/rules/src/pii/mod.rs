@@ -7,6 +7,7 @@
 pub mod age;
 pub(crate) mod checksum;
 pub mod coordinates;
+pub mod credentials;
 pub mod credit_card;
 pub mod crypto_address;
 pub mod date;
@@ -20,6 +21,7 @@ pub mod nationality;
 pub mod network_address;
 pub mod phone;
 pub mod title;
+pub mod travel_document;
 pub mod url;
 pub mod us_ssn;
 mod words;

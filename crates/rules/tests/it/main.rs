@@ -1,5 +1,6 @@
 //! Tests over all built-in detectors, through the real engine.
 
+mod complaints;
 mod disguise;
 mod leak;
 mod ordinary;

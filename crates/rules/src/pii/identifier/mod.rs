@@ -19,6 +19,8 @@ use crate::{RulesError, Settings};
 mod sums;
 mod table;
 
+pub(super) use self::sums::icao;
+
 /// Most bytes of an identifier as printed.
 const LONGEST: usize = 40;
 /// How far before an identifier a word may begin.

@@ -99,7 +99,7 @@ pub(super) fn verhoeff(id: &[u8]) -> bool {
 }
 
 /// The weights 7, 3, 1 of ICAO Doc 9303, `<` counting as nothing.
-pub(super) fn icao(field: &[u8], check: u8) -> bool {
+pub(in crate::pii) fn icao(field: &[u8], check: u8) -> bool {
     let sum: u32 = field.iter().zip([7, 3, 1].iter().cycle()).map(|(b, w)| value36(*b) * w).sum();
     let check = if check == b'<' { b'0' } else { check };
     check.is_ascii_digit() && sum % 10 == value36(check)

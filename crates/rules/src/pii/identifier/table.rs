@@ -307,7 +307,7 @@ fn gstin(id: &[u8]) -> bool {
 }
 
 fn pan(id: &[u8]) -> bool {
-    b"ABCFGHLJPT".contains(&byte(id, 3)) && number(id, 5, 9) > 0
+    b"ABCFGHJKLPT".contains(&byte(id, 3)) && number(id, 5, 9) > 0
 }
 
 fn tfn(id: &[u8]) -> bool {
@@ -368,6 +368,7 @@ fn nir(id: &[u8]) -> bool {
     };
     let body = number(id, 0, 5) * 100_000_000 + department * 1_000_000 + number(id, 7, 13);
     matches!(byte(id, 0), b'1' | b'2' | b'3' | b'4' | b'7' | b'8')
+        && (byte(id, 6).is_ascii_digit() || matches!(part(id, 5, 7), b"2A" | b"2B"))
         && (number(id, 3, 5) <= 12 || number(id, 3, 5) >= 20)
         && 97 - body % 97 == number(id, 13, 15)
 }
@@ -563,8 +564,12 @@ fn french_tax(id: &[u8]) -> bool {
 }
 
 fn irish(id: &[u8]) -> bool {
-    let extra = if id.len() == 9 { (value36(byte(id, 8)) + 26 - 9) % 26 * 9 } else { 0 };
-    let extra = if byte(id, 8) == b'W' { 0 } else { extra };
+    // The second letter counts since 2013, from `A` on; `W`, `T` and `X` are older and do not.
+    let extra = match (id.len(), byte(id, 8)) {
+        (8, _) | (9, b'W' | b'T' | b'X') => 0,
+        (9, letter @ b'A'..=b'I') => (value36(letter) - 9) * 9,
+        _ => return false,
+    };
     letter_of(u64::from(weigh(part(id, 0, 7), &[8, 7, 6, 5, 4, 3, 2]) + extra) % 23, b"WABCDEFGHIJKLMNOPQRSTUV")
         == byte(id, 7)
 }
@@ -643,8 +648,37 @@ fn hungarian_tax(id: &[u8]) -> bool {
     byte(id, 0) == b'8' && weigh(part(id, 0, 9), &[1, 2, 3, 4, 5, 6, 7, 8, 9]) % 11 == digit(id, 9)
 }
 
+/// SIREN, and a number of the establishment. The post office's establishments add up to a multiple of five instead.
+fn siret(id: &[u8]) -> bool {
+    let post = part(id, 0, 9) == b"356000000" && weigh(id, &[1; 14]).is_multiple_of(5);
+    luhn_real(part(id, 0, 9)) && (luhn_real(id) || post)
+}
+
+fn italian_vat(id: &[u8]) -> bool {
+    // The office of the province that gave it out.
+    luhn_real(id) && matches!(number(id, 7, 10), 1..=100 | 120 | 121 | 888 | 999)
+}
+
+/// The three kinds of Singapore's entity numbers (ACRA): businesses, companies by year, and all others.
+fn uen(id: &[u8]) -> bool {
+    let letter = byte(id, id.len().saturating_sub(1));
+    let by = |weights: &[u32], letters| letter_of(u64::from(weigh(id, weights)) % 11, letters) == letter;
+    match (id.len(), byte(id, 0)) {
+        (9, b'0'..=b'9') => by(&[10, 4, 9, 3, 8, 2, 7, 1], b"XMKECAWLJDB"),
+        (10, b'0'..=b'9') => matches!(number(id, 0, 2), 18..=20) && by(&[10, 8, 6, 4, 9, 7, 5, 3, 1], b"ZKCMDNERGWH"),
+        (10, b'R' | b'S' | b'T') => {
+            const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWX0123456789";
+            let value = |b: &u8| ALPHABET.iter().position(|a| a == b).unwrap_or_default();
+            let sum: usize = id.iter().zip([4, 3, 5, 3, 10, 2, 2, 5, 7]).map(|(b, w)| value(b) * w).sum();
+            ALPHABET.get((sum + 11 * 11 - 5) % 11) == Some(&letter)
+        }
+        _ => false,
+    }
+}
+
 fn regon(id: &[u8]) -> bool {
-    eleven(part(id, 0, 9), &[8, 9, 2, 3, 4, 5, 6, 7], Some(0))
+    let whole = || eleven(id, &[2, 4, 8, 5, 0, 9, 7, 3, 6, 1, 2, 4, 8], Some(0));
+    (id.len() < 14 || whole()) && eleven(part(id, 0, 9), &[8, 9, 2, 3, 4, 5, 6, 7], Some(0))
 }
 
 fn ukraine(id: &[u8]) -> bool {
@@ -745,7 +779,7 @@ pub(super) const IDS: &[Id] = &[
         "DE_VAT_ID",
         &["AA 999 999 999", "AA999999999"],
         Fair,
-        |i| part(i, 0, 2) == b"DE" && mod11_10(part(i, 2, 11)),
+        |i| part(i, 0, 2) == b"DE" && byte(i, 2) != b'0' && mod11_10(part(i, 2, 11)),
         &["ust", "umsatzsteuer", "vat", "mwst"],
     ),
     id(
@@ -834,14 +868,18 @@ pub(super) const IDS: &[Id] = &[
         nir,
         &["nir", "sécurité sociale", "securite sociale", "insee", "numéro de sécu", "social security"],
     ),
-    id(Tax, "FR_SIRET", &["999 999 999 99999"], Named, luhn_real, &["siret"]),
+    id(Tax, "FR_SIRET", &["999 999 999 99999"], Named, siret, &["siret"]),
     id(Tax, "FR_SIREN", &["999 999 999"], Named, luhn_real, &["siren", "rcs"]),
     id(
         Tax,
         "FR_VAT_ID",
         &["AA 99 999 999 999", "AA99999999999"],
         Fair,
-        |i| part(i, 0, 2) == b"FR" && (12 + 3 * (number(i, 4, 13) % 97)) % 97 == number(i, 2, 4),
+        |i| {
+            part(i, 0, 2) == b"FR"
+                && luhn_real(part(i, 4, 13))
+                && (12 + 3 * (number(i, 4, 13) % 97)) % 97 == number(i, 2, 4)
+        },
         &["tva", "vat"],
     ),
     id(
@@ -872,7 +910,7 @@ pub(super) const IDS: &[Id] = &[
         Fair,
         |i| {
             let sum = u64::from(weigh(part(i, 2, 9), &[8, 7, 6, 5, 4, 3, 2])) + number(i, 9, 11);
-            part(i, 0, 2) == b"GB" && (sum.is_multiple_of(97) || (sum + 55).is_multiple_of(97))
+            part(i, 0, 2) == b"GB" && matches!(sum % 97, 0 | 42 | 55)
         },
         &["vat"],
     ),
@@ -909,7 +947,11 @@ pub(super) const IDS: &[Id] = &[
         "IS_KENNITALA",
         &["999999-9999"],
         Named,
-        |i| is_day(number(i, 0, 2) % 40, number(i, 2, 4)) && to_eleven(part(i, 0, 9), &[3, 2, 7, 6, 5, 4, 3, 2], None),
+        |i| {
+            is_day(number(i, 0, 2) % 40, number(i, 2, 4))
+                && matches!(byte(i, 9), b'0' | b'8' | b'9')
+                && to_eleven(part(i, 0, 9), &[3, 2, 7, 6, 5, 4, 3, 2], None)
+        },
         &["kennitala", "icelandic"],
     ),
     id(
@@ -920,7 +962,7 @@ pub(super) const IDS: &[Id] = &[
         fiscal_code,
         &["codice fiscale", "fiscal code", "cf"],
     ),
-    id(Tax, "IT_VAT_CODE", &["99999999999"], Named, luhn_real, &["partita iva", "p.iva", "p. iva", "piva", "vat"]),
+    id(Tax, "IT_VAT_CODE", &["99999999999"], Named, italian_vat, &["partita iva", "p.iva", "p. iva", "piva", "vat"]),
     id(Passport, "IT_PASSPORT", &["AA9999999"], Named, any, &["passaporto", "passport"]),
     id(
         National,
@@ -951,10 +993,7 @@ pub(super) const IDS: &[Id] = &[
         "MD_IDNP",
         &["9999999999999"],
         Named,
-        |i| {
-            ten(i, &[7, 3, 1, 7, 3, 1, 7, 3, 1, 7, 3, 1])
-                || weigh(part(i, 0, 12), &[7, 3, 1, 7, 3, 1, 7, 3, 1, 7, 3, 1]) % 10 == digit(i, 12)
-        },
+        |i| weigh(part(i, 0, 12), &[7, 3, 1, 7, 3, 1, 7, 3, 1, 7, 3, 1]) % 10 == digit(i, 12),
         &["idnp", "moldova"],
     ),
     id(
@@ -1421,7 +1460,7 @@ pub(super) const IDS: &[Id] = &[
         &["cnic", "nadra", "shanakhti"],
     ),
     id(National, "SG_NRIC_FIN", &["A9999999A"], Fair, singapore, &["nric", "fin", "singapore"]),
-    id(Tax, "SG_UEN", &["999999999A", "99999999A", "A99AA9999A"], Named, any, &["uen", "unique entity"]),
+    id(Tax, "SG_UEN", &["999999999A", "99999999A", "A99AA9999A"], Named, uen, &["uen", "unique entity"]),
     id(
         National,
         "TH_TNIN",

@@ -93,7 +93,28 @@ pub(crate) fn names(all: &[Token], tags: &[usize]) -> Vec<Name> {
         }
     }
     found.extend(open);
-    found.into_iter().filter(|(name, strong)| *strong && is_told(all, name)).map(|(name, _)| name).collect()
+    let sound = |name: &Name| is_told(all, name) && is_likely(all, name);
+    found.into_iter().filter(|(name, strong)| *strong && sound(name)).map(|(name, _)| name).collect()
+}
+
+/// True where the words of a name may be one: not a letter alone, no words of mixed case that no list has, as in code,
+/// and an address with a word in it.
+fn is_likely(all: &[Token], name: &Name) -> bool {
+    let (first, behind) = (all.partition_point(|t| t.start < name.start), all.partition_point(|t| t.start < name.end));
+    let own = all.get(first..behind).unwrap_or_default();
+    let words = || own.iter().filter(|t| t.shape.is_word());
+    let listed = |t: &Token| t.classes & !(class::COMMON | class::ORG) != 0;
+    match name.kind {
+        Kind::Person | Kind::Location => {
+            words().any(|t| t.end - t.start > 1 || t.shape == Shape::Uncased)
+                && words().all(|t| t.shape != Shape::MixedCase || listed(t) || own.len() > 1)
+        }
+        Kind::Organization => true,
+        Kind::Address => words().any(|t| {
+            matches!(t.shape, Shape::Capitalised | Shape::Lower | Shape::MixedCase | Shape::Uncased)
+                || t.classes & (class::STREET | class::CITY) != 0
+        }),
+    }
 }
 
 /// The postal code next to a town, in front of it or behind, if there is one: `10115 Berlin`, `Austin, TX 78701`.

@@ -338,7 +338,12 @@ fn is_code(text: &str, token: &Token) -> bool {
     let joined = matches!(token.shape, Shape::Capitals | Shape::LettersAndDigits)
         && (before == b'-' || behind == b'-')
         && !(token.classes & (class::FIRST | class::LAST | class::CITY) != 0 && is_double_name(bytes, token));
+    // Small letters joined so are names of packages and options, but for given names of two parts and towns.
+    let package = token.shape == Shape::Lower
+        && (before == b'-' || behind == b'-')
+        && token.classes & (class::FIRST | class::CITY) == 0;
     joined
+        || package
         || matches!(before, b'@' | b'/' | b'\\' | b'_')
         || matches!(behind, b'@' | b'_')
         || behind == b':' && at(Some(token.end + 1)) == b'/'
