@@ -265,6 +265,11 @@ impl Drop for Journey {
 
 impl Journey {
     fn line(&self, status: u16, events: &[Seen]) {
+        // Who is refused before anything is read can do it as fast as the network lets it. Warnings are rate-limited.
+        if events.is_empty() && status >= 400 {
+            tracing::warn!(protocol = self.protocol.as_str(), status, "refused");
+            return;
+        }
         let worst = events.iter().max_by_key(|seen| seen.verdict);
         let of = |direction: Direction| events.iter().find(|seen| seen.direction == direction);
         let (request, reply) = (of(Direction::Request), of(Direction::Reply));

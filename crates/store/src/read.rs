@@ -6,7 +6,7 @@ use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{QueryBuilder, Row as _};
 
 use crate::chain::{self, Row, Walk};
-use crate::sqlite::{SqliteStore, position, read_head, store_error};
+use crate::sqlite::{Hurry, SqliteStore, position, read_head, store_error};
 use crate::writer::Job;
 
 /// How many records are read at once while a chain is verified.
@@ -60,13 +60,14 @@ impl SqliteStore {
 
 impl EventStore for SqliteStore {
     fn append(&self, event: Event) -> StoreFuture<'_, ()> {
+        let hurry = Hurry::of(&event);
         let record = Record::Decision(Box::new(event));
-        Box::pin(self.ask(move |done| Job::Record { record, content: Vec::new(), held: None, done }))
+        Box::pin(self.ask(hurry, move |done| Job::Record { record, content: Vec::new(), held: None, done }))
     }
 
     fn act(&self, act: Act) -> StoreFuture<'_, ()> {
         let record = Record::Act(Box::new(act));
-        Box::pin(self.ask(move |done| Job::Record { record, content: Vec::new(), held: None, done }))
+        Box::pin(self.ask(Hurry::Now, move |done| Job::Record { record, content: Vec::new(), held: None, done }))
     }
 
     fn recent<'a>(&'a self, tenant: &'a TenantId, limit: u32) -> StoreFuture<'a, Vec<Event>> {
@@ -205,7 +206,7 @@ impl ChainStore for SqliteStore {
     }
 
     fn prune(&self, before: u64, act: Act) -> StoreFuture<'_, ()> {
-        Box::pin(self.ask(move |done| Job::Prune { before, act, done }))
+        Box::pin(self.ask(Hurry::Now, move |done| Job::Prune { before, act, done }))
     }
 }
 

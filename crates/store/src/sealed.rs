@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::sqlite::{SqliteStore, position, store_error};
+use crate::sqlite::{Hurry, SqliteStore, position, store_error};
 use crate::writer::Job;
 
 pub(crate) async fn insert(connection: &mut SqliteConnection, content: &SealedContent) -> Result<(), sqlx::Error> {
@@ -104,9 +104,10 @@ impl SealedStore for SqliteStore {
     fn put_sealed(&self, event: Event, content: Vec<SealedContent>) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             let bytes = content.iter().map(|c| c.body.ciphertext.len()).sum();
-            let held = self.room(bytes)?;
+            let hurry = Hurry::of(&event);
+            let held = self.room(bytes, hurry).await?;
             let record = Record::Decision(Box::new(event));
-            self.ask(move |done| Job::Record { record, content, held, done }).await
+            self.ask(hurry, move |done| Job::Record { record, content, held, done }).await
         })
     }
 
@@ -160,7 +161,7 @@ impl SealedStore for SqliteStore {
     }
 
     fn put_key(&self, key: WrappedKey) -> StoreFuture<'_, WrappedKey> {
-        Box::pin(self.ask(move |done| Job::Key { key, done }))
+        Box::pin(self.ask(Hurry::Now, move |done| Job::Key { key, done }))
     }
 
     fn key<'a>(&'a self, tenant: &'a TenantId, id: &'a str) -> StoreFuture<'a, Option<WrappedKey>> {
@@ -202,7 +203,7 @@ impl SealedStore for SqliteStore {
         act: Act,
     ) -> StoreFuture<'a, Destroyed> {
         let (tenant, before) = (tenant.clone(), before.map(str::to_owned));
-        Box::pin(self.ask(move |done| Job::Destroy { tenant, before, act, done }))
+        Box::pin(self.ask(Hurry::Now, move |done| Job::Destroy { tenant, before, act, done }))
     }
 
     fn sealed_tenants<'a>(&'a self, before: &'a str) -> StoreFuture<'a, Vec<TenantId>> {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bartizan_core::store::GENESIS;
-use bartizan_core::{Head, StoreError};
+use bartizan_core::{Direction, Event, Head, StoreError};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteExecutor, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection as _, Row as _, SqlitePool};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::chain;
 use crate::wal::Wal;
@@ -84,18 +85,47 @@ pub struct Options {
     /// Acknowledge only what is on the disk: nothing is missing even after a power loss, and every group of appends
     /// waits for an `fsync`.
     pub sync: bool,
-    /// Most events that may wait to be written. Beyond it [`StoreError::Full`] is answered at once.
+    /// Most records that may wait to be written. Beyond it [`StoreError::Full`] is answered: at once where a record is
+    /// about a request, after [`Options::patience`] where it is about a reply.
     pub queue: usize,
+    /// How long a record about a reply waits for a place in the queue. Its request was served and recorded, so there
+    /// is nobody left to refuse, and thousands of streams may end in the same moment.
+    pub patience: Duration,
     /// Largest size of the database in bytes, rounded down to whole pages of 4096. Beyond it [`StoreError::Full`]
     /// is answered.
     pub max_bytes: Option<u64>,
-    /// Most bytes of sealed content that may wait to be written. Beyond it [`StoreError::Full`] is answered at once.
+    /// Most bytes of sealed content that may wait to be written. Beyond it [`StoreError::Full`] is answered, as for
+    /// `queue`.
     pub queue_bytes: usize,
+}
+
+/// What happens where the queue is full.
+#[derive(Clone, Copy)]
+pub(crate) enum Hurry {
+    /// The caller is told, so that load does not pile up.
+    Now,
+    /// It waits for a place.
+    Wait,
+}
+
+impl Hurry {
+    pub(crate) fn of(event: &Event) -> Self {
+        match event.direction {
+            Direction::Request => Self::Now,
+            Direction::Reply => Self::Wait,
+        }
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sync: false, queue: 4096, max_bytes: None, queue_bytes: 64 << 20 }
+        Self {
+            sync: false,
+            queue: 4096,
+            patience: Duration::from_secs(5),
+            max_bytes: None,
+            queue_bytes: 64 << 20,
+        }
     }
 }
 
@@ -109,6 +139,7 @@ pub struct SqliteStore {
     /// Room for content in the queue, in KiB.
     room: Arc<Semaphore>,
     room_total: u32,
+    patience: Duration,
 }
 
 impl SqliteStore {
@@ -220,7 +251,7 @@ impl SqliteStore {
             _ => pool(2),
         };
         let readers = readers.connect_with(base(path).read_only(true)).await.map_err(failed)?;
-        Ok(Self { readers, jobs: None, writer: None, room: Arc::new(Semaphore::new(0)), room_total: 0 })
+        Ok(Self { readers, jobs: None, writer: None, room: Arc::new(Semaphore::new(0)), room_total: 0, patience: Duration::ZERO })
     }
 
     async fn start(
@@ -235,7 +266,7 @@ impl SqliteStore {
         let writer = tokio::spawn(Writer { database, head, jobs: receiver, wal, lock }.run());
         let room_total = u32::try_from(options.queue_bytes >> 10).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
         let room = Arc::new(Semaphore::new(usize::try_from(room_total).unwrap_or(1)));
-        Ok(Self { readers, jobs: Some(jobs), writer: Some(writer), room, room_total })
+        Ok(Self { readers, jobs: Some(jobs), writer: Some(writer), room, room_total, patience: options.patience })
     }
 
     pub(crate) fn readers(&self) -> &SqlitePool {
@@ -243,25 +274,39 @@ impl SqliteStore {
     }
 
     /// Takes a place for content in the queue. What is larger than all of it takes all of it.
-    pub(crate) fn room(&self, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, StoreError> {
+    pub(crate) async fn room(
+        &self,
+        bytes: usize,
+        hurry: Hurry,
+    ) -> Result<Option<OwnedSemaphorePermit>, StoreError> {
         let places = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.room_total);
         if places == 0 {
             return Ok(None);
         }
-        let held = Arc::clone(&self.room).try_acquire_many_owned(places);
-        held.map(Some).map_err(|_| StoreError::Full("too much content waits".to_owned()))
+        let room = Arc::clone(&self.room);
+        let held = match hurry {
+            Hurry::Now => room.try_acquire_many_owned(places).ok(),
+            Hurry::Wait => timeout(self.patience, room.acquire_many_owned(places)).await.ok().and_then(Result::ok),
+        };
+        held.map(Some).ok_or_else(|| StoreError::Full("too much content waits".to_owned()))
     }
 
     /// Gives the writer something to do and waits until it is done.
-    pub(crate) async fn ask<T>(&self, job: impl FnOnce(Done<T>) -> Job) -> Result<T, StoreError> {
+    pub(crate) async fn ask<T>(&self, hurry: Hurry, job: impl FnOnce(Done<T>) -> Job) -> Result<T, StoreError> {
         let Some(jobs) = &self.jobs else {
             return Err(StoreError::Failed("it was opened for reading only".to_owned()));
         };
+        let full = || StoreError::Full("too many records wait".to_owned());
+        let place = match (jobs.try_reserve(), hurry) {
+            (Ok(place), _) => place,
+            (Err(mpsc::error::TrySendError::Closed(())), _) => return Err(gone()),
+            (Err(mpsc::error::TrySendError::Full(())), Hurry::Now) => return Err(full()),
+            (Err(mpsc::error::TrySendError::Full(())), Hurry::Wait) => {
+                timeout(self.patience, jobs.reserve()).await.map_err(|_| full())?.map_err(|_| gone())?
+            }
+        };
         let (done, answer) = oneshot::channel();
-        jobs.try_send(job(done)).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => StoreError::Full("too many records wait".to_owned()),
-            mpsc::error::TrySendError::Closed(_) => gone(),
-        })?;
+        place.send(job(done));
         answer.await.map_err(|_| gone())?
     }
 

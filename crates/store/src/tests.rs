@@ -3,12 +3,14 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bartizan_core::{
     Act, Action, ChainStore, Coverage, Deed, Direction, EngineId, Event, EventStore, Head, Mode, Protocol, Record,
     RuleId, Scores, StoreError, TenantId, Timings, Verdict, store::GENESIS,
 };
 use proptest::prelude::*;
+use sqlx::Connection as _;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
@@ -395,17 +397,54 @@ fn a_full_queue_is_said_at_once() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let store = SqliteStore::open_in_memory_with(&Options { queue: 2, ..Options::default() }).await.unwrap();
-        let answers = futures(&store, 4).await;
+        let answers = futures(&store, (0..4).map(|n| event(&format!("e{n}")))).await;
         let full = answers.iter().filter(|a| matches!(a, Err(StoreError::Full(_)))).count();
         assert_eq!(full, 2, "{answers:?}");
         assert_eq!(store.verify().await.unwrap(), 2);
     });
 }
 
-/// Polls `count` appends before any of them can be answered.
-async fn futures(store: &SqliteStore, count: usize) -> Vec<Result<(), StoreError>> {
-    let mut pending: Vec<_> = (0..count).map(|n| store.append(event(&format!("e{n}")))).collect();
-    let mut answers: Vec<Option<Result<(), StoreError>>> = (0..count).map(|_| None).collect();
+#[test]
+fn records_about_replies_wait_for_a_place() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let replies = || (0..40).map(|n| Event { direction: Direction::Reply, ..event(&format!("e{n}")) });
+    runtime.block_on(async {
+        let store = SqliteStore::open_in_memory_with(&Options { queue: 2, ..Options::default() }).await.unwrap();
+        let answers = futures(&store, replies()).await;
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        assert_eq!(store.verify().await.unwrap(), 40);
+
+        let options = Options { queue: 2, patience: Duration::ZERO, ..Options::default() };
+        let store = SqliteStore::open_in_memory_with(&options).await.unwrap();
+        let full = futures(&store, replies()).await.iter().filter(|a| matches!(a, Err(StoreError::Full(_)))).count();
+        assert_eq!(full as u64, 40 - store.verify().await.unwrap(), "what is not acknowledged is not there");
+        assert!(full > 0, "nobody waits for ever");
+    });
+}
+
+#[test]
+fn a_database_that_another_program_locks_is_said_and_used_again_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("evidence.db");
+    runtime().block_on(async {
+        let store = SqliteStore::open(&path).await.unwrap();
+        fill(&store, 0, 1).await;
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+        let mut other = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+        let error = store.append(event("locked")).await.unwrap_err();
+        assert!(matches!(error, StoreError::Failed(_)), "{error:?}");
+        assert_eq!(store.recent(&TenantId::sole(), 10).await.unwrap().len(), 1, "readers go on");
+        sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+        fill(&store, 1, 2).await;
+        assert_eq!(store.verify().await.unwrap(), 3);
+    });
+}
+
+/// Polls all appends before any of them can be answered.
+async fn futures(store: &SqliteStore, events: impl Iterator<Item = Event>) -> Vec<Result<(), StoreError>> {
+    let mut pending: Vec<_> = events.map(|event| store.append(event)).collect();
+    let mut answers: Vec<Option<Result<(), StoreError>>> = pending.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {
         for (future, answer) in pending.iter_mut().zip(&mut answers) {
             if answer.is_none()

@@ -47,10 +47,10 @@ async fn measure(time: Duration) -> anyhow::Result<u8> {
         for noisy in [false, true] {
             let stop = Arc::new(AtomicBool::new(false));
             let callers: Vec<_> = (0..if noisy { CALLERS } else { 0 })
-                .map(|_| {
+                .map(|seed| {
                     let (server, stop) = (Arc::clone(&server), Arc::clone(&stop));
                     let (served, refused) = (Arc::clone(&served), Arc::clone(&refused));
-                    tokio::spawn(async move { shout(&server, &stop, &served, &refused).await })
+                    tokio::spawn(async move { shout(&server, seed, &stop, &served, &refused).await })
                 })
                 .collect();
             let mut latencies = whisper(&server, time).await?;
@@ -117,13 +117,27 @@ async fn whisper(server: &Server, time: Duration) -> anyhow::Result<Vec<Duration
     Ok(latencies)
 }
 
-/// Asks at ten times the limit, together with the other callers.
-async fn shout(server: &Server, stop: &AtomicBool, served: &AtomicU64, refused: &AtomicU64) -> anyhow::Result<()> {
+/// Asks at ten times the limit, together with the other callers. They know nothing of each other, so that the gaps
+/// between their requests are those of a Poisson process and not a drum beat.
+async fn shout(
+    server: &Server,
+    seed: u32,
+    stop: &AtomicBool,
+    served: &AtomicU64,
+    refused: &AtomicU64,
+) -> anyhow::Result<()> {
     let (body, (name, value)) = (small_request(), authorization("noisy")?);
     let client = client();
-    let mut pace = tokio::time::interval(Duration::from_secs(60) * CALLERS / (LIMIT * 10));
+    let mean = 60.0 * f64::from(CALLERS) / f64::from(LIMIT * 10);
+    let mut random = u64::from(seed) + 1;
+    let mut next = Instant::now();
     while !stop.load(Ordering::Relaxed) {
-        pace.tick().await;
+        // Knuth's MMIX generator; its upper bits are even enough for gaps.
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        #[expect(clippy::cast_precision_loss, reason = "31 bits")]
+        let even = ((random >> 33) as f64 + 1.0) / f64::from(1_u32 << 31);
+        next += Duration::from_secs_f64(-mean * even.ln());
+        tokio::time::sleep_until(next.into()).await;
         let mut request = server.request(&body)?;
         request.headers_mut().insert(name.clone(), value.clone());
         let reply = client.request(request).await?;

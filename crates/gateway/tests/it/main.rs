@@ -10,3 +10,4 @@ mod raw;
 mod smuggling;
 mod support;
 mod walls;
+mod wires;
