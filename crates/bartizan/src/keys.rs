@@ -9,7 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bartizan_access::{KeyHasher, NewKey, day_of, month_of};
-use bartizan_core::{AccessStore, Act, Deed, EventStore, Grant, KeyRecord, Quota, Spender, TenantId, Used};
+use bartizan_core::{AccessStore, EventStore, Grant, KeyRecord, Quota, Spender, TenantId, Used};
+use bartizan_gateway::{KeyChange, KeyView, create_key, find_key, is_key_name, revoke_key, rotate_key};
 use bartizan_store::{OpenError, Options, SqliteAccess, SqliteStore, access_path};
 use jiff::Timestamp;
 use serde_json::json;
@@ -18,6 +19,7 @@ use crate::DONE;
 use crate::cli::{By, CreateKey, KeysCommand, ListFormat, OneKey, RevokeKey, RotateKey, UsageArgs};
 use crate::config::{self, Config};
 use crate::problem::Problem;
+use crate::record::actor;
 use crate::terminal;
 
 /// `bartizan keys`.
@@ -80,7 +82,7 @@ pub(crate) async fn record(store: &SqliteAccess, config: &Config) -> anyhow::Res
 }
 
 async fn create(store: &SqliteAccess, config: &Config, args: &CreateKey) -> anyhow::Result<()> {
-    if !plain_name(&args.name) {
+    if !is_key_name(&args.name) {
         return Err(Problem::new(format!("`{}` is not a name for a key", terminal::line(&args.name)))
             .help("a name is 1 to 64 of the characters a-z, A-Z, 0-9, `-`, `_`, `.` and `@`")
             .into());
@@ -113,20 +115,9 @@ async fn create(store: &SqliteAccess, config: &Config, args: &CreateKey) -> anyh
             spend_per_month: args.budget,
         },
     };
-    let key = NewKey::generate()?;
     let hasher = KeyHasher::new(&store.hash_key().await?);
-    let record = KeyRecord {
-        id: key.id.clone(),
-        name: Arc::from(args.name.as_str()),
-        tenant: args.tenant.clone(),
-        hash: hasher.hash(key.text()),
-        previous: None,
-        grant: Arc::new(grant),
-        created: now,
-        expires,
-        revoked: None,
-    };
-    let act = act(Deed::KeyCreated, &record, "");
+    let (key, KeyChange { key: record, act }) =
+        create_key((&args.tenant, &args.name), grant, (now, expires), &hasher, &actor())?;
     if !store.create(&args.tenant, record, act).await? {
         return Err(Problem::new(format!("the tenant `{}` has a key `{}` already", args.tenant, args.name))
             .help("`bartizan keys rotate` gives it another secret, `bartizan keys revoke` takes it back")
@@ -146,12 +137,8 @@ async fn rotate(store: &SqliteAccess, args: &RotateKey) -> anyhow::Result<()> {
     let old = find(store, &args.key).await?;
     let now = Timestamp::now().as_millisecond();
     let grace = span(&args.grace).ok_or_else(|| bad_span(&args.grace))?;
-    let key = NewKey::for_id(&old.id)?;
     let hasher = KeyHasher::new(&store.hash_key().await?);
-    let previous = (grace > 0).then_some((old.hash, now.saturating_add(grace)));
-    let record = KeyRecord { hash: hasher.hash(key.text()), previous, ..old };
-    let mut act = act(Deed::KeyRotated, &record, "");
-    act.detail.insert("grace_s".to_owned(), (grace / 1000).to_string());
+    let (key, KeyChange { key: record, act }) = rotate_key(old, grace, now, &hasher, &actor())?;
     let name = Arc::clone(&record.name);
     if !store.change(&args.key.tenant, record, act).await? {
         return Err(no_key(&args.key).into());
@@ -161,8 +148,8 @@ async fn rotate(store: &SqliteAccess, args: &RotateKey) -> anyhow::Result<()> {
 
 async fn revoke(store: &SqliteAccess, args: &RevokeKey) -> anyhow::Result<()> {
     let old = find(store, &args.key).await?;
-    let record = KeyRecord { revoked: Some(Timestamp::now().as_millisecond()), previous: None, ..old };
-    let act = act(Deed::KeyRevoked, &record, &args.reason);
+    let now = Timestamp::now().as_millisecond();
+    let KeyChange { key: record, act } = revoke_key(old, now, &actor(), &args.reason);
     let name = Arc::clone(&record.name);
     if !store.change(&args.key.tenant, record, act).await? {
         return Err(no_key(&args.key).into());
@@ -172,9 +159,7 @@ async fn revoke(store: &SqliteAccess, args: &RevokeKey) -> anyhow::Result<()> {
 }
 
 async fn find(store: &SqliteAccess, key: &OneKey) -> anyhow::Result<KeyRecord> {
-    let keys = store.keys(&key.tenant).await?;
-    let found = keys.into_iter().find(|k| k.revoked.is_none() && (*k.name == *key.key || k.id == key.key));
-    Ok(found.ok_or_else(|| no_key(key))?)
+    Ok(find_key(store.keys(&key.tenant).await?, &key.key).ok_or_else(|| no_key(key))?)
 }
 
 fn no_key(key: &OneKey) -> Problem {
@@ -185,18 +170,10 @@ fn no_key(key: &OneKey) -> Problem {
 async fn list(store: &SqliteAccess, tenant: &TenantId, format: ListFormat) -> anyhow::Result<()> {
     let keys = store.keys(tenant).await?;
     let now = Timestamp::now().as_millisecond();
+    let keys: Vec<KeyView> = keys.iter().map(|key| KeyView::of(key, now)).collect();
     let mut out = std::io::stdout().lock();
     if format == ListFormat::Json {
-        let list: Vec<_> = keys
-            .iter()
-            .map(|k| {
-                json!({
-                    "id": k.id, "name": k.name, "tenant": k.tenant, "state": state(k, now), "created": time(k.created),
-                    "expires": k.expires.map(time), "revoked": k.revoked.map(time), "grant": *k.grant,
-                })
-            })
-            .collect();
-        writeln!(out, "{}", serde_json::to_string_pretty(&list)?)?;
+        writeln!(out, "{}", serde_json::to_string_pretty(&keys)?)?;
         return Ok(());
     }
     if keys.is_empty() {
@@ -211,22 +188,13 @@ async fn list(store: &SqliteAccess, tenant: &TenantId, format: ListFormat) -> an
             "{:<12}  {:<20}  {:<8}  {:<20}  {:<20}  {}",
             k.id,
             k.name,
-            state(k, now),
-            time(k.created),
-            k.expires.map_or_else(|| "never".to_owned(), time),
+            k.state.as_str(),
+            k.created,
+            k.expires.as_deref().unwrap_or("never"),
             terminal::line(&models),
         )?;
     }
     Ok(())
-}
-
-fn state(key: &KeyRecord, now: i64) -> &'static str {
-    match key {
-        _ if key.revoked.is_some() => "revoked",
-        _ if key.expires.is_some_and(|at| now >= at) => "expired",
-        _ if key.previous.is_some_and(|(_, until)| now < until) => "rotating",
-        _ => "good",
-    }
 }
 
 async fn usage(store: &SqliteAccess, args: &UsageArgs) -> anyhow::Result<()> {
@@ -281,37 +249,6 @@ fn part(spender: &Spender, by: By) -> Arc<str> {
         By::Feature => &spender.feature,
         By::Team => &spender.team,
     })
-}
-
-/// The record of a deed. The chain fills in its place.
-fn act(deed: Deed, key: &KeyRecord, reason: &str) -> Act {
-    let user = std::env::var("USER").ok().filter(|u| plain_name(u));
-    let mut detail = BTreeMap::from([("id".to_owned(), key.id.clone())]);
-    if let Some(at) = key.expires {
-        detail.insert("expires".to_owned(), time(at));
-    }
-    Act {
-        id: uuid::Uuid::now_v7().to_string(),
-        chain_id: String::new(),
-        seq: 0,
-        time: format!("{:.6}", Timestamp::now()),
-        tenant: key.tenant.clone(),
-        actor: user.map_or_else(|| "cli".to_owned(), |u| format!("cli:{u}")),
-        deed,
-        subject: key.name.to_string(),
-        reason: reason.to_owned(),
-        detail,
-        prev: String::new(),
-        hash: String::new(),
-    }
-}
-
-fn plain_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.@".contains(&b))
-}
-
-fn time(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).map_or_else(|_| "?".to_owned(), |t| format!("{t:.0}"))
 }
 
 /// A date, a time, or a span from now.

@@ -47,7 +47,7 @@ pub(crate) async fn shared(config: &Config, named: Option<&PathBuf>) -> anyhow::
 pub(crate) fn actor() -> String {
     let name = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
     let plain: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.@".contains(*c)).take(64).collect();
-    format!("cli:{plain}")
+    if plain.is_empty() { "cli".to_owned() } else { format!("cli:{plain}") }
 }
 
 /// Closes a store that nothing else holds any more, so that everything is in its file.

@@ -20,6 +20,9 @@ use crate::{BROKEN, DONE};
 
 /// Starts the gateway and serves until told to stop.
 pub(crate) fn run(args: &UpArgs) -> anyhow::Result<u8> {
+    // The first random bytes of a process take some 20 ms: the entropy source times the memory of the machine. Nothing
+    // waits for them while the rules are built.
+    std::thread::spawn(|| aws_lc_rs::rand::fill(&mut [0]));
     let (loaded, watched) = load(args)?;
     if loaded.config.upstream.is_empty() && !loaded.config.check_api.standalone {
         return Err(Problem::new("no upstream is configured")

@@ -118,7 +118,8 @@ impl Access {
         Ok(())
     }
 
-    async fn look(&self) -> Result<(), StoreError> {
+    /// Takes over changes of keys.
+    pub(crate) async fn look(&self) -> Result<(), StoreError> {
         let Some(store) = &self.store else { return Ok(()) };
         let revision = store.revision().await?;
         if revision == self.revision.load(Ordering::Acquire) {

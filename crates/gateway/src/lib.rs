@@ -16,6 +16,7 @@ mod contain;
 mod failure;
 mod head;
 mod jwks;
+mod keys;
 mod lapse;
 mod metrics;
 mod pass;
@@ -36,6 +37,7 @@ mod upstream;
 
 pub use admin::openapi;
 pub use bartizan_sign::SecretRef;
+pub use keys::{KeyChange, KeyState, KeyView, create_key, find_key, is_key_name, revoke_key, rotate_key};
 pub use metrics::Metrics;
 pub use pressure::Shed;
 pub use reload::{Next, Rejected, Reloader, Watched};

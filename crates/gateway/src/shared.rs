@@ -86,6 +86,11 @@ impl Live {
         })
     }
 
+    /// True where a guard profile of this name is configured.
+    pub(crate) fn has_profile(&self, name: &str) -> bool {
+        self.profiles.contains_key(name)
+    }
+
     /// The same with the guard of the caller's profile. A profile that is not there lets nothing through.
     pub(crate) fn for_caller(self: Arc<Self>, admitted: &Admitted) -> Result<Arc<Self>, Failure> {
         let Some(name) = &admitted.grant.profile else { return Ok(self) };

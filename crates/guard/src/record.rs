@@ -180,6 +180,12 @@ impl Recorder {
         }
     }
 
+    /// The vault, where content is sealed.
+    #[must_use]
+    pub fn vault(&self) -> Option<&Vault> {
+        self.vault.as_deref()
+    }
+
     /// Opens the keys of a tenant. Until then its records have no pseudonyms and digests.
     ///
     /// # Errors

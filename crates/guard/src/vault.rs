@@ -89,6 +89,12 @@ impl Vault {
         Self { store, master, settings, names: Mutex::default(), content: Mutex::default() }
     }
 
+    /// What it is over.
+    #[must_use]
+    pub fn store(&self) -> &dyn SealedStore {
+        self.store.as_ref()
+    }
+
     /// Room for a body that may be recorded; `None` where none of its kind is.
     pub(crate) fn keep(&self, protocol: Protocol, direction: Direction, stream: bool) -> Option<Kept> {
         let on = self.settings.mode != RecordMode::Off && self.settings.bodies.contains(&direction);
@@ -99,6 +105,12 @@ impl Vault {
     pub(crate) fn names(&self, tenant: &TenantId) -> Option<Arc<Pseudonyms>> {
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         names.get(tenant).map(|open| Arc::clone(&open.key))
+    }
+
+    /// Lets go of a tenant's open keys, because they were destroyed.
+    pub fn close(&self, tenant: &TenantId) {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant);
+        self.content.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant);
     }
 
     /// Opens a tenant's key for names and digests, or makes it.

@@ -18,7 +18,6 @@ pub(crate) enum Need {
     /// Changing something.
     Change,
     /// Opening sealed content.
-    #[expect(dead_code, reason = "the first operations only look")]
     Unseal,
 }
 
@@ -36,6 +35,11 @@ impl Operator {
     /// Name in records.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What it may do, in records.
+    pub(crate) fn role(&self) -> &'static str {
+        self.role.map_or("local", Role::as_str)
     }
 
     pub(crate) fn may(&self, need: Need) -> bool {

@@ -5,9 +5,11 @@
 
 mod access;
 mod contain;
+mod content;
 mod error;
 mod events;
 mod exceptions;
+mod keys;
 mod mark;
 mod openapi;
 mod status;
@@ -111,7 +113,15 @@ const TENANT: Parameter = Parameter { name: "tenant", summary: "Tenant; may be l
 
 /// Every operation.
 pub(crate) fn operations() -> Vec<Operation> {
-    [status::operations(), events::operations(), contain::operations(), mark::operations(), exceptions::operations()]
+    [
+        status::operations(),
+        events::operations(),
+        content::operations(),
+        keys::operations(),
+        contain::operations(),
+        mark::operations(),
+        exceptions::operations(),
+    ]
         .into_iter()
         .flatten()
         .collect()

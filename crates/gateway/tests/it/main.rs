@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "long runs say what they did")]
 
 mod access;
+mod admin;
 mod bad_input;
 mod faults;
 mod front;

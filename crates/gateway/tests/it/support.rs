@@ -42,17 +42,10 @@ pub(crate) async fn start(change: impl FnOnce(&mut Settings)) -> Running {
 
 /// The same with a store of the test's choice.
 pub(crate) async fn start_with(change: impl FnOnce(&mut Settings), store: Arc<dyn EventStore>) -> Running {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let json = [("content-type", "application/json")];
-    let model = Router::new().route("/v1/chat/completions", post(move || async move { (json, ANSWER) }));
-    tokio::spawn(async move { axum::serve(listener, model).await });
-
     let mut settings = Settings { listen: "127.0.0.1:0".to_owned(), ..Settings::default() };
     settings.store.path = ":memory:".to_owned();
     settings.timeouts.header_ms = 300;
-    let upstream: Upstream = serde_json::from_value(serde_json::json!({ "name": "model", "url": url })).unwrap();
-    settings.upstream.push(upstream);
+    settings.upstream.push(model().await);
     change(&mut settings);
     let guard = Arc::new(Guard::new(&bartizan_guard::Settings::default()).unwrap());
     let gateway = Gateway::bind(settings.clone(), guard, Arc::clone(&store)).await.unwrap();
@@ -63,6 +56,16 @@ pub(crate) async fn start_with(change: impl FnOnce(&mut Settings), store: Arc<dy
         let _ = stopped.await;
     }));
     Running { address, admin, settings, store, metrics, reloader, _stop: stop }
+}
+
+/// Starts a model server that answers everything with [`ANSWER`].
+pub(crate) async fn model() -> Upstream {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let json = [("content-type", "application/json")];
+    let model = Router::new().route("/v1/chat/completions", post(move || async move { (json, ANSWER) }));
+    tokio::spawn(async move { axum::serve(listener, model).await });
+    Upstream::at("model", &url)
 }
 
 /// A question to the model.
