@@ -147,6 +147,9 @@ pub(crate) struct CheckArgs {
     /// Exit with 3 also where parts are known but are not text, such as images
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Ask the provider of each key that is found whether it is in use; sends the key there
+    #[arg(long, conflicts_with = "jsonl")]
+    pub(crate) verify_secrets: bool,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
 }

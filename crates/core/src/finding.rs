@@ -69,6 +69,18 @@ impl Finding {
     }
 }
 
+/// What the provider of a key says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum InUse {
+    /// It opens something there.
+    Accepted,
+    /// It opens nothing there.
+    Refused,
+    /// The provider did not say.
+    Unknown,
+}
+
 /// A finding as the JSON contracts show it. Offsets are Unicode code points of the original text.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct FindingRecord {
@@ -88,6 +100,9 @@ pub struct FindingRecord {
     pub start: usize,
     /// One past the last code point.
     pub end: usize,
+    /// What its provider says, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_use: Option<InUse>,
 }
 
 impl FindingRecord {
@@ -104,6 +119,7 @@ impl FindingRecord {
             path,
             start: span.start,
             end: span.end,
+            in_use: None,
         }
     }
 }

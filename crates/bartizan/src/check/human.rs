@@ -11,6 +11,7 @@ use bartizan_core::{Coverage, CoverageStatus, Family, Finding, Reason, Rule, Rul
 use bartizan_guard::Decision;
 
 use super::excerpt::{Excerpt, excerpt};
+use super::in_use::Said;
 use super::position::Cursor;
 use crate::terminal::{self, Style};
 
@@ -22,18 +23,21 @@ pub(super) fn draw(
     out: &mut impl Write,
     name: &str,
     bytes: usize,
-    decision: &Decision,
+    (decision, said): (&Decision, &[Option<Said>]),
     rules: &BTreeMap<&RuleId, &Rule>,
 ) -> std::io::Result<()> {
     let name = terminal::line(name);
     let renderer = terminal::output();
     let secrets = Secrets::of(decision);
     let mut cursor = Cursor::new();
-    for (finding, text) in decision.findings.iter().zip(&decision.texts).take(MOST) {
+    for (index, (finding, text)) in decision.findings.iter().zip(&decision.texts).take(MOST).enumerate() {
         let (position, _) = cursor.span(text, finding.span());
         let excerpt = excerpt(text, finding.span(), &secrets.covered(text, finding.span()));
         let summary = rules.get(&finding.rule).map_or("", |rule| rule.summary.as_ref());
-        let notes = notes(finding);
+        let mut notes = notes(finding);
+        if let Some(said) = said.get(index).and_then(Option::as_ref) {
+            let _ = write!(notes, "; {}", said.by);
+        }
         let help = format!("bartizan explain {}", finding.rule);
         let path = match finding.at.path() {
             Some(path) => format!("{name}#{}", terminal::line(&path)),

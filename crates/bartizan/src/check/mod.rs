@@ -2,6 +2,7 @@
 
 mod excerpt;
 mod human;
+mod in_use;
 mod jsonl;
 mod position;
 mod sarif;
@@ -39,13 +40,21 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<u8> {
     let subject = read(&args.file, input, guard.limits().max_body)?;
     let (name, bytes) = (name(&args.file), subject.len());
     let decision = decide(&guard, &name, subject, args.origin)?;
+    let said = if args.verify_secrets { in_use::ask(&decision)? } else { Vec::new() };
+    let record = |name| {
+        let mut record = record(name, decision.clone());
+        for (finding, said) in record.findings.iter_mut().zip(&said) {
+            finding.in_use = said.as_ref().map(|said| said.in_use);
+        }
+        record
+    };
     let mut out = std::io::stdout().lock();
     match args.format.unwrap_or(CheckFormat::Human) {
-        CheckFormat::Human => human::draw(&mut out, &name, bytes, &decision, &catalogue(&guard))?,
+        CheckFormat::Human => human::draw(&mut out, &name, bytes, (&decision, &said), &catalogue(&guard))?,
         CheckFormat::Json => {
-            writeln!(out, "{}", serde_json::to_string_pretty(&record(&name, decision.clone()))?)?;
+            writeln!(out, "{}", serde_json::to_string_pretty(&record(&name))?)?;
         }
-        CheckFormat::Jsonl => writeln!(out, "{}", serde_json::to_string(&record(&name, decision.clone()))?)?,
+        CheckFormat::Jsonl => writeln!(out, "{}", serde_json::to_string(&record(&name))?)?,
         CheckFormat::Sarif => {
             let rules: Vec<&Rule> = guard.rules().collect();
             writeln!(out, "{}", serde_json::to_string_pretty(&sarif::log(&name, &decision, &rules))?)?;
@@ -78,7 +87,7 @@ pub(crate) fn draw(
     decision: &Decision,
     guard: &Guard,
 ) -> std::io::Result<()> {
-    human::draw(out, name, bytes, decision, &catalogue(guard))
+    human::draw(out, name, bytes, (decision, &[]), &catalogue(guard))
 }
 
 /// An answer as the JSON contracts show it.
