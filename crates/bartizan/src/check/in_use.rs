@@ -273,7 +273,7 @@ mod tests {
         };
         assert_eq!(by_rule("secret/github-token"), [Some(InUse::Accepted); 2], "{:?}", decision.findings);
         assert_eq!(by_rule("secret/gitlab-token"), [Some(InUse::Refused)]);
-        assert_eq!(by_rule(""), [None]);
+        assert_eq!(by_rule("pii/email"), [None]);
         let heads = heads.lock().expect("no panic");
         assert_eq!(heads.iter().filter(|h| h.contains(&github)).count(), 1, "asked once");
         assert!(said.iter().flatten().all(|s| !s.by.contains(&github) && !s.by.contains(&gitlab)), "{said:?}");
