@@ -119,13 +119,7 @@ impl Hurry {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            sync: false,
-            queue: 4096,
-            patience: Duration::from_secs(5),
-            max_bytes: None,
-            queue_bytes: 64 << 20,
-        }
+        Self { sync: false, queue: 4096, patience: Duration::from_secs(5), max_bytes: None, queue_bytes: 64 << 20 }
     }
 }
 
@@ -251,7 +245,14 @@ impl SqliteStore {
             _ => pool(2),
         };
         let readers = readers.connect_with(base(path).read_only(true)).await.map_err(failed)?;
-        Ok(Self { readers, jobs: None, writer: None, room: Arc::new(Semaphore::new(0)), room_total: 0, patience: Duration::ZERO })
+        Ok(Self {
+            readers,
+            jobs: None,
+            writer: None,
+            room: Arc::new(Semaphore::new(0)),
+            room_total: 0,
+            patience: Duration::ZERO,
+        })
     }
 
     async fn start(
@@ -274,11 +275,7 @@ impl SqliteStore {
     }
 
     /// Takes a place for content in the queue. What is larger than all of it takes all of it.
-    pub(crate) async fn room(
-        &self,
-        bytes: usize,
-        hurry: Hurry,
-    ) -> Result<Option<OwnedSemaphorePermit>, StoreError> {
+    pub(crate) async fn room(&self, bytes: usize, hurry: Hurry) -> Result<Option<OwnedSemaphorePermit>, StoreError> {
         let places = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.room_total);
         if places == 0 {
             return Ok(None);

@@ -94,10 +94,7 @@ const PROVIDERS: &[Provider] = &[
         headers: &[("authorization", "Bearer {}"), ("notion-version", "2022-06-28")],
         ..get(&["secret/notion-token"], "https://api.notion.com", "/v1/users/me")
     },
-    Provider {
-        headers: &[("x-api-key", "{}")],
-        ..get(&["secret/postman-key"], "https://api.getpostman.com", "/me")
-    },
+    Provider { headers: &[("x-api-key", "{}")], ..get(&["secret/postman-key"], "https://api.getpostman.com", "/me") },
     get(&["secret/doppler-token"], "https://api.doppler.com", "/v3/me"),
     get(&["secret/airtable-token"], "https://api.airtable.com", "/v0/meta/whoami"),
     Provider {
@@ -117,10 +114,7 @@ const PROVIDERS: &[Provider] = &[
         headers: &[("circle-token", "{}")],
         ..get(&["secret/circleci-token"], "https://circleci.com", "/api/v2/me")
     },
-    Provider {
-        headers: &[("api-key", "{}")],
-        ..get(&["secret/brevo-key"], "https://api.brevo.com", "/v3/account")
-    },
+    Provider { headers: &[("api-key", "{}")], ..get(&["secret/brevo-key"], "https://api.brevo.com", "/v3/account") },
 ];
 
 /// What was said of one finding.

@@ -122,9 +122,9 @@ pub(crate) fn operations() -> Vec<Operation> {
         mark::operations(),
         exceptions::operations(),
     ]
-        .into_iter()
-        .flatten()
-        .collect()
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The routes of all operations.

@@ -27,11 +27,9 @@ impl Wire {
                 "anthropic-version: 2023-06-01\r\n",
                 json!({"model": "m", "stream": stream, "max_tokens": 50, "messages": message}),
             ),
-            Self::Responses => (
-                "/v1/responses",
-                "",
-                json!({"model": "m", "stream": stream, "max_output_tokens": 50, "input": text}),
-            ),
+            Self::Responses => {
+                ("/v1/responses", "", json!({"model": "m", "stream": stream, "max_output_tokens": 50, "input": text}))
+            }
         };
         let body = body.to_string();
         format!(
@@ -73,13 +71,22 @@ impl Wire {
                 let mut event = |kind: &str, rest: &str| {
                     out.push_str(&format!("event: {kind}\ndata: {{\"type\":\"{kind}\"{rest}}}\n\n"));
                 };
-                event("message_start", r#","message":{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":100,"output_tokens":1}}"#);
+                event(
+                    "message_start",
+                    r#","message":{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":100,"output_tokens":1}}"#,
+                );
                 event("content_block_start", r#","index":0,"content_block":{"type":"text","text":""}"#);
                 for piece in pieces {
-                    event("content_block_delta", &format!(r#","index":0,"delta":{{"type":"text_delta","text":{piece}}}"#));
+                    event(
+                        "content_block_delta",
+                        &format!(r#","index":0,"delta":{{"type":"text_delta","text":{piece}}}"#),
+                    );
                 }
                 event("content_block_stop", r#","index":0"#);
-                event("message_delta", r#","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":50}"#);
+                event(
+                    "message_delta",
+                    r#","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":50}"#,
+                );
                 event("message_stop", "");
             }
             Self::Responses => {
@@ -143,9 +150,7 @@ impl Wire {
             && match self {
                 Self::Chat => stream.ends_with("data: [DONE]\n\n"),
                 Self::Messages => among(&["message_stop", "error"]),
-                Self::Responses => {
-                    among(&["response.completed", "response.failed", "response.incomplete", "error"])
-                }
+                Self::Responses => among(&["response.completed", "response.failed", "response.incomplete", "error"]),
             }
     }
 }
