@@ -152,7 +152,8 @@ impl Admission {
         self.check_origin(shown.headers, shown.authority)?;
         if !self.needs_key() {
             return Ok(Admitted {
-                principal: Principal::default(),
+                // Who somebody is cannot be said here; which conversation it is can, for its pseudonyms.
+                principal: Principal { session: name_in(shown.headers, "x-bartizan-session"), ..Principal::default() },
                 pass_credentials: true,
                 grant: Arc::default(),
                 accounts: Arc::from([]),
@@ -439,6 +440,8 @@ mod tests {
         assert_eq!((principal.user.as_deref(), principal.team.as_deref()), (Some("ann"), Some("search")));
         let anonymous = admit(&open(), &headers(&[("host", "localhost"), ("x-bartizan-user", "ann")])).unwrap();
         assert_eq!(anonymous.principal, Principal::default());
+        let named = admit(&open(), &headers(&[("host", "localhost"), ("x-bartizan-session", "s1")])).unwrap();
+        assert_eq!(named.principal.session.as_deref(), Some("s1"));
     }
 
     #[test]

@@ -580,7 +580,8 @@ impl Guard {
         self.excepted.apply(&exchange, &mut assessment);
         assessment.contained.extend(self.cut_off.exchange(&exchange));
         let values: Vec<Arc<str>> = exchange.texts.iter().map(|t| Arc::from(t.value.as_str())).collect();
-        let conversation = self.has_operators().then(Conversation::passing).flatten();
+        let wanted = self.has_operators() && !assessment.findings.is_empty();
+        let conversation = wanted.then(Conversation::passing).flatten();
         let talk = conversation.as_deref().map(|one| one as &dyn Conversing);
         let rewritten = |exchange: &Exchange, edits: &[Edit]| rewrite(exchange, edits, self.limits());
         let outcome = decide(exchange, &mut assessment, &self.table, None, talk, Mode::Enforce, rewritten);

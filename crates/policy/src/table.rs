@@ -228,8 +228,8 @@ impl Table {
         &self.rows
     }
 
-    /// `covered` is true for what an operator is for: the user's rows hold, and without one it is redacted at least, but
-    /// for the operator's own text.
+    /// `covered` is true for what an operator is for: the user's rows hold, and without one it is redacted at least where
+    /// somebody has said it. A date in a header or in the description of a tool is part of how they are written.
     fn look_up(
         &self,
         rule: &RuleId,
@@ -246,11 +246,8 @@ impl Table {
         });
         let verdict = row.map_or(Verdict::Allow, |(_, row)| row.verdict);
         let own = row.is_some_and(|(at, _)| at < self.own);
-        if covered && !own && source != Source::System && confidence >= Confidence::Medium {
-            verdict.max(Verdict::Redact)
-        } else {
-            verdict
-        }
+        let said = matches!(source, Source::User | Source::Tool | Source::Document | Source::Memory | Source::Model);
+        if covered && said && !own && confidence >= Confidence::Medium { verdict.max(Verdict::Redact) } else { verdict }
     }
 
     /// What one finding means in text from there that goes this way.
@@ -416,7 +413,9 @@ mod tests {
         let of = |table: &Table, source, direction| table.finding(&person, source, direction);
         let table = policy(r#"{"operator": [{"entity": "PERSON", "operator": "pseudonym"}]}"#);
         assert_eq!(of(&table, Source::User, Direction::Request), Verdict::Redact);
-        assert_eq!(of(&table, Source::System, Direction::Request), Verdict::Allow);
+        for source in [Source::System, Source::Definition, Source::Parameter] {
+            assert_eq!(of(&table, source, Direction::Request), Verdict::Allow);
+        }
         assert_eq!(of(&table, Source::Model, Direction::Reply), Verdict::Allow);
         let table = policy(
             r#"{"operator": [{"rule": "pii/*", "operator": "hash"}], "rows": [{"rule": "pii/person", "verdict": "allow"}]}"#,
