@@ -1,0 +1,310 @@
+//! Configurations: JSON and YAML that make a loader run code.
+
+use bartizan_core::{Reason, Severity};
+use serde_json::Value;
+
+use crate::bytes::{contains, show};
+use crate::desk::Desk;
+use crate::{rules, template, zip};
+
+/// Without one of these no document says anything here. `\u00` may hide them.
+const KEYS: &[&[u8]] = &[
+    b"auto_map",
+    b"class_name",
+    b"chat_template",
+    b"_target_",
+    b"__module__",
+    b"__class__",
+    b"custom_pipelines",
+    b"__reduce__",
+    b"trust_remote_code",
+    b"base_model_name_or_path",
+    b"weight_map",
+    b"registered_name",
+    b"py_object",
+    b"python/",
+];
+
+/// Modules whose functions run code when a configuration names them.
+const RUNNERS: &[&str] = &[
+    "os",
+    "posix",
+    "nt",
+    "subprocess",
+    "builtins",
+    "__builtin__",
+    "importlib",
+    "runpy",
+    "shutil",
+    "socket",
+    "pickle",
+    "_pickle",
+    "marshal",
+    "ctypes",
+    "pty",
+    "sys",
+    "code",
+    "codeop",
+    "operator",
+    "_operator",
+    "webbrowser",
+    "urllib",
+    "requests",
+    "http",
+    "tempfile",
+    "commands",
+    "dill",
+    "cloudpickle",
+    "joblib",
+    "types",
+    "functools",
+    "multiprocessing",
+    "asyncio",
+    "pydoc",
+    "timeit",
+    "cProfile",
+];
+
+fn runs(path: &str) -> bool {
+    let top = path.split(['.', ':']).next().unwrap_or_default();
+    RUNNERS.contains(&top)
+        || path.split('.').any(|part| matches!(part, "eval" | "exec" | "system" | "popen" | "Popen" | "__import__"))
+}
+
+/// Reads a JSON document; false where it is none.
+pub(crate) fn json(text: &str, desk: &mut Desk<'_>) -> bool {
+    let bytes = text.as_bytes();
+    let named = KEYS.iter().any(|key| contains(bytes, key)) || contains(bytes, b"\\u00");
+    if !named {
+        return true;
+    }
+    if bytes.len() > desk.budget.document {
+        desk.partial(Reason::TooLong, bytes.len(), "the JSON document is longer than the limit");
+        return true;
+    }
+    let Ok(value) = serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}')) else { return false };
+    tree(&value, desk);
+    true
+}
+
+/// Walks a whole tree, whatever it belongs to.
+pub(crate) fn tree(value: &Value, desk: &mut Desk<'_>) {
+    // The reader of JSON bounds the depth at 128.
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(map) => {
+                object(map, desk);
+                open.extend(map.values());
+            }
+            Value::Array(items) => open.extend(items),
+            Value::String(text)
+                if text.starts_with('{')
+                    && text.len() < desk.budget.document
+                    && KEYS.iter().any(|k| contains(text.as_bytes(), k)) =>
+            {
+                // A document in a text, as metadata of safetensors and Keras have.
+                if let Ok(inner @ Value::Object(_)) = serde_json::from_str::<Value>(text) {
+                    let before = desk.count();
+                    shallow(&inner, desk);
+                    let _ = before;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn shallow(value: &Value, desk: &mut Desk<'_>) {
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(map) => {
+                object(map, desk);
+                open.extend(map.values());
+            }
+            Value::Array(items) => open.extend(items),
+            _ => {}
+        }
+    }
+}
+
+fn object(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
+    let text = |key: &str| map.get(key).and_then(Value::as_str);
+    if let Some(targets) = map.get("auto_map") {
+        let names =
+            targets.as_object().map(|t| t.values().filter_map(Value::as_str).map(show).collect::<Vec<_>>().join(", "));
+        desk.find(&rules::REMOTE, format!("`auto_map` loads {}", names.unwrap_or_default()), 0, 0);
+    }
+    if map.contains_key("custom_pipelines") {
+        desk.find(&rules::REMOTE, "`custom_pipelines` loads code of the repository", 0, 0);
+    }
+    if map.get("trust_remote_code") == Some(&Value::Bool(true)) {
+        desk.find(&rules::REMOTE, "`trust_remote_code` is set", 0, 0);
+    }
+    if let Some(target) = text("_target_") {
+        let severity = if runs(target) { Severity::High } else { Severity::Low };
+        desk.find_as(&rules::CONFIG, severity, format!("`_target_` names `{}`", show(target)), (0, 0), Vec::new());
+    }
+    if let Some(source) = text("chat_template") {
+        template::examine(source, 0, desk);
+    }
+    if let Some(Value::Array(all)) = map.get("chat_template") {
+        for source in all.iter().filter_map(|t| t.get("template")).filter_map(Value::as_str) {
+            template::examine(source, 0, desk);
+        }
+    }
+    if let Some(base) = text("base_model_name_or_path")
+        && (base.contains("://") || zip::leads_out(base))
+    {
+        let severity = if base.contains("..") || base.starts_with("http") { Severity::High } else { Severity::Low };
+        desk.find_as(
+            &rules::PATH,
+            severity,
+            format!("the base model is read from `{}`", show(base)),
+            (0, 0),
+            Vec::new(),
+        );
+    }
+    if let Some(Value::Object(files)) = map.get("weight_map") {
+        for file in files.values().filter_map(Value::as_str).filter(|f| zip::leads_out(f)) {
+            desk.find(&rules::PATH, format!("a shard is read from `{}`", show(file)), 0, 0);
+        }
+    }
+    keras(map, desk);
+    skops(map, desk);
+}
+
+fn keras(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
+    const HOMES: &[&str] = &["keras", "keras_nlp", "keras_hub", "keras_cv", "tensorflow", "tf_keras", "builtins"];
+    let text = |key: &str| map.get(key).and_then(Value::as_str).unwrap_or_default();
+    let class = text("class_name");
+    if class.is_empty() {
+        return;
+    }
+    if matches!(class, "Lambda" | "__lambda__" | "TFOpLambda" | "SlicingOpLambda" | "TorchModuleWrapper") {
+        let severity = if matches!(class, "TFOpLambda" | "SlicingOpLambda") { Severity::Low } else { Severity::High };
+        desk.find_as(&rules::CONFIG, severity, format!("a `{class}` layer holds code"), (0, 0), Vec::new());
+        return;
+    }
+    let module = text("module");
+    let top = module.split('.').next().unwrap_or_default();
+    let inner = map.get("config").and_then(Value::as_str).unwrap_or_default();
+    if !module.is_empty() && !HOMES.contains(&top) {
+        desk.find(&rules::CONFIG, format!("a layer is loaded from `{}.{}`", show(module), show(class)), 0, 0);
+    } else if class == "function"
+        && (top == "builtins" || runs(module))
+        && (top != "builtins"
+            || runs(inner)
+            || !inner.is_empty() && text("registered_name") == "function" && is_builtin(inner))
+    {
+        desk.find(&rules::CONFIG, format!("a function is loaded: `{}`", show(inner)), 0, 0);
+    } else if matches!(class, "get_file" | "load_model" | "save_model" | "load_weights" | "model_from_json")
+        || module.starts_with("keras.utils")
+        || module.starts_with("keras.src.utils")
+        || module.starts_with("keras.saving")
+        || module.starts_with("keras.src.saving")
+        || matches!(inner, "get_file" | "load_model" | "save_model")
+    {
+        desk.find(&rules::CONFIG, format!("a layer is loaded from `{}.{}`", show(module), show(class)), 0, 0);
+    }
+}
+
+fn is_builtin(name: &str) -> bool {
+    matches!(
+        name,
+        "eval" | "exec" | "compile" | "open" | "getattr" | "setattr" | "__import__" | "input" | "print" | "breakpoint"
+    )
+}
+
+/// skops' `schema.json`: each node names its class and module.
+fn skops(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
+    const HOMES: &[&str] = &[
+        "builtins",
+        "sklearn",
+        "numpy",
+        "scipy",
+        "collections",
+        "datetime",
+        "xgboost",
+        "lightgbm",
+        "catboost",
+        "skops",
+        "functools",
+        "imblearn",
+        "quantile_forest",
+        "pandas",
+    ];
+    let text = |key: &str| map.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (class, module) = (text("__class__"), text("__module__"));
+    if module.is_empty() || class.is_empty() || !map.contains_key("__loader__") {
+        return;
+    }
+    let loader = text("__loader__");
+    let top = module.split('.').next().unwrap_or_default();
+    let name = format!("{}.{}", show(module), show(class));
+    let operator = top == "operator" || loader == "OperatorFuncNode" && !matches!(class, "itemgetter" | "attrgetter");
+    let code = runs(module) && top != "builtins" && top != "functools" || top == "builtins" && is_builtin(class);
+    if code || operator || !HOMES.contains(&top) {
+        desk.find(&rules::CONFIG, format!("the schema names `{name}`"), 0, 0);
+    }
+    if loader == "MethodNode" {
+        desk.find(&rules::CONFIG, format!("the schema binds a method of `{name}`"), 0, 0);
+    }
+}
+
+/// YAML: tags for Python objects, Hydra targets, MLflow's loader. Line by line; the document is not parsed.
+pub(crate) fn yaml(text: &str, desk: &mut Desk<'_>) {
+    if !["!!python", "tag:yaml.org", "_target_", "loader_module", "!<tag"].iter().any(|k| text.contains(k)) {
+        return;
+    }
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let plain = line.trim_start();
+        if !plain.starts_with('#') {
+            yaml_line(plain, at, desk);
+        }
+        at += line.len();
+    }
+}
+
+fn yaml_line(line: &str, at: usize, desk: &mut Desk<'_>) {
+    for tag in ["!!python/", "tag:yaml.org,2002:python/"] {
+        if let Some((_, rest)) = line.split_once(tag) {
+            let name: String = rest.chars().take_while(|c| !c.is_whitespace() && *c != '>').collect();
+            let harmless =
+                ["tuple", "str", "unicode", "int", "float", "bool", "none", "list", "dict", "complex", "bytes", "long"];
+            if !harmless.contains(&name.as_str()) {
+                desk.find(
+                    &rules::CONFIG,
+                    format!("a YAML tag makes a Python object: `{}`", show(&name)),
+                    at,
+                    line.len(),
+                );
+            }
+        }
+    }
+    let value = |key: &str| {
+        let (before, rest) = line.split_once(key)?;
+        let rest = rest.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':')?;
+        before
+            .chars()
+            .all(|c| matches!(c, ' ' | '-' | '"' | '\'' | '{' | ','))
+            .then(|| rest.trim().trim_matches(['"', '\'', '}', ',']).to_owned())
+    };
+    if let Some(target) = value("_target_") {
+        let severity = if runs(&target) { Severity::High } else { Severity::Low };
+        desk.find_as(
+            &rules::CONFIG,
+            severity,
+            format!("`_target_` names `{}`", show(&target)),
+            (at, line.len()),
+            Vec::new(),
+        );
+    }
+    if let Some(module) = value("loader_module")
+        && !module.starts_with("mlflow.")
+    {
+        desk.find(&rules::CONFIG, format!("MLflow loads the model by `{}`", show(&module)), at, line.len());
+    }
+}

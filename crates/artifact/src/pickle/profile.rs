@@ -1,0 +1,763 @@
+//! What frameworks need of the pickle machine, and what no file should: the policy on effects, as data.
+//!
+//! A name is listed only for what its framework does with it: a function may be called with arguments of a shape, a
+//! class may be made without its constructor and given a state, a name may be referred to. Everything else is denied.
+
+use super::machine::{Machine, Payload, latin1};
+use super::value::{Kind, Level, Shape as Container, V};
+
+/// Which opcode calls: `callee(*args)`, or `callee.__new__(callee, *args)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Reduce,
+    New,
+}
+
+/// Which arguments a function may get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Args {
+    /// Anything: it only keeps them.
+    Any,
+    /// Plain values, and names and objects that are known.
+    Known,
+    /// Plain values.
+    Plain,
+    /// `copyreg._reconstructor(class, base, state)` and its kin: the first is a class that may be made.
+    Class,
+    /// `getattr(class, "NAME")` of an enumeration.
+    Member,
+    /// `codecs.encode(text, "latin1")`: how protocol 2 writes bytes.
+    Latin1,
+    /// `_load_from_bytes(bytes)`: the bytes are examined as a file.
+    File,
+    /// `defaultdict(factory)`: a known name or nothing.
+    Factory,
+    /// Tensor builders: the first is a storage or a tensor.
+    Tensor,
+    /// `_rebuild_from_type_v2(function, type, args, state)`: the function is judged with its arguments.
+    Indirect,
+    /// `_ufunc_reconstruct(module, name)`: of numpy or scipy.
+    Ufunc,
+}
+
+/// What a name may be used for.
+#[derive(Clone, Debug)]
+pub(super) struct Grant {
+    /// It may be referred to.
+    pub(super) known: bool,
+    call: Option<Args>,
+    /// It is a class that may be made without arguments of its own and given a state.
+    class: bool,
+    /// It runs code, commands, or loads what does.
+    pub(super) code: bool,
+    /// It builds functions from code in the file.
+    builder: bool,
+    items: bool,
+}
+
+/// What is thought of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Allowed,
+    /// It runs code.
+    Code,
+    /// Nobody needs it.
+    Unknown,
+    /// It is needed, but with other arguments.
+    Arguments,
+    /// It rebuilds a function from code in the file.
+    Builder,
+    /// What is called was made by the file.
+    Result,
+    /// What is called cannot be told.
+    Unresolved,
+}
+
+/// Special names that carry no behaviour.
+pub(super) const PLAIN_SPECIALS: &[&str] = &[
+    "__doc__",
+    "__module__",
+    "__name__",
+    "__qualname__",
+    "__orig_class__",
+    "__version__",
+    "__annotations__",
+    "__author__",
+    "__metadata__",
+    "__pydantic_fields_set__",
+    "__pydantic_extra__",
+    "__pydantic_private__",
+    "__fields_set__",
+    "__notes__",
+    "__len__",
+];
+
+/// Functions by module: names separated by blanks. `*` in a module stands for any rest of it.
+const CALLS: &[(&str, &str, Args)] = &[
+    // The standard library.
+    (
+        "builtins",
+        "set frozenset list dict tuple bytearray bytes complex slice range int float bool str object",
+        Args::Known,
+    ),
+    ("builtins", "getattr", Args::Member),
+    ("builtins", "Exception ValueError TypeError KeyError RuntimeError", Args::Plain),
+    ("codecs", "encode", Args::Latin1),
+    ("copyreg", "_reconstructor __newobj__ __newobj_ex__", Args::Class),
+    ("collections", "OrderedDict deque Counter UserDict UserList", Args::Any),
+    ("collections", "defaultdict", Args::Factory),
+    ("datetime", "datetime date time timedelta timezone", Args::Known),
+    ("decimal", "Decimal", Args::Plain),
+    ("fractions", "Fraction", Args::Plain),
+    ("uuid", "UUID SafeUUID", Args::Plain),
+    ("pathlib", "PurePath PurePosixPath PureWindowsPath Path PosixPath WindowsPath", Args::Plain),
+    ("pathlib._local", "PurePath PurePosixPath PureWindowsPath Path PosixPath WindowsPath", Args::Plain),
+    ("functools", "partial", Args::Known),
+    ("re", "_compile", Args::Plain),
+    ("types", "SimpleNamespace", Args::Known),
+    ("array", "array _array_reconstructor", Args::Known),
+    ("zoneinfo", "ZoneInfo._unpickle", Args::Plain),
+    ("pytz", "_UTC _p", Args::Plain),
+    ("ipaddress", "IPv4Address IPv6Address", Args::Plain),
+    // numpy and scipy.
+    ("numpy", "dtype ndarray matrix recarray", Args::Known),
+    ("numpy.core.multiarray", "_reconstruct scalar", Args::Known),
+    ("numpy._core.multiarray", "_reconstruct scalar", Args::Known),
+    ("numpy.core.numeric", "_frombuffer", Args::Known),
+    ("numpy._core.numeric", "_frombuffer", Args::Known),
+    ("numpy.core", "_ufunc_reconstruct", Args::Ufunc),
+    ("numpy._core", "_ufunc_reconstruct", Args::Ufunc),
+    ("numpy.ma.core", "_mareconstruct", Args::Known),
+    ("numpy.random._pickle", "__randomstate_ctor __generator_ctor __bit_generator_ctor", Args::Known),
+    ("numpy.random", "__RandomState_ctor", Args::Known),
+    ("numpy.random.bit_generator", "SeedSequence __pyx_unpickle_SeedSequence", Args::Known),
+    ("numpy.random._bounded_integers", "__pyx_unpickle_*", Args::Known),
+    ("numpy.dtypes", "*", Args::Plain),
+    ("scipy.sparse*", "csr_matrix csc_matrix coo_matrix csr_array csc_array coo_array", Args::Known),
+    ("scipy*", "__pyx_unpickle_*", Args::Known),
+    // scikit-learn.
+    ("sklearn.tree._tree", "Tree", Args::Known),
+    ("sklearn.tree._criterion", "*", Args::Known),
+    ("sklearn.tree._splitter", "*", Args::Known),
+    ("sklearn.neighbors*", "newObj KDTree KDTree64 BallTree BallTree64", Args::Known),
+    ("sklearn.metrics._dist_metrics", "newObj *", Args::Known),
+    ("sklearn._loss*", "*", Args::Known),
+    ("sklearn.linear_model._sgd_fast", "*", Args::Known),
+    ("sklearn.linear_model.sgd_fast", "*", Args::Known),
+    ("sklearn.ensemble._gb_losses", "*", Args::Known),
+    ("sklearn.utils", "Bunch", Args::Known),
+    ("sklearn.utils._bunch", "Bunch", Args::Known),
+    ("sklearn.svm._classes", "*", Args::Known),
+    ("sklearn*", "__pyx_unpickle_*", Args::Known),
+    // pandas.
+    ("pandas._libs.internals", "_unpickle_block BlockPlacement", Args::Known),
+    ("pandas._libs*", "__pyx_unpickle_*", Args::Known),
+    ("pandas._libs.tslibs.timestamps", "_unpickle_timestamp Timestamp", Args::Known),
+    ("pandas._libs.tslibs.timedeltas", "_timedelta_unpickle Timedelta", Args::Known),
+    ("pandas._libs.tslibs.nattype", "_nat_unpickle __nat_unpickle", Args::Known),
+    ("pandas._libs.tslibs.offsets", "*", Args::Known),
+    ("pandas._libs.tslibs.period", "Period", Args::Known),
+    ("pandas._libs.interval", "Interval", Args::Known),
+    ("pandas.core.indexes.base", "_new_Index Index", Args::Known),
+    ("pandas.core.indexes.datetimes", "_new_DatetimeIndex", Args::Known),
+    ("pandas.core.indexes.period", "_new_PeriodIndex", Args::Known),
+    ("pandas.core.internals.managers", "BlockManager SingleBlockManager", Args::Known),
+    ("pandas.core.internals.blocks", "new_block", Args::Known),
+    ("pandas.core.dtypes.dtypes", "*", Args::Known),
+    ("pandas.core.arrays*", "*", Args::Known),
+    ("pyarrow.lib", "type_for_alias _restore_array chunked_array scalar", Args::Known),
+    ("pyarrow.lib", "py_buffer", Args::Plain),
+    // torch.
+    ("torch", "Size device", Args::Plain),
+    ("torch", "FloatTensor LongTensor Generator", Args::Plain),
+    (
+        "torch._utils",
+        "_rebuild_tensor _rebuild_tensor_v2 _rebuild_tensor_v3 _rebuild_parameter _rebuild_parameter_with_state \
+         _rebuild_qtensor _rebuild_device_tensor_from_numpy _rebuild_device_tensor_from_cpu_tensor",
+        Args::Tensor,
+    ),
+    (
+        "torch._utils",
+        "_rebuild_sparse_tensor _rebuild_sparse_csr_tensor _rebuild_nested_tensor _rebuild_meta_tensor_no_storage",
+        Args::Known,
+    ),
+    ("torch._tensor", "_rebuild_from_type_v2 _rebuild_from_type", Args::Indirect),
+    ("torch.storage", "_load_from_bytes", Args::File),
+    ("torch.serialization", "_get_layout", Args::Plain),
+    ("torch.nn.backends.thnn", "_get_thnn_function_backend", Args::Plain),
+    (
+        "torch.jit._pickle",
+        "build_intlist build_tensorlist build_doublelist build_boollist build_tensor_from_id restore_type_tag",
+        Args::Known,
+    ),
+    // Others.
+    ("transformers.trainer_utils", "*", Args::Plain),
+    ("transformers.training_args", "OptimizerNames ParallelMode", Args::Plain),
+    ("transformers.utils.generic", "ExplicitEnum PaddingStrategy TensorType", Args::Plain),
+    ("accelerate.utils.dataclasses", "*", Args::Plain),
+    ("accelerate.state", "*", Args::Plain),
+    ("tokenizers", "AddedToken Tokenizer", Args::Known),
+    ("tokenizers.models", "Model BPE WordPiece WordLevel Unigram", Args::Plain),
+    ("peft.utils.peft_types", "PeftType TaskType", Args::Plain),
+    ("xgboost.core", "DataSplitMode", Args::Plain),
+    ("catboost.core", "_dummy", Args::Plain),
+];
+
+/// Modules whose classes (CamelCase) may be made without a constructor and given a state.
+const CLASSES: &[&str] = &[
+    "__torch__*",
+    "accelerate.state",
+    "accelerate.utils.dataclasses",
+    "argparse",
+    "catboost.core",
+    "gensim.corpora*",
+    "gensim.models*",
+    "imblearn*",
+    "joblib.numpy_pickle",
+    "joblib.numpy_pickle_compat",
+    "lightgbm.basic",
+    "lightgbm.compat",
+    "lightgbm.sklearn",
+    "numpy.random*",
+    "numpy.ma.core",
+    "pandas.core*",
+    "pandas._libs*",
+    "peft*",
+    "scipy.interpolate*",
+    "scipy.sparse*",
+    "scipy.spatial*",
+    "sentence_transformers*",
+    "sklearn*",
+    "statsmodels*",
+    "tokenizers*",
+    "torch.ao*",
+    "torch.distributions*",
+    "torch.nn.modules*",
+    "torch.nn.parallel*",
+    "torch.nn.parameter",
+    "torch.nn.quantized*",
+    "torch.nn.utils*",
+    "torch.optim*",
+    "torchvision.models*",
+    "torchvision.ops*",
+    "torchvision.transforms*",
+    "timm*",
+    "transformers.activations",
+    "transformers.configuration_utils",
+    "transformers.generation*",
+    "transformers.integrations*",
+    "transformers.modeling_utils",
+    "transformers.models*",
+    "transformers.tokenization_utils*",
+    "transformers.trainer*",
+    "transformers.training_args*",
+    "trl.trainer*",
+    "ultralytics.nn*",
+    "uuid",
+    "xgboost.compat",
+    "xgboost.core",
+    "xgboost.sklearn",
+];
+
+/// The same where names are not CamelCase.
+const LOWER_CLASSES: &[(&str, &str)] = &[
+    ("builtins", "object set frozenset list dict tuple"),
+    ("collections", "OrderedDict defaultdict deque Counter"),
+    ("datetime", "datetime date time timedelta timezone"),
+    ("functools", "partial"),
+    ("types", "SimpleNamespace"),
+    ("numpy", "ndarray dtype matrix"),
+    ("torch", "Tensor Size device"),
+    ("torch._tensor", "Tensor"),
+    ("torch.storage", "UntypedStorage TypedStorage"),
+    (
+        "scipy.sparse*",
+        "csr_matrix csc_matrix coo_matrix lil_matrix dok_matrix dia_matrix bsr_matrix csr_array csc_array coo_array \
+         lil_array dok_array dia_array bsr_array",
+    ),
+    ("scipy.interpolate*", "interp1d interp2d"),
+    ("scipy.spatial*", "cKDTree"),
+];
+
+/// Names that may be referred to, besides those above.
+const NAMES: &[(&str, &str)] = &[
+    ("builtins", "type NoneType Ellipsis NotImplemented property memoryview"),
+    ("types", "NoneType"),
+    ("numpy*", "*"),
+    ("scipy.special*", "*"),
+    ("torch", "*"),
+    ("torch.nn.functional", "*"),
+    ("torch._C._nn", "*"),
+    ("torch.nn*", "*"),
+    ("torch.cuda", "*"),
+    ("torch.storage", "*"),
+    ("torch.optim*", "*"),
+    ("sklearn*", "*"),
+    ("pandas*", "*"),
+    ("pyarrow.lib", "*"),
+    ("transformers*", "*"),
+    ("tokenizers*", "*"),
+    ("xgboost*", "*"),
+    ("lightgbm*", "*"),
+    ("joblib.numpy_pickle*", "*"),
+    ("enum", "*"),
+    ("math", "*"),
+    ("string", "ascii_letters"),
+];
+
+/// Classes of the standard library that modules of frameworks may show under their own name.
+const FOREIGN: &[&str] = &[
+    "BytesIO",
+    "CDLL",
+    "Environment",
+    "FileHandler",
+    "FileIO",
+    "Formatter",
+    "GzipFile",
+    "Logger",
+    "MemoryMap",
+    "NamedTemporaryFile",
+    "Parallel",
+    "Path",
+    "Pool",
+    "Popen",
+    "Process",
+    "PyDLL",
+    "Pickler",
+    "Queue",
+    "Request",
+    "StringIO",
+    "TarFile",
+    "Template",
+    "TemporaryDirectory",
+    "TemporaryFile",
+    "Thread",
+    "ThreadPool",
+    "ThreadPoolExecutor",
+    "ProcessPoolExecutor",
+    "Unpickler",
+    "ZipFile",
+    "GraphModule",
+    "Interpreter",
+    "Library",
+];
+
+/// Top-level modules that run code or commands, or reach files, memory or the network.
+const CODE: &[&str] = &[
+    "_aix_support",
+    "_interpreters",
+    "_osx_support",
+    "_posixsubprocess",
+    "_pyrepl",
+    "_thread",
+    "_xxsubinterpreters",
+    "aiohttp",
+    "antigravity",
+    "asyncio",
+    "atexit",
+    "bdb",
+    "cProfile",
+    "cffi",
+    "cgitb",
+    "code",
+    "codecs",
+    "codeop",
+    "compileall",
+    "concurrent",
+    "ctypes",
+    "dbm",
+    "distutils",
+    "doctest",
+    "ensurepip",
+    "execnet",
+    "ftplib",
+    "gc",
+    "glob",
+    "http",
+    "httpx",
+    "idlelib",
+    "imaplib",
+    "imp",
+    "importlib",
+    "inspect",
+    "io",
+    "lib2to3",
+    "linecache",
+    "logging",
+    "mailcap",
+    "marshal",
+    "mmap",
+    "multiprocessing",
+    "nntplib",
+    "operator",
+    "os",
+    "paramiko",
+    "pdb",
+    "pickle",
+    "pickletools",
+    "pip",
+    "pkgutil",
+    "platform",
+    "poplib",
+    "profile",
+    "pty",
+    "py_compile",
+    "pydoc",
+    "requests",
+    "rlcompleter",
+    "runpy",
+    "sched",
+    "setuptools",
+    "shelve",
+    "shlex",
+    "shutil",
+    "signal",
+    "site",
+    "smtplib",
+    "socket",
+    "socketserver",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "sys",
+    "sysconfig",
+    "tarfile",
+    "telnetlib",
+    "tempfile",
+    "test",
+    "threading",
+    "timeit",
+    "tkinter",
+    "trace",
+    "unittest",
+    "urllib",
+    "urllib3",
+    "venv",
+    "webbrowser",
+    "wsgiref",
+    "xmlrpc",
+    "zipapp",
+    "zipfile",
+    "zipimport",
+];
+
+/// Names that do the same in other modules.
+const CODE_NAMES: &[(&str, &str)] = &[
+    (
+        "builtins",
+        "eval exec execfile compile __import__ open file input raw_input breakpoint getattr setattr delattr globals locals vars \
+         apply map filter reduce memoryview help exit quit type super",
+    ),
+    ("types", "CodeType FunctionType MethodType new_class"),
+    ("functools", "reduce partialmethod singledispatch"),
+    ("copyreg", "add_extension pickle constructor"),
+    ("uuid", "_get_command_stdout _popen"),
+    ("pathlib", "Path.touch Path.write_text Path.write_bytes Path.unlink Path.open"),
+    ("dill*", "load loads load_session load_module _eval_repr _import_module"),
+    ("cloudpickle*", "load loads"),
+    ("joblib*", "load dump Parallel"),
+    ("numpy", "load save savetxt fromfile memmap genfromtxt loadtxt"),
+    ("numpy.f2py*", "*"),
+    ("numpy.distutils*", "*"),
+    ("numpy.testing*", "*"),
+    ("numpy.lib*", "*"),
+    ("pandas*", "read_pickle read_csv eval read_sql read_html"),
+    ("torch", "load save compile"),
+    ("torch.hub", "*"),
+    ("torch.jit", "load CompilationUnit script"),
+    ("torch.serialization", "load save _load _legacy_load"),
+    ("torch.package*", "*"),
+    ("torch.fx*", "*"),
+    ("torch.utils*", "*"),
+    ("torch._dynamo*", "*"),
+    ("torch._inductor*", "*"),
+    ("torch.distributed*", "*"),
+    ("torch.cuda._memory_viz", "*"),
+    ("torch.fx.experimental*", "*"),
+    ("transformers*", "pipeline AutoModel.from_pretrained AutoTokenizer.from_pretrained"),
+    ("mlflow*", "*"),
+    ("nltk*", "*"),
+];
+
+/// What dill and cloudpickle call to rebuild code. Running what they built is judged apart.
+const BUILDERS: &[(&str, &str)] = &[
+    (
+        "dill._dill",
+        "_create_function _create_code _create_type _load_type _create_cell _create_namedtuple _create_array _create_ftype \
+         _create_typemap _get_attr _create_weakref _create_lock _shims_builtins",
+    ),
+    (
+        "cloudpickle*",
+        "_make_function _builtin_type _make_skeleton_class _make_skeleton_enum _make_empty_cell _make_cell _make_skel_func \
+         _fill_function _class_setstate _function_setstate _make_typevar _make_dict_keys _gen_ellipsis _make_method subimport \
+         dynamic_subimport _rehydrate_skeleton_class",
+    ),
+];
+
+/// Modules of Python 2, of private builds and of other platforms, by the name that they have elsewhere.
+fn canonical(module: &str) -> &str {
+    match module {
+        "__builtin__" | "exceptions" => "builtins",
+        "copy_reg" => "copyreg",
+        "cPickle" | "_pickle" | "cpickle" => "pickle",
+        "posix" | "nt" | "posixpath" | "ntpath" | "os.path" => "os",
+        "commands" | "popen2" => "subprocess",
+        "_io" | "StringIO" | "cStringIO" => "io",
+        "_operator" => "operator",
+        "_codecs" => "codecs",
+        "_collections" | "UserDict" | "UserList" => "collections",
+        "_functools" => "functools",
+        "_socket" => "socket",
+        "_ctypes" => "ctypes",
+        "_imp" | "_frozen_importlib" | "_frozen_importlib_external" => "importlib",
+        "_ssl" => "ssl",
+        "_signal" => "signal",
+        "_sqlite3" => "sqlite3",
+        "_datetime" => "datetime",
+        "_decimal" => "decimal",
+        "_uuid" => "uuid",
+        "_asyncio" => "asyncio",
+        "_multiprocessing" => "multiprocessing",
+        "urllib2" | "urlparse" => "urllib",
+        "httplib" => "http",
+        "thread" | "dummy_thread" | "_dummy_thread" => "_thread",
+        "Queue" => "queue",
+        "whichdb" | "anydbm" | "gdbm" | "_dbm" => "dbm",
+        other => other,
+    }
+}
+
+/// `name*` stands for the module itself and everything in it.
+fn module_fits(pattern: &str, module: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(stem) => module.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+        None => pattern == module,
+    }
+}
+
+fn name_fits(patterns: &str, name: &str) -> bool {
+    patterns.split_ascii_whitespace().any(|pattern| match pattern.strip_suffix('*') {
+        Some("") => {
+            is_camel(name) || name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with("__")
+        }
+        Some(stem) => name.strip_prefix(stem).is_some_and(is_plain),
+        None => pattern == name,
+    })
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// A class by its name: capitals, perhaps behind one underscore, and no dots.
+fn is_camel(name: &str) -> bool {
+    let bare = name.strip_prefix('_').unwrap_or(name);
+    is_plain(bare) && bare.starts_with(|c: char| c.is_ascii_uppercase()) && !FOREIGN.contains(&bare)
+}
+
+fn listed<'t, T>(table: &'t [(&str, &str, T)], module: &str, name: &str) -> Option<&'t T> {
+    table.iter().find(|(m, names, _)| module_fits(m, module) && name_fits(names, name)).map(|(_, _, t)| t)
+}
+
+fn named(table: &[(&str, &str)], module: &str, name: &str) -> bool {
+    table.iter().any(|(m, names)| module_fits(m, module) && name_fits(names, name))
+}
+
+/// True where a module, or what a dotted name reaches through it, runs code.
+fn runs_code(module: &str, name: &str) -> bool {
+    let top = module.split('.').next().unwrap_or(module);
+    if CODE.contains(&canonical(top)) || CODE.contains(&module) || named(CODE_NAMES, module, name) {
+        return true;
+    }
+    // A dotted name may walk through a module into another one: `torch.serialization` `os.system`.
+    let mut parts = name.split('.').peekable();
+    while let Some(part) = parts.next() {
+        let last = parts.peek().is_none();
+        let bare = canonical(part.trim_start_matches('_'));
+        if !last && (CODE.contains(&canonical(part)) || CODE.contains(&bare) || part.starts_with("__")) {
+            return true;
+        }
+    }
+    name.contains('.') && name.split('.').any(|part| part.starts_with("__"))
+}
+
+/// Looks a name up. Once for each name of a file.
+pub(super) fn grant(module: &str, name: &str) -> Grant {
+    let module = canonical(module);
+    let exact = listed(CALLS, module, name).copied();
+    let code = runs_code(module, name);
+    let plain = is_plain(name);
+    let lower = plain && named(LOWER_CLASSES, module, name);
+    let call = exact.filter(|_| !code || (module, name) == ("builtins", "getattr") || module == "codecs");
+    // A call by `*` means a class or a function in small letters, never what a module only shows.
+    let call = call.filter(|_| !FOREIGN.contains(&name) || module.starts_with("pathlib"));
+    let class = !code && (lower || is_camel(name) && CLASSES.iter().any(|m| module_fits(m, module)));
+    let known = call.is_some()
+        || class
+        || (!code && plain && named(NAMES, module, name) && !FOREIGN.contains(&name))
+        || (module, name) == ("builtins", "type");
+    let builder = named(BUILDERS, module, name);
+    let items = matches!(module, "collections" | "builtins")
+        || name == "Bunch"
+        || class && !module.starts_with("torch.nn.parameter");
+    Grant { known, call, class, code: code && call.is_none(), builder, items: items && (call.is_some() || class) }
+}
+
+/// What a file is of, by a module that it uses.
+pub(super) fn framework(module: &str) -> Option<&'static str> {
+    const TOPS: &[&str] =
+        &["torch", "sklearn", "xgboost", "lightgbm", "catboost", "pandas", "joblib", "scipy", "transformers", "numpy"];
+    let top = module.split('.').next()?;
+    TOPS.iter().find(|t| **t == top).copied()
+}
+
+/// Judges a call with its arguments.
+pub(super) fn judge(machine: &mut Machine<'_>, callee: V, args: V, by: By) -> Verdict {
+    let Some((module, name, grant)) = machine.global(callee) else {
+        return match machine.node(callee).map(|n| &n.kind) {
+            Some(Kind::Made { callee: made, .. }) => match machine.global(*made) {
+                // `class` of dill and cloudpickle, made and called: code of the file runs.
+                Some((_, _, grant)) if grant.builder => Verdict::Result,
+                _ => Verdict::Result,
+            },
+            _ => Verdict::Unresolved,
+        };
+    };
+    let canonical = canonical(module);
+    let grant = grant.clone();
+    if grant.code {
+        return Verdict::Code;
+    }
+    if grant.builder {
+        return Verdict::Builder;
+    }
+    let shape = match (by, grant.call, grant.class) {
+        (By::New, _, true) => Args::Known,
+        (_, Some(shape), _) => shape,
+        _ => return Verdict::Unknown,
+    };
+    let getattr = (canonical, name) == ("builtins", "getattr");
+    let fits = fits(machine, shape, args);
+    match fits {
+        true => Verdict::Allowed,
+        false if getattr => Verdict::Code,
+        false => Verdict::Arguments,
+    }
+}
+
+/// A class that may be made.
+fn is_class(machine: &Machine<'_>, value: V) -> bool {
+    machine.global(value).is_some_and(|(_, _, grant)| grant.class || grant.call.is_some() && !grant.code)
+}
+
+fn fits(machine: &mut Machine<'_>, shape: Args, args: V) -> bool {
+    let level = machine.level(args);
+    let items: Vec<V> = machine.items(args).map(<[V]>::to_vec).unwrap_or_default();
+    let first = items.first().copied();
+    match shape {
+        Args::Any => true,
+        Args::Known => level <= Level::Known,
+        Args::Plain => level == Level::Inert,
+        Args::Class => {
+            level <= Level::Known
+                && first.is_some_and(|class| machine.global(class).is_some_and(|(_, _, grant)| grant.class))
+        }
+        Args::Member => match items.as_slice() {
+            [class, name] => {
+                let text = machine.text(*name);
+                let constant = text.is_some_and(|t| is_plain(&t) && !t.starts_with('_'));
+                let class =
+                    machine.global(*class).is_some_and(|(_, name, grant)| grant.known && !grant.code && is_camel(name));
+                constant && class
+            }
+            _ => false,
+        },
+        Args::Latin1 => match items.as_slice() {
+            [text, coding] => {
+                let coding = machine.text(*coding).unwrap_or_default();
+                let plain = matches!(coding.as_str(), "latin1" | "latin-1" | "utf-8" | "utf8" | "ascii" | "iso-8859-1");
+                if plain && let V::Str { at, .. } = *text {
+                    let bytes = machine.text(*text).filter(|t| super::payload::may_be_text(t)).map(|t| latin1(&t));
+                    machine.payloads.extend(bytes.map(|bytes| Payload::Text { at, bytes }));
+                }
+                plain && machine.level(*text) == Level::Inert
+            }
+            _ => false,
+        },
+        Args::File => match items.as_slice() {
+            [V::Bytes { at, len }] => {
+                machine.candidate(*at, *len as usize, true);
+                true
+            }
+            // Protocol 2 writes bytes as encoded text, which was looked at then.
+            [value] => match machine.node(*value).map(|n| &n.kind) {
+                Some(Kind::Made { args, .. }) => {
+                    let text = machine.items(*args).and_then(|items| items.first().copied());
+                    let bytes = text.and_then(|t| machine.text(t)).map(|t| latin1(&t));
+                    let at = machine.at;
+                    let found = bytes.is_some();
+                    machine.payloads.extend(bytes.map(|bytes| Payload::Text { at, bytes }));
+                    found
+                }
+                _ => false,
+            },
+            _ => false,
+        },
+        Args::Factory => match items.split_first() {
+            None => true,
+            Some((factory, rest)) => {
+                let plain = matches!(factory, V::None)
+                    || machine.global(*factory).is_some_and(|(_, _, g)| g.class || g.call == Some(Args::Known));
+                plain && rest.iter().all(|v| machine.level(*v) <= Level::Known)
+            }
+        },
+        Args::Tensor => level <= Level::Known && first.is_some_and(|v| machine.level(v) == Level::Known),
+        Args::Indirect => match items.as_slice() {
+            [function, class, inner, state] | [function, class, inner, state, ..] => {
+                let (function, class, inner, state) = (*function, *class, *inner, *state);
+                machine.level(state) <= Level::Known
+                    && is_class(machine, class)
+                    && matches!(judge(machine, function, inner, By::Reduce), Verdict::Allowed)
+                    && machine.global(function).is_some_and(|(module, _, _)| module == "torch._utils")
+            }
+            _ => false,
+        },
+        Args::Ufunc => match items.as_slice() {
+            [module, name] => {
+                let module = machine.text(*module).unwrap_or_default();
+                let name = machine.text(*name).unwrap_or_default();
+                let home = matches!(
+                    module.as_str(),
+                    "numpy"
+                        | "numpy.core._multiarray_umath"
+                        | "numpy._core._multiarray_umath"
+                        | "scipy.special._ufuncs"
+                        | "scipy.special"
+                );
+                home && is_plain(&name) && !name.starts_with('_') && name.starts_with(|c: char| c.is_ascii_lowercase())
+            }
+            _ => false,
+        },
+    }
+}
+
+/// True where an object of that class or function takes items.
+pub(super) fn takes_items(machine: &Machine<'_>, callee: V) -> bool {
+    machine
+        .global(callee)
+        .is_some_and(|(module, name, grant)| grant.items || name == "_reconstructor" && canonical(module) == "copyreg")
+}
+
+/// True where the object may be given a state.
+pub(super) fn may_build(machine: &Machine<'_>, target: V, callee: V) -> bool {
+    machine.level(target) <= Level::Known
+        && machine.global(callee).is_some_and(|(_, _, grant)| grant.call.is_some() || grant.class)
+}
+
+/// torch's storages and, in old files, the source of modules.
+pub(super) fn known_persistent(machine: &Machine<'_>, id: V) -> bool {
+    let Some(node) = machine.node(id) else { return false };
+    let Kind::Seq { shape: Container::Tuple, items, .. } = &node.kind else { return false };
+    let tag = items.first().and_then(|v| machine.text(*v));
+    matches!(tag.as_deref(), Some("storage" | "module"))
+}

@@ -1,0 +1,351 @@
+//! Zip archives, read twice: by the directory at the end, as Python does, and by the local headers, which PyTorch's
+//! reader trusts for where data begins. Each difference is a finding, and members are examined in both readings.
+
+use std::collections::{HashMap, HashSet};
+
+use bartizan_core::{Reason, Severity};
+
+use crate::bytes::{from, piece, size, u16le, u32le, u64le};
+use crate::codec::{self, Coding};
+use crate::desk::Desk;
+use crate::rules;
+
+/// The end record with its longest comment.
+const TAIL: usize = 22 + 0xffff;
+
+struct End {
+    at: usize,
+    directory: usize,
+    length: usize,
+    entries: u64,
+    /// Bytes before the archive.
+    prefix: usize,
+}
+
+struct Member {
+    name: String,
+    flags: u16,
+    method: u16,
+    crc: u32,
+    stored: u64,
+    whole: u64,
+    local: u64,
+    link: bool,
+}
+
+/// True where the bytes end as a zip archive.
+pub(crate) fn ends(bytes: &[u8]) -> bool {
+    end(bytes).is_some_and(|end| {
+        piece(bytes, end.directory, 4) == Some(b"PK\x01\x02") || (end.entries == 0 && end.at + 22 == bytes.len())
+    })
+}
+
+fn end(bytes: &[u8]) -> Option<End> {
+    let start = bytes.len().saturating_sub(TAIL);
+    let tail = from(bytes, start);
+    let at = memchr::memmem::rfind(tail, b"PK\x05\x06")? + start;
+    let mut entries = u64::from(u16le(bytes, at + 10)?);
+    let mut length = u64::from(u32le(bytes, at + 12)?);
+    let mut directory = u64::from(u32le(bytes, at + 16)?);
+    let mut top = at;
+    let wide = entries == 0xffff || length == 0xffff_ffff || directory == 0xffff_ffff;
+    if let Some(locator) = at.checked_sub(20)
+        && piece(bytes, locator, 4) == Some(b"PK\x06\x07")
+    {
+        // The record lies before its locator; what the locator says of it may be shifted by a prefix.
+        let record = locator.checked_sub(56).filter(|r| piece(bytes, *r, 4) == Some(b"PK\x06\x06"));
+        let said = size(u64le(bytes, locator + 8)?);
+        let record = record.or_else(|| Some(said).filter(|r| piece(bytes, *r, 4) == Some(b"PK\x06\x06")));
+        if let Some(record) = record {
+            if wide || u64le(bytes, record + 48)? == directory {
+                entries = u64le(bytes, record + 32)?;
+                length = u64le(bytes, record + 40)?;
+                directory = u64le(bytes, record + 48)?;
+            }
+            top = record;
+        }
+    }
+    let (length, directory) = (size(length), size(directory));
+    // As Python does: the directory ends where the end record begins, so everything may be shifted.
+    let real = top.checked_sub(length)?;
+    let prefix = real.checked_sub(directory)?;
+    Some(End { at, directory: real, length, entries, prefix })
+}
+
+fn directory(bytes: &[u8], end: &End) -> (Vec<Member>, bool) {
+    let mut members = Vec::new();
+    let mut at = end.directory;
+    let last = end.directory.saturating_add(end.length).min(bytes.len());
+    while at < last && members.len() < 1_000_000 {
+        let Some(member) = entry(bytes, at) else { return (members, false) };
+        at = member.1;
+        members.push(member.0);
+    }
+    (members, true)
+}
+
+fn entry(bytes: &[u8], at: usize) -> Option<(Member, usize)> {
+    if piece(bytes, at, 4)? != b"PK\x01\x02" {
+        return None;
+    }
+    let name_len = usize::from(u16le(bytes, at + 28)?);
+    let extra_len = usize::from(u16le(bytes, at + 30)?);
+    let comment_len = usize::from(u16le(bytes, at + 32)?);
+    let name = String::from_utf8_lossy(piece(bytes, at + 46, name_len)?).into_owned();
+    let extra = piece(bytes, at + 46 + name_len, extra_len)?;
+    let mut member = Member {
+        name,
+        flags: u16le(bytes, at + 8)?,
+        method: u16le(bytes, at + 10)?,
+        crc: u32le(bytes, at + 16)?,
+        stored: u64::from(u32le(bytes, at + 20)?),
+        whole: u64::from(u32le(bytes, at + 24)?),
+        local: u64::from(u32le(bytes, at + 42)?),
+        link: (u32le(bytes, at + 38)? >> 16) & 0xf000 == 0xa000,
+    };
+    let mut field = 0;
+    while let (Some(id), Some(len)) = (u16le(extra, field), u16le(extra, field + 2)) {
+        if id == 1 {
+            let mut value = field + 4;
+            for slot in [&mut member.whole, &mut member.stored, &mut member.local] {
+                if *slot == 0xffff_ffff {
+                    *slot = u64le(extra, value)?;
+                    value += 8;
+                }
+            }
+        }
+        field += 4 + usize::from(len);
+    }
+    Some((member, at + 46 + name_len + extra_len + comment_len))
+}
+
+/// A name that leads out of the folder.
+pub(crate) fn leads_out(name: &str) -> bool {
+    let absolute = name.starts_with(['/', '\\']) || name.get(1..3).is_some_and(|c| c == ":\\" || c == ":/");
+    absolute || name.split(['/', '\\']).any(|part| part == "..")
+}
+
+/// Examines an archive.
+pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
+    let Some(end) = end(bytes) else {
+        // No program of Python opens it, but others read from the front.
+        desk.partial(Reason::Malformed, bytes.len(), "the zip archive has no directory");
+        let mut at = 0;
+        while let Some(next) = local_only(bytes, at, desk) {
+            at = next;
+        }
+        return "zip";
+    };
+    let (members, whole) = directory(bytes, &end);
+    if !whole || members.len() as u64 != end.entries {
+        desk.partial(Reason::Malformed, end.length, "the directory of the zip archive is broken");
+        desk.find(
+            &rules::CONTAINER,
+            "the zip directory does not hold as many members as it says",
+            end.directory,
+            end.length,
+        );
+    }
+    if end.prefix > 0 && bytes.starts_with(b"PK") {
+        desk.find(&rules::CONTAINER, format!("{} bytes stand before the zip archive", end.prefix), 0, end.prefix);
+    }
+    let comment = usize::from(u16le(bytes, end.at + 20).unwrap_or(0));
+    let behind = bytes.len().saturating_sub(end.at + 22 + comment);
+    if behind > 0 {
+        desk.find(&rules::TRAILING, format!("{behind} bytes follow the zip archive"), end.at + 22 + comment, behind);
+    }
+    let mut names = HashSet::new();
+    let mut owned: HashMap<usize, usize> = HashMap::new();
+    let mut spans = Vec::new();
+    let (mut torch, mut script, mut keras) = (false, false, false);
+    for member in &members {
+        torch |= member.name == "data.pkl" || member.name.ends_with("/data.pkl");
+        script |= member.name.contains("/code/");
+        keras |= member.name == "config.json";
+        let at = size(member.local).saturating_add(end.prefix);
+        if !names.insert(member.name.as_str()) {
+            let what = format!("the zip archive holds `{}` twice", crate::bytes::show(&member.name));
+            desk.find(&rules::CONTAINER, what, at, 30);
+        }
+        *owned.entry(at).or_default() += 1;
+        if let Some(span) = read(bytes, member, at, desk) {
+            spans.push(span);
+        }
+    }
+    overlaps(&mut spans, desk);
+    hidden(bytes, &spans, end.directory, desk);
+    match (script, torch, keras) {
+        (true, true, _) => "torchscript",
+        (false, true, _) => "pytorch zip",
+        (_, _, true) if names.iter().any(|n| n.ends_with(".weights.h5")) => "keras",
+        _ if !names.is_empty() && names.iter().all(|n| n.ends_with(".npy")) => "npz",
+        _ => "zip",
+    }
+}
+
+/// Examines one member; where its header begins and its data ends.
+fn read(bytes: &[u8], member: &Member, at: usize, desk: &mut Desk<'_>) -> Option<(usize, usize)> {
+    let name = crate::bytes::show(&member.name);
+    if leads_out(&member.name) {
+        desk.find(&rules::PATH, format!("the name `{name}` leads out of the archive"), at, 30);
+    }
+    if member.link {
+        desk.find_as(&rules::PATH, Severity::Medium, format!("`{name}` is a symbolic link"), (at, 30), Vec::new());
+    }
+    let stored = size(member.stored);
+    let header = piece(bytes, at, 30).filter(|h| h.starts_with(b"PK\x03\x04"));
+    let Some(header) = header else {
+        desk.find(&rules::CONTAINER, format!("`{name}` has no header where the zip directory says"), at, 0);
+        desk.partial(Reason::Malformed, stored, format!("`{name}` is not where the directory says"));
+        return None;
+    };
+    let name_len = usize::from(u16le(header, 26)?);
+    let start = at.checked_add(30 + name_len + usize::from(u16le(header, 28)?))?;
+    let local_name = String::from_utf8_lossy(piece(bytes, at + 30, name_len).unwrap_or_default()).into_owned();
+    let (flags, method, crc) = (u16le(header, 6)?, u16le(header, 8)?, u32le(header, 14)?);
+    let streamed = (flags | member.flags) & 8 != 0;
+    let mut differs = |what: &str| {
+        desk.find(
+            &rules::CONTAINER,
+            format!("`{name}`: the {what} in its header and in the zip directory differ"),
+            at,
+            30,
+        );
+    };
+    if local_name != member.name {
+        differs("name");
+    }
+    if flags & !8 != member.flags & !8 {
+        differs("flags");
+    }
+    if method != member.method {
+        differs("method");
+    }
+    if !streamed && crc != member.crc {
+        differs("checksum");
+    }
+    let local_size = u32le(header, 18)?;
+    if !streamed && local_size != 0xffff_ffff && u64::from(local_size) != member.stored {
+        differs("size");
+    }
+    if (flags | member.flags) & 0x2061 != 0 {
+        desk.find(&rules::CONTAINER, format!("`{name}` is marked as encrypted or patched"), at, 30);
+    }
+    let Some(data) = piece(bytes, start, stored) else {
+        desk.find(&rules::STRUCTURE, format!("`{name}` is longer than the file"), at, 30);
+        desk.partial(Reason::Malformed, stored, format!("`{name}` is cut off"));
+        return None;
+    };
+    if member.name.ends_with('/') && stored == 0 {
+        return Some((at, start));
+    }
+    contents(data, member, desk);
+    // The other reading: what a loader makes of the method in the local header.
+    if method != member.method && matches!(method, 0 | 8) {
+        contents(data, &Member { name: format!("{local_name} (by its header)"), method, ..copy(member) }, desk);
+    }
+    Some((at, start.saturating_add(stored)))
+}
+
+fn copy(member: &Member) -> Member {
+    Member { name: String::new(), ..*member }
+}
+
+fn contents(data: &[u8], member: &Member, desk: &mut Desk<'_>) {
+    let coding = match member.method {
+        0 => None,
+        8 => Some(Coding::Deflate),
+        12 => Some(Coding::Bzip2),
+        93 => Some(Coding::Zstd),
+        95 => Some(Coding::Xz),
+        other => {
+            let name = crate::bytes::show(&member.name);
+            desk.partial(
+                Reason::File,
+                data.len(),
+                format!("`{name}` is compressed by method {other}, which is not read"),
+            );
+            return;
+        }
+    };
+    desk.within(&member.name, data.len(), |desk| {
+        let expanded = coding.map(|coding| codec::expanded(data, coding, desk));
+        let bytes = expanded.as_deref().unwrap_or(data);
+        // Loaders of torch do not compare it: a wrong one hides a member from those that do.
+        if bytes.len() as u64 != member.whole {
+            desk.find(&rules::CONTAINER, "the size in the zip directory is not that of the data", 0, bytes.len());
+        } else if bytes.len() < 256 << 20 && !is_tensor(&member.name) && crc32fast::hash(bytes) != member.crc {
+            desk.find(&rules::CONTAINER, "the checksum in the zip directory is not that of the data", 0, bytes.len());
+        }
+        if is_tensor(&member.name) && crate::kind::magic(bytes).is_none() {
+            desk.opaque(bytes.len(), "tensors");
+        } else if is_source(&member.name) {
+            desk.opaque(bytes.len(), "TorchScript code, which its own interpreter runs");
+        } else {
+            crate::kind::examine(bytes, desk);
+        }
+    });
+}
+
+/// torch's storages: `archive/data/0`, `archive/constants/0`.
+fn is_tensor(name: &str) -> bool {
+    let mut parts = name.rsplit('/');
+    let last = parts.next().unwrap_or_default();
+    let folder = parts.next().unwrap_or_default();
+    matches!(folder, "data" | "constants" | "weights")
+        && !last.is_empty()
+        && last.bytes().all(|b| b.is_ascii_digit() || b == b'_' || b.is_ascii_lowercase())
+        || matches!(last, ".data" | "byteorder" | "version" | ".format_version" | ".storage_alignment")
+}
+
+fn is_source(name: &str) -> bool {
+    name.contains("/code/") && (name.ends_with(".py") || name.ends_with(".debug_pkl"))
+}
+
+/// Members that share bytes are how small archives become large ones.
+fn overlaps(spans: &mut [(usize, usize)], desk: &mut Desk<'_>) {
+    spans.sort_unstable();
+    let mut last = 0;
+    for (start, end) in spans.iter() {
+        if *start < last {
+            desk.find(&rules::BOMB, "members of the zip archive share their bytes", *start, end.saturating_sub(*start));
+            return;
+        }
+        last = *end;
+    }
+}
+
+/// Members between those of the directory.
+fn hidden(bytes: &[u8], spans: &[(usize, usize)], directory: usize, desk: &mut Desk<'_>) {
+    let mut last = 0;
+    for (start, end) in spans.iter().copied().chain(std::iter::once((directory, directory))) {
+        if let Some(gap) = bytes.get(last..start)
+            && let Some(found) = memchr::memmem::find(gap, b"PK\x03\x04")
+        {
+            desk.find(&rules::CONTAINER, "a member is not in the zip directory", last + found, 30);
+            local_only(bytes, last + found, desk);
+        }
+        last = last.max(end);
+    }
+}
+
+/// Reads a member by its header alone; where the next one may begin.
+fn local_only(bytes: &[u8], at: usize, desk: &mut Desk<'_>) -> Option<usize> {
+    let header = piece(bytes, at, 30).filter(|h| h.starts_with(b"PK\x03\x04"))?;
+    let name_len = usize::from(u16le(header, 26)?);
+    let start = at + 30 + name_len + usize::from(u16le(header, 28)?);
+    let stored = usize::try_from(u32le(header, 18)?).ok()?;
+    let name = String::from_utf8_lossy(piece(bytes, at + 30, name_len)?).into_owned();
+    let member = Member {
+        name,
+        flags: 0,
+        method: u16le(header, 8)?,
+        crc: u32le(header, 14)?,
+        stored: stored as u64,
+        whole: u64::from(u32le(header, 22)?),
+        local: 0,
+        link: false,
+    };
+    contents(piece(bytes, start, stored)?, &member, desk);
+    Some(start + stored)
+}

@@ -1,0 +1,32 @@
+//! A file as bytes, without reading it into memory.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// A mapped file; an empty one has no mapping.
+pub(crate) struct Map(Option<memmap2::Mmap>);
+
+impl Map {
+    /// Maps a regular file. Another kind of file would block, or never end.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let file = File::open(path)?;
+        if file.metadata()?.len() == 0 {
+            return Ok(Self(None));
+        }
+        // SAFETY: the mapping is private and read only. Whoever cuts the file short meanwhile ends the process with a
+        // signal, which no caller takes for a clean answer; whoever writes to it changes what is examined, as with
+        // any reader, and the parsers check every offset against the length of the slice.
+        #[allow(unsafe_code, reason = "mapping is the only way to examine files larger than memory")]
+        let map = unsafe { memmap2::Mmap::map(&file)? };
+        Ok(Self(Some(map)))
+    }
+
+    /// All bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
