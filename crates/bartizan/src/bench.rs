@@ -79,7 +79,13 @@ fn text(pieces: &[&str], bytes: usize) -> String {
 }
 
 fn engine(seconds: f64) -> anyhow::Result<u8> {
-    for (name, disabled) in [("lexical", &["pii/*", "secret/*"][..]), ("lexical, secrets and personal data", &[])] {
+    const LEARNED: &str = "prompt/learned-injection";
+    for (name, disabled) in [
+        ("lexical", &["pii/*", "secret/*", LEARNED][..]),
+        ("lexical and the classifier", &["pii/*", "secret/*"]),
+        ("lexical, secrets and personal data", &[LEARNED]),
+        ("all rules and the classifier", &[]),
+    ] {
         let disabled = disabled.iter().map(ToString::to_string).collect();
         let rules = bartizan_rules::Settings { disabled, ..Default::default() };
         column(name, &Settings { rules, ..Settings::default() }, Source::User, seconds)?;

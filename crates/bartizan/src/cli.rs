@@ -41,6 +41,13 @@ pub(crate) enum Command {
         /// Rule id, such as `prompt/instruction-override`.
         rule: String,
     },
+    /// Measure the guard on texts with known labels.
+    #[command(subcommand)]
+    Eval(EvalCommand),
+    /// Choose thresholds for a wanted rate of false alarms, from texts of your own.
+    ///
+    /// Prints a section for bartizan.toml and changes nothing. The file is as for `eval injection`.
+    Tune(TuneArgs),
     /// Write a commented bartizan.toml with a fresh canary.
     Init {
         /// Where to write it.
@@ -94,6 +101,46 @@ pub(crate) enum Command {
     /// Print measurements.
     #[command(hide = true, subcommand)]
     Bench(BenchCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvalCommand {
+    /// Recall and false alarms of the injection guard by origin, family, language and source.
+    ///
+    /// Each line of the file is {"text", "label": 0 or 1, "origin"?, "family"?, "lang"?, "source"?}.
+    Injection(EvalArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// JSON lines with labels
+    pub(crate) file: PathBuf,
+    /// How to answer
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: EvalFormat,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// How figures are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EvalFormat {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TuneArgs {
+    /// JSON lines with labels
+    pub(crate) file: PathBuf,
+    /// Most harmless texts that may be flagged, as a share
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    pub(crate) flag_rate: f64,
+    /// Most harmless texts that may be stopped, as a share
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001)]
+    pub(crate) block_rate: f64,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 }
 
 const CHECK_HELP: &str = "\

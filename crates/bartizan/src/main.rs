@@ -9,6 +9,7 @@ mod contain;
 mod control;
 mod demo;
 mod doctor;
+mod eval;
 mod evidence;
 mod explain;
 mod generate;
@@ -31,7 +32,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command, ConfigCommand, PolicyCommand, RulesCommand};
+use crate::cli::{Cli, Command, ConfigCommand, EvalCommand, PolicyCommand, RulesCommand};
 
 /// Done, nothing at the gate.
 pub(crate) const DONE: u8 = 0;
@@ -61,6 +62,8 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Check(args) => check::run(&args),
         Command::Rules(RulesCommand::List { config, format }) => rules::list(&config, format),
         Command::Rules(RulesCommand::Test { file }) => rules::test(&file),
+        Command::Eval(EvalCommand::Injection(args)) => eval::injection(&args),
+        Command::Tune(args) => eval::tune(&args),
         Command::Explain { rule } => explain::run(&rule),
         Command::Init { file, force } => init::run(&file, force),
         Command::Config(ConfigCommand::Check(at)) => config::show::check(&at),

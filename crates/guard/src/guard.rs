@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use bartizan_classifier::{Classifier, ClassifierError};
 use bartizan_core::report::Flags;
 use bartizan_core::{
     Context, Coverage, Detector, Direction, Edit, EngineId, Exchange, Family, Finding, Kind, Limits, Location, Mode,
@@ -17,6 +18,7 @@ use bartizan_policy::{
     Assessment, Cause, Contained, Conversing, OpaqueTable, Outcome, Permitted, Refusal, Replacer, Table, decide, judge,
 };
 use bartizan_rules::RulesError;
+use bartizan_rules::prompt::learned_injection;
 use bartizan_wire::WireError;
 
 use crate::assess::assess;
@@ -42,6 +44,9 @@ pub enum GuardError {
     /// The rules do not fit together.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The classifier does not fit this program.
+    #[error(transparent)]
+    Classifier(#[from] ClassifierError),
     /// The schema of a route cannot be used.
     #[error("the reply schema of route `{route}` cannot be used: {reason}")]
     Schema {
@@ -237,14 +242,15 @@ impl Guard {
     pub fn with_detectors(settings: &Settings, more: Vec<Box<dyn Detector>>) -> Result<Self, GuardError> {
         let routes = settings.routes.values().map(|route| route.rules.clone()).collect();
         let rules = bartizan_rules::Settings { routes, ..settings.rules.clone() };
-        let mut detectors = bartizan_rules::detectors(&rules)?;
+        let classifier = Classifier::shipped(learned_injection::RULE.clone())?;
+        let mut detectors = bartizan_rules::detectors_with(&rules, vec![Box::new(classifier)])?;
         detectors.extend(more);
         let engine = Engine::new(detectors, settings.suppress.clone(), settings.limits.clone())?;
         let table = Table::new(settings.policy.clone());
         let id = EngineId {
             canon: bartizan_engine::canon().to_owned(),
             rules: format!("{:016x}", fingerprint(&engine, settings)),
-            model: "none".to_owned(),
+            model: Classifier::version().to_owned(),
         };
         let checks = Checks::new(settings)?;
         if let Some(one) = settings.exceptions.iter().find(|one| !one.is_about(engine.rules())) {

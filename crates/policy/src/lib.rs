@@ -31,4 +31,4 @@ pub use guards::{GuardRule, GuardRules, GuardTable, OnFailure};
 pub use opaque::{OpaqueRule, OpaqueTable, OpaqueVerdicts};
 pub use operator::{Conversing, Operator, OperatorRow, Operators, Replacer, RestoreRow, VaultSettings, Way};
 pub use redact::{Redaction, apply, redactions};
-pub use table::{Partial, Policy, Row, Selector, Table, Thresholds};
+pub use table::{Levels, Partial, Policy, Row, Selector, Table, Thresholds};

@@ -102,34 +102,44 @@ const fn lowest_confidence() -> Confidence {
     Confidence::Low
 }
 
-/// Probability from which a score means a verdict, per origin.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// Two probabilities of `scores.injection` at which something follows. What is left out is as shipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Levels {
+    /// From here on a text is flagged: it shows in answers and records, and passes. Shipped so that at most 1 % of
+    /// ordinary texts are.
+    pub flag: Option<f32>,
+    /// From here on a text is denied. Shipped so that at most 0.1 % of ordinary texts are.
+    pub block: Option<f32>,
+}
+
+/// Thresholds of `scores.injection` by origin. The numbers were chosen on held-out sources: `docs/benchmarks.md`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Thresholds {
     /// Words of the user: a user may say "ignore the previous paragraph".
-    pub user: f32,
+    pub user: Levels,
     /// Tool results: they may not instruct at all.
-    pub tool: f32,
+    pub tool: Levels,
     /// Documents and memory.
-    pub document: f32,
-}
-
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self { user: 0.9, tool: 0.7, document: 0.7 }
-    }
+    pub document: Levels,
 }
 
 impl Thresholds {
-    /// The threshold for an origin; `None` where a score means nothing there.
+    /// What is shipped: flag and block, for user, tool and document.
+    pub const SHIPPED: [(f32, f32); 3] = [(0.913, 0.992), (0.915, 0.997), (0.798, 0.956)];
+
+    /// Flag and block for an origin; `None` where a score means nothing there.
     #[must_use]
-    pub const fn of(&self, source: Source) -> Option<f32> {
-        match source {
-            Source::User => Some(self.user),
-            Source::Tool => Some(self.tool),
-            Source::Document | Source::Memory => Some(self.document),
-            Source::System | Source::Model | Source::Definition | Source::Parameter => None,
-        }
+    pub fn of(&self, source: Source) -> Option<(f32, f32)> {
+        let [user, tool, document] = Self::SHIPPED;
+        let (set, shipped) = match source {
+            Source::User => (self.user, user),
+            Source::Tool => (self.tool, tool),
+            Source::Document | Source::Memory => (self.document, document),
+            Source::System | Source::Model | Source::Definition | Source::Parameter => return None,
+        };
+        Some((set.flag.unwrap_or(shipped.0), set.block.unwrap_or(shipped.1)))
     }
 }
 
@@ -271,19 +281,19 @@ impl Table {
             .unwrap_or_default()
     }
 
-    /// True where the injection score of text from there reaches its threshold.
+    /// True where the injection score of text from there is worth a look.
     #[must_use]
     pub fn injection_flag(&self, scores: &Scores, source: Source) -> bool {
-        match (scores.injection, self.thresholds.of(source)) {
-            (Some(score), Some(threshold)) => score >= threshold,
-            _ => false,
-        }
+        matches!((scores.injection, self.thresholds.of(source)), (Some(score), Some((flag, _))) if score >= flag)
     }
 
     /// What the scores of text from there mean.
     #[must_use]
     pub fn scores(&self, scores: &Scores, source: Source) -> Verdict {
-        if self.injection_flag(scores, source) { Verdict::Deny } else { Verdict::Allow }
+        match (scores.injection, self.thresholds.of(source)) {
+            (Some(score), Some((_, block))) if score >= block => Verdict::Deny,
+            _ => Verdict::Allow,
+        }
     }
 
     /// What coverage means.
@@ -310,6 +320,8 @@ fn built_in() -> Vec<Row> {
         ("prompt/canary-leak", &[Model], S::Info, C::Low, Deny),
         ("prompt/system-leak", &[Model], S::Medium, C::Medium, Deny),
         ("prompt/special-tokens", NOT_SYSTEM, S::Low, C::Medium, Redact),
+        // Its findings say where a score comes from; what follows is decided by the thresholds of the score.
+        ("prompt/learned-injection", &[], S::Info, C::Low, Allow),
         // What a model wrote is history by the time it is seen again: blocking it would end the conversation for good.
         ("prompt/*", &[Model], S::Info, C::Low, Allow),
         ("prompt/*", DATA, S::Medium, C::Medium, Deny),
@@ -375,7 +387,7 @@ mod tests {
 
     #[test]
     fn every_built_in_row_parses() {
-        assert_eq!(built_in().len(), 34);
+        assert_eq!(built_in().len(), 35);
     }
 
     #[test]
@@ -385,6 +397,26 @@ mod tests {
         assert_eq!(table.finding(&medium, Source::User, Direction::Request), Verdict::Allow);
         assert_eq!(table.finding(&medium, Source::Tool, Direction::Request), Verdict::Deny);
         assert_eq!(table.finding(&medium, Source::Model, Direction::Request), Verdict::Allow);
+    }
+
+    #[test]
+    fn a_score_flags_before_it_blocks() {
+        let score = |injection| Scores { injection: Some(injection), ..Scores::default() };
+        let table = Table::default();
+        for (source, (flag, block)) in
+            [Source::User, Source::Tool, Source::Document].into_iter().zip(Thresholds::SHIPPED)
+        {
+            assert!(!table.injection_flag(&score(flag - 0.01), source));
+            assert!(table.injection_flag(&score(flag), source));
+            assert_eq!(table.scores(&score(block - 0.001), source), Verdict::Allow);
+            assert_eq!(table.scores(&score(block), source), Verdict::Deny);
+        }
+        assert!(!table.injection_flag(&score(1.0), Source::Model));
+        let own = Levels { flag: None, block: Some(2.0) };
+        let injection = Thresholds { user: own, ..Thresholds::default() };
+        let table = Table::new(Policy { injection, ..Policy::default() });
+        assert!(table.injection_flag(&score(1.0), Source::User));
+        assert_eq!(table.scores(&score(1.0), Source::User), Verdict::Allow);
     }
 
     #[test]

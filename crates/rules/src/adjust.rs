@@ -130,16 +130,16 @@ impl Detector for Adjusted {
     }
 }
 
-/// Rules whose findings are made from a whole exchange, by the guard. They are here so that lists, suppressions,
+/// Rules whose findings are made by the guard. They are here so that lists, suppressions,
 /// overrides and policy know them; nothing leads to them in a single text.
-struct OfExchange(Vec<Rule>);
+struct OfGuard(Vec<Rule>);
 
-/// The rules of an exchange as a detector that is never called.
-pub(crate) fn of_exchange(rules: &[&Rule]) -> Box<dyn Detector> {
-    Box::new(OfExchange(rules.iter().map(|rule| (*rule).clone()).collect()))
+/// Rules of the guard as a detector that is never called.
+pub(crate) fn of_guard(rules: &[&Rule]) -> Box<dyn Detector> {
+    Box::new(OfGuard(rules.iter().map(|rule| (*rule).clone()).collect()))
 }
 
-impl Detector for OfExchange {
+impl Detector for OfGuard {
     fn rules(&self) -> &[Rule] {
         &self.0
     }

@@ -128,8 +128,19 @@ pub enum RulesError {
 /// # Errors
 /// A setting that cannot be used.
 pub fn detectors(settings: &Settings) -> Result<Vec<Box<dyn Detector>>, RulesError> {
+    detectors_with(settings, Vec::new())
+}
+
+/// The same with detectors made elsewhere that report under rules of this crate.
+///
+/// # Errors
+/// A setting that cannot be used.
+pub fn detectors_with(settings: &Settings, more: Vec<Box<dyn Detector>>) -> Result<Vec<Box<dyn Detector>>, RulesError> {
     let mut all = registry::DETECTORS.iter().map(|make| make(settings)).collect::<Result<Vec<_>, _>>()?;
-    all.push(adjust::of_exchange(registry::OF_EXCHANGE));
+    let made = |rule: &&&Rule| more.iter().flat_map(|d| d.rules()).any(|own| own.id == rule.id);
+    let left: Vec<&Rule> = registry::OF_GUARD.iter().filter(|rule| !made(rule)).copied().collect();
+    all.push(adjust::of_guard(&left));
+    all.extend(more);
     for pack in &settings.packs {
         all.extend(pack.detectors()?);
     }

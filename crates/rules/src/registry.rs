@@ -54,5 +54,10 @@ pub const DETECTORS: &[Make] = &[
     crate::unicode::hidden_text::make,
 ];
 
-/// Rules about a whole exchange. The guard makes their findings, with what the modules of the rules offer.
-pub const OF_EXCHANGE: &[&Rule] = &[&crate::limits::input_tokens::RULE, &crate::output::schema_violation::RULE];
+/// Rules whose findings the guard makes: about a whole exchange, with what the modules of the rules offer, and of the
+/// classifier.
+pub const OF_GUARD: &[&Rule] = &[
+    &crate::limits::input_tokens::RULE,
+    &crate::output::schema_violation::RULE,
+    &crate::prompt::learned_injection::RULE,
+];

@@ -4,7 +4,7 @@ use crate::{Result, repo};
 
 /// Every crate of the workspace and its layer. A crate may use crates of lower layers only, never of its own.
 const LAYERS: &[(u8, &[&str])] = &[
-    (1, &["core"]),
+    (1, &["core", "lexicon"]),
     (
         2,
         &[
@@ -27,7 +27,7 @@ const LAYERS: &[(u8, &[&str])] = &[
 ];
 
 /// Crates that read hostile input: no I/O, no panics, no unsafe code.
-const PURE: &[&str] = &["core", "engine", "rules", "policy", "wire", "artifact", "document"];
+const PURE: &[&str] = &["core", "engine", "rules", "classifier", "policy", "wire", "artifact", "document"];
 
 /// What a pure crate must not be able to reach.
 const IO: &[&str] = &["tokio", "mio", "async-std", "hyper", "axum", "sqlx", "reqwest", "rusqlite", "socket2"];

@@ -28,6 +28,7 @@ usage: cargo xtask COMMAND
   deps                        check the layers, the lint walls and banned crates
   gen [--check]               write the generated files, or check that they are current
   train pii                   make the gazetteer and the model of names anew (needs python3, npm and rustc)
+  train injection FOLDER      fit the injection model anew on labelled texts (training/injection/DATA.md; needs python3)
   fuzz TARGET [--seconds N]   fuzz one target for so much processor time; goes on where the last run ended
   fuzz --replay               run every corpus through its target
   faults [--seed N] [--seconds N]
@@ -48,6 +49,9 @@ fn main() -> ExitCode {
         ["train", "pii"] => {
             repo::run(std::process::Command::new("bash").arg("training/pii/train.sh").current_dir(repo::root()))
         }
+        ["train", "injection", folder] => repo::run(
+            std::process::Command::new("bash").args(["training/injection/train.sh", *folder]).current_dir(repo::root()),
+        ),
         ["fuzz", "--replay"] => fuzz::replay(),
         ["fuzz", target] => fuzz::run(target, None),
         ["fuzz", target, "--seconds", seconds] => fuzz::run(target, Some(seconds)),

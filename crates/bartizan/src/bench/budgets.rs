@@ -42,7 +42,14 @@ impl Budget {
 pub(super) fn run() -> anyhow::Result<u8> {
     let lexical = Settings {
         rules: bartizan_rules::Settings {
-            disabled: vec!["pii/*".to_owned(), "secret/*".to_owned()],
+            disabled: vec!["pii/*".to_owned(), "secret/*".to_owned(), "prompt/learned-injection".to_owned()],
+            ..bartizan_rules::Settings::default()
+        },
+        ..Settings::default()
+    };
+    let rules = Settings {
+        rules: bartizan_rules::Settings {
+            disabled: vec!["prompt/learned-injection".to_owned()],
             ..bartizan_rules::Settings::default()
         },
         ..Settings::default()
@@ -77,14 +84,26 @@ pub(super) fn run() -> anyhow::Result<u8> {
         Budget {
             what: "all rules, prose of 4 KiB",
             unit: "MB/s",
-            figure: speed(&all, PROSE, 4 << 10)?,
+            figure: speed(&rules, PROSE, 4 << 10)?,
             bound: Bound::Least(15.0),
         },
         Budget {
             what: "all rules, code of 1 MiB",
             unit: "MB/s",
-            figure: speed(&all, CODE, 1 << 20)?,
+            figure: speed(&rules, CODE, 1 << 20)?,
             bound: Bound::Least(15.0),
+        },
+        Budget {
+            what: "all rules and the classifier, prose of 4 KiB",
+            unit: "MB/s",
+            figure: speed(&all, PROSE, 4 << 10)?,
+            bound: Bound::Least(12.0),
+        },
+        Budget {
+            what: "all rules and the classifier, code of 1 MiB",
+            unit: "MB/s",
+            figure: speed(&all, CODE, 1 << 20)?,
+            bound: Bound::Least(12.0),
         },
         Budget {
             what: "a request of 4 KiB, lexical rules",
@@ -92,7 +111,18 @@ pub(super) fn run() -> anyhow::Result<u8> {
             figure: request(&lexical)?,
             bound: Bound::Most(60.0),
         },
-        Budget { what: "a request of 4 KiB, all rules", unit: "us", figure: request(&all)?, bound: Bound::Most(350.0) },
+        Budget {
+            what: "a request of 4 KiB, all rules",
+            unit: "us",
+            figure: request(&rules)?,
+            bound: Bound::Most(350.0),
+        },
+        Budget {
+            what: "a request of 4 KiB, all rules and the classifier",
+            unit: "us",
+            figure: request(&all)?,
+            bound: Bound::Most(450.0),
+        },
         Budget {
             what: "a turn after 10,000 known messages of 400 bytes",
             unit: "ms/MB",

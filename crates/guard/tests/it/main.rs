@@ -1,6 +1,7 @@
 //! Tests of the guard as a whole.
 mod budgets;
 mod cache;
+mod classifier;
 mod contain;
 mod coverage;
 mod documents;

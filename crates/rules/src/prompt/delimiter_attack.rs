@@ -6,7 +6,7 @@ use bartizan_core::{
     Confidence, Detector, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span, Subject, ViewText,
 };
 
-use super::evidence::{NoisyOr, confidence, distance, follow_up};
+use super::evidence::{confidence, distance, follow_up};
 use super::reader::WordReader;
 use super::words::Words;
 use crate::{RulesError, Settings};
@@ -107,7 +107,6 @@ pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
 
 fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
     let [rule] = &RULES;
-    let mut score = NoisyOr::new();
     let mut last = Span::default();
     for (text, hit) in subject.anchored() {
         let Some(span) = delimiter(text, hit.span) else { continue };
@@ -125,11 +124,7 @@ fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
         let weight = BASE + order - distance(&reading, &head).min(0.3);
         let Some(confidence) = confidence(weight) else { continue };
         last = raw;
-        score.add(weight * 0.9);
         out.report(Report::new(rule, text, span).confidence(confidence));
-    }
-    if let Some(scores) = score.scores() {
-        out.score(scores);
     }
 }
 

@@ -1,9 +1,9 @@
-//! Weighing evidence: how a sum of weights becomes a confidence and a score.
+//! Weighing evidence: how a sum of weights becomes a confidence.
 
-use bartizan_core::{Confidence, Scores, Source, Span};
+use bartizan_core::{Confidence, Source, Span};
 
-use super::lexicon::Sense;
 use super::words::{Mark, Reading};
+use bartizan_lexicon::Sense;
 
 /// Origins that inform a model and have no business giving it orders.
 pub(super) const fn is_data(source: Source) -> bool {
@@ -23,25 +23,6 @@ pub(super) fn confidence(weight: f32) -> Option<Confidence> {
         w if w >= MEDIUM => Some(Confidence::Medium),
         w if w >= LOW => Some(Confidence::Low),
         _ => None,
-    }
-}
-
-/// Several findings in one text as one score: noisy-or of the weights. A heuristic, not a calibrated probability;
-/// the classifier is the one that is calibrated.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct NoisyOr(f32);
-
-impl NoisyOr {
-    pub(super) const fn new() -> Self {
-        Self(1.0)
-    }
-
-    pub(super) fn add(&mut self, weight: f32) {
-        self.0 *= 1.0 - weight.clamp(0.0, 0.97);
-    }
-
-    pub(super) fn scores(self) -> Option<Scores> {
-        (self.0 < 1.0).then(|| Scores { injection: Some(1.0 - self.0), ..Scores::default() })
     }
 }
 

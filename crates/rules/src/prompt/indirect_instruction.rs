@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use bartizan_core::{Confidence, Detector, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span, Subject};
 
-use super::evidence::{NoisyOr, ORDERS, REACH, confidence, distance, is_data, mood, order, placement};
-use super::lexicon::Sense;
+use super::evidence::{ORDERS, REACH, confidence, distance, is_data, mood, order, placement};
 use super::reader::WordReader;
 use super::words::{Mark, Reading, Words, anchors, read_around_anchors};
 use crate::{RulesError, Settings};
+use bartizan_lexicon::Sense;
 
 static RULES: [Rule; 1] = [Rule {
     id: RuleId::new("prompt/indirect-instruction"),
@@ -47,7 +47,6 @@ fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
     if !is_data(subject.origin.source) {
         return;
     }
-    let mut score = NoisyOr::new();
     let mut last = Span::default();
     read_around_anchors(words, subject, |view, reading, mark| {
         let Some((weight, phrase)) = weigh(reading, mark) else { return };
@@ -58,12 +57,8 @@ fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
             return;
         }
         last = raw;
-        score.add(weight * 0.9);
         out.report(Report::new(rule, view, place).confidence(confidence));
     });
-    if let Some(scores) = score.scores() {
-        out.score(scores);
-    }
 }
 
 /// What one stretch of a text says to whoever reads it.

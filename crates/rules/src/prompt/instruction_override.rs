@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use bartizan_core::{Confidence, Detector, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span, Subject};
 
-use super::evidence::{NoisyOr, ORDERS, REACH, confidence, distance, is_data, mood, placement};
-use super::lexicon::Sense;
+use super::evidence::{ORDERS, REACH, confidence, distance, is_data, mood, placement};
 use super::object::{self, Object};
 use super::reader::WordReader;
 use super::words::{Mark, Reading, Words, anchors, read_around_anchors};
 use crate::{RulesError, Settings};
+use bartizan_lexicon::Sense;
 
 static RULES: [Rule; 1] = [Rule {
     id: RuleId::new("prompt/instruction-override"),
@@ -38,19 +38,14 @@ pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
 
 fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
     let [rule] = &RULES;
-    let mut score = NoisyOr::new();
     read_around_anchors(words, subject, |view, reading, mark| {
         let Some((mut weight, phrase)) = weigh(reading, mark) else { return };
         if is_data(subject.origin.source) {
             weight += placement(reading, mark.start) / 2.0;
         }
         let Some(confidence) = confidence(weight) else { return };
-        score.add(weight);
         out.report(Report::new(rule, view, reading.place(phrase.start, phrase.end)).confidence(confidence));
     });
-    if let Some(scores) = score.scores() {
-        out.score(scores);
-    }
 }
 
 /// The weight of a phrase with this head, and its extent in the reading.

@@ -3,16 +3,15 @@
 use std::borrow::Cow;
 
 use bartizan_core::{
-    Anchors, Confidence, Cost, Detector, Hold, Limits, Persona, Reference, Report, Rule, RuleId, Scores, Severity,
-    Sink, Span, Subject, ViewText, Views,
+    Anchors, Confidence, Cost, Detector, Hold, Limits, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span,
+    Subject, ViewText, Views,
 };
 
 use crate::{RulesError, Settings};
 
 /// Faked turns of the assistant from which a text counts, and from which there is less and less doubt. Anil et al.
 /// see the effect begin between 16 and 64 shots and grow as a power law.
-const TURNS: [(usize, Confidence, f32); 3] =
-    [(64, Confidence::High, 0.9), (32, Confidence::Medium, 0.7), (16, Confidence::Low, 0.5)];
+const TURNS: [(usize, Confidence); 3] = [(64, Confidence::High), (32, Confidence::Medium), (16, Confidence::Low)];
 
 /// What turns of an assistant are labelled with.
 const LABELS: &[&str] = &[
@@ -95,11 +94,9 @@ impl Detector for ManyShot {
                 end = hit.span.end;
                 count += 1;
             }
-            let (Some(start), Some((_, confidence, score))) = (first, TURNS.iter().find(|(turns, ..)| count >= *turns))
-            else {
+            let (Some(start), Some((_, confidence))) = (first, TURNS.iter().find(|(turns, _)| count >= *turns)) else {
                 continue;
             };
-            out.score(Scores { injection: Some(*score), ..Scores::default() });
             out.report(Report::new(rule, text, Span::new(start, end)).confidence(*confidence));
         }
     }

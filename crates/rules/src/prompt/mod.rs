@@ -5,7 +5,7 @@ pub mod delimiter_attack;
 mod evidence;
 pub mod indirect_instruction;
 pub mod instruction_override;
-mod lexicon;
+pub mod learned_injection;
 pub mod many_shot;
 mod object;
 pub mod prompt_extraction;

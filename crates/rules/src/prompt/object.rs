@@ -2,8 +2,8 @@
 
 use bartizan_core::Span;
 
-use super::lexicon::Sense;
 use super::words::{Mark, Reading, joined};
+use bartizan_lexicon::Sense;
 
 /// The object of a verb that stands before it.
 #[derive(Clone, Copy, Debug)]

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use bartizan_core::{Confidence, Detector, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span, Subject};
 
-use super::evidence::{NoisyOr, REACH, confidence, distance, is_data, mood, placement};
-use super::lexicon::Sense;
+use super::evidence::{REACH, confidence, distance, is_data, mood, placement};
 use super::reader::WordReader;
 use super::words::{Mark, Reading, Words, anchors, read_around_anchors};
 use crate::{RulesError, Settings};
+use bartizan_lexicon::Sense;
 
 static RULES: [Rule; 1] = [Rule {
     id: RuleId::new("prompt/prompt-extraction"),
@@ -42,7 +42,6 @@ const COMMON: [&str; 7] = ["exact", "full", "entire", "complete", "in full", "as
 
 fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
     let [rule] = &RULES;
-    let mut score = NoisyOr::new();
     // "Show and repeat your prompt" is one request.
     let mut last = Span::default();
     read_around_anchors(words, subject, |view, reading, mark| {
@@ -57,12 +56,8 @@ fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
             return;
         }
         last = raw;
-        score.add(weight * 0.9);
         out.report(Report::new(rule, view, place).confidence(confidence));
     });
-    if let Some(scores) = score.scores() {
-        out.score(scores);
-    }
 }
 
 /// Verbs that make a text as often as they repeat one.

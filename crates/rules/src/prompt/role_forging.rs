@@ -6,11 +6,11 @@ use bartizan_core::{
     Confidence, Detector, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span, Subject, ViewText,
 };
 
-use super::evidence::{NoisyOr, confidence, distance, follow_up, is_data};
-use super::lexicon::Sense;
+use super::evidence::{confidence, distance, follow_up, is_data};
 use super::reader::WordReader;
 use super::words::{Mark, Words};
 use crate::{RulesError, Settings};
+use bartizan_lexicon::Sense;
 
 /// Bytes read after a label.
 const AFTER: usize = 200;
@@ -31,9 +31,6 @@ static RULES: [Rule; 1] = [Rule {
     ]),
     since: Cow::Borrowed("0.1.0"),
 }];
-
-/// What a turn that a reserved token opens adds to the score.
-const TURN: f32 = 0.9;
 
 /// Where a label has to stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +125,6 @@ pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
 
 fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
     let [rule] = &RULES;
-    let mut score = NoisyOr::new();
     let mut last = Span::default();
     for (text, hit) in subject.anchored() {
         let bartizan_core::HitKind::Literal(index) = hit.kind else { continue };
@@ -138,7 +134,6 @@ fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
                 let raw = text.map.to_raw(hit.span);
                 if !raw.overlaps(last) {
                     last = raw;
-                    score.add(TURN);
                     let report = Report::new(rule, text, hit.span).severity(Severity::High);
                     out.report(report.confidence(Confidence::High));
                 }
@@ -165,11 +160,7 @@ fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
             continue;
         }
         last = raw;
-        score.add(weight * 0.9);
         out.report(Report::new(rule, text, label).confidence(confidence));
-    }
-    if let Some(scores) = score.scores() {
-        out.score(scores);
     }
 }
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use aho_corasick::{AhoCorasick, MatchKind};
 use bartizan_core::{Span, Subject, ViewText, Views};
 
-use super::lexicon::{LEXICON, Sense};
 use crate::RulesError;
+use bartizan_lexicon::{LEXICON, Sense};
 
 /// Bytes read around an anchor.
 const CONTEXT: usize = 256;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bartizan_classifier::{Classifier, channel};
 use bartizan_core::{Context, Direction, Family, Kind, Limits, Origin, Profile, RuleId, Source};
 use bartizan_engine::{Engine, Input};
 use bartizan_rules::limits::input_tokens;
@@ -172,6 +173,12 @@ fn found_in_exchange(example: &Example) -> Option<bool> {
                 "properties": {"city": {"type": "string"}, "beds": {"type": "integer", "minimum": 1}}
             });
             Some(ReplySchema::new(&schema).unwrap().judge(&example.text) == Fit::Violates)
+        }
+        "prompt/learned-injection" => {
+            let scorer = Classifier::scorer().unwrap();
+            let channel = channel(example.origin.source).unwrap();
+            let probability = scorer.probability(scorer.score(&example.text, channel).as_ref(), channel);
+            Some(probability >= scorer.weights().calibration(channel).flag)
         }
         _ => None,
     }

@@ -2,103 +2,116 @@
 //!
 //! Entries are separated by blanks. `_` stands for a blank, a final `*` for any ending. Words are in the form that
 //! the folded view has: lower case, Latin, Greek and Cyrillic letters without marks.
+//!
+//! The rules about prompts and the classifier read the same words: what one has learned to see in a language helps both.
+#![no_std]
+#![forbid(unsafe_code)]
 
-use std::ops::BitOr;
+use core::ops::BitOr;
 
 /// A set of meanings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sense(u64);
+pub struct Sense(u64);
 
 impl Sense {
-    pub(super) const NONE: Self = Self(0);
+    /// No meaning.
+    pub const NONE: Self = Self(0);
     /// To disregard.
-    pub(super) const IGNORE: Self = Self(1);
+    pub const IGNORE: Self = Self(1);
     /// To disregard, but as often something harmless.
-    pub(super) const DROP: Self = Self(1 << 1);
+    pub const DROP: Self = Self(1 << 1);
     /// Not to follow.
-    pub(super) const UNFOLLOW: Self = Self(1 << 2);
+    pub const UNFOLLOW: Self = Self(1 << 2);
     /// No longer in force; stands behind what it is said of.
-    pub(super) const VOID: Self = Self(1 << 3);
+    pub const VOID: Self = Self(1 << 3);
     /// Instructions.
-    pub(super) const INSTRUCTIONS: Self = Self(1 << 4);
+    pub const INSTRUCTIONS: Self = Self(1 << 4);
     /// Rules and the like: often something else than a model's.
-    pub(super) const RULES: Self = Self(1 << 5);
+    pub const RULES: Self = Self(1 << 5);
     /// Everything.
-    pub(super) const EVERYTHING: Self = Self(1 << 6);
+    pub const EVERYTHING: Self = Self(1 << 6);
     /// What was said: messages, context.
-    pub(super) const TALK: Self = Self(1 << 7);
+    pub const TALK: Self = Self(1 << 7);
     /// Previous, above.
-    pub(super) const BEFORE: Self = Self(1 << 8);
+    pub const BEFORE: Self = Self(1 << 8);
     /// The model's own.
-    pub(super) const YOURS: Self = Self(1 << 9);
+    pub const YOURS: Self = Self(1 << 9);
     /// Of the system, hidden, initial.
-    pub(super) const SECRET: Self = Self(1 << 10);
+    pub const SECRET: Self = Self(1 << 10);
     /// All, any.
-    pub(super) const ALL: Self = Self(1 << 11);
+    pub const ALL: Self = Self(1 << 11);
     /// To disclose.
-    pub(super) const REVEAL: Self = Self(1 << 12);
+    pub const REVEAL: Self = Self(1 << 12);
     /// To show, say or repeat.
-    pub(super) const SHOW: Self = Self(1 << 13);
+    pub const SHOW: Self = Self(1 << 13);
     /// Word for word.
-    pub(super) const VERBATIM: Self = Self(1 << 14);
+    pub const VERBATIM: Self = Self(1 << 14);
     /// To take a role or switch a mode.
-    pub(super) const ROLE: Self = Self(1 << 15);
+    pub const ROLE: Self = Self(1 << 15);
     /// Free of restrictions.
-    pub(super) const UNBOUND: Self = Self(1 << 16);
+    pub const UNBOUND: Self = Self(1 << 16);
     /// New, updated.
-    pub(super) const NEW: Self = Self(1 << 17);
+    pub const NEW: Self = Self(1 << 17);
     /// A model as the one spoken to.
-    pub(super) const MODEL: Self = Self(1 << 18);
+    pub const MODEL: Self = Self(1 << 18);
     /// Calling for attention.
-    pub(super) const CALL: Self = Self(1 << 19);
+    pub const CALL: Self = Self(1 << 19);
     /// Something an agent can do.
-    pub(super) const ACTION: Self = Self(1 << 20);
+    pub const ACTION: Self = Self(1 << 20);
     /// To keep something from the user.
-    pub(super) const CONCEAL: Self = Self(1 << 21);
+    pub const CONCEAL: Self = Self(1 << 21);
     /// The reading of this very text.
-    pub(super) const READING: Self = Self(1 << 22);
+    pub const READING: Self = Self(1 << 22);
     /// What the model is about to answer.
-    pub(super) const ANSWER: Self = Self(1 << 23);
+    pub const ANSWER: Self = Self(1 << 23);
     /// Words that stand before a command.
-    pub(super) const LEAD: Self = Self(1 << 24);
+    pub const LEAD: Self = Self(1 << 24);
     /// Words that stand before a verb that is no command.
-    pub(super) const REPORTED: Self = Self(1 << 25);
+    pub const REPORTED: Self = Self(1 << 25);
     /// The speaker's own.
-    pub(super) const MINE: Self = Self(1 << 26);
+    pub const MINE: Self = Self(1 << 26);
     /// Indefinite article.
-    pub(super) const SOME: Self = Self(1 << 27);
+    pub const SOME: Self = Self(1 << 27);
     /// Asking how or why.
-    pub(super) const ASKING: Self = Self(1 << 28);
+    pub const ASKING: Self = Self(1 << 28);
     /// Talk about attacks.
-    pub(super) const ABOUT: Self = Self(1 << 29);
+    pub const ABOUT: Self = Self(1 << 29);
     /// What is wanted in place of the instructions.
-    pub(super) const INSTEAD: Self = Self(1 << 30);
+    pub const INSTEAD: Self = Self(1 << 30);
     /// What the model was asked to do.
-    pub(super) const TASK: Self = Self(1 << 31);
+    pub const TASK: Self = Self(1 << 31);
     /// The person whom the model works for.
-    pub(super) const USER: Self = Self(1 << 32);
+    pub const USER: Self = Self(1 << 32);
     /// Words about words: what follows is mentioned, not meant.
-    pub(super) const MENTION: Self = Self(1 << 33);
+    pub const MENTION: Self = Self(1 << 33);
     /// Second person and a duty.
-    pub(super) const OBLIGE: Self = Self(1 << 34);
+    pub const OBLIGE: Self = Self(1 << 34);
     /// Puts something before, or in the place of, the task at hand.
-    pub(super) const DETOUR: Self = Self(1 << 35);
+    pub const DETOUR: Self = Self(1 << 35);
     /// What only an agent has at hand: tools, the conversation, credentials.
-    pub(super) const ASSET: Self = Self(1 << 36);
+    pub const ASSET: Self = Self(1 << 36);
     /// What a model works in.
-    pub(super) const CONTEXT: Self = Self(1 << 38);
+    pub const CONTEXT: Self = Self(1 << 38);
     /// To change a text.
-    pub(super) const REWRITE: Self = Self(1 << 39);
+    pub const REWRITE: Self = Self(1 << 39);
     /// Without anybody noticing.
-    pub(super) const STEALTH: Self = Self(1 << 37);
+    pub const STEALTH: Self = Self(1 << 37);
 
     /// True where the sets share a meaning.
-    pub(super) const fn has(self, other: Self) -> bool {
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
+    /// The meanings, one bit each.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
     /// The meanings of this set that are not in another.
-    pub(super) const fn without(self, other: Self) -> Self {
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 }
@@ -111,7 +124,7 @@ impl BitOr for Sense {
 }
 
 /// All words. One line a language, as far as a meaning has words in it.
-pub(super) const LEXICON: &[(Sense, &str)] = &[
+pub const LEXICON: &[(Sense, &str)] = &[
     // English, and words that several languages share.
     (
         Sense::IGNORE,

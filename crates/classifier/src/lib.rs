@@ -1,0 +1,30 @@
+//! Does a text try to instruct a model against its operator? A small linear model over hashed features of words,
+//! letters and meanings, on windows of about 500 characters of the whole text and of all that is encoded in it.
+//!
+//! It runs over every text that may hold an instruction, in time linear in the text and with memory for one window.
+//! `docs/guide/injection.md` says what its scores mean, `docs/threats/injection.md` what it cannot do.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unreachable
+    )
+)]
+
+mod concepts;
+mod detector;
+mod error;
+mod features;
+pub mod fit;
+mod model;
+mod normal;
+
+pub use detector::{Classifier, channel};
+pub use error::ClassifierError;
+pub use model::{Calibration, Channel, Family, Hit, Scorer, Weights};
