@@ -113,6 +113,19 @@ const fn unleet(byte: u8) -> u8 {
 }
 
 impl Segment {
+    /// Takes a word. Of a word that is repeated again and again the third and later ones are left out: saying it more often
+    /// says no more.
+    fn push(&mut self, token: Token) {
+        if let [.., before, last] = self.tokens.as_slice()
+            && before.hash == token.hash
+            && last.hash == token.hash
+        {
+            self.normal.truncate(last.end);
+            return;
+        }
+        self.tokens.push(token);
+    }
+
     /// Reads the segment that begins at `from`. Answers where the next one begins; never `from` itself.
     pub(crate) fn read(&mut self, text: &str, from: usize) -> usize {
         self.normal.clear();
@@ -177,7 +190,7 @@ impl Segment {
                 let sign = matches!(c, '@' | '$' | '!') && chars.peek().is_some_and(|(_, n)| n.is_ascii_alphabetic());
                 self.mixed += usize::from(signs || sign);
                 let shouts = capitals >= 4 && small == 0;
-                self.tokens.push(Token { start, end: self.normal.len(), hash, marks, leads, shouts, single: false });
+                self.push(Token { start, end: self.normal.len(), hash, marks, leads, shouts, single: false });
                 (marks, leads) = (0, false);
             }
             if single {
@@ -191,7 +204,7 @@ impl Segment {
                 open = false;
                 let start = self.normal.len();
                 let hash = push(c, &mut self.normal);
-                self.tokens.push(Token {
+                self.push(Token {
                     start,
                     end: self.normal.len(),
                     hash: step(hash, 1),
@@ -221,7 +234,7 @@ impl Segment {
         }
         if let Some((start, hash)) = word {
             self.mixed += usize::from(digits > 0 && small + capitals > 1);
-            self.tokens.push(Token {
+            self.push(Token {
                 start,
                 end: self.normal.len(),
                 hash,
@@ -309,6 +322,12 @@ mod tests {
         }
         assert_eq!(all.concat(), text);
         assert_eq!(all.len(), 3, "{all:?}");
+    }
+
+    #[test]
+    fn a_repeated_word_counts_twice() {
+        assert_eq!(normal(&"word ".repeat(34)), "word word");
+        assert_eq!(normal("ha ha ha, he said"), "ha ha he said");
     }
 
     #[test]
