@@ -45,6 +45,7 @@ pub(crate) fn assess<'a>(scanner: &mut Scanner<'a>, exchange: &'a Exchange, cont
     bring_home(exchange, &mut out.findings);
     out.findings.sort_by_key(|f| (f.text, f.finding.span(), f.finding.rule.clone()));
     out.findings.dedup_by(|later, first| same_place(first, later));
+    drop_repeated(&mut out.findings);
     out.scores = scores.into_iter().collect();
     out.unfinished =
         scanner.meter.take_skipped().into_iter().map(|(family, bytes)| Unfinished { family, bytes }).collect();
@@ -101,15 +102,36 @@ fn bring_home(exchange: &Exchange, findings: &mut [TextFinding]) {
 /// is added to the logarithm of the odds. Medium and high confidence count; the weights are the logarithms of how much more
 /// often such a finding is made in attacks than in other texts about attacks, on held-out sources.
 fn with_evidence(scan: &Scan) -> Scores {
-    let findings = scan.findings.iter().filter(|f| {
-        f.rule.family() == Family::Prompt && f.rule != learned_injection::RULE.id && f.confidence > Confidence::Low
-    });
-    let Some(best) = findings.map(|f| f.confidence).max() else { return scan.scores };
-    let weight = if best == Confidence::High { 2.5 } else { 2.0 };
+    let findings = scan.findings.iter().filter(|f| is_evidence(f));
+    let weight = match findings.map(|f| f.confidence).max() {
+        Some(Confidence::High) => 2.5,
+        Some(_) => 2.0,
+        None if scan.scores.injection.is_none() => return scan.scores,
+        None => 0.0,
+    };
     // Without the classifier a finding speaks for itself.
-    let score = scan.scores.injection.unwrap_or(0.5).clamp(0.001, 0.999);
+    let score = scan.scores.injection.unwrap_or(0.5).clamp(0.0001, 0.9999);
     let odds = (score / (1.0 - score)).ln() + weight;
-    Scores { injection: Some(1.0 / (1.0 + (-odds).exp())), ..scan.scores }
+    // Four digits: no more is known, and the last ones differ between machines.
+    let rounded = ((10_000.0 / (1.0 + (-odds).exp())).round() / 10_000.0).min(0.9999);
+    Scores { injection: Some(rounded), ..scan.scores }
+}
+
+/// Where a rule has named what the classifier points to, the rule says it better.
+fn drop_repeated(findings: &mut Vec<TextFinding>) {
+    let named: Vec<(usize, Span)> =
+        findings.iter().filter(|f| is_evidence(&f.finding)).map(|f| (f.text, f.finding.span())).collect();
+    findings.retain(|f| {
+        f.finding.rule != learned_injection::RULE.id
+            || !named.iter().any(|(text, span)| *text == f.text && span.overlaps(f.finding.span()))
+    });
+}
+
+/// True for a finding of a rule about prompts that is more than a guess.
+fn is_evidence(finding: &Finding) -> bool {
+    finding.rule.family() == Family::Prompt
+        && finding.rule != learned_injection::RULE.id
+        && finding.confidence > Confidence::Low
 }
 
 fn note_scores(all: &mut BTreeMap<Source, Scores>, source: Source, scores: Scores) {

@@ -92,6 +92,8 @@ fn help_fits_on_a_screen() {
           check        Check a text or a conversation
           rules        List the rules, or test your own
           explain      Show the page of a rule: what it finds, how it decides, what it misses
+          eval         Measure the guard on texts with known labels
+          tune         Choose thresholds for a wanted rate of false alarms, from texts of your own
           init         Write a commented bartizan.toml with a fresh canary
           config       Check or show the configuration
           policy       Look at the candidate policy, or put it in force
@@ -142,7 +144,7 @@ fn findings_are_drawn_and_secrets_are_covered() {
           = note: medium confidence
           = help: bartizan explain secret/github-token
 
-        deny: 2 findings (1 critical, 1 high); injection score 0.97; all 124 bytes were examined
+        deny: 2 findings (1 critical, 1 high); injection score 1.00; all 124 bytes were examined
         [exit 1]
         ");
 }
@@ -197,7 +199,7 @@ fn a_conversation_is_drawn_with_pointers() {
           = note: high confidence
           = help: bartizan explain prompt/instruction-override
 
-        deny: 1 finding (1 high); injection score 0.97; all 118 bytes were examined
+        deny: 1 finding (1 high); injection score 1.00; all 118 bytes were examined
         [exit 1]
         ");
 }
@@ -234,9 +236,9 @@ fn json_lines_are_answered_in_order() {
     ]
     .join("\n");
     assert_snapshot!(Place::new().run(&["check", "--jsonl"], input), @r#"
-        {"id":"a","verdict":"deny","scores":{"injection":0.97},"flags":{"injection":true},"findings":[{"rule":"prompt/instruction-override","severity":"high","confidence":"high","start":9,"end":41}],"coverage":{"status":"complete","parts":[]}}
-        {"id":{"n":[1]},"verdict":"allow","scores":{"injection":0.0},"flags":{"injection":false},"findings":[],"coverage":{"status":"complete","parts":[]}}
-        {"id":null,"verdict":"redact","scores":{"injection":0.0},"flags":{"injection":false},"findings":[{"rule":"pii/email","severity":"medium","confidence":"high","type":"EMAIL_ADDRESS","path":"/0/content","start":9,"end":31}],"coverage":{"status":"complete","parts":[]}}
+        {"id":"a","verdict":"deny","scores":{"injection":0.9999},"flags":{"injection":true},"findings":[{"rule":"prompt/instruction-override","severity":"high","confidence":"high","start":9,"end":41}],"coverage":{"status":"complete","parts":[]}}
+        {"id":{"n":[1]},"verdict":"allow","scores":{"injection":0.0535},"flags":{"injection":false},"findings":[],"coverage":{"status":"complete","parts":[]}}
+        {"id":null,"verdict":"redact","scores":{"injection":0.0864},"flags":{"injection":false},"findings":[{"rule":"pii/email","severity":"medium","confidence":"high","type":"EMAIL_ADDRESS","path":"/0/content","start":9,"end":31}],"coverage":{"status":"complete","parts":[]}}
         {"id":123456789012345678901234567890,"verdict":"allow","scores":{"injection":0.0},"flags":{"injection":false},"findings":[],"coverage":{"status":"complete","parts":[]}}
         [exit 0]
         "#);
@@ -596,7 +598,7 @@ fn every_value_says_where_it_is_from() {
         name = "a"                         # bartizan.toml:5
         url = "http://127.0.0.1:1/v1"      # bartizan.toml:6
         "#);
-    assert!(seen.contains("max_in_flight = 512") && seen.contains("user = 0.9 "), "{seen}");
+    assert!(seen.contains("max_in_flight = 512"), "{seen}");
 
     let wrong = place.command(&["config", "check"]).env("BARTIZAN_MODE", "monitr").output().unwrap();
     assert_snapshot!(self::seen(&wrong), @"
