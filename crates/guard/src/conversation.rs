@@ -17,6 +17,9 @@ use bartizan_sign::Pseudonyms;
 /// Most pseudonyms of one conversation; what comes after is masked.
 const MOST: usize = 10_000;
 
+/// Most bytes of values of one conversation; what comes after is masked.
+const MOST_BYTES: usize = 4 << 20;
+
 /// Longest value that gets a pseudonym, in bytes.
 const LONGEST: usize = 4096;
 
@@ -44,7 +47,29 @@ struct Known {
     names: BTreeMap<(String, String), String>,
     /// Names that were used since it was kept last.
     used: BTreeSet<String>,
-    matcher: Option<Arc<Matcher>>,
+    matcher: Arc<Matcher>,
+    /// How many values it was built over.
+    built: usize,
+    /// Bytes of all values.
+    bytes: usize,
+}
+
+impl Known {
+    fn add(&mut self, kind: &str, name: String, value: String) {
+        self.bytes += value.len();
+        self.names.insert((kind.to_owned(), value.clone()), name.clone());
+        self.values.insert(name, value);
+    }
+
+    /// Finds placeholders, all but those that were added last: at most so many may be missing.
+    fn matcher(&mut self, missing: usize) -> Arc<Matcher> {
+        if self.values.len() > self.built + missing {
+            let pairs = self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            self.matcher = Arc::new(Matcher::new(pairs));
+            self.built = self.values.len();
+        }
+        Arc::clone(&self.matcher)
+    }
 }
 
 impl std::fmt::Debug for Conversation {
@@ -114,12 +139,15 @@ impl Conversation {
         &self.tenant
     }
 
+    /// Bytes that it takes, roughly: a value stands in three places.
+    pub(crate) fn weight(&self) -> u32 {
+        let known = self.known();
+        u32::try_from(1024 + known.values.len() * 256 + known.bytes * 3).unwrap_or(u32::MAX)
+    }
+
     /// Finds its placeholders as they are now.
     pub(crate) fn matcher(&self) -> Arc<Matcher> {
-        let mut known = self.known();
-        let Known { values, matcher, .. } = &mut *known;
-        let build = || Arc::new(Matcher::new(values.iter().map(|(name, value)| (name.as_str(), value.as_str()))));
-        Arc::clone(matcher.get_or_insert_with(build))
+        self.known().matcher(0)
     }
 
     /// How many bytes at the beginning of a growing text of a model hold no placeholder that may yet go on.
@@ -179,11 +207,11 @@ impl Conversation {
             };
             let Some((kind, _)) = name.rsplit_once('_') else { continue };
             if !known.values.contains_key(&name) {
-                known.names.insert((kind.to_owned(), value.clone()), name.clone());
-                known.values.insert(name, value);
-                known.matcher = None;
+                let kind = kind.to_owned();
+                known.add(&kind, name, value);
             }
         }
+        known.matcher(0);
     }
 
     /// The name under which another beginning of it is known; `None` where it begins as it did.
@@ -213,7 +241,7 @@ impl Conversing for Conversation {
             known.used.insert(name);
             return Some(text);
         }
-        if known.values.len() >= MOST {
+        if known.values.len() >= MOST || known.bytes.saturating_add(value.len()) > MOST_BYTES {
             return None;
         }
         let name = (0..TRIES).find_map(|attempt| {
@@ -221,15 +249,19 @@ impl Conversing for Conversation {
             let name = name_of(kind, &digest);
             (!known.values.contains_key(&name)).then_some(name)
         })?;
-        known.names.insert(of, name.clone());
-        known.values.insert(name.clone(), value.to_owned());
         known.used.insert(name.clone());
-        known.matcher = None;
+        known.add(kind, name.clone(), value.to_owned());
         Some(format!("<{name}>"))
     }
 
+    /// Those that were made out of the same request a moment ago are seldom in it as well; looking for each of them at once
+    /// would make the work grow with the square of their number.
     fn placeholders(&self, text: &str) -> Vec<Span> {
-        self.matcher().placeholders(text)
+        let mut known = self.known();
+        let missing = (known.built / 4).max(16);
+        let matcher = known.matcher(missing);
+        drop(known);
+        matcher.placeholders(text)
     }
 
     fn known(&self, text: &str) -> Vec<Redaction> {

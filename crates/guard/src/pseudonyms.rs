@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bartizan_core::{Exchange, Principal, StoreError, TenantId, VaultEntry, VaultStore};
 use bartizan_policy::Conversing as _;
 use bartizan_sign::Pseudonyms;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::conversation::{Conversation, id, keys};
@@ -13,8 +14,8 @@ use crate::conversation::{Conversation, id, keys};
 /// How long what is known of a conversation holds before the store is asked again: another process may have added to it.
 const RECHECK: Duration = Duration::from_secs(5);
 
-/// Most conversations that are open.
-const OPEN: u64 = 100_000;
+/// Most bytes of open conversations. Those that were not used for longest are closed first.
+const OPEN: u64 = 256 << 20;
 
 /// One that is open, and when the store was asked about it.
 type Open = (Arc<Conversation>, Instant);
@@ -27,7 +28,13 @@ pub(crate) struct Conversations {
 
 impl Default for Conversations {
     fn default() -> Self {
-        let open = Cache::builder().max_capacity(OPEN).time_to_idle(Duration::from_secs(24 * 3600)).build();
+        let weigh = |_: &(TenantId, String), (conversation, _): &Open| conversation.weight();
+        let open = Cache::builder()
+            .max_capacity(OPEN)
+            .weigher(weigh)
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_idle(Duration::from_secs(24 * 3600))
+            .build();
         Self { open, store: None }
     }
 }
@@ -97,6 +104,11 @@ impl Conversations {
         let used = conversation.take_used(expires);
         if used.is_empty() {
             return Ok(());
+        }
+        // It has grown: what it weighs is looked at when it is put there.
+        let place = (who.tenant.clone(), conversation.id().to_owned());
+        if let Some((_, checked)) = self.open.get(&place) {
+            self.open.insert(place, (Arc::clone(conversation), checked));
         }
         let other = conversation.other_id(who, passed);
         if let Some(other) = &other {

@@ -315,3 +315,19 @@ async fn what_is_kept_outlives_the_process_sealed_and_ends() {
     assert_eq!(whole["choices"][0]["message"]["content"], format!("Mail {MAIL} please"));
     assert_eq!(pseudonyms.vault_expire(i64::MAX).await.unwrap(), 3);
 }
+
+#[tokio::test]
+async fn a_conversation_is_bounded_and_what_is_more_is_masked() {
+    let (guard, recorder) = (pseudonyms(), passing().await);
+    let list = |from: usize, to: usize| -> String { (from..to).map(|at| format!("ann{at}@acme-mail.com ")).collect() };
+    let many = |from: usize, to: usize| {
+        let messages: Vec<Value> =
+            (from..to).step_by(500).map(|at| json!({"role": "user", "content": list(at, at + 500)})).collect();
+        json!({"model": "m", "messages": messages})
+    };
+    let me = who(Some("s"));
+    let (seen, _) = ask(&guard, &recorder, &me, Protocol::OpenaiChat, &many(0, 10_000)).await;
+    assert!(!seen.to_string().contains("REDACTED") && !seen.to_string().contains("acme"));
+    let (seen, _) = ask(&guard, &recorder, &me, Protocol::OpenaiChat, &user("Mail ann10001@acme-mail.com")).await;
+    assert_eq!(content(&seen), "Mail [REDACTED:EMAIL_ADDRESS]");
+}
