@@ -31,6 +31,21 @@ KINDS = """Inc. LLC Ltd GmbH AG Group Corp Technologies Systems Partners Holding
  Agency Advisors Software Data Research Analytics Networks Motors Foods Airlines Logistics Pharma Brothers Industries Enterprises International
  Ventures Realty Security Robotics Interactive Games Press Publishing Records Studios Hotels Stores Mutual Trust Securities Associates Company Co.
  PLC Inc Corporation Corp. Limited Health Electronics Design Express Movers Builders Properties Finance Telecom Semiconductor Biotech Works Union""".split()
+# What stands before the name of a firm, by language.
+BEFORE = {
+    "de": "Autohaus Volksbank Bäckerei Metzgerei Spedition Verlag Stiftung Kanzlei Apotheke Hotel Gasthof Landratsamt Universität Amtsgericht Krankenhaus Gemeinde Stadtwerke Sparkasse Reederei Brauerei Druckerei Gärtnerei".split(),
+    "fr": "Banque Clinique Société Groupe Éditions Garage Hôtel Mairie Université Hôpital Pharmacie Boulangerie Imprimerie Établissements Laboratoires Mutuelle Cabinet Transports Librairie Fondation".split(),
+    "es": "Banco Clínica Grupo Construcciones Hotel Ayuntamiento Universidad Hospital Farmacia Panadería Imprenta Laboratorios Fundación Hermanos Restaurante Inmobiliaria Industrias Bodegas Talleres Colegio".split(),
+    "it": "Banca Clinica Gruppo Costruzioni Hotel Comune Università Ospedale Farmacia Panificio Tipografia Laboratori Fondazione Fratelli Ristorante Immobiliare Industrie Cantine Studio Casa".split(),
+    "nl": "Bank Ziekenhuis Gemeente Universiteit Apotheek Bakkerij Drukkerij Stichting Hotel Garage Notariskantoor Bouwbedrijf Makelaardij Slagerij Rederij".split(),
+    "pt": "Banco Clínica Grupo Construções Hotel Câmara Universidade Hospital Farmácia Padaria Gráfica Laboratórios Fundação Irmãos Restaurante Imobiliária".split(),
+    "pl": "Bank Klinika Grupa Hotel Urząd Uniwersytet Szpital Apteka Piekarnia Drukarnia Fundacja Kancelaria Zakład Wydawnictwo".split(),
+}
+BEHIND = {
+    "de": "Bau Logistik Versicherung Immobilien Maschinenbau Elektrotechnik Reisen Spedition Energie Pharma Medien Software Verwaltung".split(), "nl": "Bouw Verzekeringen Transport Vastgoed Installatie Reizen Makelaars Advies".split(),
+    "fr": "et Fils|& Cie|Assurances|Voyages|Immobilier|Frères|Conseil".split("|"), "es": "y Asociados|e Hijos|Hermanos|Seguros|Viajes|Inmobiliaria".split("|"), "it": "e Figli|& C.|Assicurazioni|Viaggi|Immobiliare|Fratelli".split("|"),
+    "pt": "e Filhos|Seguros|Viagens|& Irmãos".split("|"), "pl": "i Wspólnicy|Transport|Budownictwo|Ubezpieczenia".split("|"),
+}
 PLACES = "American British European Canadian Australian National International Global World Northern Southern Western Eastern Central Royal First United".split()
 LINES = ["> ", ">", "> ", "| ", "## ", "** ", "// ", "?? ", "??? ", "!! ", ">> ", "*** ", "%% "]
 LEGAL = {"de": "GmbH AG KG GmbH&Co.KG e.V. SE".split(), "fr": "SA SARL SAS".split(), "es": "S.A. S.L. SA".split(), "it": "S.p.A. S.r.l. SpA".split(),
@@ -227,6 +242,16 @@ class Values:
         last = lambda: self.pick(self.lists(language)[1])
         word = lambda: self.pick(WORDS).capitalize()
         legal = LEGAL.get(language, KINDS[:7])
+        if language in BEFORE and self.r.random() < 0.45:
+            before, behind = self.pick(BEFORE[language]), self.pick(BEHIND[language])
+            town = lambda: self.city(language)
+            noun = lambda: self.word(language).capitalize()
+            return self.pick([
+                lambda: f"{before} {last()}", lambda: f"{before} {last()}", lambda: f"{before} {town()}", lambda: f"{before} {self.coined()}", lambda: f"{before} {noun()}", lambda: f"{before} {noun()} {noun()}",
+                lambda: f"{before} {last()} {self.pick(legal)}", lambda: f"{before} {last()} {self.pick(legal)}", lambda: f"{last()} {behind}", lambda: f"{last()} {behind} {self.pick(legal)}", lambda: f"{town()} {behind}", lambda: f"{self.coined()} {behind}",
+                lambda: f"{last()} & {self.r.choice(['Söhne', 'Sohn', 'Zonen', 'Zoon', 'Partner', last()])}" if language in ("de", "nl") else f"{before} {last()} {behind}",
+                lambda: f"{before} {self.r.choice({'fr': ['des', 'de la', 'du', 'Saint'], 'es': ['de la', 'del', 'San'], 'it': ['della', 'del', 'San', 'Villa'], 'nl': ['De', 'Het', 'van'], 'pt': ['da', 'do', 'São'], 'pl': ['pod', 'w'], 'de': ['am', 'zum', 'Sankt']}[language])} {noun()}",
+            ])()
         forms = [
             lambda: f"{last()}, {last()} and {last()}", lambda: f"{last()}-{last()}", lambda: f"{last()} {self.pick(KINDS)}", lambda: f"{last()} and {self.r.choice(['Sons', last()])}",
             lambda: f"{last()} & {last()}", lambda: f"{last()} {self.pick(legal)}", lambda: self.coined(), lambda: self.coined(), lambda: self.coined(), lambda: f"{self.coined()} {self.pick(KINDS + legal)}",
@@ -368,10 +393,15 @@ class Values:
             return str(r.randrange(1, 99)), None
         if slot == "TT":
             return " ".join(self.word("en").capitalize() for _ in range(r.choice([1, 2, 2, 3]))), None
+        if slot == "NOUN":
+            return self.word(language).capitalize(), None
         if slot == "JOB":
             return self.pick(JOBS), None
         if slot == "ZIP":
             return self.zip(), None
+        if slot == "IBAN":
+            code = "".join(r.choice("0123456789") for _ in range(20))
+            return r.choice(["DE", "FR", "ES", "IT", "NL", "AT", "PL", "PT", "GB", "CH"]) + " ".join(code[at:at + 4] for at in range(0, 20, 4))[r.randrange(0, 1):], None
         if slot == "IP":
             return ".".join(str(r.randrange(1, 255)) for _ in range(4)), None
         if slot == "NUM":

@@ -15,7 +15,7 @@ const FAR: usize = 100;
 const NEAR: usize = 48;
 
 /// Words that announce a telephone number.
-const BEFORE: [&[u8]; 24] = [
+const BEFORE: [&[u8]; 44] = [
     b"phone",
     b"telephone",
     b"tel.",
@@ -40,10 +40,30 @@ const BEFORE: [&[u8]; 24] = [
     b"handy",
     b"movil",
     b"rufnummer",
+    "teléfono".as_bytes(),
+    "téléphone".as_bytes(),
+    "móvil".as_bytes(),
+    b"direct line",
+    b"direct number",
+    b"anrufen",
+    b"erreichen sie",
+    b"erreichbar",
+    b"appeler",
+    b"appelez",
+    b"llamar",
+    b"llame",
+    b"chiamare",
+    b"chiami",
+    b"bellen",
+    b"bel ",
+    b"ligar",
+    "zadzwoń".as_bytes(),
+    b"cellulare",
+    b"telefoon",
 ];
 
 /// Words that make a number with a trunk zero one of telephones.
-const OWN: [&[u8]; 9] = [
+const OWN: [&[u8]; 29] = [
     b"my number",
     b"registered",
     b"number is",
@@ -53,10 +73,30 @@ const OWN: [&[u8]; 9] = [
     "mon numéro".as_bytes(),
     b"mio numero",
     b"ring me",
+    b"her number",
+    b"his number",
+    b"your number",
+    b"their number",
+    b"ihre nummer",
+    b"seine nummer",
+    b"deine nummer",
+    b"haar nummer",
+    b"zijn nummer",
+    b"mijn nummer",
+    b"uw nummer",
+    "su número".as_bytes(),
+    "tu número".as_bytes(),
+    "son numéro".as_bytes(),
+    "votre numéro".as_bytes(),
+    b"suo numero",
+    b"tuo numero",
+    "seu número".as_bytes(),
+    "meu número".as_bytes(),
+    "mój numer".as_bytes(),
 ];
 
 /// Words that name the line a number belongs to.
-const AFTER: [&[u8]; 7] = [b"office", b"fax", b"mobile", b"cell", b"phone", b"work", b"home"];
+const AFTER: [&[u8]; 9] = [b"office", b"fax", b"mobile", b"cell", b"phone", b"work", b"home", b"anrufen", b"bellen"];
 
 /// Calling codes of two digits (ITU-T E.164 assigned country codes). 1 and 7 have one digit; all others three.
 const TWO_DIGITS: [u32; 44] = [

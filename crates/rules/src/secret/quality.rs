@@ -57,9 +57,16 @@ const COUNTED: usize = 8;
 #[must_use]
 pub(crate) fn is_placeholder(bytes: &[u8]) -> bool {
     names_stand_in(bytes)
+        || is_variable(bytes)
         || has_steps(bytes, 0, REPEATED)
         || has_steps(bytes, 1, COUNTED)
         || has_steps(bytes, -1, COUNTED)
+}
+
+/// True for the variables of Windows' shell: `%APP_TOKEN%`.
+fn is_variable(bytes: &[u8]) -> bool {
+    let name = bytes.strip_prefix(b"%").and_then(|rest| rest.strip_suffix(b"%"));
+    name.is_some_and(|n| !n.is_empty() && n.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_'))
 }
 
 fn names_stand_in(bytes: &[u8]) -> bool {
@@ -168,7 +175,13 @@ pub(crate) fn is_common_password(value: &[u8]) -> bool {
     let word = if tail <= 5 { value.len() - tail } else { value.len() };
     let stem = value.get(..word).unwrap_or_default();
     let stem: Vec<u8> = stem.iter().filter(|b| b.is_ascii_alphanumeric() || **b == b'@').copied().collect();
+    // `CleartextPassword1` says what it stands for.
+    let called = stem.iter().all(u8::is_ascii_alphabetic)
+        && [b"password".as_slice(), b"passwd", b"passphrase"].iter().any(|c| {
+            stem.len().checked_sub(c.len()).and_then(|at| stem.get(at..)).is_some_and(|s| s.eq_ignore_ascii_case(c))
+        });
     stem.len() < 3
+        || called
         || COMMON.iter().any(|c| stem.eq_ignore_ascii_case(c) || value.eq_ignore_ascii_case(c))
         || COMMON.iter().any(|c| {
             // `mypassword`, `testsecret`, `secretpass`.
@@ -219,7 +232,9 @@ mod tests {
 
     #[test]
     fn stand_ins_are_known() {
-        for text in ["AKIAIOSFODNN7EXAMPLE", "xxxxxxxx", "aaaaaa1", "12345678", "zz87654321", "your-key-here"] {
+        for text in
+            ["AKIAIOSFODNN7EXAMPLE", "xxxxxxxx", "aaaaaa1", "12345678", "zz87654321", "your-key-here", "%APP_TOKEN%"]
+        {
             assert!(is_placeholder(text.as_bytes()), "{text}");
         }
         assert!(!is_placeholder(b"a8Kq0ZpW3mR7tYbN1cXv"));
