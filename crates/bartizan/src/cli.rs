@@ -60,7 +60,7 @@ pub(crate) enum Command {
     /// Check or show the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Look at the candidate policy, or put it in force.
+    /// Try and test agent policies; look at the candidate policy, or put it in force.
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Say what is set up, what can be reached, and what is missing.
@@ -457,6 +457,57 @@ pub(crate) enum PolicyCommand {
     Candidate(ConfigArgs),
     /// Put the candidate's tables in the place of the live ones in the configuration file.
     Promote(ConfigArgs),
+    /// Decide the tool calls of recorded agent runs by where their arguments came from.
+    #[command(after_help = EVAL_HELP)]
+    Eval(EvalArgs),
+    /// Decide the calls of written cases and compare with what each expects. Exits with 1 where one differs.
+    Test(PolicyTestArgs),
+    /// Read an agent policy and, given tools, compare it with their schemas. Exits with 1 where something never counts.
+    Check(PolicyCheckArgs),
+}
+
+const EVAL_HELP: &str = "\
+Each line in is {\"id\", \"tools\", \"messages\", \"calls\": [{\"id\", \"index\", \"name\", \"args\"}]}: OpenAI tools and messages, and \
+the calls to decide with the index of their message. Each line out is the answer for one call. A call is judged on the \
+messages before it; the result of a call that was not allowed is left out of what follows.
+
+Examples:
+  bartizan policy eval --jsonl < runs.jsonl > answers.jsonl
+  bartizan policy eval runs.jsonl --policy agents.toml --explain";
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// Runs as JSON lines; `-` is standard input
+    #[arg(default_value = "-")]
+    pub(crate) file: PathBuf,
+    /// Answer in JSON lines
+    #[arg(long)]
+    pub(crate) jsonl: bool,
+    /// Agent policy, TOML or YAML [default: none, only what names, schemas and annotations tell]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Say where each argument came from
+    #[arg(long)]
+    pub(crate) explain: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyTestArgs {
+    /// Cases: runs as JSON lines of which calls have `expect`: allow, hold or deny
+    #[arg(default_value = "-")]
+    pub(crate) file: PathBuf,
+    /// Agent policy, TOML or YAML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyCheckArgs {
+    /// Agent policy, TOML or YAML
+    pub(crate) file: PathBuf,
+    /// Tools to compare with: a JSON list, {\"tools\": [...]}, or runs as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tools: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

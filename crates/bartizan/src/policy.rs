@@ -1,4 +1,6 @@
-//! `bartizan policy`: the candidate beside the policy in force.
+//! `bartizan policy`: agent policies, and the candidate beside the policy in force.
+
+pub(crate) mod agents;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

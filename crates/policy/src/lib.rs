@@ -20,6 +20,7 @@ mod decide;
 mod guards;
 mod opaque;
 pub mod operator;
+pub mod provenance;
 mod redact;
 mod table;
 

@@ -1,0 +1,878 @@
+//! The decision on one call: each authority argument is traced, content is looked at for what it would carry out.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use bartizan_core::{Integrity, Label, Origin, Source, Verdict};
+use serde_json::Value;
+
+use super::history::{Call, History, Outcome, Place, Taint};
+use super::rules::{CallRule, Need};
+use super::text::{Shape, addresses, covered, fold, is_file_name, key, name_tokens, shape, stem, tokens};
+use super::tool::{Role, Tool};
+use super::value::{Field, Leaf};
+use super::vocab::{self, Act, among};
+
+/// Most values in the arguments of one call, and the deepest nesting that is entered.
+const VALUES: usize = 4096;
+const DEPTH: usize = 32;
+/// How far lookups of lookups are followed.
+const CHAIN: u8 = 3;
+
+/// How well a value is traced. Ordered from nothing to the user's own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Trace {
+    /// Found nowhere: the join of everything read.
+    Untraced,
+    /// Found only where anybody may have written.
+    Untrusted,
+    /// Stands as it is in a closed source that the user named.
+    Source,
+    /// A field that the system set in a result of a closed tool.
+    Reference,
+    /// In the address book.
+    Contact,
+    /// A field of a record that the user's words point at, or that this conversation made.
+    Record,
+    /// The user's or the operator's words.
+    User,
+}
+
+impl Trace {
+    /// The word for it in explanations and policies.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Untraced => "untraced",
+            Self::Untrusted => "untrusted",
+            Self::Source => "source",
+            Self::Reference => "ref",
+            Self::Contact => "contact",
+            Self::Record => "record",
+            Self::User => "user",
+        }
+    }
+
+    /// Integrity of a value with that trace.
+    #[must_use]
+    pub const fn integrity(self) -> Integrity {
+        match self {
+            Self::User | Self::Record | Self::Contact | Self::Reference => Integrity::User,
+            Self::Source | Self::Untrusted | Self::Untraced => Integrity::Untrusted,
+        }
+    }
+}
+
+/// Why a call does not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Why {
+    /// The arguments are no JSON object.
+    Malformed,
+    /// The request does not offer the tool.
+    UnknownTool,
+    /// Two tools of one name are offered.
+    AmbiguousTool,
+    /// The policy says never.
+    Forbidden,
+    /// The policy says always ask.
+    AlwaysAsk,
+    /// An authority argument is not traced well enough.
+    Authority,
+    /// The user named another one of the same list.
+    OtherNamed,
+    /// The user asked for no act of this kind.
+    NotAsked,
+    /// The text would carry a new link or address.
+    NewAddress,
+    /// The text would carry a private value.
+    PrivateValue,
+    /// The text would carry encoded data.
+    EncodedData,
+    /// There is more than is looked at.
+    TooLarge,
+}
+
+impl Why {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed-arguments",
+            Self::UnknownTool => "unknown-tool",
+            Self::AmbiguousTool => "ambiguous-tool",
+            Self::Forbidden => "forbidden",
+            Self::AlwaysAsk => "always-ask",
+            Self::Authority => "authority",
+            Self::OtherNamed => "other-named",
+            Self::NotAsked => "not-asked",
+            Self::NewAddress => "new-address",
+            Self::PrivateValue => "private-value",
+            Self::EncodedData => "encoded-data",
+            Self::TooLarge => "too-large",
+        }
+    }
+}
+
+/// One reason. It names places, never content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// What is wrong.
+    pub why: Why,
+    /// JSON Pointer to the argument; empty for the call.
+    pub argument: String,
+    /// What was found, and what is needed.
+    pub text: String,
+}
+
+/// An argument value and where it came from: one edge of the argument → source graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traced {
+    /// JSON Pointer to the value in the arguments.
+    pub argument: String,
+    /// What the argument is for.
+    pub role: Role,
+    /// How well it is traced.
+    pub trace: Trace,
+    /// Where it was found.
+    pub origin: Option<Origin>,
+    /// Its label.
+    pub label: Label,
+}
+
+/// What is decided of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Allow, hold for an approval, or deny.
+    pub verdict: Verdict,
+    /// Why not allowed; empty where it is.
+    pub reasons: Vec<Reason>,
+    /// Every traced argument.
+    pub arguments: Vec<Traced>,
+}
+
+/// A leaf of the arguments.
+struct Arg<'a> {
+    pointer: String,
+    path: Vec<Option<&'a str>>,
+    key: &'a str,
+    value: Cow<'a, Value>,
+}
+
+impl History {
+    /// Decides a call on what is in the history.
+    #[must_use]
+    pub fn decide(&self, call: &Call) -> Decision {
+        let mut d = Decision { verdict: Verdict::Allow, reasons: Vec::new(), arguments: Vec::new() };
+        let Some(fields) = call.args.as_object() else {
+            d.stop(Verdict::Deny, Why::Malformed, "", "the arguments are no JSON object".to_owned());
+            return d;
+        };
+        let Some(tool) = self.tools.get(&call.name) else {
+            d.stop(Verdict::Deny, Why::UnknownTool, "", "the request does not offer this tool".to_owned());
+            return d;
+        };
+        if self.twice.contains(&call.name) {
+            d.stop(Verdict::Deny, Why::AmbiguousTool, "", "the request offers two tools of this name".to_owned());
+            return d;
+        }
+        let mut args = Vec::new();
+        for (name, value) in fields {
+            collect(value, name, format!("/{}", escape(name)), &mut vec![Some(name.as_str())], &mut args);
+        }
+        if args.len() >= VALUES {
+            d.stop(Verdict::Deny, Why::TooLarge, "", "more argument values than are looked at".to_owned());
+        }
+        let rule = self.rules.as_deref().map(|r| r.call(&call.name)).unwrap_or_default();
+        if rule.whole.contains(&Need::Never) {
+            d.stop(Verdict::Deny, Why::Forbidden, "", "the policy forbids this tool".to_owned());
+        }
+        if rule.whole.contains(&Need::Ask) {
+            d.stop(Verdict::Hold, Why::AlwaysAsk, "", "the policy asks for an approval of each call".to_owned());
+        }
+        let mut addresses = Vec::new();
+        for arg in &args {
+            self.argument(tool, &rule, arg, &mut d, &mut addresses);
+        }
+        if self.tainted.is_none() {
+            // Nobody but user and operator has spoken: what the model does is its own.
+            d.reasons.retain(|r| matches!(r.why, Why::Forbidden | Why::AlwaysAsk | Why::TooLarge));
+            if d.reasons.is_empty() {
+                d.verdict = Verdict::Allow;
+            }
+            return d;
+        }
+        if !rule.whole.contains(&Need::Any) {
+            self.act(tool, &rule.whole, &mut d);
+            self.content(tool, &rule, &args, &addresses, &mut d);
+        }
+        d
+    }
+
+    /// One argument: its role, its trace, and whether that is enough.
+    fn argument<'a>(
+        &self,
+        tool: &Tool,
+        rule: &CallRule<'_>,
+        arg: &Arg<'a>,
+        d: &mut Decision,
+        all: &mut Vec<(Shape, String)>,
+    ) {
+        let own = rule.argument(arg.path.first().copied().flatten().unwrap_or_default(), arg.key);
+        let role = tool.role(arg.key, &arg.path, &arg.value);
+        let text = match arg.value.as_ref() {
+            Value::String(s) => s.clone(),
+            Value::Number(n) => n.to_string(),
+            _ => return,
+        };
+        if text.trim().is_empty() || own.is_none() && !role.is_authority() {
+            return;
+        }
+        for piece in pieces(&text, role) {
+            let (trace, place) = self.trace(tool, arg.key, role, piece, CHAIN);
+            let seen = shape(piece);
+            if trace >= Trace::Contact && matches!(seen, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone) {
+                all.push((seen, key(piece, seen)));
+            }
+            let origin = match (trace, place) {
+                (Trace::User, _) => {
+                    Some(Origin::new(if self.user.holds(piece, seen) { Source::User } else { Source::System }))
+                }
+                (_, Some(place)) => Some(self.origin(place)),
+                _ => None,
+            };
+            let label = match trace {
+                Trace::Untraced => self.label(),
+                trace => Label { integrity: trace.integrity(), readers: None },
+            };
+            let found = found(trace, origin.as_ref());
+            d.arguments.push(Traced { argument: arg.pointer.clone(), role, trace, origin, label });
+            let needs: Vec<Need> = match own {
+                Some(needs) => needs.to_vec(),
+                None if tool.only_reads() && !(tool.open && role == Role::Address && seen == Shape::Url) => continue,
+                None if rule.whole.iter().any(|n| n.is_trace()) => rule.whole.clone(),
+                None => vec![self.least(tool, role, seen, arg.key)],
+            };
+            if needs.contains(&Need::Any) {
+                continue;
+            }
+            if needs.contains(&Need::Never) {
+                d.stop(Verdict::Deny, Why::Forbidden, &arg.pointer, "the policy forbids this argument".to_owned());
+            } else if !needs.iter().any(|n| n.accepts(trace)) {
+                let wanted: Vec<&str> = needs.iter().map(|n| n.as_str()).collect();
+                d.stop(Verdict::Hold, Why::Authority, &arg.pointer, format!("{found}; needs {}", wanted.join(" or ")));
+            } else if trace == Trace::Reference
+                && own.is_none()
+                && let Some(place) = place
+                && self.other_named(place, piece)
+            {
+                d.stop(
+                    Verdict::Hold,
+                    Why::OtherNamed,
+                    &arg.pointer,
+                    format!("{found}; the user named another of this list"),
+                );
+            }
+        }
+    }
+
+    /// The least trace that an authority argument needs, where no policy says it.
+    fn least(&self, tool: &Tool, role: Role, seen: Shape, key: &str) -> Need {
+        let words = name_tokens(key);
+        let handle = seen == Shape::Words && words.iter().any(|w| among(vocab::PARTY, w));
+        match role {
+            Role::Secret | Role::Command => Need::User,
+            Role::Address if tool.only_reads() => Need::Source,
+            Role::Address if !handle => Need::Record,
+            _ if tool.destructive || tool.act == Act::Pay => Need::Record,
+            // Which of the things that are there is changed: an identifier tells a person nothing.
+            _ if tool.act == Act::Change && words.last().is_some_and(|w| w == "id") => Need::Record,
+            _ => Need::Ref,
+        }
+    }
+
+    /// Where a value comes from, and how far that may be believed.
+    pub(crate) fn trace(&self, tool: &Tool, name: &str, role: Role, value: &str, chain: u8) -> (Trace, Option<Place>) {
+        let seen = shape(value);
+        if self.is_users(tool, name, value, seen) {
+            return (Trace::User, None);
+        }
+        let mut best = (Trace::Untraced, None);
+        let disguised = super::text::disguised(value);
+        for place in self.index.get(&key(value, seen)).into_iter().flatten().take(256) {
+            let Some((outcome, leaf)) = self.at(*place) else { continue };
+            if disguised && leaf.value != value {
+                continue;
+            }
+            let trace = self.leaf_trace(tool, name, role, value, seen, *place, outcome, leaf, chain);
+            if trace > best.0 || best.1.is_none() {
+                best = (trace, Some(*place));
+            }
+            if trace == Trace::Record {
+                break;
+            }
+        }
+        if best.0 < Trace::Source
+            && seen == Shape::Url
+            && role == Role::Address
+            && chain > 0
+            && let Some(place) = self.stands_in_source(value)
+        {
+            return (Trace::Source, Some(place));
+        }
+        if best.0 == Trace::Untraced {
+            // For the explanation only.
+            let wanted = fold(value);
+            let hit = self.outcomes.iter().enumerate().find_map(|(i, o)| {
+                let leaf = o
+                    .parts
+                    .leaves
+                    .iter()
+                    .position(|l| l.value.len() >= value.len() && fold(&l.value).contains(&wanted))?;
+                Some(Place { outcome: i, leaf })
+            });
+            if let Some(place) = hit.filter(|_| wanted.len() >= 3) {
+                return (Trace::Untrusted, Some(place));
+            }
+        }
+        best
+    }
+
+    fn at(&self, place: Place) -> Option<(&Outcome, &Leaf)> {
+        let outcome = self.outcomes.get(place.outcome)?;
+        Some((outcome, outcome.parts.leaves.get(place.leaf)?))
+    }
+
+    /// True where the user or the operator wrote the value. A short number is everywhere: it counts only behind the
+    /// name of its kind (`order 7`, `file #13`).
+    fn is_users(&self, tool: &Tool, name: &str, value: &str, seen: Shape) -> bool {
+        let said = self.user.holds(value, seen) || self.operator.holds(value, seen);
+        let digits = value.chars().filter(char::is_ascii_digit).count();
+        if !said {
+            return false;
+        }
+        let postal = name_tokens(name).iter().any(|w| matches!(w.as_str(), "zip" | "zipcode" | "postcode" | "postal"));
+        let weak = seen == Shape::Number && digits < if postal { 4 } else { 5 }
+            || value.chars().filter(|c| c.is_alphanumeric()).count() < 2;
+        if !weak {
+            return true;
+        }
+        let kinds = kinds_of_argument(tool, name);
+        self.user.before(value).iter().chain(&self.operator.before(value)).any(|words| {
+            words
+                .iter()
+                .rev()
+                .take(4)
+                .filter(|w| !matches!(w.as_str(), "id" | "number" | "no" | "nr" | "with" | "the" | "num"))
+                .take(1)
+                .any(|w| same_kind(&kinds, &[stem(w)]))
+        })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the value, where it was found, and what it is wanted for")]
+    fn leaf_trace(
+        &self,
+        tool: &Tool,
+        name: &str,
+        role: Role,
+        value: &str,
+        seen: Shape,
+        place: Place,
+        outcome: &Outcome,
+        leaf: &Leaf,
+        chain: u8,
+    ) -> Trace {
+        let file = leaf.field == Field::Title && is_file_name(value);
+        if outcome.open && !self.is_search_hit(outcome, leaf)
+            || outcome.call.is_none()
+            || leaf.field == Field::Outside
+            || leaf.field == Field::Title && !file
+        {
+            return Trace::Untrusted;
+        }
+        if outcome.open {
+            return if role == Role::Address && tool.only_reads() { Trace::Source } else { Trace::Untrusted };
+        }
+        if role == Role::Secret || role == Role::Command {
+            return Trace::Untrusted;
+        }
+        if !self.type_fits(tool, name, seen, value, outcome, leaf) {
+            return Trace::Untrusted;
+        }
+        let pointed = self.meant(leaf)
+            && (outcome.act != Act::Read || self.pointed(place, chain) && !self.contested(place, leaf));
+        if pointed {
+            return Trace::Record;
+        }
+        if outcome.contacts {
+            return Trace::Contact;
+        }
+        if seen == Shape::Email && self.named_by_address(value)
+            || !tool.destructive && tool.act != Act::Pay && self.only_hit(outcome, leaf)
+        {
+            return Trace::Record;
+        }
+        Trace::Reference
+    }
+
+    /// True for the one record of a lookup by the user's words of which the title shares a word with them, if only in
+    /// part: `Dentist Appointment` for "my dental check-up".
+    fn only_hit(&self, outcome: &Outcome, leaf: &Leaf) -> bool {
+        if matches!(shape(&leaf.value), Shape::Email | Shape::Url | Shape::Iban | Shape::Phone) {
+            return false;
+        }
+        let by_user = outcome.call.as_ref().and_then(|c| c.args.as_object()).is_some_and(|args| {
+            let mut given = args.values().filter_map(Value::as_str).filter(|v| !v.is_empty()).peekable();
+            given.peek().is_some() && given.all(|v| self.user.holds(v, shape(v)))
+        });
+        let near =
+            |title: &str| tokens(title).any(|t| !vocab::IDLE_WORDS.contains(&t.as_str()) && self.user.has_like(&t));
+        let mut hits: Vec<usize> = outcome
+            .parts
+            .leaves
+            .iter()
+            .filter(|l| l.field == Field::Title && near(&l.value))
+            .map(|l| l.record)
+            .collect();
+        hits.dedup();
+        by_user && hits == [leaf.record]
+    }
+
+    /// A record has many people in it. One in a relation to it (participant, owner, sender) is meant only where the user's
+    /// words name the relation.
+    fn meant(&self, leaf: &Leaf) -> bool {
+        if !matches!(shape(&leaf.value), Shape::Email | Shape::Url | Shape::Iban | Shape::Phone) {
+            return true;
+        }
+        let above = name_tokens(leaf.pointer.rsplit('/').nth(1).unwrap_or_default());
+        let words: Vec<&String> = leaf.key.iter().chain(&above).collect();
+        vocab::RELATIONS
+            .iter()
+            .filter(|(fields, _)| words.iter().any(|w| among(fields, w)))
+            .all(|(fields, said)| fields.iter().chain(*said).any(|w| self.user.has(w)))
+    }
+
+    /// An identifier counts only for the kind of thing that it identifies: event 13 is not file 13.
+    fn type_fits(&self, tool: &Tool, name: &str, seen: Shape, value: &str, outcome: &Outcome, leaf: &Leaf) -> bool {
+        let id = |words: &[String]| {
+            words.last().is_some_and(|w| {
+                matches!(w.as_str(), "id" | "ids" | "number" | "no" | "code" | "key" | "uuid" | "ref" | "reference")
+            })
+        };
+        let wanted = name_tokens(name);
+        let strong = value.len() >= 8
+            && value.bytes().any(|b| b.is_ascii_digit())
+            && value.bytes().any(|b| b.is_ascii_alphabetic());
+        if !(id(&wanted) || seen == Shape::Number) || matches!(seen, Shape::Email | Shape::Url | Shape::Iban) {
+            return true;
+        }
+        let kinds = kinds_of_argument(tool, name);
+        let mut is: Vec<String> =
+            leaf.key.iter().filter(|w| !vocab::IDLE_NOUNS.contains(&w.as_str())).map(|w| stem(w)).collect();
+        if is.is_empty() || is.iter().all(|w| matches!(w.as_str(), "cod" | "ref" | "referenc" | "uuid")) {
+            if seen == Shape::Number && !id(&leaf.key) && !leaf.key.is_empty() {
+                return false;
+            }
+            let parent = leaf.family.rsplit('/').skip(1).find(|s| !s.is_empty() && *s != "*").unwrap_or_default();
+            is.extend(name_tokens(parent).iter().map(|w| stem(w)));
+            if parent.is_empty() {
+                is.extend(outcome.nouns.iter().cloned());
+            }
+        } else if seen == Shape::Number && !id(&leaf.key) && is.iter().all(|w| !kinds.contains(w)) {
+            return false;
+        }
+        same_kind(&kinds, &is) || strong && (kinds.is_empty() || is.is_empty()) || leaf.key == wanted
+    }
+
+    /// True where the user's words point at the record of a leaf: by its title, by a name in it that only it has, by an
+    /// address or long identifier in it, or because it was looked up by such a value.
+    fn pointed(&self, place: Place, chain: u8) -> bool {
+        let Some((outcome, leaf)) = self.at(place) else { return false };
+        if outcome.single && chain > 0 && self.looked_up(outcome, chain - 1) {
+            return true;
+        }
+        let idle = |w: &str| vocab::IDLE_WORDS.contains(&w) || w.chars().count() < 2;
+        outcome.parts.leaves.iter().enumerate().filter(|(_, l)| l.record == leaf.record).any(|(i, l)| {
+            let seen = shape(&l.value);
+            let last = l.key.last().map(String::as_str).unwrap_or_default();
+            match l.field {
+                Field::Outside => false,
+                Field::Title => l.value.chars().any(char::is_alphabetic) && covered(&l.value, &self.user, idle),
+                _ if matches!(seen, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone) => {
+                    // An address picks a record out where nobody else's record has it; a sender writes many.
+                    let alone = || {
+                        outcome.parts.leaves.iter().all(|o| o.record == l.record || fold(&o.value) != fold(&l.value))
+                    };
+                    let writer = l.key.iter().any(|w| matches!(w.as_str(), "sender" | "from" | "author"));
+                    i != place.leaf && self.user.holds(&l.value, seen) && (writer || alone())
+                }
+                _ if l.key.iter().any(|w| among(vocab::NAME, w)) || l.family.ends_with("#key") => {
+                    self.named(outcome, l) || is_file_name(&l.value) && covered(&l.value, &self.user, idle)
+                }
+                _ => {
+                    let digits = l.value.bytes().filter(u8::is_ascii_digit).count();
+                    (digits >= 5 || digits >= 3 && l.value.len() >= 5)
+                        && seen != Shape::Moment
+                        && (matches!(last, "id" | "number" | "code" | "key" | "no" | "reference" | "sku")
+                            || l.key.is_empty())
+                        && self.user.holds(&l.value, seen)
+                }
+            }
+        })
+    }
+
+    /// True where the user's words hold a part of a name that no other name of the list holds.
+    fn named(&self, outcome: &Outcome, leaf: &Leaf) -> bool {
+        let words: Vec<String> =
+            tokens(&leaf.value).filter(|w| !vocab::IDLE_WORDS.contains(&w.as_str())).take(12).collect();
+        if words.is_empty() || words.len() > 8 {
+            return false;
+        }
+        let alone = |word: &String| {
+            let mut others =
+                outcome.parts.leaves.iter().filter(|l| l.family == leaf.family && tokens(&l.value).any(|t| t == *word));
+            others.all(|l| fold(&l.value) == fold(&leaf.value))
+        };
+        let all = words.iter().all(|w| self.user.has(w));
+        all || words.iter().any(|w| {
+            w.chars().count() >= 3 && !w.bytes().all(|b| b.is_ascii_digit()) && self.user.has_name(w) && alone(w)
+        })
+    }
+
+    /// True where the user's words hold a name out of the address, and no other address read so far has that name.
+    fn named_by_address(&self, value: &str) -> bool {
+        let local = |address: &str| address.rsplit_once('@').map(|(l, _)| l.to_owned()).unwrap_or_default();
+        let own = fold(value);
+        tokens(&local(value))
+            .filter(|t| {
+                t.chars().count() >= 3 && t.chars().all(char::is_alphabetic) && !vocab::ROLES.contains(&t.as_str())
+            })
+            .any(|token| {
+                self.user.has_name(&token)
+                    && self
+                        .index
+                        .keys()
+                        .filter(|k| k.contains('@') && **k != own)
+                        .all(|k| !tokens(&local(k)).any(|t| t == token))
+            })
+    }
+
+    /// True where another record that the user's words point at gives another value for the same field, and outsiders
+    /// choose that value: one of the two may have been made to be found.
+    fn contested(&self, place: Place, leaf: &Leaf) -> bool {
+        leaf.field == Field::Party
+            && self.at(place).is_some_and(|(outcome, _)| {
+                outcome.parts.leaves.iter().enumerate().any(|(i, l)| {
+                    l.record != leaf.record
+                        && l.family == leaf.family
+                        && fold(&l.value) != fold(&leaf.value)
+                        && self.pointed(Place { leaf: i, ..place }, 0)
+                })
+            })
+    }
+
+    /// True where a result is about one thing that was looked up by what the user gave, or about the user.
+    fn looked_up(&self, outcome: &Outcome, chain: u8) -> bool {
+        let Some(call) = &outcome.call else { return false };
+        let Some(tool) = self.tools.get(&call.name) else { return false };
+        let mut args = Vec::new();
+        for (name, value) in call.args.as_object().into_iter().flatten() {
+            collect(value, name, String::new(), &mut vec![Some(name.as_str())], &mut args);
+        }
+        let mut given = args.iter().filter(|a| a.value.is_string() || a.value.is_number()).peekable();
+        if given.peek().is_none() {
+            let own = ["user", "account", "profile", "me", "self", "my", "whoami"];
+            return outcome.nouns.iter().any(|n| own.contains(&n.as_str())) && tool.only_reads();
+        }
+        given.all(|a| {
+            let text = a.value.as_str().map_or_else(|| a.value.to_string(), str::to_owned);
+            let role = tool.role(a.key, &a.path, &a.value).max(Role::Which);
+            !role.is_authority() || self.trace(tool, a.key, role, &text, chain).0 >= Trace::Record
+        })
+    }
+
+    /// True where the user named where to look: a closed result of a call with the user's words, that holds the address.
+    fn stands_in_source(&self, url: &str) -> Option<Place> {
+        let wanted = (Shape::Url, key(url, Shape::Url));
+        // An address that carries a query carries data; and the user must want what is linked.
+        if url.len() > 128 || url.contains(['?', '#', '@', '%']) || !vocab::LINKED.iter().any(|w| self.user.has(w)) {
+            return None;
+        }
+        self.outcomes.iter().enumerate().find_map(|(i, outcome)| {
+            let call = outcome.call.as_ref().filter(|_| !outcome.open)?;
+            let leaf = outcome.parts.leaves.iter().position(|l| addresses(&l.value).contains(&wanted))?;
+            let place = Place { outcome: i, leaf };
+            let named = call
+                .args
+                .as_object()
+                .into_iter()
+                .flatten()
+                .any(|(_, v)| v.as_str().is_some_and(|s| s.chars().count() >= 3 && self.user.holds(s, shape(s))));
+            (named || self.pointed(place, 0)).then_some(place)
+        })
+    }
+
+    /// True for the address of a hit of a search on the open web that the user's words asked for.
+    fn is_search_hit(&self, outcome: &Outcome, leaf: &Leaf) -> bool {
+        let link = leaf.key.last().is_some_and(|w| matches!(w.as_str(), "url" | "link" | "href"));
+        let Some(call) = outcome.call.as_ref().filter(|_| link && outcome.act == Act::Read) else { return false };
+        name_tokens(&call.name).iter().any(|w| w == "search")
+            && call.args.as_object().into_iter().flatten().filter_map(|(_, v)| v.as_str()).any(|query| {
+                let words: Vec<String> = tokens(query).filter(|w| w.len() > 2).collect();
+                let known = words.iter().filter(|w| self.user.has(w)).count();
+                !words.is_empty() && known * 2 >= words.len()
+            })
+    }
+
+    /// True where the user's words name a value of the same list, and it is another one.
+    fn other_named(&self, place: Place, value: &str) -> bool {
+        let Some((outcome, leaf)) = self.at(place) else { return false };
+        let own = fold(value);
+        let strong = |l: &Leaf| {
+            let seen = shape(&l.value);
+            l.value.chars().filter(|c| c.is_alphabetic()).count() >= 3 && self.user.holds(&l.value, seen)
+        };
+        // Part of the name may be the user's too: "the channel starting with External".
+        let hinted = tokens(value).any(|t| t.chars().count() >= 3 && self.user.has_name(&t));
+        let other = |(i, l): (usize, &Leaf)| {
+            l.family == leaf.family
+                && fold(&l.value) != own
+                && (strong(l) || l.record != leaf.record && self.pointed(Place { leaf: i, ..place }, 0))
+        };
+        !hinted && outcome.parts.leaves.iter().enumerate().take(2000).any(other)
+    }
+
+    /// The act itself: after something untrusted was read, the user must have asked for an act of this kind.
+    fn act(&self, tool: &Tool, whole: &[Need], d: &mut Decision) {
+        if tool.only_reads() || whole.contains(&Need::Unasked) || self.user.is_empty() {
+            return;
+        }
+        let asked = |words: &[&str]| words.iter().any(|w| self.user.asks(w));
+        let listed =
+            |table: &[(Act, &[&str])]| table.iter().filter(|(act, _)| *act == tool.act).any(|(_, words)| asked(words));
+        if listed(vocab::VERBS)
+            || listed(vocab::ASKS)
+            || self.user.asks(&tool.verb)
+            || self.delegates && !tool.destructive
+        {
+            return;
+        }
+        d.stop(Verdict::Hold, Why::NotAsked, "", format!("the user's words ask for nothing like `{}`", tool.verb));
+    }
+
+    /// What the texts of the call would carry out.
+    fn content(&self, tool: &Tool, rule: &CallRule<'_>, args: &[Arg<'_>], known: &[(Shape, String)], d: &mut Decision) {
+        let outward = matches!(tool.act, Act::Tell | Act::Admit) || tool.open || !known.is_empty();
+        if !outward {
+            return;
+        }
+        for arg in args {
+            let Some(text) = arg.value.as_str() else { continue };
+            let role = tool.role(arg.key, &arg.path, &arg.value);
+            let own = rule.argument(arg.path.first().copied().flatten().unwrap_or_default(), arg.key);
+            if role.is_authority() || own.is_some_and(|n| n.contains(&Need::Any)) {
+                continue;
+            }
+            if !tool.only_reads() {
+                let fresh = addresses(text)
+                    .into_iter()
+                    .any(|(seen, k)| !known.contains(&(seen, k.clone())) && !self.may_carry(seen, &k));
+                if fresh {
+                    d.stop(
+                        Verdict::Hold,
+                        Why::NewAddress,
+                        &arg.pointer,
+                        "holds a link or address that neither the user nor a trusted field gave".to_owned(),
+                    );
+                }
+            }
+            if let Some(kind) = self.carries_private(text) {
+                d.stop(
+                    Verdict::Hold,
+                    Why::PrivateValue,
+                    &arg.pointer,
+                    format!("holds a value that was read as `{kind}`"),
+                );
+            }
+            if self.carries_code(text) {
+                d.stop(
+                    Verdict::Hold,
+                    Why::EncodedData,
+                    &arg.pointer,
+                    "holds encoded data that the user did not write".to_owned(),
+                );
+            }
+        }
+    }
+
+    /// True where an address may stand in a text: the user's, the operator's, or of a record that the user points at.
+    fn may_carry(&self, seen: Shape, wanted: &str) -> bool {
+        let said = |w: &super::text::Words| w.has_address(seen, wanted);
+        said(&self.user)
+            || said(&self.operator)
+            || self.index.get(wanted).into_iter().flatten().take(64).any(|place| {
+                self.at(*place).is_some_and(|(outcome, leaf)| {
+                    !outcome.open
+                        && outcome.call.is_some()
+                        && matches!(leaf.field, Field::System | Field::Party)
+                        && (outcome.act != Act::Read || self.pointed(*place, CHAIN))
+                })
+            })
+    }
+
+    fn carries_private(&self, text: &str) -> Option<String> {
+        if self.private.is_empty() {
+            return None;
+        }
+        let folded = fold(text);
+        let bare: String = folded.chars().filter(|c| c.is_alphanumeric()).collect();
+        self.private
+            .iter()
+            .filter(|(value, (kind, _))| {
+                let compact: String = value.chars().filter(|c| c.is_alphanumeric()).collect();
+                let inside = folded.contains(value.as_str()) || compact.len() >= 6 && bare.contains(&compact);
+                let last = kind.rsplit(' ').next().unwrap_or(kind);
+                inside
+                    && !self.user.holds(value, shape(value))
+                    && !(self.user.has(last) && self.user.has(kind.split(' ').next().unwrap_or(kind)))
+            })
+            .map(|(_, (kind, _))| kind.clone())
+            .min()
+    }
+
+    fn carries_code(&self, text: &str) -> bool {
+        text.split(|c: char| c.is_whitespace() || "\"'`<>()[],;".contains(c)).any(|word| {
+            word.len() >= 40
+                && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=_-".contains(&b))
+                && word.bytes().any(|b| b.is_ascii_digit())
+                && word.bytes().filter(|b| matches!(b, b'-' | b'_')).count() < 4
+                && !self.user.holds(word, Shape::Words)
+        })
+    }
+}
+
+impl Decision {
+    fn stop(&mut self, verdict: Verdict, why: Why, argument: &str, text: String) {
+        self.verdict = self.verdict.max(verdict);
+        self.reasons.push(Reason { why, argument: argument.to_owned(), text });
+    }
+
+    /// The labels of all traced arguments, joined.
+    #[must_use]
+    pub fn label(&self) -> Label {
+        let start = Label { integrity: Integrity::Operator, readers: None };
+        self.arguments.iter().fold(start, |label, a| label.join(&a.label))
+    }
+}
+
+fn found(trace: Trace, origin: Option<&Origin>) -> String {
+    let place = origin
+        .map(|o| format!(" `{}` at `{}`", o.tool.as_deref().unwrap_or("?"), o.field.as_deref().unwrap_or("")))
+        .unwrap_or_default();
+    match trace {
+        Trace::Untraced => "found nowhere".to_owned(),
+        Trace::Untrusted => format!("found only in text that anybody may have written,{place}"),
+        Trace::Source => format!("stands in a source that the user named,{place}"),
+        Trace::Reference => format!("a field of a result,{place}"),
+        Trace::Contact => format!("in the address book,{place}"),
+        Trace::Record => format!("a field of a record that the user points at,{place}"),
+        Trace::User => "the user's words".to_owned(),
+    }
+}
+
+/// Several addresses in one string are traced one by one.
+fn pieces(text: &str, role: Role) -> Vec<&str> {
+    if role == Role::Address && text.contains([',', ';']) {
+        let parts: Vec<&str> = text.split([',', ';']).map(str::trim).filter(|p| !p.is_empty()).collect();
+        if parts.len() <= 256 && parts.iter().all(|p| shape(p) == Shape::Email) {
+            return parts;
+        }
+    }
+    vec![text]
+}
+
+/// The kinds of things that an argument means: from its name, else from the tool's.
+fn kinds_of_argument(tool: &Tool, name: &str) -> Vec<String> {
+    let own: Vec<String> =
+        name_tokens(name).iter().filter(|w| !vocab::IDLE_NOUNS.contains(&w.as_str())).map(|w| stem(w)).collect();
+    if own.is_empty() || own.iter().all(|w| matches!(w.as_str(), "cod" | "ref" | "uuid" | "target")) {
+        tool.nouns.clone()
+    } else {
+        own
+    }
+}
+
+fn same_kind(a: &[String], b: &[String]) -> bool {
+    a.iter().any(|x| {
+        b.iter().any(|y| {
+            x == y
+                || vocab::KINDS
+                    .iter()
+                    .any(|kinds| kinds.iter().any(|k| stem(k) == *x) && kinds.iter().any(|k| stem(k) == *y))
+        })
+    })
+}
+
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+fn collect<'a>(
+    value: &'a Value,
+    key: &'a str,
+    pointer: String,
+    path: &mut Vec<Option<&'a str>>,
+    out: &mut Vec<Arg<'a>>,
+) {
+    if out.len() >= VALUES || path.len() > DEPTH {
+        // Filling up makes the call too large to pass.
+        while path.len() > DEPTH && out.len() < VALUES {
+            out.push(Arg { pointer: String::new(), path: Vec::new(), key: "", value: Cow::Owned(Value::Null) });
+        }
+        return;
+    }
+    match value {
+        Value::Array(items) => {
+            path.push(None);
+            for (i, item) in items.iter().enumerate() {
+                collect(item, key, format!("{pointer}/{i}"), path, out);
+            }
+            path.pop();
+        }
+        Value::Object(fields) => {
+            for (name, item) in fields {
+                // A key may be data: `{"someone@example.com": "write"}`.
+                if matches!(shape(name), Shape::Email | Shape::Url | Shape::Iban | Shape::Phone) {
+                    out.push(Arg {
+                        pointer: format!("{pointer}/{}", escape(name)),
+                        path: path.clone(),
+                        key,
+                        value: Cow::Owned(Value::String(name.clone())),
+                    });
+                }
+                path.push(Some(name));
+                collect(item, name, format!("{pointer}/{}", escape(name)), path, out);
+                path.pop();
+            }
+        }
+        _ => out.push(Arg { pointer, path: path.clone(), key, value: Cow::Borrowed(value) }),
+    }
+}
+
+/// Names of the oddities and the taint, for an explanation.
+impl History {
+    /// Why the history counts as tainted: the origin of the first untrusted text.
+    #[must_use]
+    pub fn taint(&self) -> Option<Origin> {
+        match self.tainted.as_ref()? {
+            Taint::Result(at) => self.outcomes.get(*at).map(|o| Origin::tool(&o.tool)),
+            Taint::Text => Some(Origin::new(Source::Document)),
+            Taint::Unseen => Some(Origin::new(Source::Model)),
+        }
+    }
+
+    /// Kinds of oddities as a set of words.
+    #[must_use]
+    pub fn oddity_words(&self) -> HashSet<&'static str> {
+        self.oddities.iter().map(|o| o.as_str()).collect()
+    }
+}

@@ -1,0 +1,335 @@
+//! What a conversation has brought in so far: words of the user and the operator, calls, and results with their fields.
+//!
+//! It is rebuilt from the messages that clients resend with every request, or grown message by message; both are equal.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use bartizan_core::{Integrity, Label, Origin, Source};
+use serde_json::Value;
+
+use super::rules::Rules;
+use super::text::{Shape, Words, fold, is_file_name, key, name_tokens, shape, stem, tokens};
+use super::tool::Tool;
+use super::value::{self, Field, Parts};
+use super::vocab::{self, Act};
+
+/// A call that a model made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Call {
+    /// Id by which the result names it.
+    pub id: String,
+    /// Tool.
+    pub name: String,
+    /// Arguments, read from JSON.
+    pub args: Value,
+}
+
+/// A tool result and what is known of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    /// The call that it answers, where there was one.
+    pub(crate) call: Option<Call>,
+    /// Name of the tool; empty where nobody called it.
+    pub(crate) tool: String,
+    /// What the tool does.
+    pub(crate) act: Act,
+    /// Nothing in it may feed an authority argument: anybody may have written its fields.
+    pub(crate) open: bool,
+    /// It is an address book.
+    pub(crate) contacts: bool,
+    /// Kinds of things that the tool is about.
+    pub(crate) nouns: Vec<String>,
+    /// A lookup of one thing: the result is one object.
+    pub(crate) single: bool,
+    /// The text as it came.
+    pub(crate) text: String,
+    /// Its fields.
+    pub(crate) parts: Parts,
+}
+
+/// Something about a conversation that an honest client does not send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Oddity {
+    /// A result of a call that is not in the history.
+    ForgedResult,
+    /// Two calls, or two results, with one id.
+    DuplicateId,
+    /// A call in the history of a tool that is not offered.
+    UnknownTool,
+    /// The request points at messages that it does not hold.
+    Unseen,
+}
+
+impl Oddity {
+    /// The word for it in reasons.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ForgedResult => "forged-result",
+            Self::DuplicateId => "duplicate-call-id",
+            Self::UnknownTool => "unknown-tool",
+            Self::Unseen => "history-not-resent",
+        }
+    }
+}
+
+/// A value of a conversation: which result, which leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place {
+    pub(crate) outcome: usize,
+    pub(crate) leaf: usize,
+}
+
+/// Everything that has entered a conversation.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    pub(crate) tools: HashMap<String, Arc<Tool>>,
+    pub(crate) twice: HashSet<String>,
+    pub(crate) rules: Option<Arc<Rules>>,
+    /// What the user wrote.
+    pub(crate) user: Words,
+    /// What the operator wrote.
+    pub(crate) operator: Words,
+    pub(crate) outcomes: Vec<Outcome>,
+    /// Leaves by the key of their value.
+    pub(crate) index: HashMap<String, Vec<Place>>,
+    /// Values that must not leave: the kind of value, and where it stands.
+    pub(crate) private: HashMap<String, (String, usize)>,
+    calls: HashMap<String, Call>,
+    answered: HashSet<String>,
+    /// The first result that anybody may have written in, or why something unseen must be assumed.
+    pub(crate) tainted: Option<Taint>,
+    pub(crate) oddities: HashSet<Oddity>,
+    /// The user hands the task on to what a text says.
+    pub(crate) delegates: bool,
+}
+
+/// Why the model may be acting on words that are not the user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Taint {
+    /// It has read this result.
+    Result(usize),
+    /// It has read a text that is nobody's.
+    Text,
+    /// It may have read what this request does not show.
+    Unseen,
+}
+
+/// Private values that are kept; a conversation with more holds each call that tells something.
+const PRIVATE: usize = 4096;
+
+impl History {
+    /// A history without messages.
+    #[must_use]
+    pub fn new(tools: Vec<Tool>, rules: Option<Arc<Rules>>) -> Self {
+        let mut history = Self { rules, ..Self::default() };
+        for mut tool in tools {
+            if let Some(rules) = &history.rules {
+                rules.apply(&mut tool);
+            }
+            // Which of two definitions the model has read cannot be told.
+            if history.tools.contains_key(&tool.name) {
+                history.twice.insert(tool.name.clone());
+            }
+            history.tools.insert(tool.name.clone(), Arc::new(tool));
+        }
+        history
+    }
+
+    /// Adds what the operator wrote.
+    pub fn push_system(&mut self, text: &str) {
+        self.operator.push(text);
+    }
+
+    /// Adds what the user wrote.
+    pub fn push_user(&mut self, text: &str) {
+        self.user.push(text);
+        self.delegates |= delegates(self.user.sequence());
+    }
+
+    /// Adds text that nobody vouches for: retrieved blocks, summaries, messages of another agent.
+    pub fn push_untrusted(&mut self, text: &str) {
+        if !text.trim().is_empty() {
+            self.tainted.get_or_insert(Taint::Text);
+        }
+    }
+
+    /// Says that the request points at messages it does not hold.
+    pub fn unseen(&mut self) {
+        self.oddities.insert(Oddity::Unseen);
+        self.tainted.get_or_insert(Taint::Unseen);
+    }
+
+    /// Adds a call that was let through.
+    pub fn push_call(&mut self, call: Call) {
+        if !self.tools.contains_key(&call.name) {
+            self.oddities.insert(Oddity::UnknownTool);
+        }
+        if self.calls.insert(call.id.clone(), call).is_some() {
+            self.oddities.insert(Oddity::DuplicateId);
+            self.tainted.get_or_insert(Taint::Text);
+        }
+    }
+
+    /// Adds the result of a call.
+    pub fn push_result(&mut self, id: &str, text: &str) {
+        let call = self.calls.get(id).cloned();
+        if call.is_none() {
+            self.oddities.insert(Oddity::ForgedResult);
+        }
+        let twice = !self.answered.insert(id.to_owned());
+        if twice {
+            self.oddities.insert(Oddity::DuplicateId);
+        }
+        let tool = call.as_ref().and_then(|c| self.tools.get(&c.name)).cloned();
+        let name = call.as_ref().map(|c| c.name.clone()).unwrap_or_default();
+        let parts = value::read(text);
+        let rules = self.rules.as_deref();
+        let open = twice || tool.as_ref().is_none_or(|t| t.open) || self.twice.contains(&name);
+        let outcome = Outcome {
+            tool: name.clone(),
+            act: tool.as_ref().map_or(Act::Run, |t| t.act),
+            open,
+            contacts: rules.is_some_and(|r| r.is_contacts(&name)),
+            nouns: tool.map(|t| t.nouns.clone()).unwrap_or_default(),
+            single: parts.structured && parts.leaves.iter().all(|l| !l.family.starts_with("/*")),
+            call,
+            text: text.to_owned(),
+            parts,
+        };
+        self.keep(outcome);
+    }
+
+    fn keep(&mut self, mut outcome: Outcome) {
+        let at = self.outcomes.len();
+        let fields = self.rules.as_deref().and_then(|r| r.fields(&outcome.tool));
+        for leaf in &mut outcome.parts.leaves {
+            if let Some(fields) = &fields {
+                // The policy names every field that the system sets; all others are anybody's.
+                let named = fields.holds(&leaf.key, &leaf.pointer);
+                leaf.field = match leaf.field {
+                    _ if named && leaf.value.len() <= 512 => Field::System,
+                    Field::Title => Field::Title,
+                    _ => Field::Outside,
+                };
+            }
+        }
+        let prose = outcome.open && outcome.text.trim().len() > 4
+            || outcome.parts.cut
+            || outcome.parts.leaves.iter().any(|l| tainting(l.field, &l.value));
+        if prose {
+            self.tainted.get_or_insert(Taint::Result(at));
+        }
+        for (i, leaf) in outcome.parts.leaves.iter().enumerate() {
+            let seen = shape(&leaf.value);
+            if leaf.value.len() <= 512 {
+                self.index.entry(key(&leaf.value, seen)).or_default().push(Place { outcome: at, leaf: i });
+            }
+            if self.private.len() < PRIVATE {
+                for (kind, value) in private(&leaf.key, &leaf.value) {
+                    self.private.entry(value).or_insert((kind, at));
+                }
+            }
+        }
+        self.outcomes.push(outcome);
+    }
+
+    /// What is odd about the conversation, in order.
+    #[must_use]
+    pub fn oddities(&self) -> Vec<Oddity> {
+        let mut all: Vec<Oddity> = self.oddities.iter().copied().collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// True where the model may be acting on words that are not the user's.
+    #[must_use]
+    pub const fn is_tainted(&self) -> bool {
+        self.tainted.is_some()
+    }
+
+    /// The join of the labels of everything read so far: the label of a value that cannot be traced.
+    #[must_use]
+    pub fn label(&self) -> Label {
+        let integrity = if self.tainted.is_some() { Integrity::Untrusted } else { Integrity::User };
+        let readers = if self.private.is_empty() { None } else { Some(std::iter::once("user".to_owned()).collect()) };
+        Label { integrity, readers }
+    }
+
+    /// Where a result came from.
+    pub(crate) fn origin(&self, place: Place) -> Origin {
+        let Some(outcome) = self.outcomes.get(place.outcome) else { return Origin::new(Source::Tool) };
+        let field = outcome.parts.leaves.get(place.leaf).map(|l| Arc::from(l.pointer.as_str()));
+        Origin { field, ..Origin::tool(&outcome.tool) }
+    }
+}
+
+/// True where a field may carry an instruction: everything but numbers, moments, and single names.
+fn tainting(field: Field, value: &str) -> bool {
+    if matches!(shape(value), Shape::Number | Shape::Moment) || value.trim().is_empty() {
+        return false;
+    }
+    let words = name_tokens(value).len();
+    let one = !value.trim().contains(char::is_whitespace);
+    let most = if field == Field::System { 3 } else { 2 };
+    let address = one && matches!(shape(value), Shape::Email) || one && is_file_name(value);
+    value.len() > 64 || !(words <= most && (one || field == Field::System) || address && words <= 8)
+}
+
+/// Private values in a field: all of a field with such a name, and in prose what follows such a word.
+fn private(key: &[String], value: &str) -> Vec<(String, String)> {
+    let kind = |words: &[String]| -> Option<String> {
+        let pair = words.windows(2).find_map(|w| match w {
+            [a, b] if vocab::PRIVATE_PAIRS.contains(&(a.as_str(), b.as_str())) => Some(format!("{a} {b}")),
+            _ => None,
+        });
+        pair.or_else(|| words.iter().find(|w| vocab::among(vocab::PRIVATE, w)).cloned())
+    };
+    if let Some(kind) = kind(key)
+        && (4..=256).contains(&value.trim().len())
+    {
+        return vec![(kind, fold(value))];
+    }
+    let mut found = Vec::new();
+    if value.split_whitespace().nth(1).is_none() {
+        return found;
+    }
+    let mut near: Option<(String, usize)> = None;
+    let mut last = String::new();
+    for word in value.split_whitespace().take(20_000) {
+        let trimmed = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let pieces: Vec<String> = std::iter::once(last.clone()).chain(tokens(trimmed)).collect();
+        if let Some(kind) = kind(&pieces) {
+            near = Some((kind, 6));
+        } else if let Some((kind, left)) = near.take() {
+            let digits = trimmed.bytes().filter(u8::is_ascii_digit).count();
+            if trimmed.len() >= 4 && (digits >= 3 || digits >= 1 && trimmed.len() >= 6) {
+                found.push((kind, fold(trimmed)));
+            } else if left > 1 {
+                near = Some((kind, left - 1));
+            }
+        }
+        last = tokens(trimmed).last().unwrap_or_default();
+    }
+    found
+}
+
+/// True where the user asks to do what a text says, and not what these words say.
+fn delegates(words: &[String]) -> bool {
+    const DO: &[&str] =
+        &["do", "follow", "carry", "execute", "perform", "complete", "handle", "act", "finish", "process", "work"];
+    const WHAT: &[&str] = &["action", "instruct", "task", "todo", "todos", "step", "request", "item", "asks", "says"];
+    words.iter().enumerate().any(|(i, word)| {
+        let near = || words.iter().skip(i + 1).take(8).take_while(|w| !w.is_empty());
+        DO.contains(&word.as_str())
+            && near().any(|w| WHAT.contains(&stem(w).as_str()) || WHAT.contains(&w.as_str()))
+            && near().take(8).any(|w| {
+                matches!(
+                    w.as_str(),
+                    "specified" | "list" | "listed" | "described" | "in" | "on" | "from" | "mentioned" | "written"
+                )
+            })
+            && !near().any(|w| w == "following" || w == "order")
+    })
+}

@@ -1,0 +1,28 @@
+//! Tool calls decided by where their arguments came from.
+//!
+//! The model may obey an injected instruction completely; what it can then do is bounded, because an argument that says
+//! who, where or which must come from the user's words, from a field that the system set, or from a record that the user's
+//! words point at. Wording plays no part, so encoding an attack changes nothing. After CaMeL (arXiv 2503.18813) and FIDES
+//! (arXiv 2505.23643), without their planner: labels are recomputed from the history that clients resend.
+//!
+//! Everything here is a pure function of the messages.
+
+mod decide;
+mod dialect;
+mod history;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod text;
+mod tool;
+mod trace;
+mod tree;
+mod value;
+mod vocab;
+
+pub use decide::{Decision, Reason, Trace, Traced, Why};
+pub use dialect::{chat_call, tools};
+pub use history::{Call, History, Oddity};
+pub use rules::{Need, PolicyFault, Rules, Syntax};
+pub use tool::{Role, Tool};
+pub use trace::{Answer, Run, RunCall, SourceLine, evaluate};

@@ -1,0 +1,310 @@
+//! What a tool does and what its arguments are for, read from its name, schema, description and annotations.
+//!
+//! A tool's definition comes from the tool. What it says of itself may only tighten: an annotation never makes a write a
+//! read. What cannot be told is taken for the worse.
+
+use serde_json::Value;
+
+use super::text::{Shape, name_tokens, shape, stem, tokens};
+use super::vocab::{self, Act, among};
+
+/// Most references that are followed in a schema, and the deepest that one is entered.
+const STEPS: usize = 64;
+
+/// What an argument is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// How, how much or when: nobody's authority.
+    Neutral,
+    /// Text for people.
+    Content,
+    /// Which thing or who inside the system.
+    Which,
+    /// Who or where outside.
+    Address,
+    /// A secret that opens something.
+    Secret,
+    /// Code.
+    Command,
+}
+
+impl Role {
+    /// True where the value decides whom or what the call acts on.
+    #[must_use]
+    pub const fn is_authority(self) -> bool {
+        !matches!(self, Self::Neutral | Self::Content)
+    }
+}
+
+/// A tool as the gateway sees it.
+#[derive(Clone, Debug)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// JSON Schema of the arguments.
+    pub schema: Value,
+    pub(crate) act: Act,
+    /// The word that told what it does.
+    pub(crate) verb: String,
+    /// It reaches what anybody may have written, or strangers may read.
+    pub(crate) open: bool,
+    /// What it does cannot be undone.
+    pub(crate) destructive: bool,
+    /// Kinds of things that it is about.
+    pub(crate) nouns: Vec<String>,
+}
+
+impl Tool {
+    /// Reads a definition as OpenAI (`{"type":"function","function":{…}}` or flat), Anthropic (`input_schema`) or MCP
+    /// (`inputSchema`) write it. `None` where it has no name.
+    #[must_use]
+    pub fn read(definition: &Value) -> Option<Self> {
+        let inner = definition.get("function").filter(|f| f.is_object()).unwrap_or(definition);
+        let name = inner.get("name").and_then(Value::as_str)?;
+        let schema = ["parameters", "input_schema", "inputSchema"]
+            .iter()
+            .find_map(|k| inner.get(*k))
+            .cloned()
+            .unwrap_or(Value::Null);
+        let description = inner.get("description").and_then(Value::as_str).unwrap_or_default();
+        let hints = inner.get("annotations").or_else(|| definition.get("annotations")).unwrap_or(&Value::Null);
+        Some(Self::new(name, description, schema, hints))
+    }
+
+    /// A tool that was not offered: nothing is known of it but its name, so it counts as changing things for good.
+    #[must_use]
+    pub fn unknown(name: &str) -> Self {
+        Self { destructive: true, ..Self::new(name, "", Value::Null, &Value::Null) }
+    }
+
+    fn new(name: &str, description: &str, schema: Value, hints: &Value) -> Self {
+        let own = name.rsplit(['.', '/', ':']).next().unwrap_or(name);
+        let own = own.rsplit("__").next().unwrap_or(own);
+        let words = name_tokens(own);
+        let all = name_tokens(name);
+        let (mut act, verb) = act_of(&words, &all, description);
+        let keys: Vec<String> = properties(&schema).map(|(k, _)| k.to_owned()).collect();
+        let says = |key: &str| hints.get(key).and_then(Value::as_bool);
+        let has =
+            |list: &[&str]| keys.iter().any(|k| name_tokens(k).last().is_some_and(|t| list.contains(&t.as_str())));
+        let fetches = has(&["url", "uri", "href", "link", "website", "endpoint"]);
+        if act == Act::Read && fetches && has(&["body", "data", "payload", "method", "content"]) {
+            act = Act::Tell;
+        }
+        if act == Act::Read && (says("readOnlyHint") == Some(false) || has(vocab::COMMAND)) {
+            act = Act::Run;
+        }
+        let open =
+            says("openWorldHint") == Some(true) || fetches || all.iter().any(|w| vocab::OPEN.contains(&w.as_str()));
+        let destructive =
+            act == Act::Remove || act == Act::Run || says("destructiveHint") == Some(true) && act != Act::Read;
+        let nouns =
+            all.iter().filter(|w| !vocab::IDLE_NOUNS.contains(&w.as_str()) && **w != verb).map(|w| stem(w)).collect();
+        Self { name: name.to_owned(), schema, act, verb, open, destructive, nouns }
+    }
+
+    /// True where a call changes nothing and tells nobody.
+    #[must_use]
+    pub const fn only_reads(&self) -> bool {
+        matches!(self.act, Act::Read)
+    }
+
+    /// Schema of the value at a path of object keys (`None` for a list element).
+    pub(crate) fn schema_at(&self, path: &[Option<&str>]) -> Option<&Value> {
+        let mut at = resolve(&self.schema, &self.schema, STEPS)?;
+        for step in path.iter().take(STEPS) {
+            at = match step {
+                Some(key) => {
+                    alternatives(at).find_map(|s| resolve(&self.schema, s, STEPS)?.get("properties")?.get(*key))?
+                }
+                None => alternatives(at).find_map(|s| resolve(&self.schema, s, STEPS)?.get("items"))?,
+            };
+            at = resolve(&self.schema, at, STEPS)?;
+        }
+        Some(at)
+    }
+
+    /// What an argument is for. `key` is the nearest object key above the value.
+    pub(crate) fn role(&self, key: &str, path: &[Option<&str>], value: &Value) -> Role {
+        let schema = self.schema_at(path);
+        let words = name_tokens(key);
+        let text = value.as_str().unwrap_or_default();
+        let seen = shape(text);
+        let outside = matches!(seen, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone);
+        let named = role_by_words(&words);
+        if value.is_boolean() || value.is_null() {
+            return Role::Neutral;
+        }
+        if schema.is_some_and(|s| alternatives(s).any(|s| s.get("enum").is_some() || s.get("const").is_some()))
+            && named < Some(Role::Secret)
+        {
+            return Role::Neutral;
+        }
+        let format = schema.and_then(|s| alternatives(s).find_map(|s| s.get("format")?.as_str())).unwrap_or_default();
+        let by_format = match format {
+            "email" | "idn-email" | "uri" | "url" | "uri-reference" | "iri" | "hostname" | "ipv4" | "ipv6" => {
+                Some(Role::Address)
+            }
+            "uuid" => Some(Role::Which),
+            "date" | "date-time" | "time" | "duration" if !outside => Some(Role::Neutral),
+            "password" => Some(Role::Secret),
+            _ => None,
+        };
+        // A name of its own for a new thing is no choice among things that are there.
+        let fresh = self.act == Act::Make
+            && matches!(
+                self.verb.as_str(),
+                "create" | "make" | "new" | "add" | "draft" | "generate" | "compose" | "schedule" | "register"
+            )
+            && words.last().is_some_and(|w| matches!(w.as_str(), "name" | "title" | "filename" | "label"))
+            && words.len() <= 2
+            && !words.iter().any(|w| matches!(w.as_str(), "user" | "channel" | "recipient" | "contact"));
+        let role = match (by_format, named) {
+            (Some(f), Some(n)) => f.max(n),
+            (Some(f), None) => f,
+            (None, Some(n)) => n,
+            (None, None) => by_description(schema, text),
+        };
+        match role {
+            Role::Which if fresh && !outside => Role::Content,
+            // Whatever an argument is called, an address alone in it says where.
+            Role::Neutral | Role::Which if outside => Role::Address,
+            Role::Content if outside && self.act != Act::Tell => Role::Address,
+            Role::Neutral if seen == Shape::Words && text.len() > 64 => Role::Content,
+            role => role,
+        }
+    }
+}
+
+fn role_by_words(words: &[String]) -> Option<Role> {
+    let one = |w: &str| {
+        if among(vocab::SECRET, w) {
+            Some(Role::Secret)
+        } else if vocab::COMMAND.contains(&w) && !(w == "code" && words.len() > 1) {
+            Some(Role::Command)
+        } else if among(vocab::NEUTRAL, w) {
+            Some(Role::Neutral)
+        } else if among(vocab::CONTENT, w) {
+            Some(Role::Content)
+        } else if among(vocab::ADDRESS, w) {
+            Some(Role::Address)
+        } else if among(vocab::WHICH, w) {
+            Some(Role::Which)
+        } else {
+            None
+        }
+    };
+    let last = words.last().map(String::as_str).unwrap_or_default();
+    // `user_email`, `recipient_name`, `email_id`: the last word says most, but an address stays one by any other name.
+    let role = words.iter().rev().find_map(|w| one(w))?;
+    let address =
+        words.iter().any(|w| matches!(w.as_str(), "recipient" | "recipients" | "url" | "iban" | "webhook" | "payee"));
+    if role == Role::Which && address && last != "id" { Some(Role::Address) } else { Some(role) }
+}
+
+fn by_description(schema: Option<&Value>, value: &str) -> Role {
+    let words: Vec<String> =
+        schema.and_then(|s| s.get("description")?.as_str()).map(|d| tokens(d).take(24).collect()).unwrap_or_default();
+    let says = |list: &[&str]| words.iter().any(|w| list.contains(&w.as_str()));
+    if says(&["email", "emails", "url", "urls", "address", "recipient", "recipients", "iban", "webhook", "phone"]) {
+        Role::Address
+    } else if says(&["password", "secret", "token"]) {
+        Role::Secret
+    } else if says(&["id", "ids", "identifier", "path"]) {
+        Role::Which
+    } else if value.split_whitespace().count() > 6 || value.contains('\n') {
+        Role::Content
+    } else if matches!(shape(value), Shape::Moment) {
+        Role::Neutral
+    } else if says(&["text", "content", "message", "description", "note"]) {
+        Role::Content
+    } else {
+        Role::Which
+    }
+}
+
+fn act_named(word: &str) -> Option<Act> {
+    vocab::VERBS.iter().find(|(_, verbs)| verbs.contains(&word)).map(|(act, _)| *act)
+}
+
+/// What a tool does, and the word that says so.
+fn act_of(words: &[String], all: &[String], description: &str) -> (Act, String) {
+    let clear = |w: &str| act_named(w).filter(|_| !vocab::NOUNS_TOO.contains(&w));
+    let first = words.first().map(String::as_str).unwrap_or_default();
+    // `search_and_replace`, `get_or_create`: the second half counts where it does more.
+    let joined = words.windows(2).find_map(|w| match w {
+        [link, verb] if matches!(link.as_str(), "and" | "or" | "then") => {
+            act_named(verb).filter(|a| *a != Act::Read).map(|a| (a, verb.clone()))
+        }
+        _ => None,
+    });
+    if let Some(found) = joined {
+        return found;
+    }
+    let described = tokens(description).next().and_then(|word| {
+        let wanted = stem(&word);
+        vocab::VERBS
+            .iter()
+            .flat_map(|(act, verbs)| verbs.iter().map(move |v| (*act, *v)))
+            .find(|(_, v)| stem(v) == wanted)
+    });
+    // `create_refund`, `refunds.create`, `add_comment`: making one is the act that the thing names.
+    let making = ["create", "make", "add", "new", "submit", "process", "initiate", "do", "perform", "place"];
+    if words.iter().any(|w| making.contains(&w.as_str())) {
+        let head = all.iter().rfind(|w| !making.contains(&w.as_str()));
+        let thing = head.and_then(|w| vocab::THINGS.iter().find(|(_, t)| among(t, w)).map(|(act, _)| (*act, w)));
+        if let Some((act, thing)) = thing {
+            return (act, thing.strip_suffix('s').unwrap_or(thing).to_owned());
+        }
+    }
+    if let Some(act) = clear(first) {
+        // A reader that says of itself that it does more is believed.
+        return match described {
+            Some((does, verb)) if act == Act::Read && does != Act::Read && !vocab::NOUNS_TOO.contains(&verb) => {
+                (does, verb.to_owned())
+            }
+            _ => (act, first.to_owned()),
+        };
+    }
+    if let Some((act, word)) = words.iter().skip(1).find_map(|w| clear(w).map(|a| (a, w))) {
+        return (act, word.clone());
+    }
+    // `order_status`: two nouns, of which the last is looked at.
+    if matches!(words.last().map(String::as_str), Some("status" | "details" | "info" | "history" | "summary" | "count"))
+    {
+        return (Act::Read, "get".to_owned());
+    }
+    let ambiguous = words.iter().find_map(|w| act_named(w).map(|a| (a, w.clone())));
+    match (described, ambiguous) {
+        (Some((act, verb)), None) => (act, verb.to_owned()),
+        (Some((act, verb)), Some((other, word))) => {
+            if other == Act::Read || act == Act::Read || act == other {
+                (act, verb.to_owned())
+            } else {
+                (other, word)
+            }
+        }
+        (None, Some(found)) => found,
+        (None, None) => (Act::Run, first.to_owned()),
+    }
+}
+
+/// Follows `$ref` inside the document, within bounds.
+fn resolve<'a>(root: &'a Value, mut at: &'a Value, steps: usize) -> Option<&'a Value> {
+    for _ in 0..steps {
+        let Some(link) = at.get("$ref").and_then(Value::as_str) else { return Some(at) };
+        at = root.pointer(link.strip_prefix('#')?)?;
+    }
+    None
+}
+
+/// A schema and the alternatives of which a value may be any.
+fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
+    let branches = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|k| schema.get(k)?.as_array()).flatten();
+    std::iter::once(schema).chain(branches)
+}
+
+/// Properties at the top of a schema.
+pub(crate) fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    alternatives(schema).filter_map(|s| s.get("properties")?.as_object()).flatten().map(|(k, v)| (k.as_str(), v))
+}

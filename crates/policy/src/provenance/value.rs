@@ -1,0 +1,278 @@
+//! A tool result as records and leaves.
+
+use serde_json::Value;
+
+use super::text::{Shape, name_tokens, shape};
+use super::vocab::{self, among};
+
+/// Most leaves that are kept of one result; what is beyond endorses nothing.
+const LEAVES: usize = 20_000;
+/// Deepest nesting that is entered.
+const DEPTH: usize = 32;
+/// Longest text that is read as YAML.
+const YAML: usize = 1 << 20;
+
+/// Who sets a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Field {
+    /// The system: an identifier, a handle, a state.
+    System,
+    /// The system, from what an outsider gave: who sent or owns it.
+    Party,
+    /// What people call it.
+    Title,
+    /// Anybody.
+    Outside,
+}
+
+/// One scalar of a result.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaf {
+    /// JSON Pointer in the result.
+    pub(crate) pointer: String,
+    /// The same with every list index as `*`: leaves of the same list are alike.
+    pub(crate) family: String,
+    /// The nearest object key above it, as words.
+    pub(crate) key: Vec<String>,
+    /// Who sets it.
+    pub(crate) field: Field,
+    /// Index of its record among the records of the result.
+    pub(crate) record: usize,
+    /// The value as text.
+    pub(crate) value: String,
+}
+
+/// A result in parts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parts {
+    pub(crate) leaves: Vec<Leaf>,
+    /// How many records there are.
+    pub(crate) records: usize,
+    /// True where the result had a structure that the tool made.
+    pub(crate) structured: bool,
+    /// True where not all of it was kept.
+    pub(crate) cut: bool,
+}
+
+/// Reads a result: JSON, else YAML as dumped by programs, else lines of text.
+pub(crate) fn read(text: &str) -> Parts {
+    let mut parts = Parts::default();
+    let value =
+        serde_json::from_str::<Value>(text).ok().filter(|v| v.is_object() || v.is_array()).or_else(|| yaml(text));
+    match value {
+        Some(value) => {
+            parts.structured = true;
+            enter(&value, &mut parts);
+        }
+        None => lines(text, &mut parts),
+    }
+    parts
+}
+
+/// MCP wraps its results: the text of `content` items is the result itself.
+fn enter(value: &Value, parts: &mut Parts) {
+    let items = value.get("content").and_then(Value::as_array).filter(|i| {
+        !i.is_empty()
+            && i.iter().all(|i| i.get("type").is_some_and(Value::is_string))
+            && value.as_object().is_some_and(|o| o.len() <= 4)
+    });
+    match (value.get("structuredContent"), items) {
+        (Some(inner), _) if inner.is_object() => walk(inner, parts),
+        (_, Some(items)) => {
+            for text in items.iter().filter_map(|i| i.get("text")?.as_str()) {
+                match serde_json::from_str::<Value>(text)
+                    .ok()
+                    .filter(|v| v.is_object() || v.is_array())
+                    .or_else(|| yaml(text))
+                {
+                    Some(inner) => walk(&inner, parts),
+                    None => lines(text, parts),
+                }
+            }
+        }
+        _ => walk(value, parts),
+    }
+}
+
+fn walk(value: &Value, parts: &mut Parts) {
+    let record = parts.records;
+    parts.records += 1;
+    descend(
+        value,
+        &mut At { pointer: String::new(), family: String::new(), key: Vec::new(), record, outside: false, depth: 0 },
+        parts,
+    );
+}
+
+#[derive(Clone)]
+struct At {
+    pointer: String,
+    family: String,
+    key: Vec<String>,
+    record: usize,
+    outside: bool,
+    depth: usize,
+}
+
+fn descend(value: &Value, at: &mut At, parts: &mut Parts) {
+    if at.depth > DEPTH || parts.leaves.len() >= LEAVES {
+        parts.cut = true;
+        return;
+    }
+    match value {
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                let mut below = At {
+                    pointer: format!("{}/{i}", at.pointer),
+                    family: format!("{}/*", at.family),
+                    depth: at.depth + 1,
+                    ..at.clone()
+                };
+                if item.is_object() {
+                    below.record = parts.records;
+                    parts.records += 1;
+                }
+                descend(item, &mut below, parts);
+            }
+        }
+        Value::Object(fields) => {
+            // Objects keyed by data (`{"Hotel A": {...}, "Hotel B": {...}}`) hold a record for each key.
+            let table = fields.len() > 1 && fields.values().all(|v| v.is_object());
+            for (key, item) in fields {
+                let words = name_tokens(key);
+                let mut below = At {
+                    pointer: format!("{}/{}", at.pointer, key.replace('~', "~0").replace('/', "~1")),
+                    family: format!("{}/{}", at.family, if table { "*" } else { key }),
+                    outside: at.outside || outside(&words) && !item.is_object() && !item.is_array(),
+                    key: words,
+                    depth: at.depth + 1,
+                    record: at.record,
+                };
+                if table {
+                    below.record = parts.records;
+                    parts.records += 1;
+                }
+                if key.contains([' ', '@']) || table || key.len() > 64 || name_tokens(key).len() > 5 {
+                    let named = At { family: format!("{}/#key", at.family), key: Vec::new(), ..below.clone() };
+                    leaf(key, &named, parts);
+                }
+                descend(item, &mut below, parts);
+            }
+        }
+        Value::String(text) => leaf(text, at, parts),
+        Value::Number(number) => leaf(&number.to_string(), at, parts),
+        Value::Bool(_) | Value::Null => {}
+    }
+}
+
+fn leaf(text: &str, at: &At, parts: &mut Parts) {
+    let field = if at.outside { Field::Outside } else { field(&at.key, text) };
+    parts.leaves.push(Leaf {
+        pointer: at.pointer.clone(),
+        family: at.family.clone(),
+        key: at.key.clone(),
+        field,
+        record: at.record,
+        value: text.to_owned(),
+    });
+}
+
+fn outside(key: &[String]) -> bool {
+    key.last().is_some_and(|w| among(vocab::OUTSIDE, w))
+}
+
+/// Who sets a field of that name with that value.
+fn field(key: &[String], value: &str) -> Field {
+    let last = key.last().map(String::as_str).unwrap_or_default();
+    if key.iter().any(|w| among(vocab::TITLE, w)) && !matches!(last, "id" | "url" | "date") {
+        return Field::Title;
+    }
+    if outside(key) {
+        return Field::Outside;
+    }
+    // A name is short. Prose in a name is somebody's message.
+    let words = value.split_whitespace().count();
+    let seen = shape(value);
+    if value.len() > 96 && seen != Shape::Url || words > 6 || value.contains('\n') {
+        return Field::Outside;
+    }
+    let party = [
+        "sender",
+        "from",
+        "author",
+        "creator",
+        "by",
+        "organizer",
+        "organiser",
+        "requester",
+        "reporter",
+        "name",
+        "nickname",
+        "bio",
+        "reply",
+        "website",
+        "link",
+    ];
+    if key.iter().any(|w| party.contains(&w.as_str())) { Field::Party } else { Field::System }
+}
+
+/// Text without structure: short lines in a list are its leaves, everything else is prose.
+fn lines(text: &str, parts: &mut Parts) {
+    let all: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).take(LEAVES).collect();
+    let record = parts.records;
+    parts.records += 1;
+    let short = |l: &&str| l.len() <= 80 && l.split_whitespace().count() <= 6 && !l.ends_with(['.', '!', '?']);
+    let list = !all.is_empty() && all.iter().all(short) && !all.iter().skip(1).any(|l| l.contains(": "));
+    for (i, line) in all.iter().enumerate() {
+        let item = line.trim_start_matches(['-', '*', '\u{2022}']).trim();
+        // `Hotel Names: A`: the first name stands behind the heading.
+        let item = if list && i == 0 && all.len() > 1 { item.split_once(": ").map_or(item, |(_, v)| v) } else { item };
+        parts.leaves.push(Leaf {
+            pointer: format!("/{i}"),
+            family: "/*".to_owned(),
+            key: Vec::new(),
+            field: if list { field(&[], item) } else { Field::Outside },
+            record,
+            value: item.to_owned(),
+        });
+    }
+}
+
+/// YAML as programs dump it. Only where every line at the left margin looks like it; aliases and tags are not read.
+fn yaml(text: &str) -> Option<Value> {
+    if text.len() > YAML
+        || text.contains(['&', '*']) && text.lines().any(|l| l.trim_start().starts_with(['&', '*', '!']))
+    {
+        return None;
+    }
+    // A comment is read by the model and by no parser.
+    if text.lines().any(|l| l.trim_start().starts_with('#') || l.contains(" #")) {
+        return None;
+    }
+    let margin = |l: &&str| l.starts_with(|c: char| !c.is_whitespace());
+    let entry = |l: &str| {
+        l.starts_with("- ")
+            || l == "-"
+            || l.split_once(':').is_some_and(|(k, v)| (v.is_empty() || v.starts_with(' ')) && k.len() <= 80)
+    };
+    let quoted_end = |l: &str| l.starts_with(['\'', '"', ']', '}']);
+    let mut at_margin = text.lines().filter(margin).peekable();
+    let first = at_margin.peek().copied()?;
+    if !entry(first) || text.trim() == "-" || !at_margin.all(|l| entry(l) || quoted_end(l)) {
+        return None;
+    }
+    // Programs write sorted keys or identifiers. `From: ...` over a free text is a form that anybody can continue.
+    let keys: Vec<&str> = text
+        .lines()
+        .filter(margin)
+        .filter(|l| !l.starts_with(['-', '\'', '"', ']', '}']))
+        .filter_map(|l| l.split_once(':'))
+        .map(|(k, _)| k)
+        .collect();
+    let plain = |k: &&str| k.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if !keys.is_sorted() && !keys.iter().all(plain) {
+        return None;
+    }
+    let value: Value = serde_saphyr::from_str(text).ok()?;
+    (value.is_array() || value.is_object()).then_some(value)
+}
