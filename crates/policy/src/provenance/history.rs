@@ -273,7 +273,7 @@ fn tainting(field: Field, value: &str) -> bool {
     let words = name_tokens(value).len();
     let one = !value.trim().contains(char::is_whitespace);
     let most = if field == Field::System { 3 } else { 2 };
-    let address = one && matches!(shape(value), Shape::Email) || one && is_file_name(value);
+    let address = one && (matches!(shape(value), Shape::Email) || is_file_name(value));
     value.len() > 64 || !(words <= most && (one || field == Field::System) || address && words <= 8)
 }
 
