@@ -323,11 +323,8 @@ impl History {
             // For the explanation only.
             let wanted = fold(value);
             let hit = self.outcomes.iter().enumerate().find_map(|(i, o)| {
-                let leaf = o
-                    .parts
-                    .leaves
-                    .iter()
-                    .position(|l| l.value.len() >= value.len() && fold(&l.value).contains(&wanted))?;
+                let leaf =
+                    o.parts.leaves.iter().position(|l| l.value.len() >= value.len() && l.folded.contains(&wanted))?;
                 Some(Place { outcome: i, leaf })
             });
             if let Some(place) = hit.filter(|_| wanted.len() >= 3) {
@@ -499,9 +496,7 @@ impl History {
                 Field::Title => l.value.chars().any(char::is_alphabetic) && covered(&l.value, &self.user, idle),
                 _ if matches!(seen, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone) => {
                     // An address picks a record out where nobody else's record has it; a sender writes many.
-                    let alone = || {
-                        outcome.parts.leaves.iter().all(|o| o.record == l.record || fold(&o.value) != fold(&l.value))
-                    };
+                    let alone = || outcome.parts.leaves.iter().all(|o| o.record == l.record || o.folded != l.folded);
                     let writer = l.key.iter().any(|w| matches!(w.as_str(), "sender" | "from" | "author"));
                     i != place.leaf && self.user.holds(&l.value, seen) && (writer || alone())
                 }
@@ -530,7 +525,7 @@ impl History {
         let alone = |word: &String| {
             let mut others =
                 outcome.parts.leaves.iter().filter(|l| l.family == leaf.family && tokens(&l.value).any(|t| t == *word));
-            others.all(|l| fold(&l.value) == fold(&leaf.value))
+            others.all(|l| l.folded == leaf.folded)
         };
         let all = words.iter().all(|w| self.user.has(w));
         all || words.iter().any(|w| {
@@ -564,7 +559,7 @@ impl History {
                 outcome.parts.leaves.iter().enumerate().any(|(i, l)| {
                     l.record != leaf.record
                         && l.family == leaf.family
-                        && fold(&l.value) != fold(&leaf.value)
+                        && l.folded != leaf.folded
                         && self.pointed(Place { leaf: i, ..place }, 0)
                 })
             })
@@ -593,13 +588,18 @@ impl History {
     /// True where the user named where to look: a closed result of a call with the user's words, that holds the address.
     fn stands_in_source(&self, url: &str) -> Option<Place> {
         let wanted = (Shape::Url, key(url, Shape::Url));
+        let host = wanted.1.split('/').next().unwrap_or_default().to_owned();
         // An address that carries a query carries data; and the user must want what is linked.
         if url.len() > 128 || url.contains(['?', '#', '@', '%']) || !vocab::LINKED.iter().any(|w| self.user.has(w)) {
             return None;
         }
         self.outcomes.iter().enumerate().find_map(|(i, outcome)| {
             let call = outcome.call.as_ref().filter(|_| !outcome.open)?;
-            let leaf = outcome.parts.leaves.iter().position(|l| addresses(&l.value).contains(&wanted))?;
+            let leaf = outcome
+                .parts
+                .leaves
+                .iter()
+                .position(|l| l.folded.contains(&host) && addresses(&l.value).contains(&wanted))?;
             let place = Place { outcome: i, leaf };
             let named = call
                 .args
@@ -635,7 +635,7 @@ impl History {
         let hinted = tokens(value).any(|t| t.chars().count() >= 3 && self.user.has_name(&t));
         let other = |(i, l): (usize, &Leaf)| {
             l.family == leaf.family
-                && fold(&l.value) != own
+                && l.folded != own
                 && (strong(l) || l.record != leaf.record && self.pointed(Place { leaf: i, ..place }, 0))
         };
         !hinted && outcome.parts.leaves.iter().enumerate().take(2000).any(other)

@@ -222,12 +222,12 @@ impl History {
             self.tainted.get_or_insert(Taint::Result(at));
         }
         for (i, leaf) in outcome.parts.leaves.iter().enumerate() {
-            let seen = shape(&leaf.value);
             if leaf.value.len() <= 512 {
+                let seen = shape(&leaf.value);
                 self.index.entry(key(&leaf.value, seen)).or_default().push(Place { outcome: at, leaf: i });
             }
             if self.private.len() < PRIVATE {
-                for (kind, value) in private(&leaf.key, &leaf.value) {
+                for (kind, value) in private(&leaf.key, &leaf.value, &leaf.folded) {
                     self.private.entry(value).or_insert((kind, at));
                 }
             }
@@ -267,18 +267,21 @@ impl History {
 
 /// True where a field may carry an instruction: everything but numbers, moments, and single names.
 fn tainting(field: Field, value: &str) -> bool {
-    if matches!(shape(value), Shape::Number | Shape::Moment) || value.trim().is_empty() {
+    if value.trim().is_empty() || value.len() <= 64 && matches!(shape(value), Shape::Number | Shape::Moment) {
         return false;
+    }
+    if value.len() > 64 {
+        return true;
     }
     let words = name_tokens(value).len();
     let one = !value.trim().contains(char::is_whitespace);
     let most = if field == Field::System { 3 } else { 2 };
     let address = one && (matches!(shape(value), Shape::Email) || is_file_name(value));
-    value.len() > 64 || !(words <= most && (one || field == Field::System) || address && words <= 8)
+    !(words <= most && (one || field == Field::System) || address && words <= 8)
 }
 
 /// Private values in a field: all of a field with such a name, and in prose what follows such a word.
-fn private(key: &[String], value: &str) -> Vec<(String, String)> {
+fn private(key: &[String], value: &str, folded: &str) -> Vec<(String, String)> {
     let kind = |words: &[String]| -> Option<String> {
         let pair = words.windows(2).find_map(|w| match w {
             [a, b] if vocab::PRIVATE_PAIRS.contains(&(a.as_str(), b.as_str())) => Some(format!("{a} {b}")),
@@ -292,7 +295,8 @@ fn private(key: &[String], value: &str) -> Vec<(String, String)> {
         return vec![(kind, fold(value))];
     }
     let mut found = Vec::new();
-    if value.split_whitespace().nth(1).is_none() {
+    let hints = vocab::PRIVATE.iter().copied().chain(vocab::PRIVATE_PAIRS.iter().map(|(_, second)| *second));
+    if hints.into_iter().all(|word| !folded.contains(word)) || value.split_whitespace().nth(1).is_none() {
         return found;
     }
     let mut near: Option<(String, usize)> = None;

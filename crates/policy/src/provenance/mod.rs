@@ -25,4 +25,4 @@ pub use dialect::{chat_call, tools};
 pub use history::{Call, History, Oddity};
 pub use rules::{Need, PolicyFault, Rules, Syntax};
 pub use tool::{Role, Tool};
-pub use trace::{Answer, Run, RunCall, SourceLine, evaluate};
+pub use trace::{Answer, Run, RunCall, SourceLine, Writer, evaluate};

@@ -1,5 +1,7 @@
 //! Decisions on small conversations, and the laws of all of them.
 
+mod domains;
+
 use std::sync::Arc;
 
 use bartizan_core::{Integrity, Protocol, Verdict};

@@ -46,6 +46,9 @@ pub(crate) fn fold(text: &str) -> String {
                 out.push(' ');
             }
             space = true;
+        } else if c.is_ascii() {
+            out.push(c);
+            space = false;
         } else if !invisible(c) {
             out.push(match c {
                 '\u{2018}' | '\u{2019}' => '\'',
@@ -57,7 +60,7 @@ pub(crate) fn fold(text: &str) -> String {
         }
     };
     if text.is_ascii() {
-        text.chars().map(|c| c.to_ascii_lowercase()).for_each(&mut add);
+        text.bytes().map(|b| char::from(b.to_ascii_lowercase())).for_each(&mut add);
     } else {
         text.nfc().flat_map(char::to_lowercase).for_each(&mut add);
     }
@@ -146,6 +149,9 @@ pub(crate) fn is_file_name(name: &str) -> bool {
 }
 
 fn is_iban(value: &str) -> bool {
+    if value.len() > 48 {
+        return false;
+    }
     let compact: Vec<u8> = value.bytes().filter(|b| *b != b' ').collect();
     (15..=34).contains(&compact.len())
         && compact.iter().take(2).all(u8::is_ascii_alphabetic)

@@ -13,7 +13,7 @@ use super::history::{Call, History};
 use super::rules::Rules;
 
 /// One run of an agent: the recording format, and a line in of `bartizan policy eval --jsonl`. Unknown fields are for others.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct Run {
     /// Its id, given back as it came.
     #[serde(default)]
@@ -21,12 +21,26 @@ pub struct Run {
     /// Tools offered, as in a request.
     #[serde(default)]
     pub tools: Value,
+    /// Who writes the user messages.
+    #[serde(default)]
+    pub user: Writer,
     /// OpenAI chat messages.
     #[serde(default)]
     pub messages: Vec<Value>,
     /// The calls to decide, in order.
     #[serde(default)]
     pub calls: Vec<RunCall>,
+}
+
+/// Who writes the user messages of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Writer {
+    /// A person: their words endorse.
+    #[default]
+    Human,
+    /// Another agent: its words are nobody's.
+    Agent,
 }
 
 /// A call in a run.
@@ -144,6 +158,9 @@ fn advance(
             }
         }
         Some("tool") if message.get("tool_call_id").and_then(Value::as_str).is_some_and(|id| denied.contains(id)) => {}
+        Some("user") if run.user == Writer::Agent => {
+            history.push_untrusted(&message.get("content").map(Value::to_string).unwrap_or_default());
+        }
         _ => history.push_chat(message),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::text::{Shape, name_tokens, shape};
+use super::text::{Shape, fold, name_tokens, shape};
 use super::vocab::{self, among};
 
 /// Most leaves that are kept of one result; what is beyond endorses nothing.
@@ -40,6 +40,8 @@ pub(crate) struct Leaf {
     pub(crate) record: usize,
     /// The value as text.
     pub(crate) value: String,
+    /// The same as it is compared.
+    pub(crate) folded: String,
 }
 
 /// A result in parts.
@@ -174,6 +176,7 @@ fn leaf(text: &str, at: &At, parts: &mut Parts) {
         field,
         record: at.record,
         value: text.to_owned(),
+        folded: fold(text),
     });
 }
 
@@ -234,6 +237,7 @@ fn lines(text: &str, parts: &mut Parts) {
             field: if list { field(&[], item) } else { Field::Outside },
             record,
             value: item.to_owned(),
+            folded: fold(item),
         });
     }
 }
@@ -261,7 +265,7 @@ fn yaml(text: &str) -> Option<Value> {
     if !entry(first) || text.trim() == "-" || !at_margin.all(|l| entry(l) || quoted_end(l)) {
         return None;
     }
-    // Programs write sorted keys or identifiers. `From: ...` over a free text is a form that anybody can continue.
+    // Programs write sorted keys. Lines such as `From: ...` over a free text are a form that anybody can continue.
     let keys: Vec<&str> = text
         .lines()
         .filter(margin)
@@ -269,8 +273,7 @@ fn yaml(text: &str) -> Option<Value> {
         .filter_map(|l| l.split_once(':'))
         .map(|(k, _)| k)
         .collect();
-    let plain = |k: &&str| k.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if !keys.is_sorted() && !keys.iter().all(plain) {
+    if !keys.is_sorted() {
         return None;
     }
     let value: Value = serde_saphyr::from_str(text).ok()?;
