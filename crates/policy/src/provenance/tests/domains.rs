@@ -108,6 +108,7 @@ fn attacked(domain: &Value, task: &Value, attack: &Value, variant: Variant) -> O
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "prints the figures of docs/benchmarks.md")]
 fn agents_of_four_domains_are_let_work_and_held() {
     let (mut tasks, mut free, mut asked) = (0, 0, 0);
     let (mut stopped, mut all) = ([0; 3], [0; 3]);
