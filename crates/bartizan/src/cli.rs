@@ -459,7 +459,7 @@ pub(crate) enum PolicyCommand {
     Promote(ConfigArgs),
     /// Decide the tool calls of recorded agent runs by where their arguments came from.
     #[command(after_help = EVAL_HELP)]
-    Eval(EvalArgs),
+    Eval(PolicyEvalArgs),
     /// Decide the calls of written cases and compare with what each expects. Exits with 1 where one differs.
     Test(PolicyTestArgs),
     /// Read an agent policy and, given tools, compare it with their schemas. Exits with 1 where something never counts.
@@ -476,7 +476,7 @@ Examples:
   bartizan policy eval runs.jsonl --policy agents.toml --explain";
 
 #[derive(Debug, Args)]
-pub(crate) struct EvalArgs {
+pub(crate) struct PolicyEvalArgs {
     /// Runs as JSON lines; `-` is standard input
     #[arg(default_value = "-")]
     pub(crate) file: PathBuf,

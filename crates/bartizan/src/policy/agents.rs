@@ -11,7 +11,7 @@ use bartizan_core::{Limits, Verdict};
 use bartizan_policy::provenance::{Answer, PolicyFault, Rules, Run, Syntax, Tool, evaluate, tools};
 use serde_json::Value;
 
-use crate::cli::{EvalArgs, PolicyCheckArgs, PolicyTestArgs};
+use crate::cli::{PolicyCheckArgs, PolicyEvalArgs, PolicyTestArgs};
 use crate::problem::Problem;
 use crate::{DONE, FOUND};
 
@@ -19,7 +19,7 @@ const FORM: &str =
     "each line is {\"id\", \"tools\", \"messages\", \"calls\": [{\"id\", \"index\", \"name\", \"args\"}]}";
 
 /// `bartizan policy eval`.
-pub(crate) fn eval(args: &EvalArgs) -> anyhow::Result<u8> {
+pub(crate) fn eval(args: &PolicyEvalArgs) -> anyhow::Result<u8> {
     let policy = args.policy.as_deref().map(policy).transpose()?;
     let mut out = std::io::stdout().lock();
     let mut seen = Seen::default();
