@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Check a text or a conversation.
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
+    /// Examine what lies on disk.
+    #[command(subcommand)]
+    Scan(ScanCommand),
     /// List the rules, or test your own.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -225,6 +228,53 @@ fn gate() -> impl TypedValueParser<Value = Gate> {
 fn source() -> impl TypedValueParser<Value = Source> {
     PossibleValuesParser::new(Source::ALL.map(Source::as_str))
         .map(|word| Source::ALL.into_iter().find(|s| s.as_str() == word).unwrap_or_default())
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ScanCommand {
+    /// Say what loading model files would do, without loading them.
+    #[command(after_help = SCAN_MODEL_HELP)]
+    Model(ScanModelArgs),
+}
+
+const SCAN_MODEL_HELP: &str = "\
+Types are told by content, never by name. Folders are walked; links that lead out of them are not followed.
+
+Examples:
+  bartizan scan model model.safetensors
+  bartizan scan model ~/.cache/huggingface/hub/models--owner--name --format sarif
+  bartizan scan model pytorch_model.bin --explain";
+
+#[derive(Debug, Args)]
+pub(crate) struct ScanModelArgs {
+    /// Files and folders
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t = ScanFormat::Human)]
+    pub(crate) format: ScanFormat,
+    /// Least severity of findings that make the exit code 1 [default: high]
+    #[arg(long, value_name = "SEVERITY", value_parser = gate())]
+    pub(crate) fail_on: Option<Gate>,
+    /// Exit with 3 also where parts are known but are not read, such as tensors
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Leave out the SHA-256 of each file
+    #[arg(long)]
+    pub(crate) no_hash: bool,
+    /// Show how the file comes to each finding, with byte offsets
+    #[arg(long)]
+    pub(crate) explain: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScanFormat {
+    /// Drawn for people.
+    Human,
+    /// One JSON document.
+    Json,
+    /// SARIF 2.1.0.
+    Sarif,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -10,7 +10,7 @@ use crate::{DONE, suggest};
 
 /// Shows the page of a rule.
 pub(crate) fn run(id: &str) -> anyhow::Result<u8> {
-    let rules = bartizan_rules::catalogue();
+    let rules = crate::rules::catalogue();
     let Some(rule) = rules.iter().find(|rule| rule.id.as_str() == id) else {
         return Err(unknown(id, &rules).into());
     };

@@ -26,7 +26,7 @@ pub(crate) fn run(folder: &Path) -> anyhow::Result<u8> {
     let mut schema = config::show::schema_text()?;
     schema.push('\n');
     for (path, text) in [
-        ("docs/rules/index.md", rules(&bartizan_rules::catalogue())),
+        ("docs/rules/index.md", rules(&crate::rules::catalogue())),
         ("docs/reference/cli.md", command_line()),
         ("docs/reference/config.schema.json", schema),
         ("docs/reference/admin.openapi.json", pretty(&bartizan_gateway::openapi())?),

@@ -22,6 +22,7 @@ mod problem;
 mod record;
 mod report;
 mod rules;
+mod scan;
 mod suggest;
 mod telemetry;
 mod terminal;
@@ -32,7 +33,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command, ConfigCommand, EvalCommand, PolicyCommand, RulesCommand};
+use crate::cli::{Cli, Command, ConfigCommand, EvalCommand, PolicyCommand, RulesCommand, ScanCommand};
 
 /// Done, nothing at the gate.
 pub(crate) const DONE: u8 = 0;
@@ -60,6 +61,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Up(args) => up::run(&args),
         Command::Demo => demo::run(),
         Command::Check(args) => check::run(&args),
+        Command::Scan(ScanCommand::Model(args)) => scan::model(&args),
         Command::Rules(RulesCommand::List { config, format }) => rules::list(&config, format),
         Command::Rules(RulesCommand::Test { file }) => rules::test(&file),
         Command::Eval(EvalCommand::Injection(args)) => eval::injection(&args),

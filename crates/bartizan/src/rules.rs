@@ -10,6 +10,14 @@ use crate::problem::Problem;
 use crate::terminal::{self, Style};
 use crate::{DONE, config};
 
+/// Every rule that has a page: those about text and those about model files.
+pub(crate) fn catalogue() -> Vec<Rule> {
+    let mut rules = bartizan_rules::catalogue();
+    rules.extend_from_slice(bartizan_artifact::rules::RULES);
+    rules.sort_by(|a, b| a.id.cmp(&b.id));
+    rules
+}
+
 /// `bartizan rules list`.
 pub(crate) fn list(args: &ConfigArgs, format: ListFormat) -> anyhow::Result<u8> {
     let settings = config::load(args, &[])?.config.rules;

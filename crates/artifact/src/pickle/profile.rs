@@ -92,12 +92,13 @@ pub(super) const PLAIN_SPECIALS: &[&str] = &[
     "__len__",
 ];
 
-/// Functions by module: names separated by blanks. `*` in a module stands for any rest of it.
+/// Functions by module: names separated by blanks. `*` in a module stands for any rest of it, `^`
+/// for every CamelCase name.
 const CALLS: &[(&str, &str, Args)] = &[
     // The standard library.
     (
         "builtins",
-        "set frozenset list dict tuple bytearray bytes complex slice range int float bool str object",
+        "set frozenset list dict tuple bytearray bytes complex slice range xrange int long float bool str unicode object",
         Args::Known,
     ),
     ("builtins", "getattr", Args::Member),
@@ -132,30 +133,40 @@ const CALLS: &[(&str, &str, Args)] = &[
     ("numpy.random", "__RandomState_ctor", Args::Known),
     ("numpy.random.bit_generator", "SeedSequence __pyx_unpickle_SeedSequence", Args::Known),
     ("numpy.random._bounded_integers", "__pyx_unpickle_*", Args::Known),
-    ("numpy.dtypes", "*", Args::Plain),
+    ("numpy.dtypes", "^", Args::Plain),
     ("scipy.sparse*", "csr_matrix csc_matrix coo_matrix csr_array csc_array coo_array", Args::Known),
     ("scipy*", "__pyx_unpickle_*", Args::Known),
     // scikit-learn.
     ("sklearn.tree._tree", "Tree", Args::Known),
-    ("sklearn.tree._criterion", "*", Args::Known),
-    ("sklearn.tree._splitter", "*", Args::Known),
+    ("sklearn.tree._criterion", "^", Args::Known),
+    ("sklearn.tree._splitter", "^", Args::Known),
     ("sklearn.neighbors*", "newObj KDTree KDTree64 BallTree BallTree64", Args::Known),
-    ("sklearn.metrics._dist_metrics", "newObj *", Args::Known),
-    ("sklearn._loss*", "*", Args::Known),
-    ("sklearn.linear_model._sgd_fast", "*", Args::Known),
-    ("sklearn.linear_model.sgd_fast", "*", Args::Known),
-    ("sklearn.ensemble._gb_losses", "*", Args::Known),
+    ("sklearn.metrics._dist_metrics", "newObj ^", Args::Known),
+    ("sklearn._loss*", "^", Args::Known),
+    ("sklearn.linear_model._sgd_fast", "^", Args::Known),
+    ("sklearn.linear_model.sgd_fast", "^", Args::Known),
+    ("sklearn.ensemble._gb_losses", "^", Args::Known),
     ("sklearn.utils", "Bunch", Args::Known),
     ("sklearn.utils._bunch", "Bunch", Args::Known),
-    ("sklearn.svm._classes", "*", Args::Known),
+    ("sklearn.svm._classes", "^", Args::Known),
     ("sklearn*", "__pyx_unpickle_*", Args::Known),
     // pandas.
+    (
+        "pandas",
+        "StringDtype CategoricalDtype PeriodDtype DatetimeTZDtype IntervalDtype ArrowDtype SparseDtype BooleanDtype Int8Dtype \
+         Int16Dtype Int32Dtype Int64Dtype UInt8Dtype UInt16Dtype UInt32Dtype UInt64Dtype Float32Dtype Float64Dtype Timestamp \
+         Timedelta Period Interval Categorical DateOffset",
+        Args::Known,
+    ),
+    ("pandas.arrays", "^", Args::Known),
+    ("pandas.api.typing*", "^", Args::Known),
+    ("pandas.core.indexes.interval", "_new_IntervalIndex", Args::Known),
     ("pandas._libs.internals", "_unpickle_block BlockPlacement", Args::Known),
     ("pandas._libs*", "__pyx_unpickle_*", Args::Known),
     ("pandas._libs.tslibs.timestamps", "_unpickle_timestamp Timestamp", Args::Known),
     ("pandas._libs.tslibs.timedeltas", "_timedelta_unpickle Timedelta", Args::Known),
     ("pandas._libs.tslibs.nattype", "_nat_unpickle __nat_unpickle", Args::Known),
-    ("pandas._libs.tslibs.offsets", "*", Args::Known),
+    ("pandas._libs.tslibs.offsets", "^", Args::Known),
     ("pandas._libs.tslibs.period", "Period", Args::Known),
     ("pandas._libs.interval", "Interval", Args::Known),
     ("pandas.core.indexes.base", "_new_Index Index", Args::Known),
@@ -163,8 +174,8 @@ const CALLS: &[(&str, &str, Args)] = &[
     ("pandas.core.indexes.period", "_new_PeriodIndex", Args::Known),
     ("pandas.core.internals.managers", "BlockManager SingleBlockManager", Args::Known),
     ("pandas.core.internals.blocks", "new_block", Args::Known),
-    ("pandas.core.dtypes.dtypes", "*", Args::Known),
-    ("pandas.core.arrays*", "*", Args::Known),
+    ("pandas.core.dtypes.dtypes", "^", Args::Known),
+    ("pandas.core.arrays*", "^", Args::Known),
     ("pyarrow.lib", "type_for_alias _restore_array chunked_array scalar", Args::Known),
     ("pyarrow.lib", "py_buffer", Args::Plain),
     // torch.
@@ -191,11 +202,10 @@ const CALLS: &[(&str, &str, Args)] = &[
         Args::Known,
     ),
     // Others.
-    ("transformers.trainer_utils", "*", Args::Plain),
+    ("transformers.trainer_utils", "^", Args::Plain),
     ("transformers.training_args", "OptimizerNames ParallelMode", Args::Plain),
     ("transformers.utils.generic", "ExplicitEnum PaddingStrategy TensorType", Args::Plain),
-    ("accelerate.utils.dataclasses", "*", Args::Plain),
-    ("accelerate.state", "*", Args::Plain),
+    ("accelerate.utils.dataclasses", "^", Args::Plain),
     ("tokenizers", "AddedToken Tokenizer", Args::Known),
     ("tokenizers.models", "Model BPE WordPiece WordLevel Unigram", Args::Plain),
     ("peft.utils.peft_types", "PeftType TaskType", Args::Plain),
@@ -220,6 +230,9 @@ const CLASSES: &[&str] = &[
     "lightgbm.sklearn",
     "numpy.random*",
     "numpy.ma.core",
+    "pandas",
+    "pandas.api.typing*",
+    "pandas.arrays",
     "pandas.core*",
     "pandas._libs*",
     "peft*",
@@ -285,6 +298,7 @@ const NAMES: &[(&str, &str)] = &[
     ("types", "NoneType"),
     ("numpy*", "*"),
     ("scipy.special*", "*"),
+    ("scipy._lib.array_api_compat*", "*"),
     ("torch", "*"),
     ("torch.nn.functional", "*"),
     ("torch._C._nn", "*"),
@@ -536,12 +550,11 @@ fn module_fits(pattern: &str, module: &str) -> bool {
 }
 
 fn name_fits(patterns: &str, name: &str) -> bool {
-    patterns.split_ascii_whitespace().any(|pattern| match pattern.strip_suffix('*') {
-        Some("") => {
-            is_camel(name) || name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with("__")
-        }
-        Some(stem) => name.strip_prefix(stem).is_some_and(is_plain),
-        None => pattern == name,
+    patterns.split_ascii_whitespace().any(|pattern| match (pattern, pattern.strip_suffix('*')) {
+        ("^", _) => is_camel(name),
+        (_, Some("")) => is_plain(name) && !name.starts_with("__"),
+        (_, Some(stem)) => name.strip_prefix(stem).is_some_and(is_plain),
+        (pattern, None) => pattern == name,
     })
 }
 

@@ -5,7 +5,7 @@ mod human;
 mod in_use;
 mod jsonl;
 mod position;
-mod sarif;
+pub(crate) mod sarif;
 
 use std::collections::BTreeMap;
 use std::fs::File;

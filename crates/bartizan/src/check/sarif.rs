@@ -42,7 +42,7 @@ pub(super) fn log(name: &str, decision: &Decision, rules: &[&Rule]) -> Value {
     })
 }
 
-fn descriptor(rule: &Rule) -> Value {
+pub(crate) fn descriptor(rule: &Rule) -> Value {
     let tags: Vec<String> = std::iter::once(rule.id.family().to_string())
         .chain(rule.references.iter().map(|r| format!("{}:{}", r.catalogue, r.id)))
         .collect();
@@ -101,7 +101,7 @@ fn region(start: Position, end: Position) -> Value {
     })
 }
 
-const fn level(severity: Severity) -> &'static str {
+pub(crate) const fn level(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical | Severity::High => "error",
         Severity::Medium => "warning",

@@ -18,6 +18,7 @@ mod operations;
 mod pseudonyms;
 mod reload;
 mod requests;
+mod scan;
 mod sdk;
 mod siem;
 mod support;
