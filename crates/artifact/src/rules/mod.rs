@@ -31,50 +31,50 @@ macro_rules! rules {
 rules! {
     /// A pickle calls something that runs commands or code, or reaches files or the network.
     PICKLE_CODE = "model/pickle-code-execution", "pickle_code_execution.md", Critical, CODE,
-        "Loading this file runs code or commands";
+        "loading this file runs code or commands";
     /// A pickle calls something that no framework profile lists.
     PICKLE_CALL = "model/pickle-unknown-call", "pickle_unknown_call.md", High, CODE,
-        "Loading this file calls something that no known framework needs";
+        "loading this file calls something that no known framework needs";
     /// A pickle imports something and does not call it.
     PICKLE_IMPORT = "model/pickle-import", "pickle_import.md", Low, CODE,
-        "Loading this file imports something that no known framework needs";
+        "loading this file imports something that no known framework needs";
     /// A pickle writes attributes or items where no plain value is.
     PICKLE_WRITE = "model/pickle-attribute-write", "pickle_attribute_write.md", High, CODE,
-        "Loading this file writes into something that it did not make";
+        "loading this file writes into something that it did not make";
     /// A pickle uses an operand that cannot be told.
     PICKLE_UNRESOLVED = "model/pickle-unresolved", "pickle_unresolved.md", High, CODE,
-        "Loading this file uses a name that cannot be told from the file";
+        "loading this file uses a name that cannot be told from the file";
     /// A pickle rebuilds functions or classes from code that it carries.
     PICKLE_FUNCTION = "model/pickle-function", "pickle_function.md", Medium, CODE,
-        "The file carries Python code and rebuilds functions from it";
+        "the file carries Python code and rebuilds functions from it";
     /// A payload that runs code is hidden in a value.
     NESTED = "model/nested-payload", "nested_payload.md", High, CODE,
         "A value in the file is itself a file that runs code when loaded";
     /// A container is read differently by different loaders.
     CONTAINER = "model/container-mismatch", "container_mismatch.md", High, FORM,
-        "Loaders read this container in different ways";
+        "loaders read this container in different ways";
     /// A name or link in an archive leads out of its folder.
     PATH = "model/path-traversal", "path_traversal.md", High, FORM,
         "A path in the file leads out of its folder";
     /// A file expands to far more than it is.
     BOMB = "model/decompression-bomb", "decompression_bomb.md", High, FORM,
-        "The file expands far beyond its size";
+        "the file expands far beyond its size";
     /// A header says what the file does not hold.
     STRUCTURE = "model/invalid-structure", "invalid_structure.md", High, FORM,
-        "The header does not fit the file";
+        "the header does not fit the file";
     /// Bytes that belong to nothing.
     TRAILING = "model/unowned-bytes", "unowned_bytes.md", Medium, FORM,
-        "The file holds bytes that belong to no part of it";
+        "the file holds bytes that belong to no part of it";
     /// A configuration names code that a loader runs.
     CONFIG = "model/config-code", "config_code.md", High, CODE,
-        "The configuration makes a loader run code";
+        "the configuration makes a loader run code";
     /// A configuration refers to code of its own repository.
     REMOTE = "model/remote-code", "remote_code.md", High, CODE,
-        "The model needs code from its repository to be run";
+        "the model needs code from its repository to be run";
     /// A chat template reaches into Python.
     TEMPLATE = "model/template-code", "template_code.md", High, CODE,
-        "The chat template reaches for Python's internals";
+        "the chat template reaches for Python's internals";
     /// A chat template changes what it says by what the user says.
     CONDITION = "model/template-instruction", "template_instruction.md", High, CODE,
-        "The chat template adds instructions when certain words are used";
+        "the chat template adds instructions when certain words are used";
 }
