@@ -395,8 +395,8 @@ impl History {
         if !self.type_fits(tool, name, seen, value, outcome, leaf) {
             return Trace::Untrusted;
         }
-        let pointed = self.meant(leaf)
-            && (outcome.act != Act::Read || self.pointed(place, chain) && !self.contested(place, leaf));
+        let pointed =
+            self.meant(leaf) && (outcome.made() || self.pointed(place, chain) && !self.contested(place, leaf));
         if pointed {
             return Trace::Record;
         }
@@ -421,6 +421,9 @@ impl History {
             let mut given = args.values().filter_map(Value::as_str).filter(|v| !v.is_empty()).peekable();
             given.peek().is_some() && given.all(|v| self.user.holds(v, shape(v)))
         });
+        if !by_user {
+            return false;
+        }
         let near =
             |title: &str| tokens(title).any(|t| !vocab::IDLE_WORDS.contains(&t.as_str()) && self.user.has_like(&t));
         let mut hits: Vec<usize> = outcome
@@ -431,7 +434,7 @@ impl History {
             .map(|l| l.record)
             .collect();
         hits.dedup();
-        by_user && hits == [leaf.record]
+        hits == [leaf.record]
     }
 
     /// A record has many people in it. One in a relation to it (participant, owner, sender) is meant only where the user's
@@ -714,7 +717,7 @@ impl History {
                     !outcome.open
                         && outcome.call.is_some()
                         && matches!(leaf.field, Field::System | Field::Party)
-                        && (outcome.act != Act::Read || self.pointed(*place, CHAIN))
+                        && (outcome.made() || self.pointed(*place, CHAIN))
                 })
             })
     }

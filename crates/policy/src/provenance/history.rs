@@ -48,6 +48,14 @@ pub(crate) struct Outcome {
     pub(crate) parts: Parts,
 }
 
+impl Outcome {
+    /// True where the result describes what this conversation made or changed. What code printed is none of it.
+    pub(crate) fn made(&self) -> bool {
+        self.parts.structured
+            && matches!(self.act, Act::Make | Act::Change | Act::Book | Act::Pay | Act::Admit | Act::Tell)
+    }
+}
+
 /// Something about a conversation that an honest client does not send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Oddity {
@@ -204,7 +212,13 @@ impl History {
     fn keep(&mut self, mut outcome: Outcome) {
         let at = self.outcomes.len();
         let fields = self.rules.as_deref().and_then(|r| r.fields(&outcome.tool));
+        // What a file or a page holds, or a program prints, has the form that its writer chose.
+        let raw = self.tools.get(&outcome.tool).is_some_and(|t| t.raw)
+            || outcome.act == Act::Run && !outcome.parts.structured;
         for leaf in &mut outcome.parts.leaves {
+            if raw {
+                leaf.field = Field::Outside;
+            }
             if let Some(fields) = &fields {
                 // The policy names every field that the system sets; all others are anybody's.
                 let named = fields.holds(&leaf.key, &leaf.pointer);

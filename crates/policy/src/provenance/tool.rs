@@ -50,6 +50,8 @@ pub struct Tool {
     pub(crate) open: bool,
     /// What it does cannot be undone.
     pub(crate) destructive: bool,
+    /// What it returns is the content of a document, whatever form that has.
+    pub(crate) raw: bool,
     /// Kinds of things that it is about.
     pub(crate) nouns: Vec<String>,
 }
@@ -98,9 +100,12 @@ impl Tool {
             says("openWorldHint") == Some(true) || fetches || all.iter().any(|w| vocab::OPEN.contains(&w.as_str()));
         let destructive =
             act == Act::Remove || act == Act::Run || says("destructiveHint") == Some(true) && act != Act::Read;
+        let raw = act == Act::Read
+            && matches!(verb.as_str(), "read" | "cat" | "head" | "tail" | "load" | "extract" | "parse" | "download")
+            && all.iter().any(|w| among(vocab::DOCUMENTS, w));
         let nouns =
             all.iter().filter(|w| !vocab::IDLE_NOUNS.contains(&w.as_str()) && **w != verb).map(|w| stem(w)).collect();
-        Self { name: name.to_owned(), schema, act, verb, open, destructive, nouns }
+        Self { name: name.to_owned(), schema, act, verb, open, destructive, raw, nouns }
     }
 
     /// True where a call changes nothing and tells nobody.
@@ -256,6 +261,14 @@ fn act_of(words: &[String], all: &[String], description: &str) -> (Act, String) 
         if let Some((act, thing)) = thing {
             return (act, thing.strip_suffix('s').unwrap_or(thing).to_owned());
         }
+    }
+    // `send_money`, `schedule_payment`: whatever is done with money moves it.
+    let money = ["money", "payment", "fund", "transaction", "cash", "crypto", "payout"];
+    if words.iter().any(|w| among(&money, w))
+        && matches!(act_named(first), Some(Act::Tell | Act::Make))
+        && !matches!(first, "report" | "comment" | "log")
+    {
+        return (Act::Pay, "pay".to_owned());
     }
     if let Some(act) = clear(first) {
         // A reader that says of itself that it does more is believed.

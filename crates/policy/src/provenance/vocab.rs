@@ -1142,6 +1142,10 @@ pub(crate) const LINKED: &[&str] = &[
     "detail",
 ];
 
+/// What is read as a document.
+pub(crate) const DOCUMENTS: &[&str] =
+    &["file", "document", "doc", "attachment", "pdf", "page", "readme", "content", "text"];
+
 /// True for words that people use for other things than names.
 pub(crate) fn is_common(word: &str) -> bool {
     const COMMON: &[&str] = &[
