@@ -90,6 +90,7 @@ fn help_fits_on_a_screen() {
           up           Start the gateway in front of a model
           demo         Show the guard at work on an assistant that obeys everything
           check        Check a text or a conversation
+          scan         Examine what lies on disk
           rules        List the rules, or test your own
           explain      Show the page of a rule: what it finds, how it decides, what it misses
           eval         Measure the guard on texts with known labels

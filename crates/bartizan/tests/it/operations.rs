@@ -267,7 +267,10 @@ fn logs_say_what_happened_and_never_what_was_said() {
     let lines: Vec<Value> =
         log.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}"))).collect();
     let requests: Vec<&Value> = lines.iter().filter(|line| line["message"] == "request").collect();
-    assert_eq!(requests.len(), 5, "one line a request\n{log}");
+    assert_eq!(requests.len(), 3, "one line a request\n{log}");
+    let refused_at_the_door: Vec<&Value> =
+        lines.iter().filter(|line| line["message"] == "refused").map(|line| &line["status"]).collect();
+    assert_eq!(refused_at_the_door, [&json!(401), &json!(400)], "{log}");
     let first = requests[0];
     assert_eq!(
         (&first["verdict"], &first["action"], &first["status"]),
