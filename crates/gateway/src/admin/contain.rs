@@ -1,15 +1,13 @@
 //! Cutting off, and letting back in.
 
-use std::sync::Arc;
-
-use bartizan_core::{AccessStore, Containment, Target};
+use bartizan_core::{Containment, Target};
 use bartizan_guard::{containing, containment, releasing};
 use http::Method;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{AdminError, Answer, Call, Need, Operation, TENANT};
+use super::{AdminError, Answer, Call, Need, Operation, TENANT, reason};
 
 /// What is to be cut off.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -71,14 +69,9 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-fn store(call: &Call) -> Result<Arc<dyn AccessStore>, AdminError> {
-    let store = call.shared.access.store();
-    store.cloned().ok_or_else(|| AdminError::bad("this gateway keeps no keys and containments".to_owned()))
-}
-
 async fn list(call: Call) -> Answer {
     let (tenant, now) = (call.tenant()?, call.shared.access.now().wall);
-    let mut list = store(&call)?.containments(&tenant).await?;
+    let mut list = call.access_store()?.containments(&tenant).await?;
     list.retain(|one| now < one.until);
     Ok(serde_json::to_value(list)?)
 }
@@ -87,21 +80,19 @@ async fn contain(call: Call) -> Answer {
     let (tenant, cut) = (call.tenant()?, call.body::<Cut>()?);
     let (span, who) = (i64::from(cut.ttl_s) * 1000, (call.operator.name(), cut.reason.as_str()));
     let one = containment(&tenant, (cut.target, &cut.name), span, who).map_err(AdminError::bad)?;
-    store(&call)?.contain(&tenant, one.clone(), containing(&one)).await?;
+    call.access_store()?.contain(&tenant, one.clone(), containing(&one)).await?;
     // In force when this is answered, and not only when the store is looked at next.
     call.shared.access.read_contained().await?;
     Ok(json!(one))
 }
 
 async fn release(call: Call) -> Answer {
-    let (tenant, reason) = (call.tenant()?, call.body::<Let>()?.reason);
-    if reason.trim().is_empty() {
-        return Err(AdminError::bad("a reason is needed: it goes on record".to_owned()));
-    }
-    let store = store(&call)?;
+    let (tenant, wanted) = (call.tenant()?, call.body::<Let>()?);
+    let reason = reason(&wanted.reason)?;
+    let store = call.access_store()?;
     let one = store.containments(&tenant).await?.into_iter().find(|one| one.id == call.path("id"));
     let one = one.ok_or_else(|| AdminError::not_found("this containment"))?;
-    let act = releasing(&one, call.operator.name(), reason.trim());
+    let act = releasing(&one, call.operator.name(), reason);
     if !store.release(&tenant, &one.id, act).await? {
         return Err(AdminError::not_found("this containment"));
     }

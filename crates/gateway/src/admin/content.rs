@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AdminError, Answer, Call, Need, Operation, TENANT};
+use super::{AdminError, Answer, Call, Need, Operation, TENANT, reason};
 
 /// Why something recorded is opened.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -90,13 +90,6 @@ pub(super) fn operations() -> Vec<Operation> {
 fn vault(call: &Call) -> Result<&Vault, AdminError> {
     let vault = call.shared.recorder.vault();
     vault.ok_or_else(|| AdminError::bad("there is no `record.master_key`, so nothing is sealed here".to_owned()))
-}
-
-fn reason(text: &str) -> Result<&str, AdminError> {
-    match text.trim() {
-        "" => Err(AdminError::bad("a reason is needed: it goes on record".to_owned())),
-        reason => Ok(reason),
-    }
 }
 
 async fn open(call: Call) -> Answer {

@@ -1,14 +1,12 @@
 //! Client keys.
 
-use std::sync::Arc;
-
 use bartizan_access::{AccessError, KeyHasher, NewKey};
 use bartizan_core::{AccessStore, Grant, KeyRecord, TenantId};
 use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AdminError, Answer, Call, Need, Operation, TENANT};
+use super::{AdminError, Answer, Call, Need, Operation, TENANT, reason};
 use crate::keys::{KeyChange, KeyView, create_key, find_key, is_key_name, revoke_key, rotate_key};
 
 /// A key that is to be made.
@@ -99,11 +97,6 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-fn store(call: &Call) -> Result<Arc<dyn AccessStore>, AdminError> {
-    let store = call.shared.access.store();
-    store.cloned().ok_or_else(|| AdminError::bad("this gateway keeps no keys".to_owned()))
-}
-
 async fn hasher(store: &dyn AccessStore) -> Result<KeyHasher, AdminError> {
     Ok(KeyHasher::new(&store.hash_key().await?))
 }
@@ -114,7 +107,7 @@ fn random(error: AccessError) -> AdminError {
 
 async fn list(call: Call) -> Answer {
     let (tenant, now) = (call.tenant()?, call.shared.access.now().wall);
-    let keys = store(&call)?.keys(&tenant).await?;
+    let keys = call.access_store()?.keys(&tenant).await?;
     Ok(serde_json::to_value(keys.iter().map(|key| KeyView::of(key, now)).collect::<Vec<_>>())?)
 }
 
@@ -132,7 +125,7 @@ async fn create(call: Call) -> Answer {
     if wanted.grant.profile.as_ref().is_some_and(|name| !live.has_profile(name)) {
         return Err(AdminError::bad("the guard profile of `grant` is not configured".to_owned()));
     }
-    let store = store(&call)?;
+    let store = call.access_store()?;
     let now = call.shared.access.now().wall;
     let expires = wanted.ttl_s.map(|seconds| now.saturating_add(i64::from(seconds) * 1000));
     let hasher = hasher(store.as_ref()).await?;
@@ -158,7 +151,7 @@ async fn named(call: &Call, store: &dyn AccessStore, tenant: &TenantId) -> Resul
 
 async fn rotate(call: Call) -> Answer {
     let (tenant, Rotate { grace_s }) = (call.tenant()?, call.body()?);
-    let store = store(&call)?;
+    let store = call.access_store()?;
     let old = named(&call, store.as_ref(), &tenant).await?;
     let (now, hasher) = (call.shared.access.now().wall, hasher(store.as_ref()).await?);
     let turned = rotate_key(old, i64::from(grace_s) * 1000, now, &hasher, call.operator.name());
@@ -171,14 +164,12 @@ async fn rotate(call: Call) -> Answer {
 }
 
 async fn revoke(call: Call) -> Answer {
-    let (tenant, reason) = (call.tenant()?, call.body::<Revoke>()?.reason);
-    if reason.trim().is_empty() {
-        return Err(AdminError::bad("a reason is needed: it goes on record".to_owned()));
-    }
-    let store = store(&call)?;
+    let (tenant, wanted) = (call.tenant()?, call.body::<Revoke>()?);
+    let reason = reason(&wanted.reason)?;
+    let store = call.access_store()?;
     let old = named(&call, store.as_ref(), &tenant).await?;
     let now = call.shared.access.now().wall;
-    let KeyChange { key, act } = revoke_key(old, now, call.operator.name(), reason.trim());
+    let KeyChange { key, act } = revoke_key(old, now, call.operator.name(), reason);
     let view = KeyView::of(&key, now);
     if !store.change(&tenant, key, act).await? {
         return Err(AdminError::not_found("this key"));

@@ -6,7 +6,7 @@ use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AdminError, Answer, Call, Need, Operation, TENANT};
+use super::{AdminError, Answer, Call, Need, Operation, TENANT, reason};
 
 /// What is said of a finding.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -47,13 +47,11 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 async fn run(call: Call) -> Answer {
-    let (tenant, Said { label, rule, reason }) = (call.tenant()?, call.body()?);
-    if reason.trim().is_empty() {
-        return Err(AdminError::bad("a reason is needed: it goes on record".to_owned()));
-    }
+    let (tenant, Said { label, rule, reason: why }) = (call.tenant()?, call.body()?);
+    let reason = reason(&why)?;
     let rule = rule.as_deref().map(RuleId::parse).transpose().map_err(AdminError::bad)?;
     let (store, who) = (call.shared.recorder.store(), call.operator.name());
-    let done = mark(store.as_ref(), &tenant, call.path("id"), (label, rule.as_ref()), who, reason.trim()).await;
+    let done = mark(store.as_ref(), &tenant, call.path("id"), (label, rule.as_ref()), who, reason).await;
     let (event, rule) = done.map_err(|error| match error {
         MarkError::NoEvent { .. } => AdminError::not_found("this event"),
         MarkError::NotFired { .. } => AdminError::bad(error.to_string()),

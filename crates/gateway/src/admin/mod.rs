@@ -23,6 +23,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, RawPathParams, Request};
 use axum::routing::{MethodFilter, on};
+use bartizan_core::AccessStore;
 use http::Response;
 use serde::de::DeserializeOwned;
 use tower::util::MapResponseLayer;
@@ -77,9 +78,23 @@ impl Call {
         self.operator.tenant(self.query("tenant"))
     }
 
+    /// Where keys and containments are kept.
+    pub(crate) fn access_store(&self) -> Result<Arc<dyn AccessStore>, AdminError> {
+        let store = self.shared.access.store();
+        store.cloned().ok_or_else(|| AdminError::bad("this gateway keeps no keys and containments".to_owned()))
+    }
+
     /// The body as what the operation takes.
     pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, AdminError> {
         serde_json::from_slice(&self.body).map_err(|e| AdminError::bad(format!("the body does not fit: {e}")))
+    }
+}
+
+/// Why something is done, without blanks around it.
+pub(crate) fn reason(text: &str) -> Result<&str, AdminError> {
+    match text.trim() {
+        "" => Err(AdminError::bad("a reason is needed: it goes on record".to_owned())),
+        reason => Ok(reason),
     }
 }
 
