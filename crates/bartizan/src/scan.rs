@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use bartizan_artifact::rules::RULES;
-use bartizan_core::{Coverage, CoverageStatus, Location, Rule, Severity};
+use bartizan_core::{Coverage, CoverageStatus, Location, RuleId, Severity};
 use bartizan_scan::{Budget, File, Found};
 use serde_json::{Value, json};
 
-use crate::check::sarif::{descriptor, level};
+use crate::FOUND;
+use crate::check::coverage_code;
+use crate::check::sarif::{level, log_of, run};
 use crate::cli::{Gate, ScanFormat, ScanModelArgs};
 use crate::problem::Problem;
 use crate::terminal::{self, Style};
-use crate::{DONE, FOUND, UNREAD};
 
 /// Most findings that are drawn of one file.
 const MOST: usize = 20;
@@ -73,12 +74,7 @@ impl Summary {
     }
 
     fn exit_code(&self, strict: bool) -> u8 {
-        match self.coverage.status {
-            _ if self.stopped > 0 => FOUND,
-            CoverageStatus::Complete => DONE,
-            CoverageStatus::Structural if !strict => DONE,
-            CoverageStatus::Structural | CoverageStatus::Partial => UNREAD,
-        }
+        if self.stopped > 0 { FOUND } else { coverage_code(self.coverage.status, strict) }
     }
 
     fn record(&self) -> Value {
@@ -105,9 +101,8 @@ fn verdict(file: &File, gate: Gate) -> &'static str {
     if stops(file, gate) { "deny" } else { "allow" }
 }
 
-fn summary_of(rule: &str) -> &'static Rule {
-    const NONE: &Rule = &bartizan_artifact::rules::PICKLE_CALL;
-    RULES.iter().find(|r| r.id.as_str() == rule).unwrap_or(NONE)
+fn summary_of(rule: &RuleId) -> &'static str {
+    RULES.iter().find(|r| r.id == *rule).map_or("", |r| r.summary.as_ref())
 }
 
 /// The member of an archive that a finding is in.
@@ -138,7 +133,7 @@ fn draw(out: &mut impl Write, file: &File, gate: Gate, explain: bool) -> std::io
             for step in &found.chain {
                 writeln!(out, "    {:#010x}  {}", step.offset, terminal::line(&step.text))?;
             }
-            writeln!(out, "    {}; bartizan explain {rule}", summary_of(rule.as_str()).summary)?;
+            writeln!(out, "    {}; bartizan explain {rule}", summary_of(rule))?;
         }
     }
     if let Some(more) = report.found.len().checked_sub(MOST).filter(|more| *more > 0) {
@@ -238,21 +233,7 @@ fn log(files: Vec<Value>, summary: &Summary) -> Value {
             }
         }
     }
-    json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": {
-                "name": "bartizan",
-                "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": RULES.iter().map(descriptor).collect::<Vec<_>>(),
-            }},
-            "invocations": [{
-                "executionSuccessful": summary.coverage.status != CoverageStatus::Partial,
-                "toolExecutionNotifications": unread,
-            }],
-            "results": results,
-            "properties": { "coverage": summary.coverage },
-        }],
-    })
+    let mut run = run(RULES.iter(), results, summary.coverage.status != CoverageStatus::Partial, unread);
+    run["properties"] = json!({ "coverage": summary.coverage });
+    log_of(run)
 }

@@ -72,7 +72,12 @@ fn exit_code(decision: &Decision, gate: Gate, strict: bool) -> u8 {
     if found || contained || (decision.flags.injection && gate.stops(Severity::High)) {
         return FOUND;
     }
-    match decision.coverage.status {
+    coverage_code(decision.coverage.status, strict)
+}
+
+/// What the exit code says of how much was read, where nothing was found.
+pub(crate) const fn coverage_code(status: CoverageStatus, strict: bool) -> u8 {
+    match status {
         CoverageStatus::Complete => DONE,
         CoverageStatus::Structural if !strict => DONE,
         CoverageStatus::Structural | CoverageStatus::Partial => UNREAD,

@@ -25,24 +25,37 @@ pub(super) fn log(name: &str, decision: &Decision, rules: &[&Rule]) -> Value {
             json!({ "level": level, "message": { "text": text } })
         })
         .collect();
+    let mut run = run(rules.iter().copied(), results, true, unread);
+    run["columnKind"] = "unicodeCodePoints".into();
+    run["properties"] =
+        json!({ "verdict": decision.verdict, "coverage": decision.coverage, "scores": decision.scores });
+    log_of(run)
+}
+
+/// A log of one run.
+pub(crate) fn log_of(run: Value) -> Value {
+    json!({ "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run] })
+}
+
+/// One run of this program, with the rules that its results point into.
+pub(crate) fn run<'a>(
+    rules: impl Iterator<Item = &'a Rule>,
+    results: Vec<Value>,
+    successful: bool,
+    unread: Vec<Value>,
+) -> Value {
     json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": {
-                "name": "bartizan",
-                "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": rules.iter().map(|rule| descriptor(rule)).collect::<Vec<_>>(),
-            }},
-            "columnKind": "unicodeCodePoints",
-            "invocations": [{ "executionSuccessful": true, "toolExecutionNotifications": unread }],
-            "results": results,
-            "properties": { "verdict": decision.verdict, "coverage": decision.coverage, "scores": decision.scores },
-        }],
+        "tool": { "driver": {
+            "name": "bartizan",
+            "semanticVersion": env!("CARGO_PKG_VERSION"),
+            "rules": rules.map(descriptor).collect::<Vec<_>>(),
+        }},
+        "invocations": [{ "executionSuccessful": successful, "toolExecutionNotifications": unread }],
+        "results": results,
     })
 }
 
-pub(crate) fn descriptor(rule: &Rule) -> Value {
+fn descriptor(rule: &Rule) -> Value {
     let tags: Vec<String> = std::iter::once(rule.id.family().to_string())
         .chain(rule.references.iter().map(|r| format!("{}:{}", r.catalogue, r.id)))
         .collect();
