@@ -117,11 +117,9 @@ pub(crate) fn expanded(bytes: &[u8], coding: Coding, desk: &mut Desk<'_>) -> Vec
 
 /// Examines what is compressed.
 pub(crate) fn examine(bytes: &[u8], coding: Coding, desk: &mut Desk<'_>) -> &'static str {
-    let before = desk.count();
     desk.within(coding.name(), bytes.len(), |desk| {
         let out = expanded(bytes, coding, desk);
         crate::kind::examine(&out, desk);
     });
-    let _ = desk.worst_since(before);
     coding.name()
 }

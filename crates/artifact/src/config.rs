@@ -89,6 +89,11 @@ pub(crate) fn json(text: &str, desk: &mut Desk<'_>) -> bool {
 
 /// Walks a whole tree, whatever it belongs to.
 pub(crate) fn tree(value: &Value, desk: &mut Desk<'_>) {
+    walk(value, true, desk);
+}
+
+/// `opens`: documents in texts are walked too, and those in their texts are not.
+fn walk(value: &Value, opens: bool, desk: &mut Desk<'_>) {
     // The reader of JSON bounds the depth at 128.
     let mut open = vec![value];
     while let Some(value) = open.pop() {
@@ -99,31 +104,16 @@ pub(crate) fn tree(value: &Value, desk: &mut Desk<'_>) {
             }
             Value::Array(items) => open.extend(items),
             Value::String(text)
-                if text.starts_with('{')
+                if opens
+                    && text.starts_with('{')
                     && text.len() < desk.budget.document
                     && KEYS.iter().any(|k| contains(text.as_bytes(), k)) =>
             {
                 // A document in a text, as metadata of safetensors and Keras have.
                 if let Ok(inner @ Value::Object(_)) = serde_json::from_str::<Value>(text) {
-                    let before = desk.count();
-                    shallow(&inner, desk);
-                    let _ = before;
+                    walk(&inner, false, desk);
                 }
             }
-            _ => {}
-        }
-    }
-}
-
-fn shallow(value: &Value, desk: &mut Desk<'_>) {
-    let mut open = vec![value];
-    while let Some(value) = open.pop() {
-        match value {
-            Value::Object(map) => {
-                object(map, desk);
-                open.extend(map.values());
-            }
-            Value::Array(items) => open.extend(items),
             _ => {}
         }
     }

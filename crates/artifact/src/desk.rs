@@ -195,11 +195,6 @@ impl<'b> Desk<'b> {
         }
     }
 
-    /// True where something at the default gate was found since there were `before` findings.
-    pub(crate) fn worst_since(&self, before: usize) -> Option<&Found> {
-        self.found.iter().skip(before).max_by_key(|f| f.finding.severity)
-    }
-
     /// How many findings there are.
     pub(crate) fn count(&self) -> usize {
         self.found.len()

@@ -2,7 +2,7 @@
 
 use bartizan_core::Reason;
 
-use crate::bytes::{contains, from, piece, u32le};
+use crate::bytes::{contains, piece, u32le};
 use crate::desk::Desk;
 use crate::{codec, config, gguf, hdf5, npy, onnx, pickle, rules, safetensors, tar, template, zip};
 
@@ -121,6 +121,5 @@ fn text(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
         template::examine(text, 0, desk);
     }
     config::yaml(text, desk);
-    let _ = from(bytes, 0);
     "text"
 }

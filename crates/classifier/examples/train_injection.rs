@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use bartizan_classifier::fit::{Example, Fitter, Options, platt};
-use bartizan_classifier::{Calibration, Channel, Family, Weights};
+use bartizan_classifier::{Calibration, Channel, Classifier, Family, Weights};
 use bartizan_core::{
     Confidence, Context, Cost, Detector, Hold, Kind, Limits, Origin, Persona, Rule, RuleId, Severity, Sink, Source,
     Subject, Views,
@@ -44,7 +44,7 @@ impl Detector for Collector {
         &self.rules
     }
     fn views(&self) -> Views {
-        Views::FOLDED | Views::SKELETON | Views::DECODED
+        Classifier::reads()
     }
     fn hold(&self) -> Hold {
         Hold::Whole

@@ -73,6 +73,12 @@ impl Classifier {
     pub const fn new(rule: Rule, scorer: Arc<Scorer>) -> Self {
         Self { rules: [rule], scorer }
     }
+
+    /// The views that it reads, in training as in use.
+    #[must_use]
+    pub fn reads() -> Views {
+        Views::FOLDED | Views::SKELETON | Views::DECODED
+    }
 }
 
 impl Detector for Classifier {
@@ -81,7 +87,7 @@ impl Detector for Classifier {
     }
 
     fn views(&self) -> Views {
-        Views::FOLDED | Views::SKELETON | Views::DECODED
+        Self::reads()
     }
 
     fn hold(&self) -> Hold {
