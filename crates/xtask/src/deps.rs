@@ -15,6 +15,9 @@ const LAYERS: &[(u8, &[&str])] = &[
             "wire",
             "artifact",
             "document",
+            "mcp",
+            "posture",
+            "protected",
             "store",
             "sign",
             "access",
@@ -22,12 +25,12 @@ const LAYERS: &[(u8, &[&str])] = &[
         ],
     ),
     (3, &["guard", "client", "sinks"]),
-    (4, &["gateway", "scan", "data", "redteam"]),
+    (4, &["gateway", "scan", "data", "redteam", "privacy"]),
     (5, &["bartizan", "xtask"]),
 ];
 
 /// Crates that read hostile input: no I/O, no panics, no unsafe code.
-const PURE: &[&str] = &["core", "engine", "rules", "classifier", "policy", "wire", "artifact", "document"];
+const PURE: &[&str] = &["core", "engine", "rules", "classifier", "policy", "wire", "artifact", "document", "mcp", "posture", "protected"];
 
 /// What a pure crate must not be able to reach.
 const IO: &[&str] = &["tokio", "mio", "async-std", "hyper", "axum", "sqlx", "reqwest", "rusqlite", "socket2"];

@@ -1,0 +1,1 @@
+//! Corpora of text, row by row and as a whole.
