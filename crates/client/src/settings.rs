@@ -1,0 +1,215 @@
+//! How an endpoint is reached, as it stands in a plan.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use bartizan_sign::SecretRef;
+use serde::{Deserialize, Serialize};
+
+/// Why an endpoint cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The address is wrong.
+    #[error("`{url}` cannot be used as an address: {reason}")]
+    Url {
+        /// The address as given.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A setting is missing or does not fit the others.
+    #[error("target: {0}")]
+    Setting(String),
+    /// A secret cannot be read.
+    #[error("target: {0}")]
+    Secret(String),
+    /// The encrypted transport cannot be set up.
+    #[error("cannot prepare TLS: {0}")]
+    Tls(String),
+}
+
+/// What the endpoint speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// OpenAI chat completions, as nearly every server speaks it; Ollama and llama.cpp too.
+    #[default]
+    Openai,
+    /// Anthropic messages.
+    Anthropic,
+    /// Any endpoint that takes and gives JSON; see [`Template`].
+    Http,
+    /// A program: the question as one JSON object on standard input, the reply on standard output.
+    Command,
+}
+
+/// The value of a header: a secret by reference, or a plain text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum HeaderText {
+    /// `env:NAME` or `file:PATH`.
+    Secret(SecretRef),
+    /// The text itself.
+    Plain(String),
+}
+
+/// Prices in a currency of the user's, per million tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Of the question.
+    pub input: f64,
+    /// Of the reply.
+    pub output: f64,
+}
+
+impl Price {
+    /// The price of so many tokens.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "tokens of one run are far below 2^53")]
+    pub fn of(&self, input: u64, output: u64) -> f64 {
+        (input as f64).mul_add(self.input, output as f64 * self.output) / 1e6
+    }
+}
+
+/// How an endpoint that is no model API is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// `POST` (the default) or `PUT`.
+    #[serde(default = "post")]
+    pub method: String,
+    /// The body. In strings `{{prompt}}` is the last turn of the user, `{{system}}` the operator's text, `{{model}}`
+    /// the model; a string that is only `{{messages}}` becomes the list of turns.
+    pub body: toml::Value,
+    /// JSON Pointer of the reply's text, or, of a stream, of the piece in each event.
+    pub reply: String,
+    /// JSON Pointer of the tool calls: a list of objects with `name` and `arguments`.
+    #[serde(default)]
+    pub calls: Option<String>,
+    /// The reply is a stream of server-sent events.
+    #[serde(default)]
+    pub stream: bool,
+}
+
+fn post() -> String {
+    "POST".to_owned()
+}
+
+/// An endpoint of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Endpoint {
+    /// What it speaks.
+    pub kind: Dialect,
+    /// Its address, as an SDK takes it as base URL.
+    pub url: String,
+    /// The model to ask.
+    pub model: String,
+    /// Its key, `env:NAME` or `file:PATH`; sent as the dialect wants it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<SecretRef>,
+    /// More headers. Values of those that hold secrets are `env:NAME` or `file:PATH`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, HeaderText>,
+    /// A file of certificate authorities to trust instead of the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// Longest wait for one whole answer, milliseconds.
+    pub timeout_ms: u64,
+    /// Longest reply, tokens.
+    pub max_tokens: u32,
+    /// Temperature; without one the endpoint's own default holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Most questions under way at once.
+    pub concurrency: usize,
+    /// Most questions a second; none is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_per_second: Option<f64>,
+    /// How often a question that was turned away is asked again.
+    pub retries: u32,
+    /// Largest answer, bytes.
+    pub max_reply_bytes: usize,
+    /// What tokens cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// How it is asked, for `kind = "http"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<Template>,
+    /// Program and arguments, for `kind = "command"`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+}
+
+impl Default for Endpoint {
+    fn default() -> Self {
+        Self {
+            kind: Dialect::Openai,
+            url: String::new(),
+            model: String::new(),
+            key: None,
+            headers: BTreeMap::new(),
+            ca: None,
+            timeout_ms: 60_000,
+            max_tokens: 512,
+            temperature: None,
+            concurrency: 8,
+            requests_per_second: None,
+            retries: 2,
+            max_reply_bytes: 8 << 20,
+            price: None,
+            http: None,
+            command: Vec::new(),
+        }
+    }
+}
+
+/// Header names whose values are secrets.
+pub(crate) fn holds_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["authorization", "cookie", "key", "token", "secret", "password"].iter().any(|word| name.contains(word))
+}
+
+impl Endpoint {
+    /// Whether its parts fit together.
+    ///
+    /// # Errors
+    /// A setting is missing, is not in its range, or holds a secret.
+    pub fn validate(&self) -> Result<(), SettingsError> {
+        let wrong = |what: &str| Err(SettingsError::Setting(what.to_owned()));
+        match self.kind {
+            Dialect::Command if self.command.is_empty() => return wrong("`command` is missing"),
+            Dialect::Http if self.http.is_none() => return wrong("the table `http` is missing"),
+            Dialect::Command => {}
+            _ if self.url.is_empty() => return wrong("`url` is missing"),
+            _ => {}
+        }
+        if self.concurrency == 0 || self.concurrency > 4096 {
+            return wrong("`concurrency` is from 1 to 4096");
+        }
+        if self.timeout_ms == 0 {
+            return wrong("`timeout_ms` is at least 1");
+        }
+        if self.retries > 10 {
+            return wrong("`retries` is at most 10");
+        }
+        if self.requests_per_second.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
+            return wrong("`requests_per_second` is above 0");
+        }
+        if self.temperature.is_some_and(|t| !(0.0..=5.0).contains(&t)) {
+            return wrong("`temperature` is from 0 to 5");
+        }
+        if self.price.is_some_and(|p| !(p.input >= 0.0 && p.output >= 0.0 && (p.input + p.output).is_finite())) {
+            return wrong("prices are not below 0");
+        }
+        for (name, value) in &self.headers {
+            if matches!(value, HeaderText::Plain(_)) && holds_secret(name) {
+                return Err(SettingsError::Setting(format!(
+                    "the value of header `{name}` is a secret; give it as `env:NAME` or `file:PATH`"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
