@@ -66,6 +66,8 @@ pub(crate) enum Command {
     /// Try and test agent policies; look at the candidate policy, or put it in force.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Print an address that signs a browser in to the console of the running gateway.
+    Console(ConfigArgs),
     /// Say what is set up, what can be reached, and what is missing.
     Doctor(ConfigArgs),
     /// Work with the evidence.

@@ -169,7 +169,7 @@ fn show(args: &HuntArgs, guard: &Guard, exchange: &str, body: &Opened, decision:
             let matched: Vec<&str> =
                 decision.findings.iter().zip(&decision.texts).map(|(f, text)| f.span().of(text)).collect();
             let matched = args.show.then(|| json!(matched));
-            let mut line: Value = serde_json::to_value(check::record(&body.event, decision))?;
+            let mut line: Value = serde_json::to_value(decision.output(&body.event))?;
             line["exchange"] = json!(exchange);
             line["direction"] = json!(body.direction);
             line["time"] = json!(body.time);

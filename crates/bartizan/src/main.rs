@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod cli;
 mod config;
+mod console;
 mod contain;
 mod control;
 mod demo;
@@ -77,6 +78,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Policy(PolicyCommand::Eval(args)) => policy::agents::eval(&args),
         Command::Policy(PolicyCommand::Test(args)) => policy::agents::test(&args),
         Command::Policy(PolicyCommand::Check(args)) => policy::agents::check(&args),
+        Command::Console(at) => console::run(&at),
         Command::Doctor(at) => doctor::run(&at),
         Command::Keys(command) => keys::run(&command),
         Command::Report(command) => report::run(&command),

@@ -1,6 +1,6 @@
 //! What the engine's surfaces need of a database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -145,6 +145,33 @@ impl EventQuery {
     pub const LIMIT: u32 = 1000;
 }
 
+/// How many decisions of one verdict there were in an hour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HourTally {
+    /// The hour, as the beginning of an RFC 3339 time in UTC: `2026-11-23T05`.
+    pub hour: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// How many.
+    pub decisions: u64,
+}
+
+/// Decisions of a time, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tally {
+    /// By hour and verdict, oldest first.
+    pub hours: Vec<HourTally>,
+    /// Decisions in which a rule fired, by the rule.
+    pub rules: BTreeMap<String, u64>,
+    /// True where only the newest [`Tally::MOST`] records of the chain were counted, and the time begins before them.
+    pub cut: bool,
+}
+
+impl Tally {
+    /// Most records that are counted.
+    pub const MOST: u64 = 200_000;
+}
+
 /// Where decisions are recorded. What is asked for is asked for one tenant; only the chain as a whole belongs to the
 /// operator of the installation.
 pub trait EventStore: Send + Sync {
@@ -163,6 +190,9 @@ pub trait EventStore: Send + Sync {
 
     /// The decisions of a tenant that fit.
     fn query<'a>(&'a self, tenant: &'a TenantId, query: &'a EventQuery) -> StoreFuture<'a, Vec<Event>>;
+
+    /// The decisions of a tenant since a time (RFC 3339 in UTC), counted.
+    fn tally<'a>(&'a self, tenant: &'a TenantId, since: &'a str) -> StoreFuture<'a, Tally>;
 
     /// The decisions about one exchange of a tenant, oldest first.
     fn exchange<'a>(&'a self, tenant: &'a TenantId, id: &'a str) -> StoreFuture<'a, Vec<Event>>;

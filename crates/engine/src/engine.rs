@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bartizan_core::{
     Anchors, Context, Coverage, Detector, Family, Finding, Hold, Kind, Limits, Location, Origin, Part, Reason, Rule,
-    RuleId, Scores, Sink, Source, Span, Subject, ViewText, Views,
+    RuleId, Scores, Sink, Source, Span, Subject, View, ViewText, Views,
 };
 use unicode_normalization::char::is_combining_mark;
 
@@ -149,6 +149,14 @@ impl Engine {
         }
         hash.text(&format!("{:?} {:?}", self.suppressions, self.limits));
         hash.finish()
+    }
+
+    /// The forms of a text that detectors read besides the text itself: name, encodings peeled off, text.
+    #[must_use]
+    pub fn views(&self, text: &str) -> Vec<(View, u8, String)> {
+        let views = views::build(text, &self.limits, &mut Coverage::default());
+        let others = views.into_iter().filter(|one| one.view != View::Raw);
+        others.map(|one| (one.view, one.depth, one.text.into_owned())).collect()
     }
 
     /// Looks at a whole text. Of a text longer than [`Limits::max_text`] the first so many bytes are looked at, and

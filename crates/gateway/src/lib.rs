@@ -12,6 +12,7 @@ mod body;
 mod check_api;
 mod coding;
 mod connection;
+mod console;
 mod contain;
 mod failure;
 mod head;
@@ -43,7 +44,7 @@ pub use pressure::Shed;
 pub use reload::{Next, Rejected, Reloader, Watched};
 pub use server::{Gateway, GatewayError, Stop};
 pub use settings::{
-    Accounting, Admin, AdminKey, CheckApi, Client, Dialect, OnBlock, Passthrough, Role, Settings, Store, Tenant,
+    Accounting, Admin, AdminKey, CheckApi, Client, ConsoleSettings, Dialect, OnBlock, Passthrough, Role, Settings, Store, Tenant,
     Timeouts, Upstream,
 };
 pub use shared::Profiles;

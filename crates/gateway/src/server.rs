@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
 use crate::admin::{self, AdminAccess};
+use crate::console::{Console, Sessions};
 use crate::admission::Peer;
 use crate::connection::{Acceptor, Service};
 use crate::lapse;
@@ -129,12 +130,25 @@ impl Gateway {
         let live = Live::build(guard, profiles, settings.clone(), upstreams, address, &access)
             .map_err(GatewayError::Settings)?;
         tokio::spawn(Access::keep(Arc::downgrade(&access), Arc::clone(recorder.store())));
-        let shared = Arc::new(Shared::new(live, recorder, Arc::clone(&metrics), Arc::clone(&access)));
+        let reachable = !address.ip().is_loopback();
+        let console = settings.console.enabled.unwrap_or(!reachable);
+        if console && reachable && settings.tls.is_none() {
+            return Err(GatewayError::Settings(format!(
+                "`{}` can be reached from other machines, so the console needs `[tls]`",
+                settings.listen
+            )));
+        }
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let sessions = console.then(|| Arc::new(Sessions::new(format!("{scheme}://{address}/console/"))));
+        let shared = Shared::new(live, recorder, Arc::clone(&metrics), Arc::clone(&access), sessions.clone());
+        let shared = Arc::new(shared);
         tokio::spawn(lapse::watch(Arc::downgrade(&shared)));
         let reloader = Reloader::new(Arc::clone(&shared), address);
 
         let tls = if settings.tls.is_some() { Acceptor::Live(Arc::clone(&shared)) } else { Acceptor::Plain };
-        let service = Service { router: router(Arc::clone(&shared), settings.tls.is_some()), tls, header };
+        let console = sessions.map(|sessions| Console::new(&settings.admin, sessions, settings.tls.is_some()));
+        let console = console.transpose().map_err(GatewayError::Settings)?;
+        let service = Service { router: router(Arc::clone(&shared), console, settings.tls.is_some()), tls, header };
         let admin = match &settings.admin.listen {
             None => None,
             Some(listen_on) => {

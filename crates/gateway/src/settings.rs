@@ -375,6 +375,14 @@ impl Admin {
     }
 }
 
+/// The console: pages on `/console` of the address that callers use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConsoleSettings {
+    /// Whether there is one. Left out: where only this machine can reach the address. Elsewhere it needs `[tls]`.
+    pub enabled: Option<bool>,
+}
+
 /// Bounds in time, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -447,6 +455,8 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// The admin API.
     pub admin: Admin,
+    /// The console.
+    pub console: ConsoleSettings,
     /// How a blocked caller is answered.
     pub on_block: OnBlock,
     /// Model servers; the first that fits a request gets it.
@@ -489,6 +499,7 @@ impl Default for Settings {
             listen: "127.0.0.1:8700".to_owned(),
             tls: None,
             admin: Admin::default(),
+            console: ConsoleSettings::default(),
             on_block: OnBlock::default(),
             upstream: Vec::new(),
             client: Vec::new(),

@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::access::{Access, Charge, Entry};
 use crate::admission::{Admission, Admitted};
+use crate::console::Sessions;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::second::Seconds;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     /// Bodies that a candidate looks at.
     pub(crate) second: Seconds,
     pub(crate) tracing: Tracing,
+    /// Who has signed in to the console, where there is one.
+    pub(crate) sessions: Option<Arc<Sessions>>,
 }
 
 /// Guards of callers that have others than the rest, by the name of their profile.
@@ -109,7 +112,7 @@ impl Live {
 }
 
 impl Shared {
-    pub(crate) fn new(live: Live, recorder: Recorder, metrics: Arc<Metrics>, access: Arc<Access>) -> Self {
+    pub(crate) fn new(live: Live, recorder: Recorder, metrics: Arc<Metrics>, access: Arc<Access>, sessions: Option<Arc<Sessions>>) -> Self {
         let places = live.settings.max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
         let tracing = Tracing::new(&live.settings.telemetry);
         Self {
@@ -121,6 +124,7 @@ impl Shared {
             recording: AtomicBool::new(true),
             second: Seconds::default(),
             tracing,
+            sessions,
         }
     }
 

@@ -18,6 +18,7 @@ use tower::util::MapResponseLayer;
 
 use crate::admission::Peer;
 use crate::check_api;
+use crate::console::{self, Console};
 use crate::failure::Failure;
 use crate::pass;
 use crate::proxy;
@@ -26,7 +27,8 @@ use crate::surface::Surface;
 
 /// The routes. A request to a model goes: host and key → in-flight permit → bounded body → guard → record →
 /// upstream → guard → record → caller.
-pub(crate) fn router(shared: Arc<Shared>, tls: bool) -> Router {
+pub(crate) fn router(shared: Arc<Shared>, console: Option<Console>, tls: bool) -> Router {
+    let console = console.map(|console| console::routes(&shared, console)).unwrap_or_default();
     Router::new()
         .route("/v1/chat/completions", post(|s, r| proxy::exchange(s, Protocol::OpenaiChat, r)))
         .route("/v1/completions", post(|s, r| proxy::exchange(s, Protocol::OpenaiCompletions, r)))
@@ -73,8 +75,9 @@ pub(crate) fn router(shared: Arc<Shared>, tls: bool) -> Router {
         .fallback(pass::unread)
         .method_not_allowed_fallback(proxy::wrong_method)
         .layer(from_fn_with_state(Arc::clone(&shared), one_reading))
-        .layer(MapResponseLayer::new(move |response| with_security_headers(response, tls)))
         .with_state(shared)
+        .merge(console)
+        .layer(MapResponseLayer::new(move |response| with_security_headers(response, tls)))
 }
 
 /// Turns requests away whose body another server could read as another (RFC 9112, sections 6.1 and 11.2). Lengths have

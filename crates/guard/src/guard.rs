@@ -8,10 +8,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bartizan_classifier::{Classifier, ClassifierError};
+use bartizan_core::finding::FindingRecord;
 use bartizan_core::report::Flags;
 use bartizan_core::{
-    Context, Coverage, Detector, Direction, Edit, EngineId, Exchange, Family, Finding, Kind, Limits, Location, Mode,
-    Profile, Protocol, Rule, Scores, Source, TenantId, Verdict,
+    CheckOutput, Context, Coverage, Detector, Direction, Edit, EngineId, Exchange, Family, Finding, Kind, Limits, Location, Mode,
+    Profile, Protocol, Rule, Scores, Source, TenantId, Verdict, View,
 };
 use bartizan_engine::{Clock, Engine, EngineError, Meter, Spent, Surroundings};
 use bartizan_policy::{
@@ -205,6 +206,23 @@ pub struct Decision {
     pub contained: Vec<String>,
     /// The text or body with the redactions, where the verdict is redact.
     pub redacted: Option<String>,
+}
+
+impl Decision {
+    /// The same as the JSON contracts show it.
+    #[must_use]
+    pub fn output<Id>(self, id: Id) -> CheckOutput<Id> {
+        let findings = self.findings.iter().zip(&self.texts).map(|(f, text)| FindingRecord::new(f, text)).collect();
+        CheckOutput {
+            id,
+            verdict: self.verdict,
+            scores: self.scores,
+            flags: self.flags,
+            findings,
+            coverage: self.coverage,
+            contained: self.contained,
+        }
+    }
 }
 
 /// Engine, policy and dialects behind one door. Immutable; share it in an [`Arc`].
@@ -543,6 +561,12 @@ impl Guard {
         };
         let around = Surroundings { direction: Direction::Reply, ..Surroundings::default() };
         self.engine.stream(Source::Model.into(), Kind::Text, masks, around).push(text).text.len()
+    }
+
+    /// What is read of a text besides itself: each form with its name and the encodings peeled off before it.
+    #[must_use]
+    pub fn views(&self, text: &str) -> Vec<(View, u8, String)> {
+        self.engine.views(text)
     }
 
     /// Checks a bare text.

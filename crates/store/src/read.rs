@@ -1,7 +1,9 @@
 //! Recording, and everything that only reads records.
 
 use bartizan_core::store::StoreFuture;
-use bartizan_core::{Act, ChainStore, Deed, Event, EventQuery, EventStore, Head, Record, StoreError, TenantId};
+use bartizan_core::{
+    Act, ChainStore, Deed, Event, EventQuery, EventStore, Head, HourTally, Record, StoreError, Tally, TenantId, Verdict,
+};
 use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{QueryBuilder, Row as _};
 
@@ -102,6 +104,42 @@ impl EventStore for SqliteStore {
         Box::pin(async move {
             let rows = statement(tenant, query).build().fetch_all(self.readers()).await.map_err(store_error)?;
             rows.iter().map(event).collect()
+        })
+    }
+
+    fn tally<'a>(&'a self, tenant: &'a TenantId, since: &'a str) -> StoreFuture<'a, Tally> {
+        Box::pin(async move {
+            let floor = self.head().await?.next().saturating_sub(Tally::MOST);
+            let of_time = |columns: &str, group: &str| {
+                let mut sql = QueryBuilder::<Sqlite>::new(format!("SELECT {columns}, COUNT(*) FROM events WHERE tenant = "));
+                sql.push_bind(tenant.as_str().to_owned());
+                sql.push(" AND kind = 'decision' AND seq >= ").push_bind(position(floor));
+                sql.push(" AND time >= ").push_bind(since.to_owned());
+                sql.push(format!(" GROUP BY {group} ORDER BY 1"));
+                sql
+            };
+            let mut tally = Tally::default();
+            let rows = of_time("substr(time, 1, 13), verdict", "1, 2").build().fetch_all(self.readers()).await;
+            for row in rows.map_err(store_error)? {
+                let word: String = row.try_get(1).map_err(store_error)?;
+                let verdict = serde_json::from_value::<Verdict>(word.as_str().into())
+                    .map_err(|_| StoreError::Failed(format!("`{word}` is no verdict")))?;
+                let hour = row.try_get(0).map_err(store_error)?;
+                tally.hours.push(HourTally { hour, verdict, decisions: number(&row, 2)? });
+            }
+            // One row for each set of rules that fired together: far fewer than decisions.
+            for row in of_time("rules", "1").build().fetch_all(self.readers()).await.map_err(store_error)? {
+                let (rules, decisions): (String, u64) = (row.try_get(0).map_err(store_error)?, number(&row, 1)?);
+                for rule in rules.split_whitespace() {
+                    *tally.rules.entry(rule.to_owned()).or_default() += decisions;
+                }
+            }
+            let before = sqlx::query("SELECT time FROM events WHERE seq < ? ORDER BY seq DESC LIMIT 1");
+            let before = before.bind(position(floor)).fetch_optional(self.readers()).await.map_err(store_error)?;
+            if let Some(row) = before {
+                tally.cut = row.try_get::<String, _>(0).map_err(store_error)?.as_str() >= since;
+            }
+            Ok(tally)
         })
     }
 

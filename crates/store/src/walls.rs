@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use bartizan_core::store::StoreFuture;
 use bartizan_core::{
     Act, ChainStore, Deed, Destroyed, Direction, Event, EventQuery, EventStore, Head, KeyPurpose, Protocol, Record,
-    RuleId, Sealed, SealedContent, SealedStore, StoreError, TenantId, Verdict, WrappedKey,
+    RuleId, Sealed, SealedContent, SealedStore, StoreError, Tally, TenantId, Verdict, WrappedKey,
 };
 use proptest::prelude::*;
 
@@ -40,6 +40,9 @@ impl EventStore for Walled {
     }
     fn query<'a>(&'a self, tenant: &'a TenantId, query: &'a EventQuery) -> StoreFuture<'a, Vec<Event>> {
         Box::pin(async move { look(tenant, self.0.query(tenant, query).await) })
+    }
+    fn tally<'a>(&'a self, tenant: &'a TenantId, since: &'a str) -> StoreFuture<'a, Tally> {
+        Box::pin(async move { look(tenant, self.0.tally(tenant, since).await) })
     }
     fn exchange<'a>(&'a self, tenant: &'a TenantId, id: &'a str) -> StoreFuture<'a, Vec<Event>> {
         Box::pin(async move { look(tenant, self.0.exchange(tenant, id).await) })

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::components::{self, Group};
 use crate::runner::{self, Count, Selection};
-use crate::{Result, bench, deps, generated, repo};
+use crate::{Result, bench, console, deps, generated, repo};
 
 struct Gate<'a> {
     only: &'a [&'a str],
@@ -70,7 +70,7 @@ pub(crate) fn run(only: &[&str]) -> Result {
     if built.is_none() {
         return gate.summary(None);
     }
-    gate.phase("generated", generated::check);
+    gate.phase("generated", || generated::check().and_then(|()| console::check()));
     gate.phase("docs", || {
         // nextest runs no doc tests.
         if runner::has_nextest() {

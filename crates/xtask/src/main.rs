@@ -6,6 +6,7 @@
 
 mod bench;
 mod components;
+mod console;
 mod deps;
 mod e2e;
 mod faults;
@@ -27,6 +28,8 @@ usage: cargo xtask COMMAND
   components                  fetch what the end-to-end tests need; prints how to export it
   deps                        check the layers, the lint walls and banned crates
   gen [--check]               write the generated files, or check that they are current
+  console                     build the console's pages anew (needs npm)
+  console --walk              the main ways through the console in a real browser (needs npm and Chromium)
   train pii                   make the gazetteer and the model of names anew (needs python3, npm and rustc)
   train injection FOLDER      fit the injection model anew on labelled texts (training/injection/DATA.md; needs python3)
   fuzz TARGET [--seconds N]   fuzz one target for so much processor time; goes on where the last run ended
@@ -45,7 +48,9 @@ fn main() -> ExitCode {
         ["components"] => components::print_export(),
         ["deps"] => deps::check(),
         ["gen"] => generated::write(),
-        ["gen", "--check"] => generated::check(),
+        ["gen", "--check"] => generated::check().and_then(|()| console::check()),
+        ["console"] => console::build(),
+        ["console", "--walk"] => console::walk(),
         ["train", "pii"] => {
             repo::run(std::process::Command::new("bash").arg("training/pii/train.sh").current_dir(repo::root()))
         }

@@ -8,7 +8,7 @@ use bartizan_guard::{Decision, Guard};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{exit_code, name, not_utf8, record};
+use super::{exit_code, name, not_utf8};
 use crate::cli::{CheckArgs, Gate};
 use crate::problem::Problem;
 use crate::{DONE, FOUND, UNREAD};
@@ -56,7 +56,7 @@ pub(super) fn run(guard: &Guard, input: Box<dyn Read>, args: &CheckArgs) -> anyh
         let decision = decide(guard, &parsed).map_err(|why| bad(why).help(FORM))?;
         code = worst(code, exit_code(&decision, gate, args.strict));
         answer.clear();
-        serde_json::to_writer(&mut answer, &record(parsed.id.unwrap_or(RawValue::NULL), decision))?;
+        serde_json::to_writer(&mut answer, &decision.output(parsed.id.unwrap_or(RawValue::NULL)))?;
         answer.push(b'\n');
         out.write_all(&answer)?;
         out.flush()?;

@@ -12,8 +12,7 @@ use std::fs::File;
 use std::io::{BufReader, IsTerminal, Read, Write as _};
 use std::path::Path;
 
-use bartizan_core::finding::FindingRecord;
-use bartizan_core::{CheckOutput, CoverageStatus, Rule, RuleId, Severity, Source, TenantId};
+use bartizan_core::{CoverageStatus, Rule, RuleId, Severity, Source, TenantId};
 use bartizan_guard::{Caller, Decision, Guard};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -42,7 +41,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<u8> {
     let decision = decide(&guard, &name, subject, args.origin)?;
     let said = if args.verify_secrets { in_use::ask(&decision)? } else { Vec::new() };
     let record = |name| {
-        let mut record = record(name, decision.clone());
+        let mut record = decision.clone().output(name);
         for (finding, said) in record.findings.iter_mut().zip(&said) {
             finding.in_use = said.as_ref().map(|said| said.in_use);
         }
@@ -93,20 +92,6 @@ pub(crate) fn draw(
     guard: &Guard,
 ) -> std::io::Result<()> {
     human::draw(out, name, bytes, (decision, &[]), &catalogue(guard))
-}
-
-/// An answer as the JSON contracts show it.
-pub(crate) fn record<Id>(id: Id, decision: Decision) -> CheckOutput<Id> {
-    let findings = decision.findings.iter().zip(&decision.texts).map(|(f, text)| FindingRecord::new(f, text)).collect();
-    CheckOutput {
-        id,
-        verdict: decision.verdict,
-        scores: decision.scores,
-        flags: decision.flags,
-        findings,
-        coverage: decision.coverage,
-        contained: decision.contained,
-    }
 }
 
 fn catalogue(guard: &Guard) -> BTreeMap<&RuleId, &Rule> {

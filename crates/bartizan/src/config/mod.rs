@@ -12,7 +12,7 @@ use bartizan_access::JwtSettings;
 use bartizan_core::{Limits, Mode};
 use bartizan_engine::Suppression;
 use bartizan_gateway::{
-    Accounting, Admin, CheckApi, Client, OnBlock, Passthrough, Shed, Store, Telemetry, Tenant, Timeouts, Tls, Upstream,
+    Accounting, Admin, CheckApi, Client, ConsoleSettings, OnBlock, Passthrough, Shed, Store, Telemetry, Tenant, Timeouts, Tls, Upstream,
 };
 use bartizan_guard::{Exception, RecordSettings};
 use bartizan_policy::Policy;
@@ -65,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) tls: Option<Tls>,
     /// The admin API.
     pub(crate) admin: Admin,
+    /// The console. Read at the start of the gateway.
+    pub(crate) console: ConsoleSettings,
     /// Host names by which callers reach the gateway, besides loopback ones. Guards against DNS rebinding.
     pub(crate) hosts: Vec<String>,
     /// Extra request headers that are passed on, by lower-case name. They are not examined.
@@ -143,6 +145,7 @@ impl Default for Config {
             on_block: gateway.on_block,
             tls: gateway.tls,
             admin: gateway.admin,
+            console: gateway.console,
             hosts: gateway.hosts,
             pass_headers: gateway.pass_headers,
             passthrough: gateway.passthrough,
@@ -236,6 +239,7 @@ impl Config {
             accounting: self.accounting.clone(),
             tls: self.tls.clone(),
             admin: self.admin.clone(),
+            console: self.console,
             hosts: self.hosts.clone(),
             max_in_flight: self.max_in_flight,
             max_connections: self.max_connections,

@@ -1,12 +1,14 @@
 //! Who may administer.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bartizan_core::TenantId;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Method, Uri};
 
 use super::AdminError;
 use crate::admission::{KeyHash, bearer};
+use crate::console::Sessions;
 use crate::settings::{Admin, Role};
 use crate::shared::Shared;
 
@@ -22,7 +24,7 @@ pub(crate) enum Need {
 }
 
 /// Someone who administers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Operator {
     name: String,
     /// `None` is the operator of this machine, who holds the files and may do everything.
@@ -32,6 +34,31 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
+    /// One who is known by a key.
+    pub(crate) fn of_key(name: &str, role: Role, tenants: impl IntoIterator<Item = TenantId>) -> Self {
+        Self { name: name.to_owned(), role: Some(role), tenants: tenants.into_iter().collect() }
+    }
+
+    /// The operator of this machine, by another way in.
+    pub(crate) fn at_console(&self) -> Self {
+        Self { name: "console".to_owned(), ..self.clone() }
+    }
+
+    /// True for the operator of this machine.
+    pub(crate) const fn is_local(&self) -> bool {
+        self.role.is_none()
+    }
+
+    /// True as long as the configuration has the same of it.
+    pub(crate) fn is_still(&self, settings: &Admin) -> bool {
+        self.is_local() || settings.key.iter().any(|key| *self == Self::of_key(&key.name, key.role, key.tenants.clone()))
+    }
+
+    /// Tenants that it may see; empty is all.
+    pub(crate) fn tenants(&self) -> &BTreeSet<TenantId> {
+        &self.tenants
+    }
+
     /// Name in records.
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -82,31 +109,40 @@ pub(crate) enum AdminAccess {
     Keys(Vec<(KeyHash, Operator)>),
     /// By file permission.
     Local,
+    /// By a session of the console.
+    Sessions(Arc<Sessions>),
+}
+
+/// Reads the administration keys.
+///
+/// # Errors
+/// One cannot be read, is too short, or belongs to two names.
+pub(crate) fn operators(settings: &Admin) -> Result<Vec<(KeyHash, Operator)>, String> {
+    let mut keys: Vec<(KeyHash, Operator)> = Vec::with_capacity(settings.key.len());
+    for key in &settings.key {
+        let secret = key.key.resolve().map_err(|e| format!("administration key `{}`: {e}", key.name))?;
+        if secret.len() < 16 {
+            return Err(format!("the administration key `{}` is shorter than 16 characters", key.name));
+        }
+        let hash = KeyHash::of(&secret);
+        if let Some((_, other)) = keys.iter().find(|(h, _)| h.is(&hash)) {
+            return Err(format!("administration keys `{}` and `{}` are the same", other.name, key.name));
+        }
+        keys.push((hash, Operator::of_key(&key.name, key.role, key.tenants.iter().cloned())));
+    }
+    Ok(keys)
 }
 
 impl AdminAccess {
-    /// Reads the administration keys.
+    /// By the keys of the configuration.
     ///
     /// # Errors
-    /// There is none, one cannot be read, is too short, or belongs to two names.
+    /// As [`operators`], or there is no key.
     pub(crate) fn keys(settings: &Admin) -> Result<Self, String> {
         if settings.key.is_empty() {
             return Err("`admin.listen` needs keys: add an `[[admin.key]]` section".to_owned());
         }
-        let mut keys: Vec<(KeyHash, Operator)> = Vec::with_capacity(settings.key.len());
-        for key in &settings.key {
-            let secret = key.key.resolve().map_err(|e| format!("administration key `{}`: {e}", key.name))?;
-            if secret.len() < 16 {
-                return Err(format!("the administration key `{}` is shorter than 16 characters", key.name));
-            }
-            let hash = KeyHash::of(&secret);
-            if let Some((_, other)) = keys.iter().find(|(h, _)| h.is(&hash)) {
-                return Err(format!("administration keys `{}` and `{}` are the same", other.name, key.name));
-            }
-            let tenants = key.tenants.iter().cloned().collect();
-            keys.push((hash, Operator { name: key.name.clone(), role: Some(key.role), tenants }));
-        }
-        Ok(Self::Keys(keys))
+        Ok(Self::Keys(operators(settings)?))
     }
 
     /// The operator of this machine.
@@ -114,13 +150,16 @@ impl AdminAccess {
         Self::Local
     }
 
-    pub(crate) fn admit(&self, shared: &Shared, headers: &HeaderMap, uri: &Uri) -> Result<Operator, AdminError> {
-        let keys = match self {
-            Self::Local => {
-                return Ok(Operator { name: "cli".to_owned(), role: None, tenants: BTreeSet::new() });
-            }
-            Self::Keys(keys) => keys,
-        };
+    pub(crate) fn admit(
+        &self,
+        shared: &Shared,
+        method: &Method,
+        headers: &HeaderMap,
+        uri: &Uri,
+    ) -> Result<Operator, AdminError> {
+        if matches!(self, Self::Local) {
+            return Ok(Operator { name: "cli".to_owned(), role: None, tenants: BTreeSet::new() });
+        }
         // A page that rebinds its name to this address has no key, but errors are no business of pages either.
         let authority = uri.authority().map(http::uri::Authority::as_str);
         if headers.contains_key(http::header::ORIGIN)
@@ -128,6 +167,11 @@ impl AdminAccess {
         {
             return Err(AdminError::forbidden("pages of other origins are not served".to_owned()));
         }
+        let keys = match self {
+            Self::Sessions(sessions) => return sessions.admit(shared, method, headers),
+            Self::Keys(keys) => keys.as_slice(),
+            Self::Local => &[],
+        };
         let presented = KeyHash::of(bearer(headers).ok_or_else(AdminError::unauthorized)?);
         // Every key is compared, so that the time says nothing about which one matched.
         let mut found = None;

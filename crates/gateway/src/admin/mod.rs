@@ -4,6 +4,8 @@
 //! operating system does, by file permission.
 
 mod access;
+mod check;
+mod console;
 mod contain;
 mod content;
 mod error;
@@ -12,6 +14,7 @@ mod exceptions;
 mod keys;
 mod mark;
 mod openapi;
+mod rules;
 mod status;
 
 use std::collections::BTreeMap;
@@ -28,7 +31,7 @@ use http::Response;
 use serde::de::DeserializeOwned;
 use tower::util::MapResponseLayer;
 
-pub(crate) use access::{AdminAccess, Need, Operator};
+pub(crate) use access::{AdminAccess, Need, Operator, operators};
 pub(crate) use error::AdminError;
 pub use openapi::openapi;
 
@@ -131,6 +134,9 @@ pub(crate) fn operations() -> Vec<Operation> {
     [
         status::operations(),
         events::operations(),
+        rules::operations(),
+        check::operations(),
+        console::operations(),
         content::operations(),
         keys::operations(),
         contain::operations(),
@@ -176,7 +182,7 @@ async fn answer(
     query: BTreeMap<String, String>,
     request: Request,
 ) -> Answer {
-    let operator = access.admit(&shared, request.headers(), request.uri())?;
+    let operator = access.admit(&shared, request.method(), request.headers(), request.uri())?;
     if !operator.may(need) {
         return Err(AdminError::forbidden(format!("`{}` may not do this", operator.name())));
     }

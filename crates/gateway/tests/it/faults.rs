@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bartizan_core::store::StoreFuture;
-use bartizan_core::{Act, Event, EventQuery, EventStore, Record, StoreError, TenantId};
+use bartizan_core::{Act, Event, EventQuery, EventStore, Record, StoreError, Tally, TenantId};
 use bartizan_gateway::{Client, Next, SecretRef, Settings, Upstream};
 use bartizan_guard::Guard;
 use bartizan_store::SqliteStore;
@@ -589,6 +589,9 @@ impl EventStore for Flaky {
     }
     fn query<'a>(&'a self, tenant: &'a TenantId, query: &'a EventQuery) -> StoreFuture<'a, Vec<Event>> {
         self.inner.query(tenant, query)
+    }
+    fn tally<'a>(&'a self, tenant: &'a TenantId, since: &'a str) -> StoreFuture<'a, Tally> {
+        self.inner.tally(tenant, since)
     }
     fn exchange<'a>(&'a self, tenant: &'a TenantId, id: &'a str) -> StoreFuture<'a, Vec<Event>> {
         self.inner.exchange(tenant, id)

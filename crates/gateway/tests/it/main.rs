@@ -5,6 +5,7 @@
 mod access;
 mod admin;
 mod bad_input;
+mod console;
 mod faults;
 mod front;
 mod raw;
