@@ -20,10 +20,14 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<u8> {
             .help("start one with `bartizan up`, in the same folder or with the same --config")
             .into());
     };
-    let text = |name: &str| answer.get(name).and_then(Value::as_str).context("the running gateway's answer is not known");
+    let text =
+        |name: &str| answer.get(name).and_then(Value::as_str).context("the running gateway's answer is not known");
     let (ticket, address) = (text("ticket")?, text("address")?);
     let mut out = std::io::stdout().lock();
     writeln!(out, "{address}#ticket={ticket}")?;
-    writeln!(std::io::stderr(), "open it within two minutes; it signs in one browser, as the operator of this machine")?;
+    writeln!(
+        std::io::stderr(),
+        "open it within two minutes; it signs in one browser, as the operator of this machine"
+    )?;
     Ok(DONE)
 }

@@ -57,8 +57,8 @@ pub use report::{CheckInput, CheckOutput};
 pub use rule::{Confidence, Family, Persona, Reference, Rule, RuleId, Severity};
 pub use sealed::{Redacted, Sealed};
 pub use store::{
-    ChainStore, Destroyed, EventQuery, EventStore, Head, HourTally, KeyPurpose, Record, SealedContent, SealedStore, StoreError, Tally,
-    WrappedKey,
+    ChainStore, Destroyed, EventQuery, EventStore, Head, HourTally, KeyPurpose, Record, SealedContent, SealedStore,
+    StoreError, Tally, WrappedKey,
 };
 pub use subject::{Context, Kind, Profile, Scores, Subject};
 pub use tenant::{Principal, TenantId, TenantNameError};

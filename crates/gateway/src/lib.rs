@@ -44,8 +44,8 @@ pub use pressure::Shed;
 pub use reload::{Next, Rejected, Reloader, Watched};
 pub use server::{Gateway, GatewayError, Stop};
 pub use settings::{
-    Accounting, Admin, AdminKey, CheckApi, Client, ConsoleSettings, Dialect, OnBlock, Passthrough, Role, Settings, Store, Tenant,
-    Timeouts, Upstream,
+    Accounting, Admin, AdminKey, CheckApi, Client, ConsoleSettings, Dialect, OnBlock, Passthrough, Role, Settings,
+    Store, Tenant, Timeouts, Upstream,
 };
 pub use shared::Profiles;
 pub use tls::{ClientAuth, Tls};

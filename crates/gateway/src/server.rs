@@ -15,9 +15,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
 use crate::admin::{self, AdminAccess};
-use crate::console::{Console, Sessions};
 use crate::admission::Peer;
 use crate::connection::{Acceptor, Service};
+use crate::console::{Console, Sessions};
 use crate::lapse;
 use crate::metrics::Metrics;
 use crate::reload::Reloader;

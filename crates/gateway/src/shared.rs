@@ -112,7 +112,13 @@ impl Live {
 }
 
 impl Shared {
-    pub(crate) fn new(live: Live, recorder: Recorder, metrics: Arc<Metrics>, access: Arc<Access>, sessions: Option<Arc<Sessions>>) -> Self {
+    pub(crate) fn new(
+        live: Live,
+        recorder: Recorder,
+        metrics: Arc<Metrics>,
+        access: Arc<Access>,
+        sessions: Option<Arc<Sessions>>,
+    ) -> Self {
         let places = live.settings.max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
         let tracing = Tracing::new(&live.settings.telemetry);
         Self {

@@ -12,7 +12,8 @@ use bartizan_access::JwtSettings;
 use bartizan_core::{Limits, Mode};
 use bartizan_engine::Suppression;
 use bartizan_gateway::{
-    Accounting, Admin, CheckApi, Client, ConsoleSettings, OnBlock, Passthrough, Shed, Store, Telemetry, Tenant, Timeouts, Tls, Upstream,
+    Accounting, Admin, CheckApi, Client, ConsoleSettings, OnBlock, Passthrough, Shed, Store, Telemetry, Tenant,
+    Timeouts, Tls, Upstream,
 };
 use bartizan_guard::{Exception, RecordSettings};
 use bartizan_policy::Policy;

@@ -51,7 +51,8 @@ impl Operator {
 
     /// True as long as the configuration has the same of it.
     pub(crate) fn is_still(&self, settings: &Admin) -> bool {
-        self.is_local() || settings.key.iter().any(|key| *self == Self::of_key(&key.name, key.role, key.tenants.clone()))
+        self.is_local()
+            || settings.key.iter().any(|key| *self == Self::of_key(&key.name, key.role, key.tenants.clone()))
     }
 
     /// Tenants that it may see; empty is all.

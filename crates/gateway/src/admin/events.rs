@@ -126,7 +126,9 @@ async fn verify(call: Call) -> Answer {
     }
     let verified = match call.shared.recorder.store().verify().await {
         Ok(records) => Verified { whole: true, records: Some(records), fault: None },
-        Err(error @ StoreError::Broken { .. }) => Verified { whole: false, records: None, fault: Some(error.to_string()) },
+        Err(error @ StoreError::Broken { .. }) => {
+            Verified { whole: false, records: None, fault: Some(error.to_string()) }
+        }
         Err(error) => return Err(error.into()),
     };
     Ok(serde_json::to_value(verified)?)

@@ -143,7 +143,8 @@ async fn sign_in(shared: &Shared, console: &Console, request: Request) -> Answer
         SignIn::Key(key) => {
             let presented = KeyHash::of(key);
             // Every key is compared, so that the time says nothing about which one matched.
-            let fits = |found, (hash, one): &(KeyHash, Operator)| if hash.is(&presented) { Some(one.clone()) } else { found };
+            let fits =
+                |found, (hash, one): &(KeyHash, Operator)| if hash.is(&presented) { Some(one.clone()) } else { found };
             console.keys.iter().fold(None, fits)
         }
     };

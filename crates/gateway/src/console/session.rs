@@ -99,7 +99,8 @@ impl Sessions {
         let key = hash(presented(headers).ok_or_else(AdminError::unauthorized)?);
         let mut open = lock(&self.open);
         let live = shared.live();
-        if !open.get(&key).is_some_and(|session| session.lives(now) && session.operator.is_still(&live.settings.admin)) {
+        if !open.get(&key).is_some_and(|session| session.lives(now) && session.operator.is_still(&live.settings.admin))
+        {
             open.remove(&key);
             return Err(AdminError::unauthorized());
         }
@@ -112,12 +113,7 @@ impl Sessions {
     ///
     /// # Errors
     /// As [`Self::known`], or the token is missing or another's.
-    pub(crate) fn admit(
-        &self,
-        shared: &Shared,
-        method: &Method,
-        headers: &HeaderMap,
-    ) -> Result<Operator, AdminError> {
+    pub(crate) fn admit(&self, shared: &Shared, method: &Method, headers: &HeaderMap) -> Result<Operator, AdminError> {
         let opened = self.known(shared, headers)?;
         let token = headers.get(CSRF).map_or(&b""[..], HeaderValue::as_bytes);
         let safe = matches!(*method, Method::GET | Method::HEAD);
