@@ -11,8 +11,8 @@ use bartizan_classifier::{Classifier, ClassifierError};
 use bartizan_core::finding::FindingRecord;
 use bartizan_core::report::Flags;
 use bartizan_core::{
-    CheckOutput, Context, Coverage, Detector, Direction, Edit, EngineId, Exchange, Family, Finding, Kind, Limits, Location, Mode,
-    Profile, Protocol, Rule, Scores, Source, TenantId, Verdict, View,
+    CheckOutput, Context, Coverage, Detector, Direction, Edit, EngineId, Exchange, Family, Finding, Kind, Limits,
+    Location, Mode, Profile, Protocol, Rule, Scores, Source, TenantId, Verdict, View,
 };
 use bartizan_engine::{Clock, Engine, EngineError, Meter, Spent, Surroundings};
 use bartizan_policy::{

@@ -111,7 +111,8 @@ impl EventStore for SqliteStore {
         Box::pin(async move {
             let floor = self.head().await?.next().saturating_sub(Tally::MOST);
             let of_time = |columns: &str, group: &str| {
-                let mut sql = QueryBuilder::<Sqlite>::new(format!("SELECT {columns}, COUNT(*) FROM events WHERE tenant = "));
+                let mut sql =
+                    QueryBuilder::<Sqlite>::new(format!("SELECT {columns}, COUNT(*) FROM events WHERE tenant = "));
                 sql.push_bind(tenant.as_str().to_owned());
                 sql.push(" AND kind = 'decision' AND seq >= ").push_bind(position(floor));
                 sql.push(" AND time >= ").push_bind(since.to_owned());

@@ -52,10 +52,11 @@ fn state() -> Result<String> {
 }
 
 fn files() -> Result<Vec<PathBuf>> {
-    let mut found: Vec<PathBuf> = ["package.json", "package-lock.json", "tsconfig.json", "vite.config.js", "index.html"]
-        .iter()
-        .map(|name| Path::new(SOURCES).join(name))
-        .collect();
+    let mut found: Vec<PathBuf> =
+        ["package.json", "package-lock.json", "tsconfig.json", "vite.config.js", "index.html"]
+            .iter()
+            .map(|name| Path::new(SOURCES).join(name))
+            .collect();
     for folder in [&format!("{SOURCES}/src"), &format!("{SOURCES}/public"), BUILT] {
         let entries = std::fs::read_dir(repo::root().join(folder));
         let entries = entries.map_err(|e| format!("cannot list `{folder}`: {e}"))?;

@@ -46,11 +46,8 @@ async fn ask(gateway: &Running, method: &str, path: &str, headers: &[(&str, &str
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response = http1(
-        TcpStream::connect(gateway.address).await.unwrap(),
-        request.body(Full::from(body)).unwrap(),
-    )
-    .await;
+    let response =
+        http1(TcpStream::connect(gateway.address).await.unwrap(), request.body(Full::from(body)).unwrap()).await;
     let (parts, body) = response.into_parts();
     Answer { status: parts.status, headers: parts.headers, body: body.to_vec() }
 }
@@ -82,11 +79,15 @@ fn pages_are_served_with_nothing_that_could_run_what_they_show() {
             let found = ask(&gateway, "GET", &format!("/console/{file}"), &[], &Value::Null).await;
             assert_eq!(found.status, StatusCode::OK, "{file}");
             let tag = found.headers["etag"].to_str().unwrap();
-            let again = ask(&gateway, "GET", &format!("/console/{file}"), &[("if-none-match", tag)], &Value::Null).await;
+            let again =
+                ask(&gateway, "GET", &format!("/console/{file}"), &[("if-none-match", tag)], &Value::Null).await;
             assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0), "{file}");
         }
         let moved = ask(&gateway, "GET", "/console", &[], &Value::Null).await;
-        assert_eq!((moved.status, &moved.headers["location"]), (StatusCode::PERMANENT_REDIRECT, &"/console/".parse().unwrap()));
+        assert_eq!(
+            (moved.status, &moved.headers["location"]),
+            (StatusCode::PERMANENT_REDIRECT, &"/console/".parse().unwrap())
+        );
         assert_eq!(ask(&gateway, "GET", "/console/../x", &[], &Value::Null).await.status, StatusCode::NOT_FOUND);
     });
 }
@@ -127,7 +128,10 @@ fn a_session_is_needed_and_ends_when_it_is_told_to() {
         let out = ask(&gateway, "DELETE", "/console/session", &both, &Value::Null).await;
         assert_eq!(out.status, StatusCode::OK);
         assert!(out.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
-        assert_eq!(ask(&gateway, "GET", status, &[("cookie", &first)], &Value::Null).await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(
+            ask(&gateway, "GET", status, &[("cookie", &first)], &Value::Null).await.status,
+            StatusCode::UNAUTHORIZED
+        );
         assert_eq!(ask(&gateway, "GET", status, &[("cookie", &second)], &Value::Null).await.status, StatusCode::OK);
     });
 }
@@ -190,7 +194,8 @@ fn lists_are_filtered_paged_and_counted() {
         }
         let (cookie, _) = sign_in(&gateway, LOOKS).await;
         let get = async |path: &str| {
-            let answer = ask(&gateway, "GET", &format!("/console/admin/v1/{path}"), &[("cookie", &cookie)], &Value::Null).await;
+            let answer =
+                ask(&gateway, "GET", &format!("/console/admin/v1/{path}"), &[("cookie", &cookie)], &Value::Null).await;
             (answer.status, answer.json())
         };
         let (_, all) = get("events").await;
@@ -213,7 +218,8 @@ fn lists_are_filtered_paged_and_counted() {
             assert_eq!(get(&format!("events?{bad}")).await.0, StatusCode::BAD_REQUEST, "{bad}");
         }
         let (_, tally) = get("tally").await;
-        let counted: u64 = tally["hours"].as_array().unwrap().iter().map(|one| one["decisions"].as_u64().unwrap()).sum();
+        let counted: u64 =
+            tally["hours"].as_array().unwrap().iter().map(|one| one["decisions"].as_u64().unwrap()).sum();
         assert_eq!((counted, &tally["cut"]), (10, &json!(false)));
     });
 }
