@@ -222,7 +222,7 @@ impl Gate {
 
 const SEVERITIES: [Severity; 5] = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
 
-fn gate() -> impl TypedValueParser<Value = Gate> {
+pub(crate) fn gate() -> impl TypedValueParser<Value = Gate> {
     PossibleValuesParser::new(SEVERITIES.map(Severity::as_str).into_iter().chain(["none"]))
         .map(|word| SEVERITIES.into_iter().find(|s| s.as_str() == word).map_or(Gate::None, Gate::From))
 }
@@ -237,6 +237,12 @@ pub(crate) enum ScanCommand {
     /// Say what loading model files would do, without loading them.
     #[command(after_help = SCAN_MODEL_HELP)]
     Model(ScanModelArgs),
+    /// Find weaknesses in how models are served and trained: compose files, manifests, launch commands, job files.
+    #[command(after_help = crate::posture::INFRA_HELP)]
+    Infra(crate::posture::ScanInfraArgs),
+    /// Find weaknesses in configurations of agents and their tool servers, and in texts that agents obey.
+    #[command(after_help = crate::posture::MCP_HELP)]
+    Mcp(crate::posture::ScanMcpArgs),
 }
 
 const SCAN_MODEL_HELP: &str = "\

@@ -19,6 +19,7 @@ mod init;
 mod keys;
 mod mark;
 mod policy;
+mod posture;
 mod problem;
 mod record;
 mod report;
@@ -63,6 +64,8 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Demo => demo::run(),
         Command::Check(args) => check::run(&args),
         Command::Scan(ScanCommand::Model(args)) => scan::model(&args),
+        Command::Scan(ScanCommand::Infra(args)) => posture::infra(&args),
+        Command::Scan(ScanCommand::Mcp(args)) => posture::mcp(&args),
         Command::Rules(RulesCommand::List { config, format }) => rules::list(&config, format),
         Command::Rules(RulesCommand::Test { file }) => rules::test(&file),
         Command::Eval(EvalCommand::Injection(args)) => eval::injection(&args),

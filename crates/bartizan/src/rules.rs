@@ -10,10 +10,15 @@ use crate::problem::Problem;
 use crate::terminal::{self, Style};
 use crate::{DONE, config};
 
-/// Every rule that has a page: those about text and those about model files.
+/// Every rule that has a page: those about text, about model files, and about configurations.
 pub(crate) fn catalogue() -> Vec<Rule> {
-    let mut rules = bartizan_rules::catalogue();
+    with_files(bartizan_rules::catalogue())
+}
+
+/// The rules given and those about files, which no setting changes, by id.
+fn with_files(mut rules: Vec<Rule>) -> Vec<Rule> {
     rules.extend_from_slice(bartizan_artifact::rules::RULES);
+    rules.extend(bartizan_posture::rules::all().cloned());
     rules.sort_by(|a, b| a.id.cmp(&b.id));
     rules
 }
@@ -21,7 +26,7 @@ pub(crate) fn catalogue() -> Vec<Rule> {
 /// `bartizan rules list`.
 pub(crate) fn list(args: &ConfigArgs, format: ListFormat) -> anyhow::Result<u8> {
     let settings = config::load(args, &[])?.config.rules;
-    let rules = bartizan_rules::rules(&settings).map_err(|error| Problem::new(error.to_string()))?;
+    let rules = with_files(bartizan_rules::rules(&settings).map_err(|error| Problem::new(error.to_string()))?);
     let mut out = std::io::stdout().lock();
     match format {
         ListFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&rules)?)?,

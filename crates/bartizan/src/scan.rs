@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use bartizan_artifact::rules::RULES;
-use bartizan_core::{Coverage, CoverageStatus, Location, RuleId, Severity};
+use bartizan_core::{Coverage, CoverageStatus, Location, Rule, RuleId, Severity};
 use bartizan_scan::{Budget, File, Found};
 use serde_json::{Value, json};
 
@@ -27,7 +27,8 @@ pub(crate) fn model(args: &ScanModelArgs) -> anyhow::Result<u8> {
     let mut failed = None;
     for path in &args.paths {
         bartizan_scan::scan(path, &Budget::default(), !args.no_hash, |file| {
-            summary.add(&file, gate);
+            let severities = file.report.found.iter().map(|f| f.finding.severity);
+            summary.add(file.size, severities, &file.report.coverage, gate);
             match args.format {
                 ScanFormat::Human if failed.is_none() => failed = draw(&mut out, &file, gate, args.explain).err(),
                 ScanFormat::Human => {}
@@ -46,7 +47,7 @@ pub(crate) fn model(args: &ScanModelArgs) -> anyhow::Result<u8> {
             let log = json!({ "files": files, "summary": summary.record() });
             writeln!(out, "{}", serde_json::to_string_pretty(&log)?)?;
         }
-        ScanFormat::Sarif => writeln!(out, "{}", serde_json::to_string_pretty(&log(files, &summary))?)?,
+        ScanFormat::Sarif => writeln!(out, "{}", serde_json::to_string_pretty(&log(files, RULES, &summary, None))?)?,
     }
     out.flush()?;
     Ok(summary.exit_code(args.strict))
@@ -54,35 +55,44 @@ pub(crate) fn model(args: &ScanModelArgs) -> anyhow::Result<u8> {
 
 /// All files together.
 #[derive(Default)]
-struct Summary {
+pub(crate) struct Summary {
     files: usize,
     bytes: u64,
     stopped: usize,
     by_severity: BTreeMap<Severity, usize>,
-    coverage: Coverage,
+    pub(crate) coverage: Coverage,
 }
 
 impl Summary {
-    fn add(&mut self, file: &File, gate: Gate) {
+    /// Adds one file of that many bytes.
+    pub(crate) fn add(
+        &mut self,
+        bytes: u64,
+        severities: impl Iterator<Item = Severity>,
+        coverage: &Coverage,
+        gate: Gate,
+    ) {
         self.files += 1;
-        self.bytes += file.size;
-        self.stopped += usize::from(stops(file, gate));
-        for found in &file.report.found {
-            *self.by_severity.entry(found.finding.severity).or_default() += 1;
+        self.bytes += bytes;
+        let mut stops = false;
+        for severity in severities {
+            stops |= gate.stops(severity);
+            *self.by_severity.entry(severity).or_default() += 1;
         }
-        self.coverage.merge(&file.report.coverage);
+        self.stopped += usize::from(stops);
+        self.coverage.merge(coverage);
     }
 
-    fn exit_code(&self, strict: bool) -> u8 {
+    pub(crate) fn exit_code(&self, strict: bool) -> u8 {
         if self.stopped > 0 { FOUND } else { coverage_code(self.coverage.status, strict) }
     }
 
-    fn record(&self) -> Value {
+    pub(crate) fn record(&self) -> Value {
         let findings: BTreeMap<&str, usize> = self.by_severity.iter().map(|(s, n)| (s.as_str(), *n)).collect();
         json!({ "files": self.files, "bytes": self.bytes, "denied": self.stopped, "findings": findings, "coverage": self.coverage })
     }
 
-    fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let counts: Vec<_> =
             self.by_severity.iter().rev().map(|(severity, count)| format!("{count} {severity}")).collect();
         let found =
@@ -224,7 +234,8 @@ fn results(file: &File) -> Value {
     json!({ "results": found, "unread": unread })
 }
 
-fn log(files: Vec<Value>, summary: &Summary) -> Value {
+/// One log of all files; `columns` is the unit that columns are counted in.
+pub(crate) fn log(files: Vec<Value>, rules: &[Rule], summary: &Summary, columns: Option<&str>) -> Value {
     let (mut results, mut unread) = (Vec::new(), Vec::new());
     for mut file in files {
         for (key, all) in [("results", &mut results), ("unread", &mut unread)] {
@@ -233,7 +244,10 @@ fn log(files: Vec<Value>, summary: &Summary) -> Value {
             }
         }
     }
-    let mut run = run(RULES.iter(), results, summary.coverage.status != CoverageStatus::Partial, unread);
+    let mut run = run(rules.iter(), results, summary.coverage.status != CoverageStatus::Partial, unread);
     run["properties"] = json!({ "coverage": summary.coverage });
+    if let Some(unit) = columns {
+        run["columnKind"] = unit.into();
+    }
     log_of(run)
 }

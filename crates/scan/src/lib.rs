@@ -1,16 +1,18 @@
-//! Walks files and folders of models, maps and hashes each, and has it examined.
+//! Walks files and folders of models and configurations, maps and hashes each, and has it examined.
 //!
 //! Links that lead out of a folder given, and special files, are never followed; they are reported as not read.
 
 #![allow(clippy::disallowed_methods, reason = "this crate owns the walk over files")]
 
 mod map;
+mod posture;
 mod walk;
 
 use std::path::{Path, PathBuf};
 
 pub use bartizan_artifact::{Budget, Found, Gap, Report, Step};
 use bartizan_core::{Coverage, Part, Reason, Severity};
+pub use posture::{Configuration, Posture, PostureFound, PostureGap, PostureReport, configurations};
 use sha2::{Digest as _, Sha256};
 
 /// What one file is and holds.

@@ -13,22 +13,22 @@ const INSIDE: usize = 240;
 
 /// What is drawn.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Excerpt {
+pub(crate) struct Excerpt {
     /// The text to draw.
-    pub(super) source: String,
+    pub(crate) source: String,
     /// Byte range of the finding in `source`.
-    pub(super) mark: Range<usize>,
+    pub(crate) mark: Range<usize>,
 }
 
 impl Excerpt {
     /// Column of the finding in what is drawn, from 1.
-    pub(super) fn drawn_column(&self) -> usize {
+    pub(crate) fn drawn_column(&self) -> usize {
         self.source[..self.mark.start].chars().count() + 1
     }
 }
 
 /// The excerpt of `text` around `span`. `covered` are the places that must not be read, sorted.
-pub(super) fn excerpt(text: &str, span: Span, covered: &[Span]) -> Excerpt {
+pub(crate) fn excerpt(text: &str, span: Span, covered: &[Span]) -> Excerpt {
     let start = text.floor_char_boundary(span.start.min(text.len()));
     let end = text.ceil_char_boundary(span.end.max(start));
     let (head, rest) = text.split_at(start);

@@ -78,7 +78,8 @@ fn group<'a>(
         .element(Level::HELP.message(help))
 }
 
-fn level(severity: Severity) -> Level<'static> {
+/// How a severity is drawn.
+pub(crate) fn level(severity: Severity) -> Level<'static> {
     let level = match severity {
         Severity::Critical | Severity::High => Level::ERROR,
         Severity::Medium => Level::WARNING,

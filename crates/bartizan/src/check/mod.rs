@@ -1,10 +1,10 @@
 //! `bartizan check`: one text or conversation, or many as JSON lines.
 
-mod excerpt;
-mod human;
+pub(crate) mod excerpt;
+pub(crate) mod human;
 mod in_use;
 mod jsonl;
-mod position;
+pub(crate) mod position;
 pub(crate) mod sarif;
 
 use std::collections::BTreeMap;

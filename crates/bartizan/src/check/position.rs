@@ -4,20 +4,20 @@ use bartizan_core::Span;
 
 /// A place in a text as people count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Position {
+pub(crate) struct Position {
     /// From 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// In code points, from 1.
-    pub(super) column: usize,
+    pub(crate) column: usize,
     /// Code points before it.
-    pub(super) code_points: usize,
+    pub(crate) code_points: usize,
 }
 
 const START: Position = Position { line: 1, column: 1, code_points: 0 };
 
 /// Works out positions. Findings come sorted by place, so all of them together cost one pass over the text.
 #[derive(Debug)]
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     text: &'a str,
     at: usize,
     position: Position,
@@ -25,12 +25,12 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// A cursor in no text.
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { text: "", at: 0, position: START }
     }
 
     /// Where a range of `text` begins and ends.
-    pub(super) fn span(&mut self, text: &'a str, span: Span) -> (Position, Position) {
+    pub(crate) fn span(&mut self, text: &'a str, span: Span) -> (Position, Position) {
         let start = text.floor_char_boundary(span.start);
         let end = text.ceil_char_boundary(span.end.max(start));
         if !std::ptr::eq(text, self.text) || start < self.at {

@@ -103,7 +103,8 @@ fn result(name: &str, finding: &Finding, (start, end): (Position, Position), rul
     result
 }
 
-fn region(start: Position, end: Position) -> Value {
+/// The lines and columns of a place.
+pub(crate) fn region(start: Position, end: Position) -> Value {
     json!({
         "startLine": start.line,
         "startColumn": start.column,

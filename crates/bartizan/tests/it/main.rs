@@ -15,6 +15,7 @@ mod import;
 mod litellm;
 mod oncall;
 mod operations;
+mod posture;
 mod pseudonyms;
 mod reload;
 mod requests;

@@ -1,0 +1,119 @@
+//! `bartizan scan infra` and `bartizan scan mcp` as a user runs them.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+fn scan(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bartizan"))
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
+        .arg("scan")
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+const COMPOSE: &str = "services:\n  llm:\n    image: vllm/vllm-openai:v0.11.0\n    command: --model /models/a --api-key ${KEY}\n    \
+    environment:\n      HF_TOKEN: quartz-lantern-4417-b\n    ports: [\"127.0.0.1:8000:8000\"]\n";
+
+#[test]
+fn findings_are_drawn_with_their_place_and_fix_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("compose.yaml"), COMPOSE).unwrap();
+    let output = scan(folder.path(), &["infra", "compose.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_snapshot!(text(&output));
+    for format in ["json", "sarif"] {
+        let output = text(&scan(folder.path(), &["infra", ".", "--format", format]));
+        assert!(!output.contains("quartz"), "{output}");
+    }
+    let sarif: Value = serde_json::from_str(&text(&scan(folder.path(), &["infra", ".", "--format", "sarif"]))).unwrap();
+    let result = &sarif["runs"][0]["results"][0];
+    assert_eq!(result["ruleId"], "infra/plaintext-secret");
+    assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"], 6);
+    let at = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+    assert_eq!(sarif["runs"][0]["tool"]["driver"]["rules"][at]["id"], "infra/plaintext-secret");
+}
+
+#[test]
+fn exit_codes_say_what_was_found_and_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, body: &str| fs::write(folder.path().join(name), body).unwrap();
+    write("weak.yaml", COMPOSE);
+    write("plain.yaml", "greeting: hello\n");
+    write("broken.yaml", "services:\n  a: [\n");
+    write("unknown.bin", "?");
+    write("mcp.json", "{\"mcpServers\": {\"a\": {\"url\": \"http://tools.example.org/mcp\"}}}");
+    for (args, code) in [
+        (&["infra", "weak.yaml"][..], 1),
+        (&["infra", "weak.yaml", "--fail-on", "none"], 0),
+        (&["infra", "plain.yaml"], 0),
+        (&["infra", "broken.yaml"], 3),
+        (&["infra", "unknown.bin"], 3),
+        (&["infra", "missing.yaml"], 2),
+        (&["mcp", "mcp.json"], 1),
+        (&["mcp", "mcp.json", "--fail-on", "critical"], 0),
+        (&["mcp"], 2),
+        (&["mcp", "--installed"], 2),
+    ] {
+        let output = scan(folder.path(), args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
+    }
+    let output = text(&scan(folder.path(), &["infra", "broken.yaml"]));
+    assert!(output.contains("broken.yaml:3:1: not examined: this is no YAML from here on (malformed)"), "{output}");
+}
+
+#[test]
+fn installed_clients_are_read_only_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join(".cursor")).unwrap();
+    let servers = "{\"mcpServers\": {\"t\": {\"command\": \"npx\", \"args\": [\"-y\", \"@acme/time\"]}}}";
+    fs::write(folder.path().join(".cursor/mcp.json"), servers).unwrap();
+    let output = scan(folder.path(), &["mcp", "--installed", "--format", "json", "--fail-on", "medium"]);
+    assert_eq!(output.status.code(), Some(1));
+    let answer: Value = serde_json::from_str(&text(&output)).unwrap();
+    assert_eq!(answer["files"][0]["findings"][0]["rule"], "mcp/unpinned-server");
+    assert_eq!(answer["files"][0]["findings"][0]["line"], 1);
+}
+
+#[test]
+fn an_endpoint_is_asked_only_on_request_and_by_get() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let mut head = String::new();
+            let mut lines = BufReader::new(&socket);
+            while lines.read_line(&mut head).is_ok_and(|n| n > 2) {}
+            let (status, body) = match head.split(' ').nth(1) {
+                _ if !head.starts_with("GET ") || head.to_ascii_lowercase().contains("authorization") => ("500 Bad", ""),
+                Some("/api/tags") => ("200 OK", "{\"models\": [{\"name\": \"llama\"}]}"),
+                Some("/v1/models") => ("401 Unauthorized", "{\"object\": \"list\"}"),
+                _ => ("404 Not Found", ""),
+            };
+            let length = body.len();
+            let _ = write!(&socket, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let output = scan(folder.path(), &["infra", "--endpoint", &origin]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let answer = text(&output);
+    let found = format!("high[infra/missing-authentication]: GET {origin}/api/tags answers without a key: the API of Ollama");
+    assert!(answer.starts_with(&found), "{answer}");
+    assert!(answer.contains("/v1/models 401, /api/tags 200, /props 404"), "{answer}");
+    for wrong in ["127.0.0.1", "ftp://a", "http://a/path", "http://user:word@a"] {
+        assert_eq!(scan(folder.path(), &["infra", "--endpoint", wrong]).status.code(), Some(2), "{wrong}");
+    }
+}

@@ -1,0 +1,5 @@
+//! Pages, fixtures and laws.
+
+mod fixtures;
+mod laws;
+mod pages;
