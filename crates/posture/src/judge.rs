@@ -17,9 +17,7 @@ pub(crate) fn judge(units: &[Unit], desk: &mut Desk) {
             credentials(unit, desk);
         }
         for fact in &unit.facts {
-            if models {
-                one(unit, fact, desk);
-            } else if matches!(fact.setting, Setting::RemoteCode | Setting::Grant) {
+            if models || matches!(fact.setting, Setting::RemoteCode | Setting::Grant) {
                 one(unit, fact, desk);
             }
         }
@@ -51,7 +49,8 @@ struct Reach {
 fn reach(unit: &Unit) -> Option<Reach> {
     let bound = |f: &&Fact| f.value.known != Known::Elsewhere && !value::is_loopback(&f.value.text);
     let loopback = |f: &&Fact| f.value.known != Known::Elsewhere && value::is_loopback(&f.value.text);
-    let published = || unit.all(Setting::Publish).find(|f| f.value.known != Known::Elsewhere && !value::is_loopback(&f.value.text));
+    let published =
+        || unit.all(Setting::Publish).find(|f| f.value.known != Known::Elsewhere && !value::is_loopback(&f.value.text));
     let host = unit.all(Setting::Privilege).find(|f| f.name.contains("network of the machine"));
     match unit.home {
         Home::Part | Home::Job => None,
@@ -94,7 +93,14 @@ fn exposure(unit: &Unit, desk: &mut Desk) {
             let severity = if reach.wide { rules::MISSING_AUTHENTICATION.severity } else { Severity::Medium };
             let has = if product.auth == Auth::Never { "has no authentication of its own" } else { "asks for no key" };
             let what = format!("{} {has}, and {} can call it", product.name, reach.who);
-            desk.find_as(&rules::MISSING_AUTHENTICATION, severity, Confidence::High, reach.at, what, advice(unit, "set a key"));
+            desk.find_as(
+                &rules::MISSING_AUTHENTICATION,
+                severity,
+                Confidence::High,
+                reach.at,
+                what,
+                advice(unit, "set a key"),
+            );
         }
         if reach.wide && product.auth != Auth::NoServer && !unit.has(Setting::Tls) {
             let what = format!("{} is open to {} without TLS", product.name, reach.who);
@@ -104,16 +110,30 @@ fn exposure(unit: &Unit, desk: &mut Desk) {
     // Part of a configuration tells no exposure, but an address for every interface is one.
     if unit.home == Home::Part {
         let wildcard = |f: &&Fact| f.value.known != Known::Elsewhere && value::is_wildcard(&f.value.text);
-        if let Some(fact) = unit.all(Setting::Bind).find(wildcard).filter(|_| !unit.has(Setting::Image) && !unit.has(Setting::Tls)) {
+        if let Some(fact) =
+            unit.all(Setting::Bind).find(wildcard).filter(|_| !unit.has(Setting::Image) && !unit.has(Setting::Tls))
+        {
             let what = format!("`{}` opens {} to every interface", show(&fact.name), product.name);
-            desk.find(&rules::PUBLIC_BIND, fact.at, what, "bind it to 127.0.0.1, or to an address that only a proxy reaches");
+            desk.find(
+                &rules::PUBLIC_BIND,
+                fact.at,
+                what,
+                "bind it to 127.0.0.1, or to an address that only a proxy reaches",
+            );
         }
     }
     let local = unit.home == Home::Machine && reach.is_none();
     for fact in unit.all(Setting::AuthOff) {
         let severity = if local { Severity::Medium } else { rules::MISSING_AUTHENTICATION.severity };
         let what = format!("`{}` switches authentication of {} off", show(&fact.name), product.name);
-        desk.find_as(&rules::MISSING_AUTHENTICATION, severity, Confidence::High, fact.at, what, advice(unit, "leave authentication on"));
+        desk.find_as(
+            &rules::MISSING_AUTHENTICATION,
+            severity,
+            Confidence::High,
+            fact.at,
+            what,
+            advice(unit, "leave authentication on"),
+        );
     }
 }
 
@@ -121,7 +141,11 @@ fn credentials(unit: &Unit, desk: &mut Desk) {
     for fact in unit.all(Setting::Key).chain(unit.all(Setting::Secret)) {
         let judged = match value::judge_secret(&fact.value) {
             // A server that takes such a key takes it from everybody.
-            SecretValue::None if fact.setting == Setting::Key && fact.value.known != Known::Elsewhere && value::is_default(&fact.value.text) => {
+            SecretValue::None
+                if fact.setting == Setting::Key
+                    && fact.value.known != Known::Elsewhere
+                    && value::is_default(&fact.value.text) =>
+            {
                 SecretValue::Default
             }
             judged => judged,
@@ -260,19 +284,46 @@ fn mount(fact: &Fact, desk: &mut Desk) {
     let socket = ["docker.sock", "containerd.sock", "crio.sock", "podman.sock"].iter().any(|s| path.ends_with(s));
     let tree = matches!(
         path,
-        "/" | "/root" | "/home" | "/etc" | "/var" | "/var/run" | "/run" | "/usr" | "/opt" | "/proc" | "/sys" | "/dev" | "/boot" | "/mnt"
-            | "/var/lib/docker" | "/var/lib/kubelet" | "~" | "/srv"
+        "/" | "/root"
+            | "/home"
+            | "/etc"
+            | "/var"
+            | "/var/run"
+            | "/run"
+            | "/usr"
+            | "/opt"
+            | "/proc"
+            | "/sys"
+            | "/dev"
+            | "/boot"
+            | "/mnt"
+            | "/var/lib/docker"
+            | "/var/lib/kubelet"
+            | "~"
+            | "/srv"
     ) || path.starts_with("/home/") && path.matches('/').count() == 2;
-    let keys = [".ssh", ".aws", ".kube", ".docker", ".gnupg", ".netrc", ".config/gcloud", ".azure"].iter().any(|k| path.ends_with(k));
+    let keys = [".ssh", ".aws", ".kube", ".docker", ".gnupg", ".netrc", ".config/gcloud", ".azure"]
+        .iter()
+        .any(|k| path.ends_with(k));
     if raw_home || !(socket || tree || keys) {
         return;
     }
     let (severity, what) = if socket {
-        (Severity::Critical, format!("the container gets `{}`, which starts containers as root of the machine", show(path)))
+        (
+            Severity::Critical,
+            format!("the container gets `{}`, which starts containers as root of the machine", show(path)),
+        )
     } else {
         (rules::BROAD_MOUNT.severity, format!("the container gets `{}` of the machine", show(path)))
     };
-    desk.find_as(&rules::BROAD_MOUNT, severity, Confidence::High, fact.at, what, "mount the one folder that is needed, read-only, or a named volume");
+    desk.find_as(
+        &rules::BROAD_MOUNT,
+        severity,
+        Confidence::High,
+        fact.at,
+        what,
+        "mount the one folder that is needed, read-only, or a named volume",
+    );
 }
 
 fn image(fact: &Fact, desk: &mut Desk) {
@@ -297,8 +348,18 @@ fn image(fact: &Fact, desk: &mut Desk) {
 /// Models and data sets that are fetched by a name that moves.
 fn references(unit: &Unit, desk: &mut Desk) {
     for (of, revision, rule, fix) in [
-        (Setting::Model, Setting::Revision, &rules::UNPINNED_MODEL, "name a commit: `--revision COMMIT`, `revision=` or the key of the tool for it, or serve verified local files"),
-        (Setting::Dataset, Setting::DatasetRevision, &rules::UNPINNED_DATASET, "name a commit: `revision: COMMIT`, or use verified local files"),
+        (
+            Setting::Model,
+            Setting::Revision,
+            &rules::UNPINNED_MODEL,
+            "name a commit: `--revision COMMIT`, `revision=` or the key of the tool for it, or serve verified local files",
+        ),
+        (
+            Setting::Dataset,
+            Setting::DatasetRevision,
+            &rules::UNPINNED_DATASET,
+            "name a commit: `revision: COMMIT`, or use verified local files",
+        ),
     ] {
         let pinned = unit.all(revision).any(|f| f.value.known == Known::Elsewhere || is_commit(&f.value.text));
         if pinned {
@@ -314,15 +375,49 @@ fn references(unit: &Unit, desk: &mut Desk) {
 }
 
 fn is_commit(text: &str) -> bool {
-    (7..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit()) && text.bytes().any(|b| b.is_ascii_digit())
+    (7..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_hexdigit())
+        && text.bytes().any(|b| b.is_ascii_digit())
 }
 
 /// `owner/name` of a hub; `None` for paths, other stores, and names that carry their commit.
 fn hub_name(text: &str) -> Option<&str> {
-    const FOLDERS: &[&str] =
-        &["models", "model", "data", "datasets", "dataset", "checkpoints", "ckpt", "output", "outputs", "weights", "artifacts", "results", "mnt", "tmp", "runs", "saves", "examples"];
-    const FILES: &[&str] =
-        &[".json", ".jsonl", ".csv", ".parquet", ".txt", ".arrow", ".gz", ".gguf", ".bin", ".pt", ".pth", ".safetensors", ".onnx", ".yaml", ".yml"];
+    const FOLDERS: &[&str] = &[
+        "models",
+        "model",
+        "data",
+        "datasets",
+        "dataset",
+        "checkpoints",
+        "ckpt",
+        "output",
+        "outputs",
+        "weights",
+        "artifacts",
+        "results",
+        "mnt",
+        "tmp",
+        "runs",
+        "saves",
+        "examples",
+    ];
+    const FILES: &[&str] = &[
+        ".json",
+        ".jsonl",
+        ".csv",
+        ".parquet",
+        ".txt",
+        ".arrow",
+        ".gz",
+        ".gguf",
+        ".bin",
+        ".pt",
+        ".pth",
+        ".safetensors",
+        ".onnx",
+        ".yaml",
+        ".yml",
+    ];
     let text = text.trim();
     let name = text.strip_prefix("hf://").or_else(|| text.strip_prefix("https://huggingface.co/")).unwrap_or(text);
     let name = name.strip_prefix("datasets/").unwrap_or(name);

@@ -31,7 +31,10 @@ fn syntax(path: &str) -> Option<Syntax> {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path).to_ascii_lowercase();
     let ends = |ends: &[&str]| ends.iter().any(|e| name.ends_with(e));
     Some(match name.as_str() {
-        _ if name.starts_with("dockerfile") || name.starts_with("containerfile") || ends(&[".dockerfile", ".containerfile"]) => {
+        _ if name.starts_with("dockerfile")
+            || name.starts_with("containerfile")
+            || ends(&[".dockerfile", ".containerfile"]) =>
+        {
             Syntax::Dockerfile
         }
         _ if name == ".env" || name.starts_with(".env.") || ends(&[".env"]) => Syntax::Env,

@@ -97,7 +97,11 @@ impl Desk {
             let weakest = self.found.iter().enumerate().min_by_key(|(_, f)| f.finding.severity);
             let weakest = weakest.filter(|(_, f)| f.finding.severity < severity).map(|(at, _)| at);
             if !self.coverage.parts.iter().any(|p| p.reason == Reason::TooManyFindings) {
-                self.gap(Part::partial(Reason::TooManyFindings, 0), at.start, "there are more findings than are listed");
+                self.gap(
+                    Part::partial(Reason::TooManyFindings, 0),
+                    at.start,
+                    "there are more findings than are listed",
+                );
             }
             match weakest {
                 Some(at) => drop(self.found.swap_remove(at)),

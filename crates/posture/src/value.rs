@@ -26,8 +26,22 @@ pub(crate) type Variables = HashMap<String, String>;
 
 /// References that tools resolve themselves: LiteLLM, 1Password, Vault, AWS and the like.
 const REFERENCES: &[&str] = &[
-    "os.environ/", "op://", "vault:", "secret://", "secretsmanager:", "arn:aws:", "projects/", "keyvault:", "env:",
-    "file:", "env.", "secrets.", "sm://", "!vault", "!Ref", "ENC[",
+    "os.environ/",
+    "op://",
+    "vault:",
+    "secret://",
+    "secretsmanager:",
+    "arn:aws:",
+    "projects/",
+    "keyvault:",
+    "env:",
+    "file:",
+    "env.",
+    "secrets.",
+    "sm://",
+    "!vault",
+    "!Ref",
+    "ENC[",
 ];
 
 /// Replaces variables. Nesting of defaults is followed four deep.
@@ -53,7 +67,8 @@ fn expand(raw: &str, variables: &Variables, depth: usize) -> Resolved {
             }
             Some('{' | '(') => {
                 let (inner, tail) = braced(after);
-                let part = if open == Some('{') { parameter(inner, variables, depth) } else { lookup(inner, variables) };
+                let part =
+                    if open == Some('{') { parameter(inner, variables, depth) } else { lookup(inner, variables) };
                 text.push_str(&part.text);
                 known = known.max(part.known);
                 tail
@@ -174,16 +189,48 @@ pub(crate) fn names_secret(name: &str) -> bool {
     }
     let last = words.last().map_or("", String::as_str);
     let before = words.len().checked_sub(2).and_then(|at| words.get(at)).map_or("", String::as_str);
-    if words.iter().any(|w| matches!(w.as_str(), "pad" | "bos" | "eos" | "unk" | "sep" | "cls" | "mask" | "special" | "stop" | "image" | "public" | "min" | "max" | "num"))
-    {
+    if words.iter().any(|w| {
+        matches!(
+            w.as_str(),
+            "pad"
+                | "bos"
+                | "eos"
+                | "unk"
+                | "sep"
+                | "cls"
+                | "mask"
+                | "special"
+                | "stop"
+                | "image"
+                | "public"
+                | "min"
+                | "max"
+                | "num"
+        )
+    }) {
         return false;
     }
     match last {
-        "token" | "password" | "passwd" | "pwd" | "secret" | "apikey" | "requirepass" | "passphrase" | "masterauth" => true,
+        "token" | "password" | "passwd" | "pwd" | "secret" | "apikey" | "requirepass" | "passphrase" | "masterauth" => {
+            true
+        }
         "pass" => words.len() > 1,
         "key" => matches!(
             before,
-            "api" | "secret" | "access" | "master" | "private" | "auth" | "salt" | "encryption" | "fernet" | "account" | "admin" | "license" | "signing" | "webui"
+            "api"
+                | "secret"
+                | "access"
+                | "master"
+                | "private"
+                | "auth"
+                | "salt"
+                | "encryption"
+                | "fernet"
+                | "account"
+                | "admin"
+                | "license"
+                | "signing"
+                | "webui"
         ),
         "authorization" => true,
         _ => false,
@@ -192,16 +239,74 @@ pub(crate) fn names_secret(name: &str) -> bool {
 
 /// Values that manuals print and products ship with.
 const DEFAULTS: &[&str] = &[
-    "admin", "password", "changeme", "change_me", "change-me", "changethis", "secret", "minioadmin", "postgres",
-    "root", "test", "test123", "123456", "12345678", "1234", "guest", "default", "letmein", "qwerty", "ollama", "milvus", "sk-1234",
-    "sk-123456", "sk-12345", "empty", "token-abc123", "t0p-s3cr3t", "airflow", "langflow", "mlflow", "redis", "flowise",
-    "infini_rag_flow", "myapikey", "my-api-key", "mysecret", "my-secret", "mypassword", "supersecret", "pass", "user", "example", "demo", "adminpass",
-    "admin123", "password1234", "password123", "root123", "llm", "apikey", "api-key", "none", "dummy", "fake", "not-needed", "elastic", "neo4j", "litellm", "my-secret-key",
-    "very-long-mysecretkey", "ragflow", "difyai123456", "sk-litellm",
+    "admin",
+    "password",
+    "changeme",
+    "change_me",
+    "change-me",
+    "changethis",
+    "secret",
+    "minioadmin",
+    "postgres",
+    "root",
+    "test",
+    "test123",
+    "123456",
+    "12345678",
+    "1234",
+    "guest",
+    "default",
+    "letmein",
+    "qwerty",
+    "ollama",
+    "milvus",
+    "sk-1234",
+    "sk-123456",
+    "sk-12345",
+    "empty",
+    "token-abc123",
+    "t0p-s3cr3t",
+    "airflow",
+    "langflow",
+    "mlflow",
+    "redis",
+    "flowise",
+    "infini_rag_flow",
+    "myapikey",
+    "my-api-key",
+    "mysecret",
+    "my-secret",
+    "mypassword",
+    "supersecret",
+    "pass",
+    "user",
+    "example",
+    "demo",
+    "adminpass",
+    "admin123",
+    "password1234",
+    "password123",
+    "root123",
+    "llm",
+    "apikey",
+    "api-key",
+    "none",
+    "dummy",
+    "fake",
+    "not-needed",
+    "elastic",
+    "neo4j",
+    "litellm",
+    "my-secret-key",
+    "very-long-mysecretkey",
+    "ragflow",
+    "difyai123456",
+    "sk-litellm",
 ];
 
 /// What clients of servers without keys send, because their libraries want something.
-const STAND_INS: &[&str] = &["empty", "none", "dummy", "fake", "not-needed", "ollama", "example", "no-key", "unused", "na", "n/a"];
+const STAND_INS: &[&str] =
+    &["empty", "none", "dummy", "fake", "not-needed", "ollama", "example", "no-key", "unused", "na", "n/a"];
 
 /// True for a value that anybody would try first.
 pub(crate) fn is_default(value: &str) -> bool {
@@ -227,7 +332,9 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
         || lower.contains("redacted")
         || lower.contains("todo")
         || lower.bytes().all(|b| matches!(b, b'x' | b'*' | b'.' | b'-'))
-        || lower.split_once('-').is_some_and(|(_, tail)| tail.len() > 2 && tail.bytes().all(|b| matches!(b, b'x' | b'.' | b'*')))
+        || lower
+            .split_once('-')
+            .is_some_and(|(_, tail)| tail.len() > 2 && tail.bytes().all(|b| matches!(b, b'x' | b'.' | b'*')))
 }
 
 /// What a value given to the name of a secret is.
@@ -248,7 +355,10 @@ pub(crate) fn judge_secret(value: &Resolved) -> SecretValue {
     if value.known == Known::Elsewhere || is_placeholder(bearer) && !is_default(bearer) || is_path(bearer) {
         return SecretValue::None;
     }
-    if matches!(bearer, "true" | "false" | "True" | "False" | "null" | "None" | "none" | "auto" | "optional" | "required") {
+    if matches!(
+        bearer,
+        "true" | "false" | "True" | "False" | "null" | "None" | "none" | "auto" | "optional" | "required"
+    ) {
         return SecretValue::None;
     }
     if STAND_INS.iter().any(|w| bearer.eq_ignore_ascii_case(w)) {
@@ -261,7 +371,10 @@ pub(crate) fn judge_secret(value: &Resolved) -> SecretValue {
 }
 
 fn is_path(text: &str) -> bool {
-    text.starts_with(['/', '~']) || text.starts_with("./") || text.starts_with("http://") || text.starts_with("https://")
+    text.starts_with(['/', '~'])
+        || text.starts_with("./")
+        || text.starts_with("http://")
+        || text.starts_with("https://")
 }
 
 /// The password of `scheme://user:password@host`.

@@ -29,25 +29,47 @@ struct Question {
     shows: &'static str,
 }
 
+const OPEN: &Rule = &rules::MISSING_AUTHENTICATION;
+
 const fn open(path: &'static str, marker: &'static str, shows: &'static str) -> Question {
-    Question { path, marker, rule: &rules::MISSING_AUTHENTICATION, shows }
+    Question { path, marker, rule: OPEN, shows }
 }
 
 /// Addresses that vendors document for reading, and that ask for a key where one is set.
 const QUESTIONS: &[Question] = &[
     open("/v1/models", "\"object\":\"list\"", "an OpenAI-compatible API"),
     open("/api/tags", "\"models\":[", "the API of Ollama"),
-    Question { path: "/props", marker: "default_generation_settings", rule: &rules::MANAGEMENT_API, shows: "the properties of llama.cpp" },
+    Question {
+        path: "/props",
+        marker: "default_generation_settings",
+        rule: &rules::MANAGEMENT_API,
+        shows: "the properties of llama.cpp",
+    },
     Question { path: "/slots", marker: "\"n_ctx\"", rule: &rules::DEBUG_MODE, shows: "the slots of llama.cpp" },
-    Question { path: "/server_info", marker: "config", rule: &rules::DEBUG_MODE, shows: "routes for development of vLLM" },
+    Question {
+        path: "/server_info",
+        marker: "config",
+        rule: &rules::DEBUG_MODE,
+        shows: "routes for development of vLLM",
+    },
     open("/info", "\"model_id\"", "the API of Text Generation Inference"),
     open("/v2", "\"extensions\":[", "the API of Triton"),
-    Question { path: "/models", marker: "\"modelUrl\"", rule: &rules::MANAGEMENT_API, shows: "the management API of TorchServe" },
+    Question {
+        path: "/models",
+        marker: "\"modelUrl\"",
+        rule: &rules::MANAGEMENT_API,
+        shows: "the management API of TorchServe",
+    },
     open("/api/jobs/", "\"submission_id\"", "the job API of Ray"),
     open("/api/version", "\"ray_version\"", "the dashboard of Ray"),
     open("/api/contents", "\"content\":[", "the files of a Jupyter server"),
     open("/api/2.0/mlflow/experiments/search?max_results=1", "\"experiments\":", "the API of MLflow"),
-    Question { path: "/model/info", marker: "\"litellm_params\"", rule: &rules::MANAGEMENT_API, shows: "the model list of LiteLLM" },
+    Question {
+        path: "/model/info",
+        marker: "\"litellm_params\"",
+        rule: &rules::MANAGEMENT_API,
+        shows: "the model list of LiteLLM",
+    },
     open("/collections", "\"collections\":[", "the collections of Qdrant"),
     open("/v1/schema", "\"classes\":", "the schema of Weaviate"),
     open("/api/v2/auth/identity", "\"tenant\":", "the API of Chroma"),

@@ -33,7 +33,19 @@ fn findings_are_drawn_with_their_place_and_fix_and_no_secret() {
     fs::write(folder.path().join("compose.yaml"), COMPOSE).unwrap();
     let output = scan(folder.path(), &["infra", "compose.yaml"]);
     assert_eq!(output.status.code(), Some(1));
-    assert_snapshot!(text(&output));
+    assert_snapshot!(text(&output), @r"
+    high[infra/plaintext-secret]: `HF_TOKEN` holds a secret in plain text
+     --> compose.yaml:6:17
+      |
+    6 |       HF_TOKEN: *********************
+      |                 ^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: a configuration holds a secret in plain text; medium confidence
+      = help: refer to a secret store: `${NAME}` in compose, `secretKeyRef` in Kubernetes, `os.environ/NAME` in LiteLLM, a mounted file elsewhere
+      = help: bartizan explain infra/plaintext-secret
+
+    1 file, 191 bytes; findings: 1 high; coverage complete
+    ");
     for format in ["json", "sarif"] {
         let output = text(&scan(folder.path(), &["infra", ".", "--format", format]));
         assert!(!output.contains("quartz"), "{output}");
@@ -97,7 +109,9 @@ fn an_endpoint_is_asked_only_on_request_and_by_get() {
             let mut lines = BufReader::new(&socket);
             while lines.read_line(&mut head).is_ok_and(|n| n > 2) {}
             let (status, body) = match head.split(' ').nth(1) {
-                _ if !head.starts_with("GET ") || head.to_ascii_lowercase().contains("authorization") => ("500 Bad", ""),
+                _ if !head.starts_with("GET ") || head.to_ascii_lowercase().contains("authorization") => {
+                    ("500 Bad", "")
+                }
                 Some("/api/tags") => ("200 OK", "{\"models\": [{\"name\": \"llama\"}]}"),
                 Some("/v1/models") => ("401 Unauthorized", "{\"object\": \"list\"}"),
                 _ => ("404 Not Found", ""),
@@ -110,7 +124,8 @@ fn an_endpoint_is_asked_only_on_request_and_by_get() {
     let output = scan(folder.path(), &["infra", "--endpoint", &origin]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let answer = text(&output);
-    let found = format!("high[infra/missing-authentication]: GET {origin}/api/tags answers without a key: the API of Ollama");
+    let found =
+        format!("high[infra/missing-authentication]: GET {origin}/api/tags answers without a key: the API of Ollama");
     assert!(answer.starts_with(&found), "{answer}");
     assert!(answer.contains("/v1/models 401, /api/tags 200, /props 404"), "{answer}");
     for wrong in ["127.0.0.1", "ftp://a", "http://a/path", "http://user:word@a"] {

@@ -95,7 +95,9 @@ fn walls(service: &Node, unit: &mut Unit) {
 fn environment(service: &Node, unit: &mut Unit, variables: &Variables) {
     let Some(environment) = service.get("environment") else { return };
     for (name, value) in environment.entries() {
-        let (Some(key), place) = (name.text(), if value.span.is_empty() { name.span } else { value.span }) else { continue };
+        let (Some(key), place) = (name.text(), if value.span.is_empty() { name.span } else { value.span }) else {
+            continue;
+        };
         match &value.data {
             // Nothing given is taken from outside.
             Data::Null => variables::take(unit, key, None, name.span, variables),
@@ -118,7 +120,9 @@ fn words(node: &Node, source: &str) -> Vec<Word> {
             let line = Word { text: text.clone(), span: node.span };
             let mut all = Vec::new();
             for command in launch::within(&line, source, 0) {
-                all.extend(command.sets.into_iter().map(|s| Word { text: format!("{}={}", s.name, s.value), span: s.span }));
+                all.extend(
+                    command.sets.into_iter().map(|s| Word { text: format!("{}={}", s.name, s.value), span: s.span }),
+                );
                 all.extend(command.words);
             }
             all

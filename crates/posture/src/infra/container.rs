@@ -57,7 +57,10 @@ pub(crate) fn privilege(unit: &mut Unit, what: &str, at: Span) {
 pub(crate) fn capability(unit: &mut Unit, name: &str, at: Span) {
     let plain = name.trim().to_ascii_uppercase();
     let plain = plain.strip_prefix("CAP_").unwrap_or(&plain);
-    if matches!(plain, "ALL" | "SYS_ADMIN" | "SYS_PTRACE" | "SYS_MODULE" | "DAC_READ_SEARCH" | "NET_ADMIN" | "SYS_RAWIO" | "BPF") {
+    if matches!(
+        plain,
+        "ALL" | "SYS_ADMIN" | "SYS_PTRACE" | "SYS_MODULE" | "DAC_READ_SEARCH" | "NET_ADMIN" | "SYS_RAWIO" | "BPF"
+    ) {
         privilege(unit, &format!("capability `{plain}`"), at);
     }
 }

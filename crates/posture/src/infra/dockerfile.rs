@@ -26,7 +26,12 @@ pub(crate) fn read(text: &str, units: &mut Vec<Unit>) -> Option<usize> {
                 }
             }
             "ADD" if instruction.text.contains("://") && !instruction.text.contains("--checksum=") => {
-                unit.add(Setting::Download, "ADD", Resolved { text: String::new(), known: Known::Literal }, instruction.span);
+                unit.add(
+                    Setting::Download,
+                    "ADD",
+                    Resolved { text: String::new(), known: Known::Literal },
+                    instruction.span,
+                );
             }
             _ => {}
         }

@@ -147,7 +147,9 @@ pub(crate) fn redis(text: &str, units: &mut Vec<Unit>) {
     for line in text.split_inclusive('\n') {
         let (at, plain) = (start + line.len() - line.trim_start().len(), line.trim());
         start += line.len();
-        let Some((key, value)) = plain.split_once(char::is_whitespace).filter(|_| !plain.starts_with('#')) else { continue };
+        let Some((key, value)) = plain.split_once(char::is_whitespace).filter(|_| !plain.starts_with('#')) else {
+            continue;
+        };
         let value = Resolved { text: value.trim().trim_matches('"').to_owned(), known: Known::Literal };
         let span = Span::new(at, at + plain.len());
         if unit.at.is_empty() {
@@ -156,7 +158,8 @@ pub(crate) fn redis(text: &str, units: &mut Vec<Unit>) {
         // `bind * -::*` is a list; the widest address counts.
         if key == "bind" {
             let all = value.text.split_whitespace().map(|a| a.trim_start_matches('-'));
-            let widest = all.clone().find(|a| value::is_wildcard(a)).or_else(|| all.clone().find(|a| !value::is_loopback(a)));
+            let widest =
+                all.clone().find(|a| value::is_wildcard(a)).or_else(|| all.clone().find(|a| !value::is_loopback(a)));
             let text = widest.unwrap_or("127.0.0.1").to_owned();
             unit.add(Setting::Bind, key, Resolved { text, known: Known::Literal }, span);
             continue;

@@ -30,7 +30,16 @@ struct Pod {
 /// Reads all objects of a file: services and policies of the file count for its pods.
 pub(crate) fn read(documents: &[Node], source: &str, units: &mut Vec<Unit>) {
     let mut pods = Vec::new();
-    let objects: Vec<&Node> = documents.iter().flat_map(|d| if d.text_at("kind") == Some("List") { d.get("items").map_or(&[][..], Node::items).iter().collect() } else { vec![d] }).collect();
+    let objects: Vec<&Node> = documents
+        .iter()
+        .flat_map(|d| {
+            if d.text_at("kind") == Some("List") {
+                d.get("items").map_or(&[][..], Node::items).iter().collect()
+            } else {
+                vec![d]
+            }
+        })
+        .collect();
     for object in &objects {
         match object.text_at("kind") {
             Some("ConfigMap") => config(object, units, "data"),
@@ -50,13 +59,17 @@ fn around(object: &Node, pods: &[Pod], units: &mut [Unit]) {
     let spec = object.get("spec");
     let selected = |selector: &Labels, any: bool| {
         pods.iter()
-            .filter(|p| if selector.is_empty() { any } else { selector.iter().all(|(k, v)| p.labels.get(k) == Some(v)) })
+            .filter(
+                |p| if selector.is_empty() { any } else { selector.iter().all(|(k, v)| p.labels.get(k) == Some(v)) },
+            )
             .flat_map(|p| p.units.iter().copied())
             .collect::<Vec<_>>()
     };
     match (object.text_at("kind"), spec) {
         (Some("Service"), Some(spec)) => {
-            let Some(kind) = spec.get("type").filter(|t| matches!(t.text(), Some("LoadBalancer" | "NodePort"))) else { return };
+            let Some(kind) = spec.get("type").filter(|t| matches!(t.text(), Some("LoadBalancer" | "NodePort"))) else {
+                return;
+            };
             let internal = object.at("metadata.annotations").is_some_and(|a| {
                 a.entries().iter().any(|(k, v)| {
                     k.text().is_some_and(|k| k.contains("internal") || k.contains("scheme"))
@@ -70,7 +83,12 @@ fn around(object: &Node, pods: &[Pod], units: &mut [Unit]) {
             for at in selected(&labels(spec.get("selector")), false) {
                 if let Some(unit) = units.get_mut(at) {
                     let name = kind.text().unwrap_or_default();
-                    unit.add(Setting::Publish, name, Resolved { text: String::new(), known: Known::Literal }, kind.span);
+                    unit.add(
+                        Setting::Publish,
+                        name,
+                        Resolved { text: String::new(), known: Known::Literal },
+                        kind.span,
+                    );
                 }
             }
         }
@@ -78,7 +96,11 @@ fn around(object: &Node, pods: &[Pod], units: &mut [Unit]) {
             let types = spec.get("policyTypes").map_or(&[][..], Node::items);
             let ingress = types.iter().any(|t| t.text() == Some("Ingress")) || types.is_empty();
             // A rule without peers lets everybody in.
-            let open = spec.get("ingress").map_or(&[][..], Node::items).iter().any(|r| r.get("from").is_none_or(|f| f.items().is_empty()));
+            let open = spec
+                .get("ingress")
+                .map_or(&[][..], Node::items)
+                .iter()
+                .any(|r| r.get("from").is_none_or(|f| f.items().is_empty()));
             if ingress && !open {
                 for at in selected(&labels(spec.at("podSelector.matchLabels")), true) {
                     if let Some(unit) = units.get_mut(at) {
@@ -115,14 +137,7 @@ fn find(node: &Node, own: &Labels, source: &str, units: &mut Vec<Unit>, pods: &m
     }
 }
 
-fn pod(
-    spec: &Node,
-    model: Option<&Node>,
-    labels: &Labels,
-    source: &str,
-    units: &mut Vec<Unit>,
-    pods: &mut Vec<Pod>,
-) {
+fn pod(spec: &Node, model: Option<&Node>, labels: &Labels, source: &str, units: &mut Vec<Unit>, pods: &mut Vec<Pod>) {
     let first = units.len();
     for key in ["initContainers", "containers"] {
         for container in spec.get(key).map_or(&[][..], Node::items) {
@@ -199,7 +214,12 @@ fn unit(container: &Node, spec: &Node, source: &str, serves: bool) -> Unit {
     for port in container.get("ports").map_or(&[][..], Node::items) {
         if let Some(host) = port.get("hostPort") {
             let address = port.text_at("hostIP").unwrap_or_default();
-            unit.add(Setting::Publish, "hostPort", Resolved { text: address.to_owned(), known: Known::Literal }, host.span);
+            unit.add(
+                Setting::Publish,
+                "hostPort",
+                Resolved { text: address.to_owned(), known: Known::Literal },
+                host.span,
+            );
         }
     }
     if let Some(security) = container.get("securityContext") {
@@ -214,9 +234,13 @@ fn unit(container: &Node, spec: &Node, source: &str, serves: bool) -> Unit {
         }
     }
     let asks = |node: Option<&Node>| {
-        node.map_or(&[][..], Node::entries).iter().any(|(k, _)| k.text().is_some_and(|k| k.contains("gpu") || k.contains("tpu")))
+        node.map_or(&[][..], Node::entries)
+            .iter()
+            .any(|(k, _)| k.text().is_some_and(|k| k.contains("gpu") || k.contains("tpu")))
     };
-    unit.models |= asks(container.at("resources.limits")) || asks(container.at("resources.requests")) || spec.get("model").is_some();
+    unit.models |= asks(container.at("resources.limits"))
+        || asks(container.at("resources.requests"))
+        || spec.get("model").is_some();
     unit
 }
 
@@ -272,12 +296,22 @@ fn ray(object: &Node, units: &mut Vec<Unit>) {
         let Some(host) = head.at("rayStartParams.dashboard-host") else { continue };
         let at = host.span;
         unit.at = at;
-        unit.add(Setting::Bind, "dashboard-host", Resolved { text: host.text().unwrap_or_default().to_owned(), known: Known::Literal }, at);
+        unit.add(
+            Setting::Bind,
+            "dashboard-host",
+            Resolved { text: host.text().unwrap_or_default().to_owned(), known: Known::Literal },
+            at,
+        );
         if matches!(cluster.text_at("authOptions.mode"), Some("token")) {
             unit.add(Setting::AuthOn, "authOptions", Resolved { text: "token".to_owned(), known: Known::Literal }, at);
         }
         // The pods of the head say the rest.
-        for env in head.at("template.spec.containers").map_or(&[][..], Node::items).iter().flat_map(|c| c.get("env").map_or(&[][..], Node::items)) {
+        for env in head
+            .at("template.spec.containers")
+            .map_or(&[][..], Node::items)
+            .iter()
+            .flat_map(|c| c.get("env").map_or(&[][..], Node::items))
+        {
             if let Some(name) = env.text_at("name") {
                 let at = env.get("value").map_or(env.span, |v| v.span);
                 variables::take(&mut unit, name, env.text_at("value"), at, &Variables::new());

@@ -10,13 +10,42 @@ use crate::value::{self, Known, Resolved, Variables};
 
 /// Programs that start what follows them, and how many words of their own they have besides flags.
 const WRAPPERS: &[(&str, usize)] = &[
-    ("sudo", 0), ("exec", 0), ("nohup", 0), ("env", 0), ("nice", 0), ("time", 0), ("timeout", 1), ("tini", 0), ("dumb-init", 0),
-    ("setsid", 0), ("stdbuf", 0), ("gosu", 1), ("su-exec", 1), ("numactl", 0), ("python", 0), ("python3", 0), ("uv", 1), ("uvx", 0),
-    ("poetry", 1), ("pipx", 1), ("pdm", 1), ("conda", 1), ("xvfb-run", 0), ("srun", 0), ("catchsegv", 0), ("ionice", 0), ("chrt", 1),
-    ("start.sh", 0), ("command", 0), ("then", 0), ("do", 0), ("else", 0),
+    ("sudo", 0),
+    ("exec", 0),
+    ("nohup", 0),
+    ("env", 0),
+    ("nice", 0),
+    ("time", 0),
+    ("timeout", 1),
+    ("tini", 0),
+    ("dumb-init", 0),
+    ("setsid", 0),
+    ("stdbuf", 0),
+    ("gosu", 1),
+    ("su-exec", 1),
+    ("numactl", 0),
+    ("python", 0),
+    ("python3", 0),
+    ("uv", 1),
+    ("uvx", 0),
+    ("poetry", 1),
+    ("pipx", 1),
+    ("pdm", 1),
+    ("conda", 1),
+    ("xvfb-run", 0),
+    ("srun", 0),
+    ("catchsegv", 0),
+    ("ionice", 0),
+    ("chrt", 1),
+    ("start.sh", 0),
+    ("command", 0),
+    ("then", 0),
+    ("do", 0),
+    ("else", 0),
 ];
 /// Flags of wrappers that take a word.
-const WRAPPER_VALUES: &[&str] = &["-u", "-n", "-g", "--user", "--with", "-k", "-s", "--cpunodebind", "-c", "--signal", "--kill-after"];
+const WRAPPER_VALUES: &[&str] =
+    &["-u", "-n", "-g", "--user", "--with", "-k", "-s", "--cpunodebind", "-c", "--signal", "--kill-after"];
 /// How deep scripts in words of scripts are read.
 const DEEPEST: usize = 4;
 
@@ -39,7 +68,12 @@ pub(crate) fn script(text: &str, offset: usize, units: &mut Vec<Unit>) {
     let mut sets = Vec::new();
     for (at, command) in commands.iter().enumerate() {
         let before = at.checked_sub(1).and_then(|at| commands.get(at));
-        if command.words.is_empty() || command.words.first().is_some_and(|w| matches!(w.text.as_str(), "export" | "set" | "env") && command.words.len() == 1) {
+        if command.words.is_empty()
+            || command
+                .words
+                .first()
+                .is_some_and(|w| matches!(w.text.as_str(), "export" | "set" | "env") && command.words.len() == 1)
+        {
             sets.extend(command.sets.iter());
         }
         download(before, command, &mut whole);
@@ -66,22 +100,24 @@ pub(crate) fn script(text: &str, offset: usize, units: &mut Vec<Unit>) {
 /// `curl … | sh`, and `sh -c "$(curl …)"`.
 pub(crate) fn download(before: Option<&Command>, command: &Command, unit: &mut Unit) {
     let program = |command: &Command| {
-        let words = command.words.iter().map(|w| w.text.as_str());
-        words.skip_while(|w| matches!(*w, "sudo" | "env" | "-E") || w.contains('=')).next().map(|w| w.rsplit('/').next().unwrap_or(w).to_owned())
+        let mut words = command.words.iter().map(|w| w.text.as_str());
+        let first = words.find(|w| !matches!(*w, "sudo" | "env" | "-E") && !w.contains('='));
+        first.map(|w| w.rsplit('/').next().unwrap_or(w).to_owned())
     };
     let runs = program(command).is_some_and(|p| general::RUNNERS.contains(&p.as_str()));
     let piped = command.piped
         && runs
         && !command.words.iter().any(|w| w.text == "-m" || w.text.ends_with(".py") && w.text != "-")
         && before.and_then(program).is_some_and(|p| general::DOWNLOADERS.contains(&p.as_str()));
-    let at = match command.words.iter().find(|w| runs && (w.text.starts_with("$(curl ") || w.text.starts_with("$(wget "))) {
-        Some(word) => word.span,
-        None if piped => {
-            let first = before.and_then(|c| c.words.first()).map_or(0, |w| w.span.start);
-            Span::new(first, command.words.last().map_or(first, |w| w.span.end))
-        }
-        None => return,
-    };
+    let at =
+        match command.words.iter().find(|w| runs && (w.text.starts_with("$(curl ") || w.text.starts_with("$(wget "))) {
+            Some(word) => word.span,
+            None if piped => {
+                let first = before.and_then(|c| c.words.first()).map_or(0, |w| w.span.start);
+                Span::new(first, command.words.last().map_or(first, |w| w.span.end))
+            }
+            None => return,
+        };
     unit.add(Setting::Download, "download", Resolved { text: String::new(), known: Known::Literal }, at);
 }
 
@@ -142,8 +178,13 @@ pub(crate) fn nested(words: &[Word], source: &str, offset: usize) -> Option<Vec<
     let at = words.iter().take(6).position(|w| {
         matches!(w.text.rsplit('/').next().unwrap_or_default(), "sh" | "bash" | "zsh" | "dash" | "ash")
     })?;
-    let wrapped = words.get(..at)?.iter().all(|w| w.text.starts_with('-') || WRAPPERS.iter().any(|(p, _)| *p == w.text.rsplit('/').next().unwrap_or_default()));
-    let flag = words.get(at + 1..)?.iter().position(|w| w.text.starts_with('-') && !w.text.starts_with("--") && w.text.contains('c'))?;
+    let wrapped = words.get(..at)?.iter().all(|w| {
+        w.text.starts_with('-') || WRAPPERS.iter().any(|(p, _)| *p == w.text.rsplit('/').next().unwrap_or_default())
+    });
+    let flag = words
+        .get(at + 1..)?
+        .iter()
+        .position(|w| w.text.starts_with('-') && !w.text.starts_with("--") && w.text.contains('c'))?;
     let script = words.get(at + 1 + flag + 1)?;
     (wrapped && flag < 3).then(|| within(script, source, offset))
 }
@@ -227,7 +268,9 @@ fn webui(texts: &[&str]) -> Option<&'static Product> {
     if !texts.iter().any(|t| t.ends_with("server.py")) {
         return None;
     }
-    (has("--listen") || has("--share") || has("--public-api") || has("--trust-remote-code")).then(|| by("text-generation-webui")).flatten()
+    (has("--listen") || has("--share") || has("--public-api") || has("--trust-remote-code"))
+        .then(|| by("text-generation-webui"))
+        .flatten()
 }
 
 fn flags(words: &[Word], unit: &mut Unit, variables: &Variables, named: bool) {
@@ -291,7 +334,10 @@ fn positional(word: &Word, unit: &mut Unit, variables: &Variables) {
 
 /// What follows `docker run`.
 fn docker_run(words: &[Word]) -> Option<&[Word]> {
-    let at = words.iter().take(3).position(|w| matches!(w.text.rsplit('/').next().unwrap_or_default(), "docker" | "podman" | "nerdctl"))?;
+    let at = words
+        .iter()
+        .take(3)
+        .position(|w| matches!(w.text.rsplit('/').next().unwrap_or_default(), "docker" | "podman" | "nerdctl"))?;
     let run = words.get(at + 1..)?.iter().take(3).position(|w| w.text == "run")?;
     words.get(at + 1 + run + 1..)
 }
@@ -305,8 +351,19 @@ pub(crate) fn container_words(words: &[Word], unit: &mut Unit) {
 
 /// Flags of `docker run` that take no word.
 const SWITCHES: &[&str] = &[
-    "--rm", "--detach", "--interactive", "--tty", "--privileged", "--init", "--read-only", "--publish-all", "--no-healthcheck",
-    "--oom-kill-disable", "--sig-proxy", "--quiet", "--replace",
+    "--rm",
+    "--detach",
+    "--interactive",
+    "--tty",
+    "--privileged",
+    "--init",
+    "--read-only",
+    "--publish-all",
+    "--no-healthcheck",
+    "--oom-kill-disable",
+    "--sig-proxy",
+    "--quiet",
+    "--replace",
 ];
 
 fn container_of(words: &[Word], unit: &mut Unit, variables: &Variables, source: &str, offset: usize) {
@@ -320,7 +377,10 @@ fn container_of(words: &[Word], unit: &mut Unit, variables: &Variables, source: 
         }
         let short = word.text.starts_with('-') && !word.text.starts_with("--");
         // `-p8080:80`: a letter with its value.
-        let joined = word.text.get(..2).filter(|f| short && matches!(*f, "-p" | "-v" | "-e" | "-w" | "-u") && word.text.len() > 2);
+        let joined = word
+            .text
+            .get(..2)
+            .filter(|f| short && matches!(*f, "-p" | "-v" | "-e" | "-w" | "-u") && word.text.len() > 2);
         let (name, value) = match word.text.split_once('=') {
             _ if joined.is_some() => {
                 (joined.unwrap_or_default(), Some((word.text.get(2..).unwrap_or_default().to_owned(), word.span)))
@@ -352,7 +412,9 @@ fn container_of(words: &[Word], unit: &mut Unit, variables: &Variables, source: 
             "--network" | "--net" if text == "host" => container::privilege(unit, "the network of the machine", at),
             "--pid" if text == "host" => container::privilege(unit, "the processes of the machine", at),
             "--cap-add" => container::capability(unit, &text, at),
-            "--security-opt" if text.contains("unconfined") => container::privilege(unit, "no seccomp or AppArmor profile", at),
+            "--security-opt" if text.contains("unconfined") => {
+                container::privilege(unit, "no seccomp or AppArmor profile", at)
+            }
             "--gpus" => unit.models = true,
             _ => {}
         }

@@ -22,7 +22,16 @@ pub(crate) fn read(document: &Node, units: &mut Vec<Unit>) -> bool {
         for key in ["ACL", "acl", "AccessControl", "canned_acl", "predefinedAcl"] {
             if let Some(value) = node.get(key)
                 && let Some(text) = value.text()
-                && matches!(text, "public-read" | "public-read-write" | "PublicRead" | "PublicReadWrite" | "publicRead" | "publicReadWrite" | "authenticated-read")
+                && matches!(
+                    text,
+                    "public-read"
+                        | "public-read-write"
+                        | "PublicRead"
+                        | "PublicReadWrite"
+                        | "publicRead"
+                        | "publicReadWrite"
+                        | "authenticated-read"
+                )
             {
                 grant(&mut unit, &format!("`{key}: {text}`"), value.span);
             }
@@ -54,9 +63,10 @@ fn statement(statement: &Node, unit: &mut Unit) {
     let list = |key: &str| -> Vec<&Node> {
         match statement.get(key) {
             Some(node) if node.text().is_some() => vec![node],
-            Some(Node { data: Data::Map(entries), .. }) => {
-                entries.iter().flat_map(|(_, v)| if v.text().is_some() { vec![v] } else { v.items().iter().collect() }).collect()
-            }
+            Some(Node { data: Data::Map(entries), .. }) => entries
+                .iter()
+                .flat_map(|(_, v)| if v.text().is_some() { vec![v] } else { v.items().iter().collect() })
+                .collect(),
             Some(node) => node.items().iter().collect(),
             None => Vec::new(),
         }

@@ -21,7 +21,9 @@ pub(crate) fn read(text: &str, units: &mut Vec<Unit>) -> Result<(), Broken> {
     let mut whole = Unit::new(Home::Part, Span::default());
     whole.models = general::PACKAGES.iter().any(|p| imports(text, p));
     assignments(&module, &mut whole, units);
-    let guarded = module.calls.iter().any(|c| c.arguments.iter().any(|a| matches!(a.name.as_deref(), Some("dependencies" | "per_req_config_modifier"))));
+    let guarded = module.calls.iter().any(|c| {
+        c.arguments.iter().any(|a| matches!(a.name.as_deref(), Some("dependencies" | "per_req_config_modifier")))
+    });
     let uses = |prefix: &str| module.calls.iter().any(|c| c.callee.starts_with(prefix));
     let program = Program { gradio: uses("gr.") || uses("gradio."), langserve: uses("add_routes"), guarded };
     for call in &module.calls {
@@ -43,9 +45,13 @@ struct Program {
 
 fn imports(text: &str, package: &str) -> bool {
     let name = package.replace('-', "_");
-    text.lines().filter(|l| l.starts_with("import ") || l.starts_with("from ") || l.starts_with("    from ")).any(|line| {
-        line.trim_start().split_whitespace().nth(1).is_some_and(|m| m.trim_end_matches(',').split('.').next() == Some(name.as_str()))
-    })
+    text.lines().filter(|l| l.starts_with("import ") || l.starts_with("from ") || l.starts_with("    from ")).any(
+        |line| {
+            line.split_whitespace()
+                .nth(1)
+                .is_some_and(|m| m.trim_end_matches(',').split('.').next() == Some(name.as_str()))
+        },
+    )
 }
 
 fn of_name(name: &str) -> Option<&'static Product> {
@@ -56,7 +62,9 @@ fn resolved(value: &Literal) -> Resolved {
     match value {
         Literal::Text(text) => Resolved { text: text.clone(), known: Known::Literal },
         // A name that is no constant stands for something else.
-        Literal::Word(word) if matches!(word.as_str(), "True" | "False" | "None") || word.starts_with(|c: char| c.is_ascii_digit()) => {
+        Literal::Word(word)
+            if matches!(word.as_str(), "True" | "False" | "None") || word.starts_with(|c: char| c.is_ascii_digit()) =>
+        {
             Resolved { text: word.clone(), known: Known::Literal }
         }
         _ => Resolved { text: String::new(), known: Known::Elsewhere },
@@ -71,7 +79,10 @@ fn assignments(module: &Module, whole: &mut Unit, units: &mut Vec<Unit>) {
         if let Some(variable) = name.strip_prefix("os.environ.") {
             let raw = (value.known == Known::Literal).then_some(value.text.as_str());
             variables::take(whole, variable, raw, assignment.span, &Variables::new());
-        } else if name.starts_with("c.ServerApp.") || name.starts_with("c.NotebookApp.") || name.starts_with("c.IdentityProvider.") {
+        } else if name.starts_with("c.ServerApp.")
+            || name.starts_with("c.NotebookApp.")
+            || name.starts_with("c.IdentityProvider.")
+        {
             jupyter.product = of_name("Jupyter");
             jupyter.at = assignment.span;
             let rows = jupyter.product.map_or(&[][..], |p| p.keys);
@@ -86,9 +97,25 @@ fn assignments(module: &Module, whole: &mut Unit, units: &mut Vec<Unit>) {
 }
 
 /// Calls that name a model first, and calls that name a data set first.
-const MODEL_CALLS: &[&str] = &["from_pretrained", "SentenceTransformer", "CrossEncoder", "snapshot_download", "hf_hub_download", "LLM", "pipeline"];
+const MODEL_CALLS: &[&str] = &[
+    "from_pretrained",
+    "SentenceTransformer",
+    "CrossEncoder",
+    "snapshot_download",
+    "hf_hub_download",
+    "LLM",
+    "pipeline",
+];
 const DATASET_CALLS: &[&str] = &["load_dataset"];
-const MODEL_NAMES: &[&str] = &["model_name_or_path", "pretrained_model_name_or_path", "model_id", "base_model", "repo_id", "HF_MODEL_ID", "model_name"];
+const MODEL_NAMES: &[&str] = &[
+    "model_name_or_path",
+    "pretrained_model_name_or_path",
+    "model_id",
+    "base_model",
+    "repo_id",
+    "HF_MODEL_ID",
+    "model_name",
+];
 const DATASET_NAMES: &[&str] = &["dataset_name", "dataset_id"];
 
 fn call_of(call: &Call, whole: &mut Unit, program: &Program, units: &mut Vec<Unit>) {
@@ -99,7 +126,12 @@ fn call_of(call: &Call, whole: &mut Unit, program: &Program, units: &mut Vec<Uni
         "run" if call.callee == "uvicorn.run" && program.langserve => {
             let mut unit = served(call, "LangServe", "host");
             if program.guarded {
-                unit.add(Setting::AuthOn, "dependencies", Resolved { text: String::new(), known: Known::Literal }, call.span);
+                unit.add(
+                    Setting::AuthOn,
+                    "dependencies",
+                    Resolved { text: String::new(), known: Known::Literal },
+                    call.span,
+                );
             }
             units.push(unit);
         }
@@ -163,7 +195,8 @@ fn gradio(call: &Call) -> Unit {
 
 /// Models and data sets that a call names: one unit a call, so that revisions stay with what they are of.
 fn references(call: &Call, last: &str, units: &mut Vec<Unit>) {
-    let argument = |names: &[&str]| call.arguments.iter().find(|a| a.name.as_deref().is_some_and(|n| names.contains(&n)));
+    let argument =
+        |names: &[&str]| call.arguments.iter().find(|a| a.name.as_deref().is_some_and(|n| names.contains(&n)));
     let first = call.arguments.first().filter(|a| a.name.is_none());
     let mut unit = Unit::new(Home::Job, call.span);
     unit.models = true;

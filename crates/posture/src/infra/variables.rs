@@ -55,7 +55,10 @@ pub(crate) fn product_of<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Op
         .map(|p| {
             let own = |name: &&str| {
                 // A name that many products use tells none.
-                p.variables.iter().any(|(row, ..)| row == name) && name.len() > 8 && name.contains('_') && *name != "CORS_ALLOW_ORIGIN"
+                p.variables.iter().any(|(row, ..)| row == name)
+                    && name.len() > 8
+                    && name.contains('_')
+                    && *name != "CORS_ALLOW_ORIGIN"
             };
             (names.clone().filter(own).count(), p)
         })

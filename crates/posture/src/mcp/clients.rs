@@ -15,7 +15,16 @@ pub(super) struct Server<'n> {
 }
 
 /// Paths of mappings or lists of servers.
-const PLACES: &[&str] = &["mcpServers", "servers", "mcp_servers", "context_servers", "mcp.servers", "mcp", "amp.mcpServers", "mcp.mcpServers"];
+const PLACES: &[&str] = &[
+    "mcpServers",
+    "servers",
+    "mcp_servers",
+    "context_servers",
+    "mcp.servers",
+    "mcp",
+    "amp.mcpServers",
+    "mcp.mcpServers",
+];
 
 /// All servers of a document, those of projects in Claude Code's own file included.
 pub(super) fn servers(document: &Node) -> Vec<Server<'_>> {

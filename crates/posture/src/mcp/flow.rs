@@ -63,9 +63,8 @@ pub(super) fn judge(servers: &[Server<'_>], desk: &mut Desk) {
     if own.len() < 2 || all != PRIVATE | UNTRUSTED | OUTBOUND {
         return;
     }
-    let name = |capability: u8| {
-        own.iter().find(|(_, c)| c & capability != 0).map_or_else(String::new, |(s, _)| show(&s.name))
-    };
+    let name =
+        |capability: u8| own.iter().find(|(_, c)| c & capability != 0).map_or_else(String::new, |(s, _)| show(&s.name));
     let at = own.last().map_or(Span::default(), |(s, _)| s.at);
     desk.find(
         &rules::TOXIC_FLOW,

@@ -32,15 +32,40 @@ fn kind(path: &str) -> Option<Kind> {
     let name = path.rsplit('/').next().unwrap_or(&path);
     let inside = |folder: &str| path.contains(&format!("{folder}/"));
     Some(match name {
-        "agents.md" | "claude.md" | "claude.local.md" | "gemini.md" | "copilot-instructions.md" | ".cursorrules" | ".windsurfrules" | ".clinerules"
-        | ".goosehints" | "agents.override.md" => Kind::Instructions,
+        "agents.md"
+        | "claude.md"
+        | "claude.local.md"
+        | "gemini.md"
+        | "copilot-instructions.md"
+        | ".cursorrules"
+        | ".windsurfrules"
+        | ".clinerules"
+        | ".goosehints"
+        | "agents.override.md" => Kind::Instructions,
         "skill.md" => Kind::Definition,
-        _ if name.ends_with(".mdc") || name.ends_with(".instructions.md") || name.ends_with(".prompt") => Kind::Instructions,
-        _ if name.ends_with(".prompt.md") || name.ends_with(".agent.md") || name.ends_with(".chatmode.md") => Kind::Definition,
-        _ if name.ends_with(".md") && (inside(".claude/agents") || inside(".claude/commands") || inside(".claude/skills") || inside(".cursor/commands") || inside(".codex/prompts")) => {
+        _ if name.ends_with(".mdc") || name.ends_with(".instructions.md") || name.ends_with(".prompt") => {
+            Kind::Instructions
+        }
+        _ if name.ends_with(".prompt.md") || name.ends_with(".agent.md") || name.ends_with(".chatmode.md") => {
             Kind::Definition
         }
-        _ if name.ends_with(".md") && (inside(".cursor/rules") || inside(".windsurf/rules") || inside(".clinerules") || inside(".claude/rules")) => Kind::Instructions,
+        _ if name.ends_with(".md")
+            && (inside(".claude/agents")
+                || inside(".claude/commands")
+                || inside(".claude/skills")
+                || inside(".cursor/commands")
+                || inside(".codex/prompts")) =>
+        {
+            Kind::Definition
+        }
+        _ if name.ends_with(".md")
+            && (inside(".cursor/rules")
+                || inside(".windsurf/rules")
+                || inside(".clinerules")
+                || inside(".claude/rules")) =>
+        {
+            Kind::Instructions
+        }
         _ if name.ends_with(".json") || name.ends_with(".jsonc") => Kind::Json,
         _ if name.ends_with(".toml") => Kind::Toml,
         _ if name.ends_with(".yaml") || name.ends_with(".yml") => Kind::Yaml,
@@ -57,7 +82,16 @@ pub fn is_agent_name(path: &str) -> bool {
         Some(Kind::Instructions | Kind::Definition) => true,
         Some(Kind::Json) => {
             name.contains("mcp")
-                || matches!(name, "claude_desktop_config.json" | ".claude.json" | "settings.json" | "settings.local.json" | "hooks.json" | "tools.json" | "opencode.json")
+                || matches!(
+                    name,
+                    "claude_desktop_config.json"
+                        | ".claude.json"
+                        | "settings.json"
+                        | "settings.local.json"
+                        | "hooks.json"
+                        | "tools.json"
+                        | "opencode.json"
+                )
         }
         Some(Kind::Toml) => lower.ends_with(".codex/config.toml"),
         Some(Kind::Yaml) => lower.contains(".continue/") || name.contains("mcp"),

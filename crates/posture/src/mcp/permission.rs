@@ -72,7 +72,22 @@ pub(super) fn settings(document: &Node, source: &str, desk: &mut Desk) {
 /// `Bash`, `Bash(*)`, `*`: everything. Reading is no danger of its own here.
 fn is_broad(rule: &str) -> bool {
     let plain: String = rule.chars().filter(|c| !c.is_whitespace()).collect();
-    matches!(plain.as_str(), "*" | "Bash" | "Bash(*)" | "Bash(:*)" | "Bash(*:*)" | "mcp__*" | "Shell" | "Shell(*)" | "run_shell_command" | "Bash(sudo:*)" | "Bash(curl:*)" | "Bash(bash:*)" | "Bash(sh:*)" | "Bash(eval:*)")
+    matches!(
+        plain.as_str(),
+        "*" | "Bash"
+            | "Bash(*)"
+            | "Bash(:*)"
+            | "Bash(*:*)"
+            | "mcp__*"
+            | "Shell"
+            | "Shell(*)"
+            | "run_shell_command"
+            | "Bash(sudo:*)"
+            | "Bash(curl:*)"
+            | "Bash(bash:*)"
+            | "Bash(sh:*)"
+            | "Bash(eval:*)"
+    )
 }
 
 fn hook(entry: &Node, source: &str, desk: &mut Desk) {
@@ -111,8 +126,22 @@ fn sends(command: &Command) -> Option<Span> {
     }
     let posts = matches!(name, "nc" | "ncat" | "netcat")
         || command.words.iter().any(|w| {
-            matches!(w.text.as_str(), "-d" | "--data" | "--data-binary" | "--data-raw" | "--data-urlencode" | "-F" | "--form" | "-T" | "--upload-file" | "--json" | "--post-data" | "--post-file")
-                || w.text.starts_with("--post-") || w.text.starts_with("-d@") || w.text.starts_with("--data")
+            matches!(
+                w.text.as_str(),
+                "-d" | "--data"
+                    | "--data-binary"
+                    | "--data-raw"
+                    | "--data-urlencode"
+                    | "-F"
+                    | "--form"
+                    | "-T"
+                    | "--upload-file"
+                    | "--json"
+                    | "--post-data"
+                    | "--post-file"
+            ) || w.text.starts_with("--post-")
+                || w.text.starts_with("-d@")
+                || w.text.starts_with("--data")
         });
     let away = command.words.iter().skip(1).any(|w| {
         let host = w.text.contains("://") || w.text.contains('.') && !w.text.starts_with('-');
@@ -156,14 +185,16 @@ pub(super) fn definition(text: &str, desk: &mut Desk) {
 fn front_matter(line: &str, at: usize, desk: &mut Desk) {
     let Some((key, value)) = line.split_once(':') else { return };
     let span = Span::new(at, at + line.len());
-    match key.trim() {
-        "allowed-tools" | "tools" => {
-            if value.split(',').any(|tool| is_broad(tool.trim().trim_matches(['"', '\'', '[', ']'])) && tool.trim().trim_matches(['"', '\'', '[', ']', ' ']) != "Bash" || key.trim() == "allowed-tools" && tool.trim().trim_matches(['"', '\'', '[', ']']) == "*") {
-                broad(span, "every command or tool", desk);
-            }
-        }
-        "permissionMode" if value.trim() == "bypassPermissions" => broad(span, "every tool", desk),
-        _ => {}
+    // A sub-agent's `tools` may name the shell: it still asks. `allowed-tools` are those that need no question.
+    let asks = match key.trim() {
+        "allowed-tools" => false,
+        "tools" => true,
+        "permissionMode" if value.trim() == "bypassPermissions" => return broad(span, "every tool", desk),
+        _ => return,
+    };
+    let plain = |tool: &str| tool.trim_matches([' ', '"', '\'', '[', ']', '-']).to_owned();
+    if value.split(',').map(plain).any(|tool| is_broad(&tool) && !(asks && matches!(tool.as_str(), "Bash" | "*"))) {
+        broad(span, "every command or tool", desk);
     }
 }
 

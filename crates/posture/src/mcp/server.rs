@@ -32,7 +32,9 @@ fn secrets(server: &Server<'_>, desk: &mut Desk) {
         let next = server.words.get(at + 1).filter(|n| !n.text.starts_with('-'));
         match word.text.split_once('=') {
             Some((name, value)) => given.push((name, value, word.span)),
-            None if word.text.starts_with("--") => given.extend(next.map(|n| (word.text.as_str(), n.text.as_str(), n.span))),
+            None if word.text.starts_with("--") => {
+                given.extend(next.map(|n| (word.text.as_str(), n.text.as_str(), n.span)))
+            }
             None => {}
         }
     }
@@ -46,11 +48,15 @@ fn secrets(server: &Server<'_>, desk: &mut Desk) {
     for (word, span) in server.words.iter().map(|w| (w.text.as_str(), w.span)).chain(url(server)) {
         let query = word.split_once('?').map_or("", |(_, query)| query);
         let named = query.split('&').filter_map(|p| p.split_once('=')).find(|(name, value)| {
-            value::names_secret(name) && value::judge_secret(&value::resolve(value, &Variables::new())) != SecretValue::None
+            value::names_secret(name)
+                && value::judge_secret(&value::resolve(value, &Variables::new())) != SecretValue::None
         });
         if let Some((name, _)) = named {
             report_secret(name, span, desk);
-        } else if value::password_of(&value::resolve(word, &Variables::new()).text).is_some() && !word.contains("${") && !word.contains('=') {
+        } else if value::password_of(&value::resolve(word, &Variables::new()).text).is_some()
+            && !word.contains("${")
+            && !word.contains('=')
+        {
             report_secret("the address", span, desk);
         }
     }
@@ -73,7 +79,10 @@ fn remote(server: &Server<'_>, desk: &mut Desk) {
     // Bridges such as `mcp-remote` are given the address as an argument.
     let words = server.words.iter().map(|w| (w.text.as_str(), w.span));
     for (address, at) in url(server).into_iter().chain(words) {
-        if address.starts_with("http://") && !value::is_loopback(address) && !address.starts_with("http://host.docker.internal") {
+        if address.starts_with("http://")
+            && !value::is_loopback(address)
+            && !address.starts_with("http://host.docker.internal")
+        {
             desk.find(
                 &rules::PLAINTEXT_TRANSPORT,
                 at,
@@ -98,7 +107,9 @@ fn package(server: &Server<'_>, desk: &mut Desk) {
         );
     };
     if let Some(start) = at(&["npx", "bunx", "pnpx", "dlx"]) {
-        if let Some(word) = argument(words, start + 1, &["-p", "--package", "--registry", "--cache"]).filter(|w| !is_pinned_npm(&w.text)) {
+        if let Some(word) = argument(words, start + 1, &["-p", "--package", "--registry", "--cache"])
+            .filter(|w| !is_pinned_npm(&w.text))
+        {
             unpinned(word, "`package@1.2.3`", desk);
         }
     } else if let Some(start) = at(&["uvx", "pipx"]) {
@@ -114,7 +125,10 @@ fn package(server: &Server<'_>, desk: &mut Desk) {
         for image in unit.all(Setting::Image) {
             let name = image.value.text.as_str();
             let tag = name.get(product::repository(name).len()..).unwrap_or_default();
-            if !name.contains("@sha256:") && !tag.bytes().any(|b| b.is_ascii_digit()) && image.value.known == value::Known::Literal {
+            if !name.contains("@sha256:")
+                && !tag.bytes().any(|b| b.is_ascii_digit())
+                && image.value.known == value::Known::Literal
+            {
                 let word = Word { text: name.to_owned(), span: image.at };
                 unpinned(&word, "`image:1.2.3@sha256:…`", desk);
             }
@@ -176,9 +190,14 @@ pub(super) fn shell(words: &[Word], source: &str, desk: &mut Desk) {
     for (at, command) in script.iter().enumerate() {
         launch::download(at.checked_sub(1).and_then(|at| script.get(at)), command, &mut unit);
     }
-    let at = script.iter().flat_map(|c| &c.words).map(|w| w.span).reduce(|a, b| Span::new(a.start.min(b.start), a.end.max(b.end)));
+    let at = script
+        .iter()
+        .flat_map(|c| &c.words)
+        .map(|w| w.span)
+        .reduce(|a, b| Span::new(a.start.min(b.start), a.end.max(b.end)));
     downloads(&unit, rules::DOWNLOAD_AND_RUN.severity, desk);
-    let computed = script.iter().flat_map(|c| &c.words).any(|w| w.text.contains("$(") || w.text.contains('`') || w.text == "eval");
+    let computed =
+        script.iter().flat_map(|c| &c.words).any(|w| w.text.contains("$(") || w.text.contains('`') || w.text == "eval");
     if let Some(at) = at.filter(|_| computed && unit.facts.is_empty()) {
         desk.find(
             &rules::SHELL_LAUNCH,
@@ -204,7 +223,11 @@ pub(super) fn downloads(unit: &Unit, severity: Severity, desk: &mut Desk) {
 }
 
 fn files(server: &Server<'_>, desk: &mut Desk) {
-    let filesystem = server.words.iter().any(|w| w.text.contains("server-filesystem") || w.text.contains("mcp-server-filesystem") || w.text.contains("mcp/filesystem"));
+    let filesystem = server.words.iter().any(|w| {
+        w.text.contains("server-filesystem")
+            || w.text.contains("mcp-server-filesystem")
+            || w.text.contains("mcp/filesystem")
+    });
     for word in server.words.iter().filter(|_| filesystem) {
         if is_wide(&word.text) {
             wide(&word.text, word.span, desk);
@@ -213,7 +236,8 @@ fn files(server: &Server<'_>, desk: &mut Desk) {
     if server.words.iter().take(3).any(|w| matches!(base(&w.text), "docker" | "podman")) {
         let mut unit = Unit::new(Home::Container, server.at);
         launch::container_words(&server.words, &mut unit);
-        for fact in unit.all(Setting::Mount).filter(|f| is_wide(&f.value.text) || f.value.text.ends_with("docker.sock")) {
+        for fact in unit.all(Setting::Mount).filter(|f| is_wide(&f.value.text) || f.value.text.ends_with("docker.sock"))
+        {
             wide(&fact.value.text, fact.at, desk);
         }
         for fact in unit.all(Setting::Privilege) {
@@ -234,8 +258,20 @@ fn wide(what: &str, at: Span, desk: &mut Desk) {
 fn is_wide(path: &str) -> bool {
     let path = path.trim_end_matches(['/', '\\']);
     let home = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| !rest.contains(['/', '\\']));
-    matches!(path, "" | "~" | "$HOME" | "${HOME}" | "${env:HOME}" | "/home" | "/Users" | "/root" | "/etc" | "C:" | "c:" | "${userHome}")
-        || home("/home/")
+    matches!(
+        path,
+        "" | "~"
+            | "$HOME"
+            | "${HOME}"
+            | "${env:HOME}"
+            | "/home"
+            | "/Users"
+            | "/root"
+            | "/etc"
+            | "C:"
+            | "c:"
+            | "${userHome}"
+    ) || home("/home/")
         || home("/Users/")
         || home("C:\\Users\\")
 }

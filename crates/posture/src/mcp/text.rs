@@ -9,29 +9,88 @@ use crate::tree::Node;
 
 /// Words that keep something from the person.
 const CONCEAL: &[&str] = &[
-    "do not tell the user", "don't tell the user", "do not mention this to the user", "don't mention this to the user",
-    "do not inform the user", "don't inform the user", "do not let the user know", "don't let the user know",
-    "without telling the user", "without informing the user", "without the user's knowledge", "without the user knowing",
-    "without the user noticing", "do not reveal this to the user", "never tell the user", "never mention this to the user",
-    "hide this from the user", "do not show this to the user", "keep this secret from the user", "the user must not know",
-    "do not disclose this to the user", "user does not need to know about this", "do not notify the user",
+    "do not tell the user",
+    "don't tell the user",
+    "do not mention this to the user",
+    "don't mention this to the user",
+    "do not inform the user",
+    "don't inform the user",
+    "do not let the user know",
+    "don't let the user know",
+    "without telling the user",
+    "without informing the user",
+    "without the user's knowledge",
+    "without the user knowing",
+    "without the user noticing",
+    "do not reveal this to the user",
+    "never tell the user",
+    "never mention this to the user",
+    "hide this from the user",
+    "do not show this to the user",
+    "keep this secret from the user",
+    "the user must not know",
+    "do not disclose this to the user",
+    "user does not need to know about this",
+    "do not notify the user",
 ];
 /// Words for what is nobody else's.
 const PRIVATE: &[&str] = &[
-    "id_rsa", "id_ed25519", ".ssh/", "~/.ssh", ".aws/credentials", ".env file", "contents of .env", ".netrc", "mcp.json", "claude_desktop_config",
-    "api key", "api_key", "access token", "password", "private key", "credentials", "session cookie", "conversation history",
-    "environment variables", "system prompt", "chat history", "/etc/passwd", "keychain",
+    "id_rsa",
+    "id_ed25519",
+    ".ssh/",
+    "~/.ssh",
+    ".aws/credentials",
+    ".env file",
+    "contents of .env",
+    ".netrc",
+    "mcp.json",
+    "claude_desktop_config",
+    "api key",
+    "api_key",
+    "access token",
+    "password",
+    "private key",
+    "credentials",
+    "session cookie",
+    "conversation history",
+    "environment variables",
+    "system prompt",
+    "chat history",
+    "/etc/passwd",
+    "keychain",
 ];
 /// Words that carry something away.
 const CARRY: &[&str] = &[
-    "send it to", "send them to", "send the", "upload", "post it to", "post them to", "exfiltrate", "forward it to", "forward them to",
-    "curl ", "wget ", "http request to", "append it to the url", "pass it as", "pass its content", "include it in", "email it to",
-    "encode it", "base64",
+    "send it to",
+    "send them to",
+    "send the",
+    "upload",
+    "post it to",
+    "post them to",
+    "exfiltrate",
+    "forward it to",
+    "forward them to",
+    "curl ",
+    "wget ",
+    "http request to",
+    "append it to the url",
+    "pass it as",
+    "pass its content",
+    "include it in",
+    "email it to",
+    "encode it",
+    "base64",
 ];
 /// Words that lift other instructions.
 const OVERRIDE: &[&str] = &[
-    "ignore all previous instructions", "ignore previous instructions", "ignore the system prompt", "disregard all previous",
-    "disregard the system prompt", "override your instructions", "ignore any other instructions", "ignore your instructions",
+    "ignore all previous instructions",
+    "ignore previous instructions",
+    "ignore the system prompt",
+    "disregard all previous",
+    "disregard the system prompt",
+    "override your instructions",
+    "ignore any other instructions",
+    "ignore your instructions",
 ];
 
 /// Examines one text that begins at byte `offset` of the file.
@@ -59,17 +118,22 @@ fn paragraph(part: &str, offset: usize, desk: &mut Desk) {
     let carry = find(&lower, CARRY);
     let lifted = find(&lower, OVERRIDE);
     let what = match (conceal, private, carry, lifted) {
-        (Some(place), Some(_), Some(_), _) => Some((place, Severity::Critical, "it has the agent carry secrets away and keep that from the person")),
-        (Some(place), _, _, Some(_)) | (_, Some(_), Some(_), Some(place)) => {
-            Some((place, Severity::High, "it lifts other instructions, and reaches for secrets or keeps that from the person"))
+        (Some(place), Some(_), Some(_), _) => {
+            Some((place, Severity::Critical, "it has the agent carry secrets away and keep that from the person"))
         }
+        (Some(place), _, _, Some(_)) | (_, Some(_), Some(_), Some(place)) => Some((
+            place,
+            Severity::High,
+            "it lifts other instructions, and reaches for secrets or keeps that from the person",
+        )),
         (Some(place), Some(_), None, None) | (Some(place), None, Some(_), None) => {
             Some((place, Severity::High, "it has the agent do something and keep that from the person"))
         }
         _ => None,
     };
     if let Some(((at, length), severity, what)) = what {
-        let span = if same { Span::new(offset + at, offset + at + length) } else { Span::new(offset, offset + part.len()) };
+        let span =
+            if same { Span::new(offset + at, offset + at + length) } else { Span::new(offset, offset + part.len()) };
         desk.find_as(
             &rules::COVERT_INSTRUCTION,
             severity,
@@ -88,7 +152,9 @@ fn hidden(text: &str, offset: usize, desk: &mut Desk) {
     for (at, c) in text.char_indices().chain([(text.len(), '\n')]) {
         let unseen = match c {
             // Tags: a whole alphabet that is not drawn. Flags of regions use it behind U+1F3F4.
-            '\u{e0020}'..='\u{e007f}' => previous != '\u{1f3f4}' && !('\u{e0020}'..='\u{e007f}').contains(&previous) || run > 0,
+            '\u{e0020}'..='\u{e007f}' => {
+                previous != '\u{1f3f4}' && !('\u{e0020}'..='\u{e007f}').contains(&previous) || run > 0
+            }
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
             '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{180e}' | '\u{115f}' | '\u{1160}' | '\u{3164}' => true,
             '\u{200c}' | '\u{200d}' => previous.is_ascii_alphanumeric() || run > 0,

@@ -3,8 +3,8 @@
 use super::{Auth, PLAIN, Product};
 use crate::fact::Reads::{IfEmpty, IfFalse, IfOneOf, IfTrue, Text};
 use crate::fact::Setting::{
-    AuthOff, AuthOn, Bind, ConfigFile, Cors, Debug, Deserialise, FileAccess, Key, PromptLog, PromptLogOff, RemoteCode, Secret,
-    Share, Tls, TlsOff,
+    AuthOff, AuthOn, Bind, ConfigFile, Cors, Debug, Deserialise, FileAccess, Key, PromptLog, PromptLogOff, RemoteCode,
+    Secret, Share, Tls, TlsOff,
 };
 
 pub(super) const PRODUCTS: &[Product] = &[
@@ -68,12 +68,24 @@ pub(super) const PRODUCTS: &[Product] = &[
         name: "Jupyter",
         doc: "https://jupyter-server.readthedocs.io/en/latest/operators/security.html",
         images: &[
-            "jupyter/base-notebook", "jupyter/minimal-notebook", "jupyter/scipy-notebook", "jupyter/datascience-notebook",
-            "jupyter/tensorflow-notebook", "jupyter/pytorch-notebook", "jupyter/pyspark-notebook", "jupyter/all-spark-notebook",
+            "jupyter/base-notebook",
+            "jupyter/minimal-notebook",
+            "jupyter/scipy-notebook",
+            "jupyter/datascience-notebook",
+            "jupyter/tensorflow-notebook",
+            "jupyter/pytorch-notebook",
+            "jupyter/pyspark-notebook",
+            "jupyter/all-spark-notebook",
         ],
         commands: &[
-            &["jupyter", "lab"], &["jupyter", "notebook"], &["jupyter", "server"], &["jupyter-lab"], &["jupyter-notebook"],
-            &["jupyter-server"], &["start-notebook.sh"], &["start-notebook.py"],
+            &["jupyter", "lab"],
+            &["jupyter", "notebook"],
+            &["jupyter", "server"],
+            &["jupyter-lab"],
+            &["jupyter-notebook"],
+            &["jupyter-server"],
+            &["start-notebook.sh"],
+            &["start-notebook.py"],
         ],
         auth: Auth::Default,
         open: false,
@@ -176,7 +188,12 @@ pub(super) const PRODUCTS: &[Product] = &[
             ("server.enableXsrfProtection", AuthOff, IfFalse),
             ("server.sslCertFile", Tls, Text),
         ],
-        shape: &[&["server.headless"], &["server.enableCORS"], &["server.enableXsrfProtection"], &["browser.gatherUsageStats"]],
+        shape: &[
+            &["server.headless"],
+            &["server.enableCORS"],
+            &["server.enableXsrfProtection"],
+            &["browser.gatherUsageStats"],
+        ],
         ..PLAIN
     },
     Product {
@@ -294,6 +311,24 @@ pub(super) const PRODUCTS: &[Product] = &[
 
 /// Callbacks of LiteLLM that send prompts to a service. <https://docs.litellm.ai/docs/proxy/logging>
 const CALLBACKS: &[&str] = &[
-    "langfuse", "langfuse_otel", "langsmith", "helicone", "lunary", "braintrust", "datadog", "datadog_llm_observability", "arize", "arize_phoenix",
-    "galileo", "athina", "promptlayer", "opik", "sentry", "logfire", "wandb", "literalai", "supabase", "humanloop",
+    "langfuse",
+    "langfuse_otel",
+    "langsmith",
+    "helicone",
+    "lunary",
+    "braintrust",
+    "datadog",
+    "datadog_llm_observability",
+    "arize",
+    "arize_phoenix",
+    "galileo",
+    "athina",
+    "promptlayer",
+    "opik",
+    "sentry",
+    "logfire",
+    "wandb",
+    "literalai",
+    "supabase",
+    "humanloop",
 ];

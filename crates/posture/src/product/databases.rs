@@ -24,7 +24,12 @@ pub(super) const PRODUCTS: &[Product] = &[
             ("service.host", Bind, Text),
             ("service.enable_tls", Tls, IfTrue),
         ],
-        shape: &[&["service.http_port", "storage"], &["service.grpc_port"], &["service.api_key"], &["storage.storage_path", "service"]],
+        shape: &[
+            &["service.http_port", "storage"],
+            &["service.grpc_port"],
+            &["service.api_key"],
+            &["storage.storage_path", "service"],
+        ],
         ..PLAIN
     },
     Product {
@@ -82,7 +87,11 @@ pub(super) const PRODUCTS: &[Product] = &[
             ("ALLOW_RESET", Management, IfTrue),
             ("CHROMA_ALLOW_RESET", Management, IfTrue),
         ],
-        keys: &[("allow_reset", Management, IfTrue), ("cors_allow_origins", Cors, Text), ("listen_address", Bind, Text)],
+        keys: &[
+            ("allow_reset", Management, IfTrue),
+            ("cors_allow_origins", Cors, Text),
+            ("listen_address", Bind, Text),
+        ],
         shape: &[&["allow_reset"], &["persist_path", "port"]],
         ..PLAIN
     },
@@ -92,10 +101,7 @@ pub(super) const PRODUCTS: &[Product] = &[
         images: &["pgvector/pgvector", "ankane/pgvector", "timescale/timescaledb-ha"],
         auth: Auth::Default,
         close: "`POSTGRES_PASSWORD_FILE` and `scram-sha-256`",
-        variables: &[
-            ("POSTGRES_PASSWORD", Key, Text),
-            ("POSTGRES_HOST_AUTH_METHOD", AuthOff, IfOneOf(&["trust"])),
-        ],
+        variables: &[("POSTGRES_PASSWORD", Key, Text), ("POSTGRES_HOST_AUTH_METHOD", AuthOff, IfOneOf(&["trust"]))],
         ..PLAIN
     },
     Product {

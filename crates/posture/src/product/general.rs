@@ -42,7 +42,11 @@ pub(crate) const VARIABLES: &[Row] = &[
     ("LANGSMITH_TRACING_V2", PromptLog, IfTrue),
     ("TRACELOOP_TRACE_CONTENT", PromptLog, IfTrue),
     // https://opentelemetry.io/docs/specs/semconv/gen-ai/
-    ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", PromptLog, IfOneOf(&["true", "1", "span_only", "event_only", "span_and_event"])),
+    (
+        "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
+        PromptLog,
+        IfOneOf(&["true", "1", "span_only", "event_only", "span_and_event"]),
+    ),
 ];
 
 /// Keys that mean one thing wherever they stand in a configuration or a call.
@@ -70,7 +74,8 @@ pub(crate) const KEYS: &[Row] = &[
 /// Programs that download. What they print and a shell reads is run unseen.
 pub(crate) const DOWNLOADERS: &[&str] = &["curl", "wget", "aria2c", "http"];
 /// Programs that run what they read.
-pub(crate) const RUNNERS: &[&str] = &["sh", "bash", "zsh", "dash", "ash", "python", "python3", "node", "perl", "ruby", "pwsh"];
+pub(crate) const RUNNERS: &[&str] =
+    &["sh", "bash", "zsh", "dash", "ash", "python", "python3", "node", "perl", "ruby", "pwsh"];
 
 /// Variables and packages that tell a deployment of models from any other.
 pub(crate) const SIGNS: &[&str] = &[
@@ -101,7 +106,32 @@ pub(crate) const SIGNS: &[&str] = &[
 
 /// Python packages with the same meaning.
 pub(crate) const PACKAGES: &[&str] = &[
-    "vllm", "torch", "transformers", "sglang", "llama-cpp-python", "langchain", "langserve", "gradio", "streamlit", "mlflow",
-    "jupyterlab", "notebook", "ray", "axolotl", "trl", "accelerate", "deepspeed", "litellm", "chromadb", "open-webui", "peft",
-    "sentence-transformers", "datasets", "text-generation", "bitsandbytes", "huggingface_hub", "huggingface-hub", "openai",
+    "vllm",
+    "torch",
+    "transformers",
+    "sglang",
+    "llama-cpp-python",
+    "langchain",
+    "langserve",
+    "gradio",
+    "streamlit",
+    "mlflow",
+    "jupyterlab",
+    "notebook",
+    "ray",
+    "axolotl",
+    "trl",
+    "accelerate",
+    "deepspeed",
+    "litellm",
+    "chromadb",
+    "open-webui",
+    "peft",
+    "sentence-transformers",
+    "datasets",
+    "text-generation",
+    "bitsandbytes",
+    "huggingface_hub",
+    "huggingface-hub",
+    "openai",
 ];

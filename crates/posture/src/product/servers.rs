@@ -3,15 +3,23 @@
 use super::{Auth, PLAIN, Product};
 use crate::fact::Reads::{IfFalse, IfOneOf, IfTrue, Text};
 use crate::fact::Setting::{
-    AuthOn, Bind, ConfigFile, Cors, Debug, Deserialise, FileAccess, Key, Management, Model, PromptLog, RemoteCode, Revision,
-    Secret, Share, Tls, AuthOff, TlsOff,
+    AuthOff, AuthOn, Bind, ConfigFile, Cors, Debug, Deserialise, FileAccess, Key, Management, Model, PromptLog,
+    RemoteCode, Revision, Secret, Share, Tls, TlsOff,
 };
 
 pub(super) const PRODUCTS: &[Product] = &[
     Product {
         name: "vLLM",
         doc: "https://docs.vllm.ai/en/latest/usage/security.html",
-        images: &["vllm/vllm-openai", "vllm-openai", "vllm", "vllm-openai-rocm", "vllm-cpu", "rocm/vllm", "vllm/vllm-openai-cpu"],
+        images: &[
+            "vllm/vllm-openai",
+            "vllm-openai",
+            "vllm",
+            "vllm-openai-rocm",
+            "vllm-cpu",
+            "rocm/vllm",
+            "vllm/vllm-openai-cpu",
+        ],
         commands: &[
             &["vllm", "serve"],
             &["-m", "vllm.entrypoints.openai.api_server"],
@@ -168,10 +176,7 @@ pub(super) const PRODUCTS: &[Product] = &[
         auth: Auth::Default,
         open: false,
         close: "token authorization left on, and addresses of 127.0.0.1",
-        flags: &[
-            ("--disable-token-auth", AuthOff, IfTrue),
-            ("--enable-model-api", Management, IfTrue),
-        ],
+        flags: &[("--disable-token-auth", AuthOff, IfTrue), ("--enable-model-api", Management, IfTrue)],
         variables: &[
             ("TS_DISABLE_TOKEN_AUTHORIZATION", AuthOff, IfTrue),
             ("TS_ENABLE_MODEL_API", Management, IfTrue),
@@ -224,11 +229,7 @@ pub(super) const PRODUCTS: &[Product] = &[
         images: &["localai/localai", "go-skynet/local-ai", "mudler/localai"],
         commands: &[&["local-ai", "run"], &["local-ai"]],
         close: "`LOCALAI_API_KEY` from a secret",
-        flags: &[
-            ("--api-keys", Key, Text),
-            ("--address", Bind, Text),
-            ("--cors-allow-origins", Cors, Text),
-        ],
+        flags: &[("--api-keys", Key, Text), ("--address", Bind, Text), ("--cors-allow-origins", Cors, Text)],
         variables: &[
             ("LOCALAI_API_KEY", Key, Text),
             ("API_KEY", Key, Text),
@@ -273,7 +274,11 @@ pub(super) const PRODUCTS: &[Product] = &[
         images: &["kserve/huggingfaceserver", "kserve/sklearnserver", "kserve/custom-model"],
         commands: &[&["-m", "huggingfaceserver"]],
         auth: Auth::NoServer,
-        flags: &[("--model_id", Model, Text), ("--model_revision", Revision, Text), ("--trust_remote_code", RemoteCode, IfTrue)],
+        flags: &[
+            ("--model_id", Model, Text),
+            ("--model_revision", Revision, Text),
+            ("--trust_remote_code", RemoteCode, IfTrue),
+        ],
         ..PLAIN
     },
     Product {
@@ -282,7 +287,11 @@ pub(super) const PRODUCTS: &[Product] = &[
         images: &["nim/meta/llama-3.1-8b-instruct", "nim/meta/llama3-8b-instruct"],
         auth: Auth::Never,
         close: "a private network and a gateway that authenticates",
-        variables: &[("NGC_API_KEY", Secret, Text), ("SSL_VERIFY", TlsOff, IfFalse), ("NIM_SSL_MODE", Tls, IfOneOf(&["tls", "mtls"]))],
+        variables: &[
+            ("NGC_API_KEY", Secret, Text),
+            ("SSL_VERIFY", TlsOff, IfFalse),
+            ("NIM_SSL_MODE", Tls, IfOneOf(&["tls", "mtls"])),
+        ],
         ..PLAIN
     },
 ];

@@ -11,10 +11,7 @@ pub(super) const PRODUCTS: &[Product] = &[
         images: &["axolotlai/axolotl", "winglian/axolotl", "axolotlai/axolotl-cloud"],
         commands: &[&["axolotl", "train"], &["axolotl", "preprocess"], &["-m", "axolotl.cli.train"]],
         auth: Auth::NoServer,
-        keys: &[
-            ("base_model", Model, Text),
-            ("revision_of_model", Revision, Text),
-        ],
+        keys: &[("base_model", Model, Text), ("revision_of_model", Revision, Text)],
         shape: &[&["base_model", "datasets"]],
         ..PLAIN
     },
@@ -22,7 +19,14 @@ pub(super) const PRODUCTS: &[Product] = &[
         name: "TRL",
         doc: "https://huggingface.co/docs/trl/en/script_utils",
         images: &["huggingface/trl"],
-        commands: &[&["trl", "sft"], &["trl", "dpo"], &["trl", "grpo"], &["trl", "kto"], &["trl", "reward"], &["trl", "rloo"]],
+        commands: &[
+            &["trl", "sft"],
+            &["trl", "dpo"],
+            &["trl", "grpo"],
+            &["trl", "kto"],
+            &["trl", "reward"],
+            &["trl", "rloo"],
+        ],
         auth: Auth::NoServer,
         flags: &[
             ("--model_name_or_path", Model, Text),
@@ -38,7 +42,11 @@ pub(super) const PRODUCTS: &[Product] = &[
             ("dataset_revision", DatasetRevision, Text),
             ("hub_token", Secret, Text),
         ],
-        shape: &[&["model_name_or_path", "dataset_name"], &["model_name_or_path", "output_dir"], &["model_name_or_path", "dataset"]],
+        shape: &[
+            &["model_name_or_path", "dataset_name"],
+            &["model_name_or_path", "output_dir"],
+            &["model_name_or_path", "dataset"],
+        ],
         ..PLAIN
     },
     Product {
@@ -82,7 +90,14 @@ pub(super) const PRODUCTS: &[Product] = &[
     Product {
         name: "PyTorch",
         doc: "https://github.com/pytorch/pytorch/blob/main/README.md#docker-image",
-        images: &["pytorch/pytorch", "nvidia/pytorch", "nvidia/nemo", "pytorch-training", "huggingface-pytorch-training", "tensorflow/tensorflow"],
+        images: &[
+            "pytorch/pytorch",
+            "nvidia/pytorch",
+            "nvidia/nemo",
+            "pytorch-training",
+            "huggingface-pytorch-training",
+            "tensorflow/tensorflow",
+        ],
         auth: Auth::NoServer,
         ..PLAIN
     },

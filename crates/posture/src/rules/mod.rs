@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use bartizan_core::{Confidence, Persona, Reference, Rule, RuleId, Severity};
 
-const ACCESS: &[Reference] = &[Reference::new("OWASP-LLM", "LLM10"), Reference::new("ATLAS", "AML.T0049"), Reference::new("CWE", "CWE-306")];
+const ACCESS: &[Reference] =
+    &[Reference::new("OWASP-LLM", "LLM10"), Reference::new("ATLAS", "AML.T0049"), Reference::new("CWE", "CWE-306")];
 const NETWORK: &[Reference] = &[Reference::new("CWE", "CWE-319"), Reference::new("CWE", "CWE-668")];
 const SECRET: &[Reference] = &[Reference::new("ATLAS", "AML.T0055"), Reference::new("CWE", "CWE-798")];
-const CODE: &[Reference] = &[Reference::new("OWASP-LLM", "LLM03"), Reference::new("ATLAS", "AML.T0010.003"), Reference::new("CWE", "CWE-94")];
+const CODE: &[Reference] =
+    &[Reference::new("OWASP-LLM", "LLM03"), Reference::new("ATLAS", "AML.T0010.003"), Reference::new("CWE", "CWE-94")];
 const PICKLE: &[Reference] = &[Reference::new("OWASP-LLM", "LLM03"), Reference::new("CWE", "CWE-502")];
 const MANAGEMENT: &[Reference] = &[Reference::new("ATLAS", "AML.T0018"), Reference::new("CWE", "CWE-749")];
 const WALLS: &[Reference] = &[Reference::new("CWE", "CWE-250")];
@@ -15,8 +17,10 @@ const LOGS: &[Reference] = &[Reference::new("OWASP-LLM", "LLM02"), Reference::ne
 const DEBUG: &[Reference] = &[Reference::new("CWE", "CWE-489")];
 const CORS: &[Reference] = &[Reference::new("CWE", "CWE-942")];
 const TLS: &[Reference] = &[Reference::new("CWE", "CWE-295")];
-const SUPPLY: &[Reference] = &[Reference::new("OWASP-LLM", "LLM03"), Reference::new("ATLAS", "AML.T0010"), Reference::new("CWE", "CWE-829")];
-const DATA: &[Reference] = &[Reference::new("OWASP-LLM", "LLM04"), Reference::new("ATLAS", "AML.T0010.002"), Reference::new("CWE", "CWE-494")];
+const SUPPLY: &[Reference] =
+    &[Reference::new("OWASP-LLM", "LLM03"), Reference::new("ATLAS", "AML.T0010"), Reference::new("CWE", "CWE-829")];
+const DATA: &[Reference] =
+    &[Reference::new("OWASP-LLM", "LLM04"), Reference::new("ATLAS", "AML.T0010.002"), Reference::new("CWE", "CWE-494")];
 const DOWNLOAD: &[Reference] = &[Reference::new("CWE", "CWE-494")];
 const GRANT: &[Reference] = &[Reference::new("OWASP-LLM", "LLM04"), Reference::new("CWE", "CWE-732")];
 
@@ -100,23 +104,70 @@ rules! { INFRA, "Every rule about infrastructure.":
         "training data or models are granted too widely";
 }
 
-const AGENT_SUPPLY: &[Reference] = &[Reference::new("OWASP-AGENTIC", "ASI04"), Reference::new("OWASP-LLM", "LLM03"), Reference::new("ATLAS", "AML.T0010"), Reference::new("AGENT-SCAN", "W012"), Reference::new("CWE", "CWE-494")];
-const AGENT_RUN: &[Reference] = &[Reference::new("OWASP-AGENTIC", "ASI05"), Reference::new("AGENT-SCAN", "E006"), Reference::new("AGENT-SCAN", "W012"), Reference::new("CWE", "CWE-494")];
-const AGENT_SECRET: &[Reference] = &[Reference::new("OWASP-AGENTIC", "ASI03"), Reference::new("ATLAS", "AML.T0055"), Reference::new("AGENT-SCAN", "W008"), Reference::new("CWE", "CWE-798")];
+const AGENT_SUPPLY: &[Reference] = &[
+    Reference::new("OWASP-AGENTIC", "ASI04"),
+    Reference::new("OWASP-LLM", "LLM03"),
+    Reference::new("ATLAS", "AML.T0010"),
+    Reference::new("AGENT-SCAN", "W012"),
+    Reference::new("CWE", "CWE-494"),
+];
+const AGENT_RUN: &[Reference] = &[
+    Reference::new("OWASP-AGENTIC", "ASI05"),
+    Reference::new("AGENT-SCAN", "E006"),
+    Reference::new("AGENT-SCAN", "W012"),
+    Reference::new("CWE", "CWE-494"),
+];
+const AGENT_SECRET: &[Reference] = &[
+    Reference::new("OWASP-AGENTIC", "ASI03"),
+    Reference::new("ATLAS", "AML.T0055"),
+    Reference::new("AGENT-SCAN", "W008"),
+    Reference::new("CWE", "CWE-798"),
+];
 const AGENT_SHELL: &[Reference] = &[Reference::new("OWASP-AGENTIC", "ASI05"), Reference::new("CWE", "CWE-78")];
-const AGENT_POWER: &[Reference] = &[Reference::new("OWASP-AGENTIC", "ASI02"), Reference::new("OWASP-LLM", "LLM06"), Reference::new("AGENT-SCAN", "W019"), Reference::new("AGENT-SCAN", "W020"), Reference::new("CWE", "CWE-250")];
-const AGENT_FILES: &[Reference] = &[Reference::new("OWASP-AGENTIC", "ASI02"), Reference::new("OWASP-LLM", "LLM06"), Reference::new("AGENT-SCAN", "W017"), Reference::new("AGENT-SCAN", "W018"), Reference::new("CWE", "CWE-732")];
-const AGENT_FLOW: &[Reference] = &[Reference::new("OWASP-AGENTIC", "ASI01"), Reference::new("OWASP-LLM", "LLM01"), Reference::new("ATLAS", "AML.T0086"), Reference::new("AGENT-SCAN", "W015"), Reference::new("AGENT-SCAN", "W016"), Reference::new("AGENT-SCAN", "W017")];
-const AGENT_TEXT: &[Reference] = &[Reference::new("OWASP-AGENTIC", "ASI01"), Reference::new("OWASP-LLM", "LLM01"), Reference::new("ATLAS", "AML.T0051.001"), Reference::new("AGENT-SCAN", "E001"), Reference::new("AGENT-SCAN", "E004")];
-const AGENT_HIDDEN: &[Reference] = &[Reference::new("OWASP-AGENTIC", "ASI01"), Reference::new("ATLAS", "AML.T0051.001"), Reference::new("AGENT-SCAN", "W021"), Reference::new("CWE", "CWE-1007")];
-const AGENT_EGRESS: &[Reference] = &[Reference::new("OWASP-AGENTIC", "ASI02"), Reference::new("ATLAS", "AML.T0025"), Reference::new("CWE", "CWE-200")];
+const AGENT_POWER: &[Reference] = &[
+    Reference::new("OWASP-AGENTIC", "ASI02"),
+    Reference::new("OWASP-LLM", "LLM06"),
+    Reference::new("AGENT-SCAN", "W019"),
+    Reference::new("AGENT-SCAN", "W020"),
+    Reference::new("CWE", "CWE-250"),
+];
+const AGENT_FILES: &[Reference] = &[
+    Reference::new("OWASP-AGENTIC", "ASI02"),
+    Reference::new("OWASP-LLM", "LLM06"),
+    Reference::new("AGENT-SCAN", "W017"),
+    Reference::new("AGENT-SCAN", "W018"),
+    Reference::new("CWE", "CWE-732"),
+];
+const AGENT_FLOW: &[Reference] = &[
+    Reference::new("OWASP-AGENTIC", "ASI01"),
+    Reference::new("OWASP-LLM", "LLM01"),
+    Reference::new("ATLAS", "AML.T0086"),
+    Reference::new("AGENT-SCAN", "W015"),
+    Reference::new("AGENT-SCAN", "W016"),
+    Reference::new("AGENT-SCAN", "W017"),
+];
+const AGENT_TEXT: &[Reference] = &[
+    Reference::new("OWASP-AGENTIC", "ASI01"),
+    Reference::new("OWASP-LLM", "LLM01"),
+    Reference::new("ATLAS", "AML.T0051.001"),
+    Reference::new("AGENT-SCAN", "E001"),
+    Reference::new("AGENT-SCAN", "E004"),
+];
+const AGENT_HIDDEN: &[Reference] = &[
+    Reference::new("OWASP-AGENTIC", "ASI01"),
+    Reference::new("ATLAS", "AML.T0051.001"),
+    Reference::new("AGENT-SCAN", "W021"),
+    Reference::new("CWE", "CWE-1007"),
+];
+const AGENT_EGRESS: &[Reference] =
+    &[Reference::new("OWASP-AGENTIC", "ASI02"), Reference::new("ATLAS", "AML.T0025"), Reference::new("CWE", "CWE-200")];
 
 rules! { AGENT, "Every rule about configurations and instructions of agents.":
     /// An instruction keeps something from the person.
     COVERT_INSTRUCTION = "mcp/covert-instruction", "covert_instruction.md", High, High, AGENT_TEXT,
         "an instruction or description works against the person";
     /// Characters that nobody sees.
-    HIDDEN_TEXT = "mcp/hidden-text", "hidden_text.md", High, High, AGENT_HIDDEN,
+    HIDDEN_TEXT = "mcp/hidden-characters", "hidden_characters.md", High, High, AGENT_HIDDEN,
         "an instruction or description holds characters that people do not see";
     /// A script is downloaded and run.
     DOWNLOAD_AND_RUN = "mcp/download-and-run", "download_and_run.md", High, High, AGENT_RUN,

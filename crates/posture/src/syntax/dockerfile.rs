@@ -34,8 +34,24 @@ fn word(item: &Node, offset: usize) -> Option<shell::Word> {
 }
 
 const NAMES: &[&str] = &[
-    "FROM", "RUN", "CMD", "LABEL", "EXPOSE", "ENV", "ADD", "COPY", "ENTRYPOINT", "VOLUME", "USER", "WORKDIR", "ARG",
-    "ONBUILD", "STOPSIGNAL", "HEALTHCHECK", "SHELL", "MAINTAINER",
+    "FROM",
+    "RUN",
+    "CMD",
+    "LABEL",
+    "EXPOSE",
+    "ENV",
+    "ADD",
+    "COPY",
+    "ENTRYPOINT",
+    "VOLUME",
+    "USER",
+    "WORKDIR",
+    "ARG",
+    "ONBUILD",
+    "STOPSIGNAL",
+    "HEALTHCHECK",
+    "SHELL",
+    "MAINTAINER",
 ];
 
 /// Reads all instructions. The second value is the first line that is none.
@@ -85,7 +101,8 @@ pub(crate) fn parse(text: &str) -> (Vec<Instruction>, Option<usize>) {
 /// The end word of `RUN <<EOF`.
 fn delimiter(line: &str) -> Option<String> {
     let (_, rest) = line.split_once("<<")?;
-    let word: String = rest.trim_start_matches(['-', '"', '\'']).chars().take_while(char::is_ascii_alphanumeric).collect();
+    let word: String =
+        rest.trim_start_matches(['-', '"', '\'']).chars().take_while(char::is_ascii_alphanumeric).collect();
     (!word.is_empty()).then_some(word)
 }
 

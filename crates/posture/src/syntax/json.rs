@@ -68,7 +68,9 @@ impl<'t> Reader<'t> {
             Some(b'"') => Data::Scalar(self.string()?),
             Some(_) => {
                 let rest = self.rest();
-                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-' | '.')).unwrap_or(rest.len());
+                let end = rest
+                    .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-' | '.'))
+                    .unwrap_or(rest.len());
                 let word = rest.get(..end).unwrap_or_default();
                 let number = word.starts_with(|c: char| c.is_ascii_digit() || c == '-') && word.parse::<f64>().is_ok();
                 if !number && !matches!(word, "true" | "false" | "null") {

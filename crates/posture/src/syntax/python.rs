@@ -182,13 +182,7 @@ fn finish(frame: &mut Frame, end: usize) {
     }
 }
 
-fn give(
-    frames: &mut [Frame],
-    pending: &mut Option<(String, Span)>,
-    module: &mut Module,
-    value: Literal,
-    span: Span,
-) {
+fn give(frames: &mut [Frame], pending: &mut Option<(String, Span)>, module: &mut Module, value: Literal, span: Span) {
     if let Some(frame) = frames.last_mut() {
         frame.start.get_or_insert(span.start);
         frame.values.push(value);
@@ -228,8 +222,7 @@ fn tokens(text: &str) -> Result<Vec<(Token, Span)>, Broken> {
                 let after = rest.get(end..).unwrap_or_default();
                 if after.starts_with(['"', '\'']) && end <= 2 && name.bytes().all(|b| b"rRbBuUfFtT".contains(&b)) {
                     let raw = name.contains(['r', 'R']);
-                    let (value, length) =
-                        string(after, raw).ok_or_else(|| Broken::new(at, "a string has no end"))?;
+                    let (value, length) = string(after, raw).ok_or_else(|| Broken::new(at, "a string has no end"))?;
                     at += end + length;
                     // What a format string becomes is not known.
                     let computed = name.contains(['f', 'F', 't', 'T']) && value.contains('{');

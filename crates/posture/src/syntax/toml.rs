@@ -54,9 +54,9 @@ fn value(inner: &Value, home: Span) -> Node {
         Value::Boolean(flag) => Data::Scalar(flag.value().to_string()),
         Value::Datetime(time) => Data::Scalar(time.value().to_string()),
         Value::Array(items) => Data::List(items.iter().map(|v| value(v, at)).collect()),
-        Value::InlineTable(entries) => Data::Map(
-            entries.iter().map(|(key, inner)| (Node::scalar(key, at), value(inner, at))).collect(),
-        ),
+        Value::InlineTable(entries) => {
+            Data::Map(entries.iter().map(|(key, inner)| (Node::scalar(key, at), value(inner, at))).collect())
+        }
     };
     Node { data, span: at }
 }

@@ -4,15 +4,70 @@ use bartizan_core::Family;
 use proptest::prelude::*;
 
 const NAMES: &[&str] = &[
-    "compose.yaml", "k8s.yml", "config.json", "a.toml", ".env", "Dockerfile", "run.sh", "x.service", "config.properties",
-    "redis.conf", "app.py", "mcp.json", "config.toml", "SKILL.md", "AGENTS.md", "unknown",
+    "compose.yaml",
+    "k8s.yml",
+    "config.json",
+    "a.toml",
+    ".env",
+    "Dockerfile",
+    "run.sh",
+    "x.service",
+    "config.properties",
+    "redis.conf",
+    "app.py",
+    "mcp.json",
+    "config.toml",
+    "SKILL.md",
+    "AGENTS.md",
+    "unknown",
 ];
 
 /// Pieces that parsers and readers care about.
 const PIECES: &[&str] = &[
-    "services:\n", "  llm:\n", "    image: vllm/vllm-openai", "command: ", "- ", "&a ", "*a", "<<: *a", "\"", "'", "{", "}", "[", "]",
-    "${", "$(", ":-", "\\\n", "\n", " ", "--api-key", "sh -c ", "curl x | sh", "FROM ", "ENV A=", "RUN ", "<<EOF\n", "#", "/*", "=", ":",
-    "trust_remote_code", "True", "\"\"\"", "f\"{x}\"", "(", ")", ",", "apiVersion: v1\nkind: Pod\n", "mcpServers", "é", "\u{200b}", "\0", "---\n",
+    "services:\n",
+    "  llm:\n",
+    "    image: vllm/vllm-openai",
+    "command: ",
+    "- ",
+    "&a ",
+    "*a",
+    "<<: *a",
+    "\"",
+    "'",
+    "{",
+    "}",
+    "[",
+    "]",
+    "${",
+    "$(",
+    ":-",
+    "\\\n",
+    "\n",
+    " ",
+    "--api-key",
+    "sh -c ",
+    "curl x | sh",
+    "FROM ",
+    "ENV A=",
+    "RUN ",
+    "<<EOF\n",
+    "#",
+    "/*",
+    "=",
+    ":",
+    "trust_remote_code",
+    "True",
+    "\"\"\"",
+    "f\"{x}\"",
+    "(",
+    ")",
+    ",",
+    "apiVersion: v1\nkind: Pod\n",
+    "mcpServers",
+    "é",
+    "\u{200b}",
+    "\0",
+    "---\n",
 ];
 
 proptest! {
@@ -42,7 +97,26 @@ proptest! {
 #[test]
 fn repeated_openings_are_cheap() {
     let size = 1 << 18;
-    for piece in ["[", "{\"a\":", "${A:-", "$(", "'", "\"", "\\\n", "- ", "a: &a ", "<<E\n", "sh -c 'sh -c ", "f(", "a=", "/*", "x;", "[s]\nExecStart=vllm serve\n", "RUN \\\n", "- *a\n"] {
+    for piece in [
+        "[",
+        "{\"a\":",
+        "${A:-",
+        "$(",
+        "'",
+        "\"",
+        "\\\n",
+        "- ",
+        "a: &a ",
+        "<<E\n",
+        "sh -c 'sh -c ",
+        "f(",
+        "a=",
+        "/*",
+        "x;",
+        "[s]\nExecStart=vllm serve\n",
+        "RUN \\\n",
+        "- *a\n",
+    ] {
         let text: String = std::iter::repeat_n(piece, size / piece.len()).collect();
         for name in NAMES {
             for family in [Family::Infra, Family::Mcp] {
