@@ -13,7 +13,7 @@ const LOCK: &str = "console/built.lock";
 /// Builds them anew.
 pub(crate) fn build() -> Result {
     let folder = repo::root().join(SOURCES);
-    repo::run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder))?;
+    repo::run(Command::new("npm").args(["install", "--no-save", "--no-audit", "--no-fund"]).current_dir(&folder))?;
     repo::run(Command::new("npm").args(["run", "build"]).current_dir(&folder))?;
     let path = repo::root().join(LOCK);
     std::fs::write(&path, state()?).map_err(|e| format!("cannot write `{}`: {e}", path.display()))
@@ -35,7 +35,7 @@ pub(crate) fn check() -> Result {
 pub(crate) fn walk() -> Result {
     repo::run(&mut repo::cargo(&["build", "--package", "bartizan"]))?;
     let folder = repo::root().join(SOURCES);
-    repo::run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder))?;
+    repo::run(Command::new("npm").args(["install", "--no-save", "--no-audit", "--no-fund"]).current_dir(&folder))?;
     let binary = repo::target()?.join("debug/bartizan");
     repo::run(Command::new("node").arg("walk.mjs").env("BARTIZAN", binary).current_dir(&folder))
 }
