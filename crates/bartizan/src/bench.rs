@@ -4,6 +4,7 @@ mod budgets;
 mod conversation;
 mod gateway;
 mod load;
+mod mcp;
 mod pii;
 mod secrets;
 mod streams;
@@ -39,6 +40,9 @@ pub(crate) fn run(what: &BenchCommand) -> anyhow::Result<u8> {
             Ok(DONE)
         }
         BenchCommand::Passthrough { upstream } => gateway::passthrough(upstream),
+        BenchCommand::Mcp { calls } => mcp::run(*calls),
+        BenchCommand::McpServer { script, http: false } => mcp::scripted(script.as_deref()),
+        BenchCommand::McpServer { script, http: true } => mcp::scripted_http(script.as_deref()),
     }
 }
 

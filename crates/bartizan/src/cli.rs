@@ -10,6 +10,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::mcp::McpCommand;
+
 /// Guards large language models: one program, one configuration file, no account.
 #[derive(Debug, Parser)]
 #[command(name = "bartizan", version, max_term_width = 100, disable_help_subcommand = true)]
@@ -28,6 +30,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Start the gateway in front of a model.
     Up(UpArgs),
+    /// Stand in front of servers of the Model Context Protocol.
+    #[command(subcommand)]
+    Mcp(McpCommand),
     /// Show the guard at work on an assistant that obeys everything.
     Demo,
     /// Check a text or a conversation.
@@ -996,6 +1001,21 @@ pub(crate) enum BenchCommand {
         /// Length of a round.
         #[arg(long, default_value_t = 6)]
         seconds: u64,
+    },
+    /// What the proxy adds to a call of a tool.
+    Mcp {
+        /// Calls a round.
+        #[arg(long, default_value_t = 1000)]
+        calls: usize,
+    },
+    /// The server that `bench mcp` calls.
+    McpServer {
+        /// What it says: `{"answers": {METHOD: [RESULT]}, "before": {METHOD: [LINE]}}`.
+        #[arg(long, value_name = "FILE")]
+        script: Option<PathBuf>,
+        /// Over HTTP instead of standard input and output.
+        #[arg(long)]
+        http: bool,
     },
     /// The plain proxy that `bench gateway` compares with.
     Passthrough {

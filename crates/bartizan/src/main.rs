@@ -18,6 +18,7 @@ mod hunt;
 mod init;
 mod keys;
 mod mark;
+mod mcp;
 mod policy;
 mod posture;
 mod problem;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
         Command::Up(args) => up::run(&args),
+        Command::Mcp(command) => mcp::run(&command),
         Command::Demo => demo::run(),
         Command::Check(args) => check::run(&args),
         Command::Scan(ScanCommand::Model(args)) => scan::model(&args),

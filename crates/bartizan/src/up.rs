@@ -24,7 +24,8 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<u8> {
     // waits for them while the rules are built.
     std::thread::spawn(|| aws_lc_rs::rand::fill(&mut [0]));
     let (loaded, watched) = load(args)?;
-    if loaded.config.upstream.is_empty() && !loaded.config.check_api.standalone {
+    let config = &loaded.config;
+    if config.upstream.is_empty() && !config.check_api.standalone && config.mcp.servers.is_empty() {
         return Err(Problem::new("no upstream is configured")
             .help("give one: bartizan up --upstream https://api.openai.com/v1, or an `[[upstream]]` section")
             .into());
@@ -143,10 +144,18 @@ pub(crate) async fn open(config: &Config) -> anyhow::Result<SqliteStore> {
 fn greet(config: &Config, address: &str, mode: Mode, rules: usize) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     let upstreams: Vec<&str> = config.upstream.iter().map(|u| u.url.as_str()).collect();
-    let guarded = if upstreams.is_empty() { "by its check APIs".to_owned() } else { upstreams.join(", ") };
+    let servers: Vec<&str> = config.mcp.servers.keys().map(String::as_str).collect();
+    let guarded = match (upstreams.is_empty(), servers.is_empty()) {
+        (false, _) => upstreams.join(", "),
+        (true, false) => "MCP servers".to_owned(),
+        (true, true) => "by its check APIs".to_owned(),
+    };
     writeln!(out, "bartizan {} guards {} ({rules} rules, {mode} mode)", env!("CARGO_PKG_VERSION"), guarded)?;
     writeln!(out, "  OpenAI clients:    base URL http://{address}/v1")?;
     writeln!(out, "  Anthropic clients: base URL http://{address}")?;
+    for server in servers {
+        writeln!(out, "  MCP clients:       http://{address}/mcp/{server}")?;
+    }
     writeln!(out, "  state:             http://{address}/readyz and /metrics; evidence in {}", config.store.path)?;
     let pseudonyms =
         config.guard().policy.operator.iter().any(|row| row.operator == bartizan_policy::Operator::Pseudonym);

@@ -4,6 +4,7 @@
 //! not text is an [`Opaque`]. Nothing that is forwarded is in neither list.
 
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,9 @@ pub enum Protocol {
     Gemini,
     /// Amazon Bedrock Converse.
     BedrockConverse,
+    /// One message of the Model Context Protocol. Towards the model goes what a server says, from the model comes what
+    /// its client says.
+    Mcp,
     /// A JSON body that belongs to no conversation, such as a list of models.
     Json,
     /// A bare text.
@@ -40,7 +44,7 @@ pub enum Protocol {
 crate::rule::lowercase_words!(Protocol, OpenaiChat => "openai-chat", OpenaiResponses => "openai-responses",
     OpenaiCompletions => "openai-completions", OpenaiEmbeddings => "openai-embeddings",
     AnthropicMessages => "anthropic-messages", Gemini => "gemini", BedrockConverse => "bedrock-converse",
-    Json => "json", Text => "text");
+    Mcp => "mcp", Json => "json", Text => "text");
 
 /// Which way a body goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -187,6 +191,17 @@ pub struct ToolCall {
     pub arguments: String,
 }
 
+/// What a message of the Model Context Protocol does not say itself: a result names neither its method nor its tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rpc {
+    /// The tool server, by the name that it is configured under.
+    pub server: Arc<str>,
+    /// The method of the request that it is, or answers; empty where that is not known.
+    pub method: Arc<str>,
+    /// The tool that is called, where one is.
+    pub tool: Option<Arc<str>>,
+}
+
 /// A tool that the request offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ToolDef {
@@ -217,6 +232,8 @@ pub struct Exchange {
     pub opaque: Vec<Opaque>,
     /// Documents of which the text layer was read. Their texts stand behind all others and cannot be changed.
     pub extracted: Vec<Extracted>,
+    /// For a message of the Model Context Protocol: what it is about.
+    pub rpc: Option<Arc<Rpc>>,
     /// The bytes as they came.
     pub body: Vec<u8>,
 }

@@ -45,7 +45,7 @@ pub use coverage::{Coverage, CoverageStatus, Part, Reason};
 pub use detector::{Anchors, Cost, Detector, Hit, HitKind, Hold, Report, Sink};
 pub use event::{Act, Deed, EngineId, Event, Timings};
 pub use exchange::{
-    Direction, Edit, Exchange, Extracted, Message, Opaque, OpaqueKind, Protocol, Text, ToolCall, ToolDef,
+    Direction, Edit, Exchange, Extracted, Message, Opaque, OpaqueKind, Protocol, Rpc, Text, ToolCall, ToolDef,
 };
 pub use fact::Fact;
 pub use finding::{EntityType, Finding, Fix};

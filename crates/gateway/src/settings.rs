@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::mcp::Mcp;
 use crate::pressure::Shed;
 use crate::tls::Tls;
 use crate::trace::Telemetry;
@@ -491,6 +492,8 @@ pub struct Settings {
     pub passthrough: Vec<Passthrough>,
     /// The check APIs.
     pub check_api: CheckApi,
+    /// Servers of the Model Context Protocol.
+    pub mcp: Mcp,
 }
 
 impl Default for Settings {
@@ -517,6 +520,7 @@ impl Default for Settings {
             pass_headers: Vec::new(),
             passthrough: Vec::new(),
             check_api: CheckApi::default(),
+            mcp: Mcp::default(),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::access::{Access, Charge, Entry};
 use crate::admission::{Admission, Admitted};
 use crate::console::Sessions;
 use crate::failure::Failure;
+use crate::mcp::Front;
 use crate::metrics::Metrics;
 use crate::second::Seconds;
 use crate::settings::Settings;
@@ -49,6 +50,8 @@ pub(crate) struct Live {
     pub(crate) admission: Arc<Admission>,
     pub(crate) upstreams: Arc<Upstreams>,
     pub(crate) settings: Arc<Settings>,
+    /// Servers of the Model Context Protocol.
+    pub(crate) mcp: Arc<Front>,
     profiles: Arc<Profiles>,
     /// What accepts TLS connections from callers. Renewed certificates come with a reload.
     pub(crate) tls: Option<TlsAcceptor>,
@@ -64,7 +67,7 @@ impl Live {
         address: SocketAddr,
         access: &Arc<Access>,
     ) -> Result<Self, String> {
-        if settings.upstream.is_empty() && !settings.check_api.standalone {
+        if settings.upstream.is_empty() && !settings.check_api.standalone && settings.mcp.servers.is_empty() {
             return Err("no upstream is configured: give `--upstream URL` or an `[[upstream]]` section".into());
         }
         let admission = Admission::new(&settings, access)?;
@@ -78,12 +81,14 @@ impl Live {
             Some(upstreams) => upstreams,
             None => Upstreams::new(&settings)?,
         };
+        let mcp = Arc::new(Front::new(&settings)?);
         let tls = settings.tls.as_ref().map(Tls::acceptor).transpose()?;
         Ok(Self {
             guard,
             admission: Arc::new(admission),
             upstreams: Arc::new(upstreams),
             settings: Arc::new(settings),
+            mcp,
             profiles: Arc::new(profiles),
             tls,
         })
@@ -105,6 +110,7 @@ impl Live {
             admission: Arc::clone(&self.admission),
             upstreams: Arc::clone(&self.upstreams),
             settings: Arc::clone(&self.settings),
+            mcp: Arc::clone(&self.mcp),
             profiles: Arc::clone(&self.profiles),
             tls: self.tls.clone(),
         }))

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::middleware::{Next, from_fn_with_state};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use bartizan_core::Protocol;
 use bartizan_wire::ErrorKind;
 use http::header::{
@@ -20,6 +20,7 @@ use crate::admission::Peer;
 use crate::check_api;
 use crate::console::{self, Console};
 use crate::failure::Failure;
+use crate::mcp;
 use crate::pass;
 use crate::proxy;
 use crate::shared::Shared;
@@ -68,6 +69,7 @@ pub(crate) fn router(shared: Arc<Shared>, console: Option<Console>, tls: bool) -
         .route("/openai/v1/responses/{id}/input_items", get(proxy::stored))
         .route("/openai/v1/models", get(proxy::look_up))
         .route("/openai/v1/models/{id}", get(proxy::look_up))
+        .route("/mcp/{name}", any(mcp::serve))
         .merge(check_api::routes())
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -114,6 +116,7 @@ pub(crate) const GUARDED: &[&str] = &[
     "/openai/v1/models",
     "/openai/v1/responses",
     "/openai/responses",
+    "/mcp",
 ];
 
 fn azure(protocol: Protocol) -> MethodRouter<Arc<Shared>> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use bartizan_core::{
-    Coverage, Exchange, Finding, Fix, Kind, Limits, Location, Part, Profile, Reason, Rule, Source, Span, View,
+    Confidence, Coverage, Exchange, Finding, Fix, Kind, Limits, Location, Part, Profile, Reason, Rule, RuleId, Source,
+    Span, Text, View,
 };
 use bartizan_engine::Engine;
 use bartizan_policy::{Assessment, TextFinding};
@@ -179,6 +180,31 @@ fn judged(engine: &Engine, rule: &Rule, source: Source, text: &str) -> Judged {
 fn found(engine: &Engine, rule: &Rule, exchange: &Exchange, text: usize) -> Judged {
     let (source, value) = exchange.texts.get(text).map_or((Source::User, ""), |t| (t.origin.source, t.value.as_str()));
     judged(engine, rule, source, value)
+}
+
+/// Adds what the surface has noted: at the text that the pointer leads to, else at the first below it.
+pub(crate) fn noted_by_surface(
+    engine: &Engine,
+    exchange: &Exchange,
+    noted: &[(RuleId, String, Confidence)],
+    to: &mut Assessment,
+) {
+    for (rule, pointer, confidence) in noted {
+        let Some(rule) = engine.rule(rule) else { continue };
+        let below =
+            |text: &Text| text.pointer.strip_prefix(pointer.as_str()).is_some_and(|r| r.starts_with(['/', '#']));
+        let exact = exchange.texts.iter().position(|text| text.pointer == *pointer);
+        let at = exact.or_else(|| exchange.texts.iter().position(below)).unwrap_or_default();
+        let judged = found(engine, rule, exchange, at);
+        to.suppressed += judged.suppressed;
+        if let Some(mut finding) = judged.finding {
+            finding.confidence = *confidence;
+            if let Some(text) = exchange.texts.get(at) {
+                finding.at = Location::Text { span: Span::new(0, text.value.len()) };
+            }
+            add(to, exchange, at, finding);
+        }
+    }
 }
 
 /// Adds a finding where findings of its text are.

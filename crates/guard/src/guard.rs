@@ -11,8 +11,8 @@ use bartizan_classifier::{Classifier, ClassifierError};
 use bartizan_core::finding::FindingRecord;
 use bartizan_core::report::Flags;
 use bartizan_core::{
-    CheckOutput, Context, Coverage, Detector, Direction, Edit, EngineId, Exchange, Family, Finding, Kind, Limits,
-    Location, Mode, Profile, Protocol, Rule, Scores, Source, TenantId, Verdict, View,
+    CheckOutput, Confidence, Context, Coverage, Detector, Direction, Edit, EngineId, Exchange, Family, Finding, Kind,
+    Limits, Location, Mode, Profile, Protocol, Rpc, Rule, RuleId, Scores, Source, TenantId, Verdict, View,
 };
 use bartizan_engine::{Clock, Engine, EngineError, Meter, Spent, Surroundings};
 use bartizan_policy::{
@@ -25,7 +25,7 @@ use bartizan_wire::WireError;
 use crate::assess::assess;
 use crate::cache::{Scanner, SegmentCache, Work};
 use crate::candidate::{Candidate, Compared};
-use crate::checks::Checks;
+use crate::checks::{Checks, noted_by_surface};
 use crate::contain::Containments;
 use crate::conversation::Conversation;
 use crate::documents;
@@ -77,11 +77,20 @@ pub struct Parsed {
     contained: BTreeSet<Contained>,
     excepted: Excepted,
     conversation: Option<Arc<Conversation>>,
+    /// Rules, places and confidences that the surface has seen.
+    noted: Vec<(RuleId, String, Confidence)>,
 }
 
 impl Parsed {
     fn new(exchange: Exchange, parse_us: u64) -> Self {
-        Self { exchange, parse_us, contained: BTreeSet::new(), excepted: Excepted::default(), conversation: None }
+        Self {
+            exchange,
+            parse_us,
+            contained: BTreeSet::new(),
+            excepted: Excepted::default(),
+            conversation: None,
+            noted: Vec::new(),
+        }
     }
 
     /// Says which conversation it belongs to. Without one what an operator needs a key for is masked, and nothing is
@@ -143,6 +152,12 @@ impl Parsed {
     /// Says which exceptions hold for who asks.
     pub fn except(&mut self, excepted: Excepted) {
         self.excepted = excepted;
+    }
+
+    /// Adds a finding of a rule that needs more than one body to be seen, at a JSON Pointer of it. Rules that are off, and
+    /// findings that are suppressed, count for nothing.
+    pub fn note(&mut self, rule: RuleId, pointer: String, confidence: Confidence) {
+        self.noted.push((rule, pointer, confidence));
     }
 
     /// True where something was met that is cut off.
@@ -403,6 +418,16 @@ impl Guard {
         Ok(Parsed::new(exchange, micros(start.elapsed())))
     }
 
+    /// Reads a message of the Model Context Protocol: a server's goes towards the model, a client's comes from it.
+    ///
+    /// # Errors
+    /// The message is not what the protocol says; its sender is at fault.
+    pub fn read_mcp(&self, direction: Direction, rpc: Rpc, body: Vec<u8>) -> Result<Parsed, WireError> {
+        let start = Instant::now();
+        let exchange = bartizan_wire::mcp(direction, rpc, body, self.limits())?;
+        Ok(Parsed::new(exchange, micros(start.elapsed())))
+    }
+
     /// Reads a whole reply body. A body that is no JSON at all is read as one text.
     ///
     /// # Errors
@@ -443,7 +468,7 @@ impl Guard {
         wanted: impl Fn(&Finding) -> bool,
     ) -> Checked {
         let start = Instant::now();
-        let Parsed { mut exchange, parse_us, contained, excepted, conversation } = parsed;
+        let Parsed { mut exchange, parse_us, contained, excepted, conversation, noted } = parsed;
         documents::read(&mut exchange, self.limits());
         // A stored response repeats the instructions, and there is no request to learn them from.
         let own = exchange.system().filter(|_| exchange.direction == Direction::Reply);
@@ -462,6 +487,7 @@ impl Guard {
             }
             Direction::Reply => self.checks.reply(&self.engine, &exchange, profile, context, &mut assessment),
         }
+        noted_by_surface(&self.engine, &exchange, &noted, &mut assessment);
         excepted.apply(&exchange, &mut assessment);
         let before = assessment.findings.len();
         assessment.findings.retain(|f| wanted(&f.finding));

@@ -326,6 +326,10 @@ fn built_in() -> Vec<Row> {
         ("prompt/*", &[Model], S::Info, C::Low, Allow),
         ("prompt/*", DATA, S::Medium, C::Medium, Deny),
         ("prompt/*", &[User, Definition, Parameter], S::Medium, C::High, Deny),
+        // A link can go without what it stands in; asking for one cannot be half done.
+        ("mcp/unsafe-link", &[Parameter], S::Info, C::Medium, Deny),
+        ("mcp/unsafe-link", NOT_SYSTEM, S::Info, C::Medium, Redact),
+        ("mcp/*", NOT_SYSTEM, S::Medium, C::Medium, Deny),
         ("unicode/disallowed-script", NOT_SYSTEM, S::Medium, C::Medium, Deny),
         ("unicode/*", NOT_SYSTEM, S::Medium, C::Low, Redact),
         ("secret/*", NOT_SYSTEM, S::Low, C::Medium, Redact),
@@ -387,7 +391,7 @@ mod tests {
 
     #[test]
     fn every_built_in_row_parses() {
-        assert_eq!(built_in().len(), 35);
+        assert_eq!(built_in().len(), 38);
     }
 
     #[test]

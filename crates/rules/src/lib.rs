@@ -25,6 +25,7 @@ mod adjust;
 pub mod egress;
 mod html;
 pub mod limits;
+pub mod mcp;
 pub mod output;
 pub mod pack;
 pub mod pii;

@@ -12,6 +12,7 @@ pub const DETECTORS: &[Make] = &[
     crate::egress::markup_link::make,
     crate::limits::oversized_text::make,
     crate::limits::repetition::make,
+    crate::mcp::tool_poisoning::make,
     crate::output::active_content::make,
     crate::output::html_injection::make,
     crate::output::log_injection::make,
@@ -58,6 +59,12 @@ pub const DETECTORS: &[Make] = &[
 /// classifier.
 pub const OF_GUARD: &[&Rule] = &[
     &crate::limits::input_tokens::RULE,
+    &crate::mcp::CROSS_SERVER_REFERENCE,
+    &crate::mcp::ELICITED_SECRET,
+    &crate::mcp::SAMPLING_REQUEST,
+    &crate::mcp::TOOL_CHANGED,
+    &crate::mcp::TOOL_SHADOWING,
+    &crate::mcp::UNSAFE_LINK,
     &crate::output::schema_violation::RULE,
     &crate::prompt::learned_injection::RULE,
 ];

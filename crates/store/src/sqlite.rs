@@ -163,6 +163,14 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`]: not there, not ours, not writable, or of an older version and in use.
     pub async fn open_shared(path: &Path) -> Result<Self, OpenError> {
+        Self::open_shared_with(path, &Options { sync: true, ..Options::default() }).await
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open_shared`].
+    pub async fn open_shared_with(path: &Path, options: &Options) -> Result<Self, OpenError> {
         Self::open_read_only(path).await?.close().await;
         match lock(path) {
             // Nobody else writes: what an upgrade has to change can be changed.
@@ -185,7 +193,7 @@ impl SqliteStore {
             }
             Err(error) => return Err(error),
         }
-        Self::open_locked(path, &Options { sync: true, ..Options::default() }, None).await
+        Self::open_locked(path, options, None).await
     }
 
     async fn open_locked(path: &Path, options: &Options, lock: Option<File>) -> Result<Self, OpenError> {

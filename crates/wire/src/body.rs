@@ -1,6 +1,6 @@
 //! Whole bodies.
 
-use bartizan_core::{Direction, Exchange, Kind, Limits, Protocol, Source, Span, Text};
+use bartizan_core::{Direction, Exchange, Kind, Limits, Protocol, Rpc, Source, Span, Text};
 
 use crate::anthropic::Anthropic;
 use crate::bedrock::Converse;
@@ -8,6 +8,7 @@ use crate::error::WireError;
 use crate::gemini::Gemini;
 use crate::generic::Generic;
 use crate::json::{Doc, JsonError};
+use crate::mcp::Mcp;
 use crate::openai::{Mode, OpenAi};
 use crate::openai_completions::Completions;
 use crate::openai_embeddings::Embeddings;
@@ -31,6 +32,16 @@ pub fn reply(protocol: Protocol, body: Vec<u8>, limits: &Limits) -> Result<Excha
     read(protocol, Direction::Reply, body, limits)
 }
 
+/// Reads a message of the Model Context Protocol: a server's goes towards the model, a client's comes from it.
+///
+/// # Errors
+/// As [`request`].
+pub fn mcp(direction: Direction, rpc: Rpc, body: Vec<u8>, limits: &Limits) -> Result<Exchange, WireError> {
+    let mut dialect = Mcp::new(direction, rpc.clone());
+    let rpc = Some(std::sync::Arc::new(rpc));
+    read_with(&mut dialect, Exchange { protocol: Protocol::Mcp, direction, rpc, body, ..Exchange::default() }, limits)
+}
+
 /// Reads a bare list of OpenAI chat messages. Pointers start at the list: `/0/content`.
 ///
 /// # Errors
@@ -52,6 +63,7 @@ fn read(protocol: Protocol, direction: Direction, body: Vec<u8>, limits: &Limits
         Protocol::OpenaiEmbeddings => read_with(&mut Embeddings::new(mode), exchange, limits),
         Protocol::Gemini => read_with(&mut Gemini::new(mode), exchange, limits),
         Protocol::BedrockConverse => read_with(&mut Converse::new(mode), exchange, limits),
+        Protocol::Mcp => read_with(&mut Mcp::new(direction, Rpc::default()), exchange, limits),
         Protocol::Json => read_with(&mut Generic { source: bare_source(direction) }, exchange, limits),
         Protocol::Text => text(exchange, limits),
     }
@@ -65,6 +77,10 @@ pub(crate) fn reread(exchange: &Exchange, body: Vec<u8>, limits: &Limits) -> Res
             let exchange = Exchange { body, ..Exchange::default() };
             read_with(&mut OpenAi::new(Mode::Conversation), exchange, limits)
         }
+        (Protocol::Mcp, direction) => match &exchange.rpc {
+            Some(rpc) => mcp(direction, Rpc::clone(rpc), body, limits),
+            None => read(Protocol::Mcp, direction, body, limits),
+        },
         (protocol, direction) => read(protocol, direction, body, limits),
     }
 }

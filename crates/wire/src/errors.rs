@@ -161,6 +161,13 @@ pub fn error_body(protocol: Protocol, kind: ErrorKind, message: &str, event_id: 
             let body = format!(r#"{{"error":{{"code":{status},"message":{message},"status":"{name}"{details}}}}}"#);
             return (status, body.into_bytes());
         }
+        // Before a message is read nobody knows its id.
+        Protocol::Mcp => {
+            let (status, _, _) = kind.openai();
+            let data = event_id.map_or(String::new(), |id| format!(r#","data":{{"event_id":{}}}"#, encode(id)));
+            let body = format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":-32000,"message":{message}{data}}}}}"#);
+            return (status, body.into_bytes());
+        }
         Protocol::BedrockConverse => {
             let (status, name) = kind.bedrock();
             let id = event_id.map_or(String::new(), |id| format!(r#","event_id":{}"#, encode(id)));

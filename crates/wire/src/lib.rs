@@ -1,4 +1,4 @@
-//! OpenAI, Anthropic, Gemini and Bedrock bodies ⇄ [`Exchange`](bartizan_core::Exchange), whole bodies and streams.
+//! OpenAI, Anthropic, Gemini, Bedrock and MCP bodies ⇄ [`Exchange`](bartizan_core::Exchange), whole bodies and streams.
 //!
 //! Everything here is a function of bytes: no sockets, no clock. [`request`], [`reply`] and [`conversation`] read a
 //! body into an exchange in which *every* string, key and number is a text with an origin, or part of something that
@@ -30,6 +30,7 @@ mod errors;
 mod gemini;
 mod generic;
 pub mod json;
+mod mcp;
 mod openai;
 mod openai_completions;
 mod openai_embeddings;
@@ -41,10 +42,10 @@ mod stream;
 mod visit;
 
 pub use blob::data;
-pub use body::{conversation, reply, request};
+pub use body::{conversation, mcp, reply, request};
 pub use error::WireError;
 pub use errors::{ErrorKind, error_body, refusal_body, refusal_stream};
-pub use rewrite::rewrite;
+pub use rewrite::{prune, rewrite};
 pub use sse::{SseDecoder, SseEvent};
 pub use stream::{Channel, ChannelPart, Chunk, Delta, Ending, StreamReader};
 

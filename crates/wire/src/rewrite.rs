@@ -79,6 +79,43 @@ pub fn rewrite(exchange: &Exchange, edits: &[Edit], limits: &Limits) -> Result<E
     reread(exchange, body.into_bytes(), limits)
 }
 
+/// Takes values out by their JSON Pointers: an element goes out of its list with its comma, a string that is a member
+/// of an object becomes empty. What a pointer does not lead to stays as it is. The result is read again.
+///
+/// # Errors
+/// A value that is neither, and what reading the result refuses.
+pub fn prune(exchange: &Exchange, pointers: &BTreeSet<String>, limits: &Limits) -> Result<Exchange, WireError> {
+    let doc = Doc::parse(&exchange.body, limits)?;
+    let (mut starts, mut patches) = (BTreeSet::new(), Vec::new());
+    for pointer in pointers {
+        let Some((parent, node)) = find(&doc, pointer) else { continue };
+        let literal = doc.node(node).map(|n| n.literal()).unwrap_or_default();
+        match (doc.kind(parent), doc.kind(node)) {
+            (Some(NodeKind::Array), _) => {
+                starts.insert(literal.start);
+            }
+            (_, Some(NodeKind::String)) => patches.push((literal, Cow::Borrowed("\"\""))),
+            _ => return Err(WireError::NotStrippable { pointer: shown(pointer) }),
+        }
+    }
+    patches.extend(cuts(exchange, &doc, &starts));
+    let body = splice(doc.text(), &merge(patches));
+    reread(exchange, body.into_bytes(), limits)
+}
+
+/// The node that a JSON Pointer (RFC 6901) leads to, and the node that it stands in.
+fn find(doc: &Doc<'_>, pointer: &str) -> Option<(usize, usize)> {
+    let (mut parent, mut node) = (0, 0);
+    for token in pointer.split('/').skip(1) {
+        let next = match doc.kind(node)? {
+            NodeKind::Array => doc.children(node).nth(token.parse().ok()?)?,
+            _ => doc.get(node, &token.replace("~1", "/").replace("~0", "~"))?,
+        };
+        (parent, node) = (node, next);
+    }
+    (node != 0).then_some((parent, node))
+}
+
 /// True where one of a sorted list of disjoint patches falls in the span.
 fn touched(span: Span, patches: &[Patch<'_>]) -> bool {
     let after = patches.partition_point(|(patch, _)| patch.end <= span.start);

@@ -12,7 +12,7 @@ use bartizan_access::JwtSettings;
 use bartizan_core::{Limits, Mode};
 use bartizan_engine::Suppression;
 use bartizan_gateway::{
-    Accounting, Admin, CheckApi, Client, ConsoleSettings, OnBlock, Passthrough, Shed, Store, Telemetry, Tenant,
+    Accounting, Admin, CheckApi, Client, ConsoleSettings, Mcp, OnBlock, Passthrough, Shed, Store, Telemetry, Tenant,
     Timeouts, Tls, Upstream,
 };
 use bartizan_guard::{Exception, RecordSettings};
@@ -104,6 +104,8 @@ pub(crate) struct Config {
     pub(crate) sink: Vec<Sink>,
     /// The check APIs: other gateways and applications ask, and carry the answer out themselves.
     pub(crate) check_api: CheckApi,
+    /// Servers of the Model Context Protocol that the gateway stands in front of.
+    pub(crate) mcp: Mcp,
     /// Recording of content, sealed. Read at the start of the gateway.
     pub(crate) record: RecordSettings,
     /// Signed checkpoints of the evidence. Read at the start of the gateway.
@@ -165,6 +167,7 @@ impl Default for Config {
             store: gateway.store,
             sink: Vec::new(),
             check_api: gateway.check_api,
+            mcp: gateway.mcp,
             record: RecordSettings::default(),
             evidence: Evidence::default(),
             timeouts: gateway.timeouts,
@@ -252,6 +255,7 @@ impl Config {
             pass_headers: self.pass_headers.clone(),
             passthrough: self.passthrough.clone(),
             check_api: self.check_api,
+            mcp: self.mcp.clone(),
         }
     }
 }

@@ -37,6 +37,8 @@ MODELS = {
 }
 # name of an interpreter: lock file with what is installed for it.
 INTERPRETERS = {"python": "python.lock.txt", "litellm": "litellm.lock.txt"}
+# name of a folder of Node modules: folder with its `package.json` and `package-lock.json`.
+MODULES = {"mcp": "mcp"}
 E2E_ONLY = {"qwen", "litellm"}
 
 
@@ -74,6 +76,22 @@ def interpreter(home):
 
 def model_file(root, name):
     return root / f"{name}-{MODELS[name][2][:12]}" / "model.gguf"
+
+
+def modules_home(root, name):
+    """Where modules belong: one folder for each lock file."""
+    return root / f"{name}-{digest(HERE / MODULES[name] / 'package-lock.json')[:12]}"
+
+
+def build_modules(home, name, scratch):
+    npm = shutil.which("npm")
+    if npm is None:
+        raise RuntimeError("`npm` was not found; install Node.js 20 or newer")
+    folder = scratch / name
+    shutil.copytree(HERE / MODULES[name], folder)
+    # `ci` takes what the lock file says, by hash, and no module runs anything while it is installed.
+    run([npm, "ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+    place(folder, home)
 
 
 def build_python(home, name, scratch):
@@ -134,8 +152,12 @@ def main():
     root = options.cache.expanduser().resolve() / "components"
     root.mkdir(parents=True, exist_ok=True)
     wanted = {}
-    for name in [*INTERPRETERS, *MODELS]:
-        if options.e2e or name not in E2E_ONLY:
+    for name in [*INTERPRETERS, *MODELS, *MODULES]:
+        if not options.e2e and name in E2E_ONLY:
+            continue
+        if name in MODULES:
+            wanted[name] = modules_home(root, name) / "node_modules"
+        else:
             wanted[name] = interpreter(python_home(root, name)) if name in INTERPRETERS else model_file(root, name)
 
     missing = False
@@ -147,6 +169,8 @@ def main():
             try:
                 if name in INTERPRETERS:
                     build_python(python_home(root, name), name, scratch)
+                elif name in MODULES:
+                    build_modules(modules_home(root, name), name, scratch)
                 else:
                     build_model(root, name, scratch)
                 say(f"fetched {name} in {time.monotonic() - started:.0f} s")

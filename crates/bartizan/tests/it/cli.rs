@@ -88,6 +88,7 @@ fn help_fits_on_a_screen() {
 
         Commands:
           up           Start the gateway in front of a model
+          mcp          Stand in front of servers of the Model Context Protocol
           demo         Show the guard at work on an assistant that obeys everything
           check        Check a text or a conversation
           scan         Examine what lies on disk

@@ -13,6 +13,7 @@ mod gateway;
 mod http;
 mod import;
 mod litellm;
+mod mcp;
 mod oncall;
 mod operations;
 mod posture;

@@ -16,7 +16,7 @@ use serde_json::Value;
 /// How long anything may take to start. Generous: machines are shared.
 pub(crate) const START: Duration = Duration::from_secs(60);
 
-/// Where a fetched component is: `python`, `smollm2`, `qwen`. `None` means that the test has to be skipped.
+/// Where a fetched component is: `python`, `smollm2`, `mcp`, `qwen`. `None` means that the test has to be skipped.
 pub(crate) fn component(name: &str) -> Option<PathBuf> {
     let all = std::env::var("BARTIZAN_COMPONENTS").unwrap_or_default();
     let found = all.lines().filter_map(|l| l.split_once('=')).find(|(n, _)| *n == name);
@@ -301,7 +301,7 @@ impl Process {
     ///
     /// # Panics
     /// When the process ends first, or after [`START`].
-    fn wait_for_line(&mut self, wanted: impl Fn(&str) -> bool + Send + 'static) -> String {
+    pub(crate) fn wait_for_line(&mut self, wanted: impl Fn(&str) -> bool + Send + 'static) -> String {
         let mut out = BufReader::new(self.child.stdout.take().expect("standard output is a pipe"));
         let (send, receive) = mpsc::channel();
         std::thread::spawn(move || {

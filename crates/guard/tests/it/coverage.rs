@@ -171,6 +171,20 @@ fn every_kind_of_part_in_every_protocol() {
     assert_covered(Protocol::AnthropicMessages, true, &reply);
     responses();
     other_protocols();
+    for reply in [false, true] {
+        let blocks = json!([{"type": "text", "text": "t1"}, {"type": "image", "data": "iVBORw0KGgo=", "mimeType": "m2"}, {"type": "resource", "resource": {"uri": "u3", "blob": "AAECAw==", "text": "t4"}},
+            {"type": "resource_link", "uri": "u5", "name": "n6"}, {"type": "novel7", "x8": ["y9"]}]);
+        assert_covered(
+            Protocol::Mcp,
+            reply,
+            &json!({"jsonrpc": "2.0", "id": "i1", "result": {"content": blocks, "structuredContent": {"k2": "v3"}, "contents": [{"uri": "u4", "text": "t5", "x6": "y7"}], "tools": [{"name": "n8", "description": "d9"}], "_meta": {"k10": 11}}}),
+        );
+        assert_covered(
+            Protocol::Mcp,
+            reply,
+            &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "n1", "arguments": {"k2": ["v3", "{\"k4\": \"v5\"}"]}, "_meta": {"k6": "v7"}}, "x8": "y9"}),
+        );
+    }
     assert_covered(Protocol::Json, true, &json!({"data": [{"id": "m1", "owned_by": "o2"}]}));
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use bartizan_classifier::{Classifier, channel};
 use bartizan_core::{Context, Direction, Family, Kind, Limits, Origin, Profile, RuleId, Source};
 use bartizan_engine::{Engine, Input};
+use bartizan_mcp::{Elsewhere, Listed, Note, Pinned, Reach, audit, links, requested};
 use bartizan_rules::limits::input_tokens;
 use bartizan_rules::output::schema_violation::{Fit, ReplySchema};
 use bartizan_rules::{RouteSettings, Scripts, Settings, SinkKind, catalogue, detectors};
@@ -174,6 +175,10 @@ fn found_in_exchange(example: &Example) -> Option<bool> {
             });
             Some(ReplySchema::new(&schema).unwrap().judge(&example.text) == Fit::Violates)
         }
+        id if id.starts_with("mcp/") && id != "mcp/tool-poisoning" => {
+            let value: serde_json::Value = serde_json::from_str(&example.text).unwrap();
+            Some(notes_of(&value).iter().any(|note| note.rule == id))
+        }
         "prompt/learned-injection" => {
             let scorer = Classifier::scorer().unwrap();
             let channel = channel(example.origin.source).unwrap();
@@ -182,6 +187,19 @@ fn found_in_exchange(example: &Example) -> Option<bool> {
         }
         _ => None,
     }
+}
+
+/// What is noted about a list of tools, a message or a result, beside another server with the tool `send_email`. The
+/// server is reached over the network, and its tool `add` is pinned.
+fn notes_of(value: &serde_json::Value) -> Vec<Note> {
+    let result = serde_json::json!({"tools": value});
+    let pinned = serde_json::json!({"tools": [{"name": "add", "description": "Adds."}]});
+    let pinned = Pinned::of(None, &Listed::read(&pinned).tools);
+    let elsewhere = Elsewhere::names(["send_email"]);
+    let mut notes = audit(&result, "", Some(&pinned), &elsewhere);
+    notes.extend(requested(value, "", Reach::Remote));
+    notes.extend(links(value, "", Reach::Remote));
+    notes
 }
 
 /// A system text, for the examples of leak detection.

@@ -5,7 +5,7 @@ use bartizan_core::{Edit, Exchange, Limits, Protocol, Span};
 use crate::{Ending, StreamReader};
 use crate::{SseDecoder, conversation, reply, request, rewrite};
 
-const PROTOCOLS: [Protocol; 9] = [
+const PROTOCOLS: [Protocol; 10] = [
     Protocol::OpenaiChat,
     Protocol::OpenaiResponses,
     Protocol::AnthropicMessages,
@@ -13,6 +13,7 @@ const PROTOCOLS: [Protocol; 9] = [
     Protocol::OpenaiEmbeddings,
     Protocol::Gemini,
     Protocol::BedrockConverse,
+    Protocol::Mcp,
     Protocol::Json,
     Protocol::Text,
 ];

@@ -5,6 +5,7 @@ mod dialects;
 mod edits;
 mod hostile;
 mod laws;
+mod mcp;
 mod responses;
 mod streams;
 

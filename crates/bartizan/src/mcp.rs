@@ -1,0 +1,242 @@
+//! `bartizan mcp`: a proxy in front of a server on this machine, and the lock file.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bartizan_core::{AccessStore, Direction, Rpc, Severity, Verdict};
+use bartizan_gateway::{LockFile, Stdio, mcp_list, mcp_proxy};
+use bartizan_guard::{Guard, ReplyContext, Route};
+use bartizan_mcp::{Change, Elsewhere, Pinned, audit};
+use bartizan_store::{Options, SqliteAccess, SqliteStore, access_path};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::cli::ConfigArgs;
+use crate::config::{self, Loaded};
+use crate::problem::Problem;
+use crate::{DONE, FOUND, evidence, record, telemetry};
+
+/// Time that a server has to say what tools it has.
+const ASKING: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum McpCommand {
+    /// Start a server and stand between it and the client that runs this command.
+    ///
+    /// Put it before the command in the client's configuration. Standard input and output are the client's.
+    #[command(after_help = PROXY_HELP)]
+    Proxy(ProxyArgs),
+    /// Show what a server says of its tools, and accept it.
+    ///
+    /// The lock file then holds what the server says now: a tool that is new or changed is let through again.
+    Pin(PinArgs),
+}
+
+const PROXY_HELP: &str = "\
+Examples:
+  bartizan mcp proxy --name files -- npx -y @modelcontextprotocol/server-filesystem@2026.8.31 /work
+  bartizan mcp pin --name files -- npx -y @modelcontextprotocol/server-filesystem@2026.8.31 /work";
+
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// Name of the server in records and in the lock file [default: the name of its program]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// The lock file [default: `mcp.lock` of the configuration, else ~/.local/state/bartizan/mcp.lock]
+    #[arg(long, value_name = "FILE")]
+    lock: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The server: program and arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProxyArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PinArgs {
+    /// Only show what differs, and change nothing; the exit code is 1 where something does
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// `bartizan mcp`.
+pub(crate) fn run(command: &McpCommand) -> anyhow::Result<u8> {
+    match command {
+        McpCommand::Proxy(args) => proxy(&args.server),
+        McpCommand::Pin(args) => pin(args),
+    }
+}
+
+impl ServerArgs {
+    fn name(&self) -> Result<String, Problem> {
+        let program = self.command.first().map_or("", String::as_str);
+        let stem = Path::new(program).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let name = self.name.as_deref().unwrap_or(stem);
+        let plain = !name.is_empty()
+            && name.len() <= 64
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        if plain {
+            Ok(name.to_owned())
+        } else {
+            Err(Problem::new(format!("`{name}` is no name for a server"))
+                .help("--name NAME: letters, digits, `-`, `_` and `.`, at most 64"))
+        }
+    }
+
+    fn lock(&self, loaded: &Loaded) -> anyhow::Result<PathBuf> {
+        match self.lock.clone().or_else(|| loaded.config.mcp.lock.clone()) {
+            Some(path) => Ok(path),
+            None => Ok(state_folder()?.join("mcp.lock")),
+        }
+    }
+}
+
+/// Where a program keeps what it learns, for one that is started anywhere (XDG Base Directory Specification).
+fn state_folder() -> Result<PathBuf, Problem> {
+    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = named("XDG_STATE_HOME").or_else(|| Some(named("HOME")?.join(".local/state")));
+    let missing = || {
+        Problem::new("there is no home folder, so there is no place for evidence and the lock file")
+            .help("name them: `--config FILE` with `store.path`, and `--lock FILE`")
+    };
+    folder.map(|folder| folder.join("bartizan")).ok_or_else(missing)
+}
+
+fn proxy(args: &ServerArgs) -> anyhow::Result<u8> {
+    let mut loaded = config::load(&args.config, &[])?;
+    // A client starts the program in a folder of its choice, so a relative default would be anywhere.
+    if loaded.file.is_none() && loaded.config.store == bartizan_gateway::Store::default() {
+        let folder = state_folder()?;
+        std::fs::create_dir_all(&folder)?;
+        loaded.config.store.path = folder.join("mcp.sqlite").to_string_lossy().into_owned();
+    }
+    telemetry::log(&loaded.config.telemetry);
+    let stdio = Stdio {
+        name: args.name()?,
+        command: args.command.clone(),
+        lock: LockFile::at(Some(args.lock(&loaded)?)),
+        longest: Duration::from_millis(loaded.config.mcp.call_ms),
+    };
+    stdio.lock.read().map_err(|error| Problem::new(error.to_string()))?;
+    let guard = Arc::new(loaded.guard()?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let served = runtime.block_on(serve(stdio, &loaded, guard));
+    // Standard input may still be waited for.
+    runtime.shutdown_background();
+    served?;
+    Ok(DONE)
+}
+
+async fn serve(stdio: Stdio, loaded: &Loaded, guard: Arc<Guard>) -> anyhow::Result<()> {
+    let config = &loaded.config;
+    let store = Arc::new(open(config).await?);
+    let recorder = evidence::recorder(config, &store).await?;
+    let access: Option<Arc<dyn AccessStore>> = match config.store.path.as_str() {
+        ":memory:" => None,
+        path => Some(Arc::new(SqliteAccess::open(&access_path(Path::new(path))).await?)),
+    };
+    let served = mcp_proxy(stdio, config.gateway(), guard, recorder, access).await;
+    served.map_err(|error| Problem::new(error.to_string()))?;
+    record::close(store).await;
+    Ok(())
+}
+
+/// The store, beside a gateway and other proxies.
+async fn open(config: &config::Config) -> anyhow::Result<SqliteStore> {
+    if config.store.path == ":memory:" {
+        return Ok(SqliteStore::open_in_memory().await?);
+    }
+    let path = Path::new(&config.store.path);
+    let options = Options { sync: config.store.sync, ..Options::default() };
+    if !path.exists() {
+        // Of two that start together, one makes it.
+        match SqliteStore::open_with(path, &options).await {
+            Ok(store) => store.close().await,
+            Err(_) if path.exists() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    SqliteStore::open_shared_with(path, &options).await.map_err(|error| {
+        Problem::new(format!("cannot open the evidence store `{}`: {error}", config.store.path))
+            .help("choose another file with `store.path`")
+            .into()
+    })
+}
+
+fn pin(args: &PinArgs) -> anyhow::Result<u8> {
+    let loaded = config::load(&args.server.config, &[])?;
+    let (name, lock) = (args.server.name()?, LockFile::at(Some(args.server.lock(&loaded)?)));
+    let known = lock.read().map_err(|error| Problem::new(error.to_string()))?;
+    let said = mcp_list(&args.server.command, loaded.config.limits.max_body, ASKING)
+        .map_err(|error| Problem::new(error.to_string()))?;
+    let old = known.servers.get(&name);
+    let changes = old.map_or_else(|| Pinned::default().changes(&said.pinned), |old| old.changes(&said.pinned));
+    let mut out = std::io::stdout().lock();
+    for change in &changes {
+        match change {
+            Change::Added(tool) => writeln!(out, "new      {tool}")?,
+            Change::Removed(tool) => writeln!(out, "gone     {tool}")?,
+            Change::Instructions => writeln!(out, "changed  the instructions of the server")?,
+            Change::Changed { tool, from, to } if from == to => {
+                writeln!(out, "changed  {tool}: its schema or annotations")?;
+            }
+            Change::Changed { tool, from, to } => {
+                writeln!(out, "changed  {tool}\n  was    {}\n  is     {}", shown(from), shown(to))?;
+            }
+        }
+    }
+    for line in findings(&loaded, &name, &said.result, &Elsewhere::of(&known, &name))? {
+        writeln!(out, "{line}")?;
+    }
+    let tools = said.pinned.tools.len();
+    if args.check {
+        writeln!(out, "{name}: {tools} tools, {} differences", changes.len())?;
+        return Ok(if changes.is_empty() { DONE } else { FOUND });
+    }
+    lock.pin(&name, said.pinned).map_err(|error| Problem::new(error.to_string()))?;
+    let place = lock.path().map(|path| path.display().to_string()).unwrap_or_default();
+    writeln!(out, "{name}: {tools} tools pinned in {place}")?;
+    Ok(DONE)
+}
+
+/// A text of a server on one line, without what would move a terminal's cursor or hide.
+fn shown(text: &str) -> String {
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect();
+    plain.escape_debug().to_string()
+}
+
+/// What is found in what a server says of itself: pinning it does not let that through.
+fn findings(loaded: &Loaded, name: &str, result: &Value, elsewhere: &Elsewhere) -> anyhow::Result<Vec<String>> {
+    let guard = loaded.guard()?;
+    let rpc = Rpc { server: Arc::from(name), method: Arc::from("tools/list"), tool: None };
+    let body = json!({"jsonrpc": "2.0", "id": 0, "result": result}).to_string().into_bytes();
+    let mut parsed = guard.read_mcp(Direction::Request, rpc, body)?;
+    for note in audit(result, "/result", None, elsewhere) {
+        parsed.note(bartizan_core::RuleId::new(note.rule), note.pointer, note.confidence);
+    }
+    let checked = guard.check(parsed, &ReplyContext::default(), Route::default());
+    let mut lines = Vec::new();
+    for found in &checked.assessment.findings {
+        let finding = &found.finding;
+        let verdict = guard.verdict(finding, bartizan_core::Source::Definition, Direction::Request);
+        if finding.severity < Severity::Medium && verdict == Verdict::Allow {
+            continue;
+        }
+        let path = finding.at.path().unwrap_or_default();
+        let tool = path.strip_prefix("/result/tools/").and_then(|rest| rest.split('/').next());
+        let tool = tool.and_then(|at| result["tools"][at.parse::<usize>().ok()?]["name"].as_str());
+        let tool = tool.map_or_else(|| "the server".to_owned(), shown);
+        lines.push(format!("{verdict:<8} {tool}: {} ({} {})", finding.rule, finding.severity, path));
+    }
+    Ok(lines)
+}

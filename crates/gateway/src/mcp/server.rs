@@ -1,0 +1,92 @@
+//! What is known of one server, whoever talks to it: what is pinned, what is withheld.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bartizan_core::TenantId;
+use bartizan_mcp::{Elsewhere, Listed, Lock, Pinned, Reach};
+use bartizan_policy::OpaqueTable;
+
+use super::lockfile::{LockFile, LockFileError};
+
+/// One server.
+pub(crate) struct Server {
+    pub(crate) name: Arc<str>,
+    pub(crate) reach: Reach,
+    pub(crate) opaque: Option<OpaqueTable>,
+    lock: Arc<LockFile>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Tools that are left out of lists, by tenant: what a server shows may differ.
+    withheld: BTreeMap<TenantId, BTreeSet<String>>,
+    /// What is seen of a server that is not pinned yet.
+    learning: Option<Pinned>,
+    instructions: String,
+}
+
+impl Server {
+    pub(crate) fn new(name: &str, reach: Reach, opaque: Option<OpaqueTable>, lock: Arc<LockFile>) -> Self {
+        Self { name: Arc::from(name), reach, opaque, lock, state: Mutex::default() }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lock file as it is now.
+    pub(crate) fn lock(&self) -> Result<Arc<Lock>, LockFileError> {
+        self.lock.read()
+    }
+
+    /// The tools of other servers.
+    pub(crate) fn elsewhere(&self, lock: &Lock) -> Elsewhere {
+        Elsewhere::of(lock, &self.name)
+    }
+
+    /// True where a tool must not be called: it was left out of the last list, or it is not pinned where others are.
+    pub(crate) fn withholds(&self, tenant: &TenantId, tool: &str) -> Result<bool, LockFileError> {
+        if self.state().withheld.get(tenant).is_some_and(|names| names.contains(tool)) {
+            return Ok(true);
+        }
+        let lock = self.lock()?;
+        let learning = self.state().learning.is_some();
+        Ok(!learning && lock.servers.get(&*self.name).is_some_and(|pinned| !pinned.tools.contains_key(tool)))
+    }
+
+    /// Notes what became of the tools of one list.
+    pub(crate) fn listed(&self, tenant: &TenantId, listed: &Listed, withheld: &BTreeSet<String>) {
+        let mut state = self.state();
+        let names = state.withheld.entry(tenant.clone()).or_default();
+        for tool in &listed.tools {
+            names.remove(&tool.name);
+        }
+        // In this order: of two tools with one name, none is called.
+        names.extend(withheld.iter().cloned());
+    }
+
+    /// Takes over the instructions of a server, to be pinned with its tools.
+    pub(crate) fn instructed(&self, text: &str) {
+        self.state().instructions = text.to_owned();
+    }
+
+    /// Pins what is seen first, once all of it was.
+    pub(crate) fn learn(&self, listed: &Listed) {
+        let pinned = {
+            let mut state = self.state();
+            let instructions = state.instructions.clone();
+            let learning = state.learning.get_or_insert_with(|| Pinned::of(Some(&instructions), &[]));
+            learning.add(listed);
+            if listed.more { None } else { state.learning.take() }
+        };
+        if let Some(pinned) = pinned
+            && let Err(error) = self.lock.pin(&self.name, pinned.clone())
+        {
+            // What cannot be kept is at least known to this process.
+            tracing::error!(%error, "the tools of an MCP server cannot be pinned");
+            self.state().learning = Some(pinned);
+        }
+    }
+}
