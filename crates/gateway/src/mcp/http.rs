@@ -222,14 +222,14 @@ struct Peek {
     /// The id of a request.
     id: Option<Id>,
     method: String,
-    /// What it names: a tool, prompt or resource.
+    /// What it names: a tool, prompt, resource or task.
     name: Option<String>,
 }
 
 fn peek(body: &[u8]) -> Peek {
     let name = |params: Option<&serde_json::value::RawValue>| {
         let params: Value = serde_json::from_str(params?.get()).ok()?;
-        params.get("name").or_else(|| params.get("uri"))?.as_str().map(str::to_owned)
+        ["name", "uri", "taskId"].iter().find_map(|key| params.get(key)?.as_str()).map(str::to_owned)
     };
     match Message::read(body) {
         Ok(Message::Request { id, method, params }) => Peek { id: Some(id), name: name(params), method },

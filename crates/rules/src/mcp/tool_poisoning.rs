@@ -29,17 +29,22 @@ static RULES: [Rule; 1] = [Rule {
 /// Longest definition that is read for signs; the rest is not, and coverage says so.
 const LONGEST: usize = 64 << 10;
 
-/// What a definition may say that tools do not need to say. One sign alone is everyday writing.
-const SIGNS: [(Sign, &str); 7] = [
-    // Places of credentials and of other servers' settings.
+/// What a definition may say that tools do not need to say. One sign alone is everyday writing. Within a sentence only, so
+/// that two remarks do not make one order; verbs are in the imperative, since "reads the settings" describes.
+const SIGNS: [(Sign, &str); 8] = [
+    // To read places of credentials and of other servers' settings.
     (
         Sign::PLACE,
-        r"[/\\]\.ssh\b|~/\.ssh|\bid_(?:rsa|ed25519|ecdsa|dsa)\b|\.aws[/\\]|\.kube[/\\]config|\.gnupg|\.netrc\b|\.npmrc\b|\.pypirc\b|\.git-credentials|(?:\.cursor|\.vscode|\.claude|\.codeium)[/\\]|\bmcp\.json\b|claude_desktop_config|/etc/(?:passwd|shadow)|(?:^|[\s/'`(\x22])\.env\b|\.bash_history|\bwallet\.dat\b|\bkeychain\b",
+        r"\b(?:read|open|cat|load|fetch|get|access|retrieve|include|send|copy|upload|attach|pass)\b[^.!?\n]{0,60}(?:[/\\]\.ssh\b|~/\.ssh|\bid_(?:rsa|ed25519|ecdsa|dsa)\b|\.aws[/\\]|\.kube[/\\]config|\.gnupg|\.netrc\b|\.npmrc\b|\.pypirc\b|\.git-credentials|\.(?:cursor|vscode|claude|codeium)[/\\]|\bmcp\.json\b|claude_desktop_config|/etc/(?:passwd|shadow)|[\s/'`(\x22]\.env\b|\.bash_history|\bwallet\.dat\b|\bkeychain\b)",
     ),
-    // What was said before, or by whom the model is operated.
+    // To hand over what was said before, or by whom the model is operated.
+    (
+        Sign::HANDOVER,
+        r"\b(?:pass|send|put|include|provide|append|attach|copy|insert|place|submit|embed|forward|add|supply)\b[^.!?\n]{0,60}\b(?:(?:conversation|chat|message|dialogue?)[ _-](?:history|logs?|so far|transcript)|(?:entire|whole|full|complete)(?: of)?(?: the)? (?:conversation|chat|dialogue?)|(?:previous|prior|earlier) (?:messages|conversations?|tool (?:calls|results|outputs?|responses))|(?:system|developer) (?:prompt|message|instructions))\b[^.!?\n]{0,60}\b(?:as|in|into|to|with|using|via|through)\b[^.!?\n]{0,24}(?:\b(?:parameters?|arguments?|params?|fields?|side ?notes?|notes?|request|call|query|url|body)\b|[`'\x22][a-z_]+[`'\x22])",
+    ),
     (
         Sign::TALK,
-        r"\b(?:conversation|chat|message|dialogue?)[ _-](?:history|logs?|so far|transcript)\b|\b(?:entire|whole|full|complete|all|every)(?: of)?(?: the)?(?: (?:previous|prior|earlier|user'?s?))? (?:conversation|chat|dialogue?|messages|prompts?)\b|\b(?:previous|prior|earlier) (?:messages|conversations?|tool (?:calls|results|outputs?|responses))\b|\b(?:system|developer) (?:prompt|message|instructions)\b",
+        r"\b(?:conversation|chat|message|dialogue?)[ _-](?:history|logs?|so far|transcript)\b|\b(?:previous|prior|earlier) (?:messages|conversations?|tool (?:calls|results|outputs?|responses))\b|\b(?:system|developer) (?:prompt|message|instructions)\b",
     ),
     // What opens doors.
     (
@@ -49,7 +54,7 @@ const SIGNS: [(Sign, &str); 7] = [
     // To hand something over, in an argument or otherwise.
     (
         Sign::PASS,
-        r"\b(?:pass|send|put|include|provide|append|attach|copy|insert|place|submit|embed|forward|add|supply)\b[^.!?\n]{0,90}\b(?:as|in|into|to|with|using|via|through)\b[^.!?\n]{0,24}(?:\b(?:parameters?|arguments?|params?|fields?|side ?notes?|notes?|bcc|http)\b|[`'\x22][a-z_]+[`'\x22])",
+        r"\b(?:pass|send|put|include|provide|append|attach|copy|insert|place|submit|embed|forward|add|supply)\b[^.!?\n]{0,90}\b(?:as|in|into|to|with|using|via|through)\b[^.!?\n]{0,24}(?:\b(?:parameters?|arguments?|params?|fields?|side ?notes?|notes?|bcc|request|call|query|url|body)\b|[`'\x22][a-z_]+[`'\x22])",
     ),
     // To keep something from the user.
     (
@@ -59,7 +64,7 @@ const SIGNS: [(Sign, &str); 7] = [
     // Tags that a model may take for its operator's.
     (
         Sign::TAG,
-        r"<\s*/?\s*(?:important|system|instructions?|hidden|secret|critical|admin|override|s>)\s*/?>|\[\s*/?(?:system|instructions?|inst)\s*\]",
+        r"<\s*/?\s*(?:important|system|instructions?|hidden|secret|critical|admin|override)\s*/?>|\[\s*/?(?:system|instructions?|inst)\s*\]",
     ),
     // To come before what the tool was called for, or before other tools.
     (
@@ -80,30 +85,32 @@ impl Sign {
     const CONCEAL: Self = Self(1 << 4);
     const TAG: Self = Self(1 << 5);
     const BEFORE: Self = Self(1 << 6);
+    const HANDOVER: Self = Self(1 << 7);
 
+    /// True where any of the signs is there.
     const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// How sure two or more signs are; one is none.
-    fn confidence(self) -> Option<Confidence> {
-        let private = self.has(Self::PLACE) || self.has(Self::TALK);
-        let asked = self.has(Self::PASS) || self.has(Self::BEFORE);
-        let shady = self.has(Self::CONCEAL) || self.has(Self::TAG);
-        if (self.has(Self::PLACE) && (asked || shady)) || (self.has(Self::TALK) && self.has(Self::PASS) && shady) {
+    const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// How sure two or more signs are.
+    const fn confidence(self) -> Option<Confidence> {
+        let shady = self.has(Self::CONCEAL.or(Self::TAG));
+        let high = (self.has(Self::PLACE) && self.has(Self::PASS.or(Self::BEFORE).or(Self::CONCEAL).or(Self::TAG)))
+            || (self.has(Self::HANDOVER) && (shady || self.has(Self::BEFORE)))
+            || (self.has(Self::CONCEAL) && self.has(Self::PASS) && self.has(Self::SECRET.or(Self::TALK)));
+        if high {
             return Some(Confidence::High);
         }
-        if self.has(Self::CONCEAL) && (private || self.has(Self::PASS) || self.has(Self::TAG)) {
-            return Some(Confidence::High);
+        if self.has(Self::HANDOVER) || (self.has(Self::TAG) && self.has(Self::TALK.or(Self::CONCEAL))) {
+            return Some(Confidence::Medium);
         }
-        if self.has(Self::SECRET) && self.has(Self::PASS) && shady {
-            return Some(Confidence::High);
-        }
-        let medium = (self.has(Self::TALK) && self.has(Self::PASS))
-            || (self.has(Self::CONCEAL) && self.has(Self::BEFORE))
-            || (self.has(Self::TAG) && private);
-        let low = self.has(Self::TAG) && (asked || self.has(Self::SECRET));
-        if medium { Some(Confidence::Medium) } else { low.then_some(Confidence::Low) }
+        let low = (self.has(Self::CONCEAL) && self.has(Self::BEFORE.or(Self::PASS)))
+            || (self.has(Self::TAG) && self.has(Self::PASS.or(Self::BEFORE).or(Self::SECRET)));
+        if low { Some(Confidence::Low) } else { None }
     }
 }
 
