@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::mcp::McpCommand;
+use crate::signing::args::{AttestArgs, BillArgs, ModelFormat, SignCommand, VerifyCommand};
 
 /// Guards large language models: one program, one configuration file, no account.
 #[derive(Debug, Parser)]
@@ -41,6 +42,15 @@ pub(crate) enum Command {
     /// Examine what lies on disk.
     #[command(subcommand)]
     Scan(ScanCommand),
+    /// Sign a model.
+    #[command(subcommand)]
+    Sign(SignCommand),
+    /// Compare a model with its signature, and follow where it comes from.
+    #[command(subcommand)]
+    Verify(VerifyCommand),
+    /// Run a step that makes a model, and sign what went in and what came out.
+    #[command(after_help = crate::signing::args::ATTEST_HELP)]
+    Attest(AttestArgs),
     /// List the rules, or test your own.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -256,7 +266,9 @@ Types are told by content, never by name. Folders are walked; links that lead ou
 Examples:
   bartizan scan model model.safetensors
   bartizan scan model ~/.cache/huggingface/hub/models--owner--name --format sarif
-  bartizan scan model pytorch_model.bin --explain";
+  bartizan scan model pytorch_model.bin --explain
+  bartizan scan model ./llama --format cyclonedx --require-complete > llama.cdx.json
+  bartizan scan model ./llama --attest llama.scan --key key.pem";
 
 #[derive(Debug, Args)]
 pub(crate) struct ScanModelArgs {
@@ -264,8 +276,8 @@ pub(crate) struct ScanModelArgs {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// How to answer
-    #[arg(long, value_enum, default_value_t = ScanFormat::Human)]
-    pub(crate) format: ScanFormat,
+    #[arg(long, value_enum, default_value_t = ModelFormat::Human)]
+    pub(crate) format: ModelFormat,
     /// Least severity of findings that make the exit code 1 [default: high]
     #[arg(long, value_name = "SEVERITY", value_parser = gate())]
     pub(crate) fail_on: Option<Gate>,
@@ -278,6 +290,8 @@ pub(crate) struct ScanModelArgs {
     /// Show how the file comes to each finding, with byte offsets
     #[arg(long)]
     pub(crate) explain: bool,
+    #[command(flatten)]
+    pub(crate) bill: BillArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -26,6 +26,7 @@ mod record;
 mod report;
 mod rules;
 mod scan;
+mod signing;
 mod suggest;
 mod telemetry;
 mod terminal;
@@ -37,6 +38,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command, ConfigCommand, EvalCommand, PolicyCommand, RulesCommand, ScanCommand};
+use crate::signing::args::{SignCommand, VerifyCommand};
 
 /// Done, nothing at the gate.
 pub(crate) const DONE: u8 = 0;
@@ -68,6 +70,9 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Scan(ScanCommand::Model(args)) => scan::model(&args),
         Command::Scan(ScanCommand::Infra(args)) => posture::infra(&args),
         Command::Scan(ScanCommand::Mcp(args)) => posture::mcp(&args),
+        Command::Sign(SignCommand::Model(args)) => signing::sign_model(&args),
+        Command::Verify(VerifyCommand::Model(args)) => signing::verify_model(&args),
+        Command::Attest(args) => signing::attest(&args),
         Command::Rules(RulesCommand::List { config, format }) => rules::list(&config, format),
         Command::Rules(RulesCommand::Test { file }) => rules::test(&file),
         Command::Eval(EvalCommand::Injection(args)) => eval::injection(&args),

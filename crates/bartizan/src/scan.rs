@@ -1,5 +1,7 @@
 //! `bartizan scan`: files examined at rest.
 
+mod bill;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -8,11 +10,13 @@ use bartizan_core::{Coverage, CoverageStatus, Location, Rule, RuleId, Severity};
 use bartizan_scan::{Budget, File, Found};
 use serde_json::{Value, json};
 
+use self::bill::Bill;
 use crate::FOUND;
 use crate::check::coverage_code;
 use crate::check::sarif::{level, log_of, run};
-use crate::cli::{Gate, ScanFormat, ScanModelArgs};
+use crate::cli::{Gate, ScanModelArgs};
 use crate::problem::Problem;
+use crate::signing::args::ModelFormat;
 use crate::terminal::{self, Style};
 
 /// Most findings that are drawn of one file.
@@ -25,16 +29,18 @@ pub(crate) fn model(args: &ScanModelArgs) -> anyhow::Result<u8> {
     let mut summary = Summary::default();
     let mut files = Vec::new();
     let mut failed = None;
+    let mut bill = Bill::begin(args)?;
     for path in &args.paths {
         bartizan_scan::scan(path, &Budget::default(), !args.no_hash, |file| {
             let severities = file.report.found.iter().map(|f| f.finding.severity);
             summary.add(file.size, severities, &file.report.coverage, gate);
             match args.format {
-                ScanFormat::Human if failed.is_none() => failed = draw(&mut out, &file, gate, args.explain).err(),
-                ScanFormat::Human => {}
-                ScanFormat::Json => files.push(record(&file, gate)),
-                ScanFormat::Sarif => files.push(results(&file)),
+                ModelFormat::Human if failed.is_none() => failed = draw(&mut out, &file, gate, args.explain).err(),
+                ModelFormat::Human | ModelFormat::Cyclonedx => {}
+                ModelFormat::Json => files.push(record(&file, gate)),
+                ModelFormat::Sarif => files.push(results(&file)),
             }
+            bill.take(file);
         })
         .map_err(|error| Problem::new(error.to_string()).help("give files or folders that can be read"))?;
     }
@@ -42,15 +48,17 @@ pub(crate) fn model(args: &ScanModelArgs) -> anyhow::Result<u8> {
         return Err(error.into());
     }
     match args.format {
-        ScanFormat::Human => writeln!(out, "{}", summary.line())?,
-        ScanFormat::Json => {
+        ModelFormat::Human => writeln!(out, "{}", summary.line())?,
+        ModelFormat::Json => {
             let log = json!({ "files": files, "summary": summary.record() });
             writeln!(out, "{}", serde_json::to_string_pretty(&log)?)?;
         }
-        ScanFormat::Sarif => writeln!(out, "{}", serde_json::to_string_pretty(&log(files, RULES, &summary, None))?)?,
+        ModelFormat::Sarif => writeln!(out, "{}", serde_json::to_string_pretty(&log(files, RULES, &summary, None))?)?,
+        ModelFormat::Cyclonedx => {}
     }
+    let complete = bill.end(args, gate, &mut out)?;
     out.flush()?;
-    Ok(summary.exit_code(args.strict))
+    Ok(if complete { summary.exit_code(args.strict) } else { FOUND })
 }
 
 /// All files together.

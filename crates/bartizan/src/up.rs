@@ -15,6 +15,7 @@ use crate::config::{self, Config, Loaded};
 use crate::evidence;
 use crate::keys;
 use crate::problem::Problem;
+use crate::signing;
 use crate::telemetry;
 use crate::{BROKEN, DONE};
 
@@ -48,8 +49,12 @@ fn load(args: &UpArgs) -> anyhow::Result<(Loaded, Watched)> {
 fn next(loaded: &Loaded, watched: Watched) -> Result<Next, Problem> {
     let cache = Arc::new(SegmentCache::new(loaded.config.cache.segment_bytes));
     let profiles = loaded.profiles(&cache)?;
+    let held = signing::held(&loaded.config)?;
+    for (upstream, why) in &held {
+        tracing::error!(upstream, why, "an upstream is held back: its model is not what its records say");
+    }
     Ok(Next {
-        settings: loaded.config.gateway(),
+        settings: bartizan_gateway::Settings { held, ..loaded.config.gateway() },
         guard: Arc::new(loaded.guard()?.with_cache(cache)),
         profiles,
         digest: loaded.digest(),

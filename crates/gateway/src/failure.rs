@@ -70,6 +70,7 @@ impl Failure {
         let (kind, label) = match error {
             UpstreamError::NoRoute => (ErrorKind::NotFound, "no_route"),
             UpstreamError::Resting => (ErrorKind::Unavailable, "upstream_resting"),
+            UpstreamError::Held => (ErrorKind::Unavailable, "upstream_held"),
             UpstreamError::Unconnected(_) | UpstreamError::Unreachable(_) => {
                 (ErrorKind::Upstream, "upstream_unreachable")
             }
@@ -77,7 +78,10 @@ impl Failure {
             UpstreamError::Signed => (ErrorKind::Unauthorized, "signed_request"),
             UpstreamError::Header => (ErrorKind::InvalidRequest, "header"),
         };
-        let unsent = matches!(error, UpstreamError::NoRoute | UpstreamError::Resting | UpstreamError::Unconnected(_));
+        let unsent = matches!(
+            error,
+            UpstreamError::NoRoute | UpstreamError::Resting | UpstreamError::Held | UpstreamError::Unconnected(_)
+        );
         Self { unsent, ..Self::new(kind, label, error.to_string()) }
     }
 

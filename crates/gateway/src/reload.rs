@@ -283,8 +283,16 @@ fn look(file: &Path, before: Option<&Seen>) -> Option<Seen> {
         return Some(before.clone());
     }
     let mut content = [0; 32];
-    content.copy_from_slice(digest::digest(&digest::SHA256, &std::fs::read(file).ok()?).as_ref());
+    // Of a folder, the names in it count: its files are watched by themselves.
+    let bytes_now = if about.is_dir() { names(file)? } else { std::fs::read(file).ok()? };
+    content.copy_from_slice(digest::digest(&digest::SHA256, &bytes_now).as_ref());
     Some(Seen { modified, bytes, content })
+}
+
+fn names(folder: &Path) -> Option<Vec<u8>> {
+    let mut names: Vec<_> = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
+    names.sort();
+    Some(names.into_iter().flat_map(|name| [name.as_encoded_bytes(), b"\0"].concat()).collect())
 }
 
 #[cfg(test)]

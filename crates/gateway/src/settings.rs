@@ -1,5 +1,6 @@
 //! The part of the configuration that is about sockets.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bartizan_access::{JwtSettings, Price};
@@ -462,6 +463,9 @@ pub struct Settings {
     pub on_block: OnBlock,
     /// Model servers; the first that fits a request gets it.
     pub upstream: Vec<Upstream>,
+    /// Upstreams that get no requests, by name, and why: the model behind them is not what its records say.
+    #[serde(skip)]
+    pub held: BTreeMap<String, String>,
     /// Callers. Without any, and without keys and tokens, only callers on this machine are served.
     pub client: Vec<Client>,
     /// Tenants.
@@ -505,6 +509,7 @@ impl Default for Settings {
             console: ConsoleSettings::default(),
             on_block: OnBlock::default(),
             upstream: Vec::new(),
+            held: BTreeMap::new(),
             client: Vec::new(),
             tenant: Vec::new(),
             jwt: None,

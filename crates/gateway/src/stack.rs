@@ -141,11 +141,14 @@ async fn bedrock(shared: State<Arc<Shared>>, request: Request<Body>) -> Response
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response<Body> {
+    let held =
+        shared.live().settings.held.keys().map(|name| format!("upstream `{name}` is held back\n")).collect::<String>();
     let (status, text) = match shared.recorder.store().ready().await {
-        Ok(()) => (StatusCode::OK, "ready\n"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the evidence store does not answer\n"),
+        Ok(()) if held.is_empty() => (StatusCode::OK, "ready\n".to_owned()),
+        Ok(()) => (StatusCode::SERVICE_UNAVAILABLE, held),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the evidence store does not answer\n".to_owned()),
     };
-    plain(status, "text/plain; charset=utf-8", text.to_owned())
+    plain(status, "text/plain; charset=utf-8", text)
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {

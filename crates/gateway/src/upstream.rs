@@ -37,6 +37,9 @@ pub enum UpstreamError {
     /// It failed several times in a row and is left alone for a while.
     #[error("the upstream has failed and is left alone for a while; try again later")]
     Resting,
+    /// The model behind it is not what its records say. Which part of it is between the operator and the log.
+    #[error("the model behind this upstream is held back; ask who runs the gateway")]
+    Held,
     /// It did not answer in time.
     #[error("the upstream did not answer in time")]
     Timeout,
@@ -79,6 +82,8 @@ struct Target {
     key: Option<String>,
     first_byte: Duration,
     breaker: Breaker,
+    /// It gets no requests.
+    held: bool,
     /// Where its requests go when it cannot take them, in order.
     fallbacks: Vec<usize>,
 }
@@ -152,7 +157,8 @@ impl Upstreams {
             let first_byte = Duration::from_millis(upstream.first_byte_ms.unwrap_or(settings.timeouts.first_byte_ms));
             let breaker = Breaker::new(upstream.breaker.unwrap_or(if upstream.fallback.is_empty() { 0 } else { 5 }));
             let fallbacks = fallbacks(settings, upstream)?;
-            targets.push(Target { settings: upstream.clone(), base, key, first_byte, breaker, fallbacks });
+            let held = settings.held.contains_key(&upstream.name);
+            targets.push(Target { settings: upstream.clone(), base, key, first_byte, breaker, held, fallbacks });
         }
         let mut pass_headers: Vec<HeaderName> = PASSED.iter().map(|n| HeaderName::from_static(n)).collect();
         for name in &settings.pass_headers {
@@ -211,6 +217,10 @@ impl Upstreams {
         let others = first.fallbacks.iter().filter_map(|at| self.targets.get(*at));
         let mut last = UpstreamError::Resting;
         for target in std::iter::once(first).chain(others.filter(|t| t.settings.serves(tenant))) {
+            if target.held {
+                last = UpstreamError::Held;
+                continue;
+            }
             if !target.breaker.lets(Instant::now().into_std()) {
                 continue;
             }

@@ -4,8 +4,12 @@
 
 #![allow(clippy::disallowed_methods, reason = "this crate owns the walk over files")]
 
+pub mod bom;
+pub mod findings;
 mod map;
 mod posture;
+pub mod signed;
+pub mod tree;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -46,6 +50,14 @@ pub enum ScanError {
         path: PathBuf,
         /// What the system says.
         error: std::io::Error,
+    },
+    /// Something below a path cannot be taken into a manifest.
+    #[error("`{path}` cannot be signed: {why}")]
+    Left {
+        /// Path below the model.
+        path: String,
+        /// Why.
+        why: String,
     },
 }
 

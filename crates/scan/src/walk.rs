@@ -16,6 +16,11 @@ pub(crate) enum Entry {
 
 /// Visits every file. Folders of version control are left out: no loader reads them.
 pub(crate) fn each(root: &Path, visit: &mut dyn FnMut(Entry)) {
+    each_but(root, &|path| path.file_name().is_some_and(|name| name == ".git"), visit);
+}
+
+/// Visits every file but those that `skip` names, with all that is below them.
+pub(crate) fn each_but(root: &Path, skip: &dyn Fn(&Path) -> bool, visit: &mut dyn FnMut(Entry)) {
     let home = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     let mut open = vec![(root.to_owned(), 0)];
     let mut count = 0;
@@ -37,7 +42,7 @@ pub(crate) fn each(root: &Path, visit: &mut dyn FnMut(Entry)) {
                 visit(Entry::Left(path, "folders are nested deeper than the limit".to_owned()));
                 continue;
             }
-            match children(&path) {
+            match children(&path, skip) {
                 // The last one pushed is the first one visited.
                 Ok(children) => open.extend(children.into_iter().rev().map(|child| (child, depth + 1))),
                 Err(error) => visit(Entry::Left(path, format!("the folder cannot be read: {error}"))),
@@ -76,12 +81,12 @@ fn is_blob(target: &Path, home: &Path) -> bool {
             })
 }
 
-fn children(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+fn children(folder: &Path, skip: &dyn Fn(&Path) -> bool) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_name() != ".git" {
-            found.push(entry.path());
+        let path = entry?.path();
+        if !skip(&path) {
+            found.push(path);
         }
     }
     found.sort();

@@ -15,6 +15,7 @@ mod gate;
 mod generated;
 mod repo;
 mod runner;
+mod signing;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ usage: cargo xtask COMMAND
   faults [--seed N] [--seconds N]
                               the fault run and the smuggling test, with more cases than the gate plays
   bench NAME [ARG…]           startup | build | a benchmark of the binary: engine, gateway, …
+  signing                     sign and verify models both ways with the reference implementation (needs python3 and openssl)
   e2e [FILTER]                the heavy tests: a model large enough to be fooled, a LiteLLM proxy
 ";
 
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         ["fuzz", target, "--seconds", seconds] => fuzz::run(target, Some(seconds)),
         ["faults", rest @ ..] => faults::run(rest),
         ["bench", name, rest @ ..] => bench::run(name, rest),
+        ["signing"] => signing::run(),
         ["e2e", filter @ ..] if filter.len() <= 1 => e2e::run(filter.first().copied()),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

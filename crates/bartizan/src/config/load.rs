@@ -105,6 +105,7 @@ impl Loaded {
             files.push(tls.cert.clone());
             files.extend(tls.client_ca.clone());
         }
+        files.extend(self.config.models.files());
         files.extend(self.config.packs().map(|(_, pack)| PathBuf::from(&pack.path)));
         let mut open = tree(&self.config).into_iter().collect::<Vec<_>>();
         while let Some(value) = open.pop() {

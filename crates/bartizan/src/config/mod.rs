@@ -4,6 +4,7 @@ mod candidate;
 pub(crate) mod import;
 mod load;
 mod locate;
+mod models;
 pub(crate) mod show;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::evidence::Evidence;
 pub(crate) use candidate::Candidate;
 pub(crate) use load::{Loaded, digest, flags, load, variables};
+pub(crate) use models::{ModelArtifact, Models, Require};
 
 /// A guard of its own for some callers. What is left out is as in the rest of the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -80,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) max_connections: usize,
     /// Model servers; the first that fits a request gets it.
     pub(crate) upstream: Vec<Upstream>,
+    /// What has to be on record of the models behind upstreams.
+    pub(crate) models: Models,
     /// Callers. Without any, and without keys and tokens, only callers on this machine are served.
     pub(crate) client: Vec<Client>,
     /// Tenants.
@@ -155,6 +159,7 @@ impl Default for Config {
             max_in_flight: gateway.max_in_flight,
             max_connections: gateway.max_connections,
             upstream: gateway.upstream,
+            models: Models::default(),
             client: gateway.client,
             tenant: gateway.tenant,
             jwt: gateway.jwt,
@@ -237,6 +242,7 @@ impl Config {
             listen: self.listen.clone(),
             on_block: self.on_block,
             upstream: self.upstream.clone(),
+            held: BTreeMap::new(),
             client: self.client.clone(),
             tenant: self.tenant.clone(),
             jwt: self.jwt.clone(),

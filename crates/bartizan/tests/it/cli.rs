@@ -92,6 +92,9 @@ fn help_fits_on_a_screen() {
           demo         Show the guard at work on an assistant that obeys everything
           check        Check a text or a conversation
           scan         Examine what lies on disk
+          sign         Sign a model
+          verify       Compare a model with its signature, and follow where it comes from
+          attest       Run a step that makes a model, and sign what went in and what came out
           rules        List the rules, or test your own
           explain      Show the page of a rule: what it finds, how it decides, what it misses
           eval         Measure the guard on texts with known labels

@@ -4,6 +4,7 @@
 mod checks;
 mod cli;
 mod conformance;
+mod custody;
 mod demo;
 mod dialects;
 mod evidence;
@@ -23,5 +24,6 @@ mod requests;
 mod scan;
 mod sdk;
 mod siem;
+mod signing;
 mod support;
 mod tenants;
