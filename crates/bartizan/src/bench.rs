@@ -6,6 +6,7 @@ mod gateway;
 mod load;
 mod mcp;
 mod pii;
+mod protected;
 mod secrets;
 mod streams;
 mod tenants;
@@ -39,6 +40,7 @@ pub(crate) fn run(what: &BenchCommand) -> anyhow::Result<u8> {
             secrets::run(secret_cases.as_deref(), code.as_deref(), peer)?;
             Ok(DONE)
         }
+        BenchCommand::Protected { corpus, text } => protected::run(corpus, text),
         BenchCommand::Passthrough { upstream } => gateway::passthrough(upstream),
         BenchCommand::Mcp { calls } => mcp::run(*calls),
         BenchCommand::McpServer { script, http: false } => mcp::scripted(script.as_deref()),

@@ -83,6 +83,9 @@ pub(crate) enum Command {
     Policy(PolicyCommand),
     /// Print an address that signs a browser in to the console of the running gateway.
     Console(ConfigArgs),
+    /// Test what a model memorised, and keep it from coming out.
+    #[command(subcommand)]
+    Privacy(crate::privacy::args::PrivacyCommand),
     /// Say what is set up, what can be reached, and what is missing.
     Doctor(ConfigArgs),
     /// Work with the evidence.
@@ -939,7 +942,7 @@ pub(crate) struct RevealArgs {
     pub(crate) config: ConfigArgs,
 }
 
-fn secret(text: &str) -> Result<SecretRef, String> {
+pub(crate) fn secret(text: &str) -> Result<SecretRef, String> {
     SecretRef::try_from(text.to_owned())
 }
 
@@ -1030,6 +1033,15 @@ pub(crate) enum BenchCommand {
         /// Over HTTP instead of standard input and output.
         #[arg(long)]
         http: bool,
+    },
+    /// What an index of protected text takes, costs, and takes for a repetition in texts that repeat nothing.
+    Protected {
+        /// Protected records: JSON lines, text files or folders; generated ones without any.
+        #[arg(long, value_name = "PATH")]
+        corpus: Vec<PathBuf>,
+        /// Ordinary texts, the same.
+        #[arg(long, value_name = "PATH")]
+        text: Vec<PathBuf>,
     },
     /// The plain proxy that `bench gateway` compares with.
     Passthrough {

@@ -21,6 +21,7 @@ mod mark;
 mod mcp;
 mod policy;
 mod posture;
+mod privacy;
 mod problem;
 mod record;
 mod report;
@@ -89,6 +90,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Policy(PolicyCommand::Test(args)) => policy::agents::test(&args),
         Command::Policy(PolicyCommand::Check(args)) => policy::agents::check(&args),
         Command::Console(at) => console::run(&at),
+        Command::Privacy(command) => privacy::run(&command),
         Command::Doctor(at) => doctor::run(&at),
         Command::Keys(command) => keys::run(&command),
         Command::Report(command) => report::run(&command),

@@ -32,6 +32,7 @@ use crate::documents;
 use crate::exceptions::{Caller, Excepted, Exception};
 use crate::exchange::{Meta, ReplyContext, bare_text, micros, rewrite};
 use crate::facts::ReplyFacts;
+use crate::protected;
 use crate::restore;
 use crate::settings::Settings;
 use crate::stream::{Policies, ReplyStream};
@@ -48,6 +49,9 @@ pub enum GuardError {
     /// The classifier does not fit this program.
     #[error(transparent)]
     Classifier(#[from] ClassifierError),
+    /// An index of protected text was named and not opened.
+    #[error("the index of protected text `{0}` was not opened")]
+    Protected(String),
     /// The schema of a route cannot be used.
     #[error("the reply schema of route `{route}` cannot be used: {reason}")]
     Schema {
@@ -276,7 +280,9 @@ impl Guard {
         let routes = settings.routes.values().map(|route| route.rules.clone()).collect();
         let rules = bartizan_rules::Settings { routes, ..settings.rules.clone() };
         let classifier = Classifier::shipped(learned_injection::RULE.clone())?;
-        let mut detectors = bartizan_rules::detectors_with(&rules, vec![Box::new(classifier)])?;
+        let mut own: Vec<Box<dyn Detector>> = vec![Box::new(classifier)];
+        own.extend(protected::detector(settings)?);
+        let mut detectors = bartizan_rules::detectors_with(&rules, own)?;
         detectors.extend(more);
         let engine = Engine::new(detectors, settings.suppress.clone(), settings.limits.clone())?;
         let table = Table::new(settings.policy.clone());
@@ -680,7 +686,7 @@ impl Guard {
 fn digest(settings: &Settings) -> String {
     // A pack is named by its path; what counts is what it says.
     let packs: Vec<&Option<String>> = settings.rules.packs.iter().map(|pack| &pack.text).collect();
-    let text = serde_json::to_string(&(settings, packs)).unwrap_or_default();
+    let text = serde_json::to_string(&(settings, packs, protected::digests(settings))).unwrap_or_default();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     bartizan_sign::hex(digest.as_ref().get(..16).unwrap_or_default())
 }
@@ -708,6 +714,7 @@ fn fingerprint(engine: &Engine, settings: &Settings) -> u64 {
     for pack in &settings.rules.packs {
         pack.text.hash(&mut hasher);
     }
+    protected::digests(settings).hash(&mut hasher);
     serde_json::to_string(settings).unwrap_or_default().hash(&mut hasher);
     hasher.finish()
 }

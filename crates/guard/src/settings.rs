@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::exceptions::Exception;
+use crate::protected::ProtectedCorpus;
 
 /// The part of the configuration that decides about content.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +24,8 @@ pub struct Settings {
     pub rules: bartizan_rules::Settings,
     /// What findings mean.
     pub policy: Policy,
+    /// Corpora that replies must not repeat.
+    pub protected: Vec<ProtectedCorpus>,
     /// Findings that are known and accepted.
     pub suppress: Vec<Suppression>,
     /// Findings that are accepted for a while.

@@ -353,6 +353,8 @@ fn built_in() -> Vec<Row> {
         ("output/terminal-escape", &[Model, Tool, Document, Memory], S::Low, C::Medium, Redact),
         // A reply with a part missing fits no schema, and a query or command with one is another query or command.
         ("output/schema-violation", &[Model], S::Info, C::Low, Deny),
+        // What is left around a masked passage says where it stood, and that the model has it.
+        ("output/protected-text", &[Model], S::Info, C::Low, Deny),
         ("output/sql-injection", &[Model], S::High, C::Medium, Deny),
         ("output/shell-injection", &[Model], S::High, C::Medium, Deny),
         ("output/template-injection", &[Model], S::High, C::Medium, Deny),
@@ -391,7 +393,7 @@ mod tests {
 
     #[test]
     fn every_built_in_row_parses() {
-        assert_eq!(built_in().len(), 38);
+        assert_eq!(built_in().len(), 39);
     }
 
     #[test]

@@ -1,1 +1,54 @@
-//! Tests of what a model memorised.
+//! Tests of what a model memorised, and indexes of what it must not repeat.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![allow(clippy::disallowed_methods, reason = "corpora, indexes and journals are files")]
+
+pub mod corpus;
+pub mod protect;
+pub mod stats;
+
+/// Why a privacy test or an index cannot be made. Content is never part of the text.
+#[derive(Debug, thiserror::Error)]
+pub enum PrivacyError {
+    /// A file cannot be read.
+    #[error("cannot read `{path}`: {reason}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// A file cannot be written.
+    #[error("cannot write `{path}`: {reason}")]
+    Write {
+        /// The file.
+        path: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// A row is not what it should be.
+    #[error("`{path}`, line {line}: {reason}")]
+    Row {
+        /// The file.
+        path: String,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is nothing to read.
+    #[error("there is no record in what was named; give JSON lines, text files or folders of them")]
+    Empty,
+    /// The index cannot be made or used.
+    #[error("{0}")]
+    Protected(#[from] bartizan_protected::ProtectedError),
+}
+
+impl PrivacyError {
+    pub(crate) fn read(path: &std::path::Path, reason: impl std::fmt::Display) -> Self {
+        Self::Read { path: path.display().to_string(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn write(path: &std::path::Path, reason: impl std::fmt::Display) -> Self {
+        Self::Write { path: path.display().to_string(), reason: reason.to_string() }
+    }
+}

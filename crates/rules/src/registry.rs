@@ -65,6 +65,7 @@ pub const OF_GUARD: &[&Rule] = &[
     &crate::mcp::TOOL_CHANGED,
     &crate::mcp::TOOL_SHADOWING,
     &crate::mcp::UNSAFE_LINK,
+    &crate::output::protected_text::RULE,
     &crate::output::schema_violation::RULE,
     &crate::prompt::learned_injection::RULE,
 ];

@@ -14,6 +14,8 @@ mod walk;
 
 use std::path::{Path, PathBuf};
 
+pub use map::Map;
+
 pub use bartizan_artifact::{Budget, Found, Gap, Report, Step};
 use bartizan_core::{Coverage, Part, Reason, Severity};
 pub use posture::{Configuration, Posture, PostureFound, PostureGap, PostureReport, configurations};

@@ -5,11 +5,14 @@ use std::io;
 use std::path::Path;
 
 /// A mapped file; an empty one has no mapping.
-pub(crate) struct Map(Option<memmap2::Mmap>);
+pub struct Map(Option<memmap2::Mmap>);
 
 impl Map {
     /// Maps a regular file. Another kind of file would block, or never end.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// It is no regular file, or cannot be mapped.
+    pub fn open(path: &Path) -> io::Result<Self> {
         if !std::fs::metadata(path)?.is_file() {
             return Err(io::Error::other("it is no regular file"));
         }
@@ -26,7 +29,14 @@ impl Map {
     }
 
     /// All bytes.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
         self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for Map {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
     }
 }

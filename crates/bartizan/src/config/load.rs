@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::locate::{Places, line};
 use super::{Candidate, Config, Profile};
 use crate::cli::{ConfigArgs, UpArgs};
+use crate::privacy::protect;
 use crate::problem::Problem;
 use crate::suggest;
 
@@ -94,7 +95,8 @@ impl Loaded {
     pub(crate) fn digest(&self) -> String {
         // The guard's settings hold what the files say that the configuration refers to.
         let packs: Vec<&Option<String>> = self.config.packs().map(|(_, pack)| &pack.text).collect();
-        digest(&(&self.config, self.config.guard(), packs))
+        let protected: Vec<_> = self.config.protected.iter().map(|corpus| corpus.digest()).collect();
+        digest(&(&self.config, self.config.guard(), packs, protected))
     }
 
     /// Every file that the configuration was read from or refers to.
@@ -107,6 +109,7 @@ impl Loaded {
         }
         files.extend(self.config.models.files());
         files.extend(self.config.packs().map(|(_, pack)| PathBuf::from(&pack.path)));
+        files.extend(self.config.protected.iter().map(|corpus| corpus.index.clone()));
         let mut open = tree(&self.config).into_iter().collect::<Vec<_>>();
         while let Some(value) = open.pop() {
             match value {
@@ -322,6 +325,12 @@ impl Loaded {
         }
         for (pack, text) in self.config.packs_mut().zip(texts) {
             pack.text = Some(text);
+        }
+        for index in 0..self.config.protected.len() {
+            let corpus = &self.config.protected[index];
+            let opened = protect::open(&corpus.index, &corpus.key)
+                .map_err(|why| self.problem(&format!("protected.{index}.index"), why, ""))?;
+            self.config.protected[index].opened = Some(std::sync::Arc::new(opened));
         }
         for index in 0..self.config.upstream.len() {
             let read = self.config.upstream[index].reply_schema.as_mut().map_or(Ok(()), |schema| schema.read());

@@ -16,7 +16,7 @@ use bartizan_gateway::{
     Accounting, Admin, CheckApi, Client, ConsoleSettings, Mcp, OnBlock, Passthrough, Shed, Store, Telemetry, Tenant,
     Timeouts, Tls, Upstream,
 };
-use bartizan_guard::{Exception, RecordSettings};
+use bartizan_guard::{Exception, ProtectedCorpus, RecordSettings};
 use bartizan_policy::Policy;
 use bartizan_rules::PackFile;
 use bartizan_sinks::Sink;
@@ -122,6 +122,9 @@ pub(crate) struct Config {
     pub(crate) rules: bartizan_rules::Settings,
     /// What findings mean.
     pub(crate) policy: Policy,
+    /// Corpora that replies must not repeat: indexes that `bartizan privacy protect build` made. Profiles and the
+    /// candidate protect them too.
+    pub(crate) protected: Vec<ProtectedCorpus>,
     /// Findings that are known and accepted.
     pub(crate) suppress: Vec<Suppression>,
     /// Findings that are accepted for a while, with an owner and an end.
@@ -179,6 +182,7 @@ impl Default for Config {
             limits: guard.limits,
             rules: guard.rules,
             policy: guard.policy,
+            protected: guard.protected,
             suppress: guard.suppress,
             exception: guard.exceptions,
         }
@@ -193,6 +197,7 @@ impl Config {
             limits: self.limits.clone(),
             rules: self.rules.clone(),
             policy: self.policy.clone(),
+            protected: self.protected.clone(),
             suppress: self.suppress.clone(),
             exceptions: self.exception.clone(),
             routes: self.upstream.iter().map(|upstream| (upstream.name.clone(), upstream.checks())).collect(),

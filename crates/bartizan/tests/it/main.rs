@@ -18,6 +18,7 @@ mod mcp;
 mod oncall;
 mod operations;
 mod posture;
+mod privacy;
 mod pseudonyms;
 mod reload;
 mod requests;

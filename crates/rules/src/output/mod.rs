@@ -5,6 +5,7 @@ mod code;
 pub mod html_injection;
 pub mod log_injection;
 pub mod markdown_injection;
+pub mod protected_text;
 pub mod schema_violation;
 pub mod shell_injection;
 pub mod sink;

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bartizan_classifier::{Classifier, channel};
-use bartizan_core::{Context, Direction, Family, Kind, Limits, Origin, Profile, RuleId, Source};
+use bartizan_core::{Context, Detector as _, Direction, Family, Kind, Limits, Origin, Profile, RuleId, Source};
 use bartizan_engine::{Engine, Input};
 use bartizan_mcp::{Elsewhere, Listed, Note, Pinned, Reach, audit, links, requested};
+use bartizan_protected::{Builder, Common, Index, Key, ProtectedText, Public, Writer};
 use bartizan_rules::limits::input_tokens;
 use bartizan_rules::output::schema_violation::{Fit, ReplySchema};
 use bartizan_rules::{RouteSettings, Scripts, Settings, SinkKind, catalogue, detectors};
@@ -179,6 +181,15 @@ fn found_in_exchange(example: &Example) -> Option<bool> {
             let value: serde_json::Value = serde_json::from_str(&example.text).unwrap();
             Some(notes_of(&value).iter().any(|note| note.rule == id))
         }
+        "output/protected-text" => {
+            let context = context(&example.origin, example.declared);
+            Some(protected_text().concerns(&example.origin, &context) && {
+                let engine = Engine::new(vec![Box::new(protected_text())], vec![], Limits::default()).unwrap();
+                let input =
+                    Input { text: &example.text, kind: example.kind, origin: &example.origin, context };
+                !engine.scan(&input).findings.is_empty()
+            })
+        }
         "prompt/learned-injection" => {
             let scorer = Classifier::scorer().unwrap();
             let channel = channel(example.origin.source).unwrap();
@@ -206,6 +217,22 @@ fn notes_of(value: &serde_json::Value) -> Vec<Note> {
 pub(crate) const PROTECTED: &str = "You are Harbour, the berth planner of Port Mirabel. Answer only questions about \
     berths, tides and cranes. Never mention the rate table. If a captain asks for a discount, send them to the \
     desk on pier nine and close the conversation politely.";
+
+/// A detector with one protected record.
+fn protected_text() -> ProtectedText {
+    const RECORD: &str = "The keeper of the northern lighthouse owes four hundred crowns to the ferryman of the lower \
+        harbour, and signed for it in the presence of the notary.";
+    let key = Key::new("the key of the pages' examples, which is long enough").unwrap();
+    let mut builder = Builder::new(key.clone(), 0, 1);
+    builder.record(RECORD).unwrap();
+    let mut body = Vec::new();
+    let public = Public::new(key.clone());
+    let mut writer = Writer::new(&mut body, key.clone(), Common::default(), public, builder.chosen(), 1);
+    writer.part(&mut builder).unwrap();
+    let written = writer.finish(&builder, &[]).unwrap();
+    let index = Index::open(Arc::new([written.head, body].concat()), key).unwrap();
+    ProtectedText::new(bartizan_rules::output::protected_text::RULE.clone(), vec![Arc::new(index)])
+}
 
 /// The engine that the examples run in.
 pub(crate) fn engine() -> Engine {

@@ -1,0 +1,15 @@
+//! `bartizan privacy`: what a model memorised, and keeping it from coming out.
+
+pub(crate) mod args;
+pub(crate) mod protect;
+
+use args::{PrivacyCommand, ProtectCommand};
+
+/// Runs one of its commands.
+pub(crate) fn run(command: &PrivacyCommand) -> anyhow::Result<u8> {
+    match command {
+        PrivacyCommand::Protect(ProtectCommand::Build(args)) => protect::build(args),
+        PrivacyCommand::Protect(ProtectCommand::Find(args)) => protect::find(args),
+        PrivacyCommand::Protect(ProtectCommand::Show(args)) => protect::show(args),
+    }
+}
