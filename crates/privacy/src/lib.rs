@@ -2,8 +2,15 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![allow(clippy::disallowed_methods, reason = "corpora, indexes and journals are files")]
 
+pub mod canary;
 pub mod corpus;
+pub mod exposure;
+pub mod extraction;
+pub mod journal;
+pub mod membership;
 pub mod protect;
+pub mod report;
+pub mod signal;
 pub mod stats;
 
 /// Why a privacy test or an index cannot be made. Content is never part of the text.
@@ -38,6 +45,20 @@ pub enum PrivacyError {
     /// There is nothing to read.
     #[error("there is no record in what was named; give JSON lines, text files or folders of them")]
     Empty,
+    /// A manifest of canaries cannot be used.
+    #[error("the manifest `{path}` cannot be used: {reason}")]
+    Manifest {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Numbers of canaries are out of range.
+    #[error("canaries: 4 to 15 digits, 1 to 10000 of each count, and counts from 1 to 1048576")]
+    Planting,
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    Random,
     /// The index cannot be made or used.
     #[error("{0}")]
     Protected(#[from] bartizan_protected::ProtectedError),

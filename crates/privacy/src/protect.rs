@@ -91,6 +91,11 @@ pub struct Passage {
     pub records: Vec<String>,
 }
 
+/// First byte of a passage, and one behind the last.
+type Bytes = (usize, usize);
+/// Records, with how many fingerprints are from each.
+type Counted = Vec<(usize, Records)>;
+
 /// What a text repeats.
 ///
 /// # Errors
@@ -102,7 +107,7 @@ pub fn find(index: &Index, text: &str) -> Result<Vec<Passage>, PrivacyError> {
     matcher.push(text, |found| matches.push(found));
     matcher.finish(|found| matches.push(found));
     matches.sort_by_key(|found| found.span);
-    let mut passages: Vec<((usize, usize), Vec<(usize, Records)>)> = Vec::new();
+    let mut passages: Vec<(Bytes, Counted)> = Vec::new();
     for found in matches {
         let (start, end) = (found.span.start, found.span.end);
         match passages.last_mut() {
@@ -116,7 +121,7 @@ pub fn find(index: &Index, text: &str) -> Result<Vec<Passage>, PrivacyError> {
             _ => passages.push(((start, end), vec![(1, found.records)])),
         }
     }
-    let named = |(bytes, mut records): ((usize, usize), Vec<(usize, Records)>)| {
+    let named = |(bytes, mut records): (Bytes, Counted)| {
         records.sort_by_key(|(count, of)| (std::cmp::Reverse(*count), *of));
         Passage { bytes, records: records.iter().map(|(_, of)| name(&sources, *of)).collect() }
     };

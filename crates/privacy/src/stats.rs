@@ -120,7 +120,7 @@ impl SkewNormal {
         let mean = values.iter().sum::<f64>() / n;
         let moment = |power: i32| values.iter().map(|v| (v - mean).powi(power)).sum::<f64>() / n;
         let deviation = moment(2).sqrt();
-        if !(deviation > 1e-9) {
+        if deviation.is_nan() || deviation <= 1e-9 {
             return None;
         }
         let skew = (moment(3) / deviation.powi(3)).clamp(-0.99, 0.99);

@@ -70,13 +70,17 @@ fn compute(c: char) -> Kind {
     if is_invisible(c) || is_combining_mark(c) {
         return Kind::Nothing;
     }
-    let mut first = None;
-    let mut many = false;
-    letters(c, |letter| many |= first.replace(letter).is_some());
+    let (mut first, mut all) = (None, 0);
+    letters(c, |letter| {
+        first = first.or(letter);
+        all += 1;
+    });
     match first {
-        _ if many => Kind::Many,
-        None | Some(None) => Kind::Break,
-        Some(Some(letter)) => Kind::One { letter, alone: stands_alone(c) },
+        Some(_) if all > 1 => Kind::Many,
+        Some(letter) => Kind::One { letter, alone: stands_alone(c) },
+        // A letter without parts that are letters, such as a lone iota subscript.
+        None if c.is_alphanumeric() => Kind::One { letter: u32::from(c), alone: stands_alone(c) },
+        None => Kind::Break,
     }
 }
 

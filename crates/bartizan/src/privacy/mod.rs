@@ -1,6 +1,7 @@
 //! `bartizan privacy`: what a model memorised, and keeping it from coming out.
 
 pub(crate) mod args;
+mod measure;
 pub(crate) mod protect;
 
 use args::{PrivacyCommand, ProtectCommand};
@@ -8,6 +9,10 @@ use args::{PrivacyCommand, ProtectCommand};
 /// Runs one of its commands.
 pub(crate) fn run(command: &PrivacyCommand) -> anyhow::Result<u8> {
     match command {
+        PrivacyCommand::Plant(args) => measure::plant(args),
+        PrivacyCommand::Test(args) => measure::test(args),
+        PrivacyCommand::Extract(args) => measure::extract(args),
+        PrivacyCommand::Membership(args) => measure::members(args),
         PrivacyCommand::Protect(ProtectCommand::Build(args)) => protect::build(args),
         PrivacyCommand::Protect(ProtectCommand::Find(args)) => protect::find(args),
         PrivacyCommand::Protect(ProtectCommand::Show(args)) => protect::show(args),

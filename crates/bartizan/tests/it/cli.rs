@@ -102,6 +102,7 @@ fn help_fits_on_a_screen() {
           init         Write a commented bartizan.toml with a fresh canary
           config       Check or show the configuration
           policy       Try and test agent policies; look at the candidate policy, or put it in force
+          privacy      Test what a model memorised, and keep it from coming out
           doctor       Say what is set up, what can be reached, and what is missing
           report       Work with the evidence
           keys         Make and take back client keys, and see what was used with them

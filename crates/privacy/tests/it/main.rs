@@ -1,0 +1,4 @@
+//! Privacy tests against a server whose memory is known exactly.
+
+mod known;
+mod memoriser;
