@@ -10,8 +10,6 @@ use crate::journal::Missing;
 use crate::signal::{Probe, Signal};
 use crate::stats::{self, Dice, Estimate, SkewNormal};
 
-/// Samples of the fitted tail.
-const ROUNDS: usize = 200;
 /// Most references where each of their tokens is a question.
 const MOST_FORCED: u32 = 32;
 /// Fewest guesses that a bound on ε is made from.
@@ -205,11 +203,13 @@ async fn measure(
     let bound = (bits + own.log / std::f64::consts::LN_2).max(0.0);
     let is_beyond = below < 0.75;
     let fitted = (is_beyond && losses.len() as f64 >= 0.9 * f64::from(of))
-        .then(|| fitted(&losses, -own.log, bits, number as u64))
-        .flatten();
+        .then(|| SkewNormal::fit(&losses))
+        .flatten()
+        .map(|tail| (-tail.log2_below(-own.log)).clamp(0.0, bits));
     let (exposure, method) = match fitted {
         _ if !is_beyond => (Estimate { low: by_rank.low.max(bound), ..by_rank }, Method::Rank),
-        Some(tail) => (Estimate { low: tail.low.max(by_rank.low).max(bound), ..tail }, Method::Fitted),
+        // How far the tail may be trusted is not known; what the rank and the probability imply is.
+        Some(value) => (Estimate { value, low: by_rank.low.max(bound), high: bits }, Method::Fitted),
         None => (Estimate { value: bound.max(by_rank.value), low: bound.max(by_rank.low), high: bits }, Method::Bound),
     };
     let value = exposure.value.clamp(exposure.low, bits);
@@ -240,17 +240,6 @@ fn ranked(below: f64, of: u32, bits: f64) -> Estimate {
     let share = stats::share(below.round() as u64, u64::from(of));
     let exposure = |p: f64| (-p.log2()).clamp(0.0, bits);
     Estimate { value: exposure((below + 0.5) / (f64::from(of) + 1.0)), low: exposure(share.high), high: exposure(share.low) }
-}
-
-/// Exposure by the fitted tail, with the interval of the fit over resampled references.
-fn fitted(losses: &[f64], own: f64, bits: f64, seed: u64) -> Option<Estimate> {
-    let at = |values: &[f64]| SkewNormal::fit(values).map_or(f64::NAN, |fit| (-fit.log2_below(own)).clamp(0.0, bits));
-    let value = at(losses);
-    if value.is_nan() {
-        return None;
-    }
-    let (low, high) = stats::bootstrap(losses, ROUNDS, seed, at);
-    Some(Estimate { value, low: low.min(value), high: high.max(value) })
 }
 
 async fn sampled(

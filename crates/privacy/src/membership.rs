@@ -246,18 +246,19 @@ fn tpr(values: &[(f64, bool)], fpr: f64) -> f64 {
     members.iter().filter(|score| **score > threshold).count() as f64 / members.len().max(1) as f64
 }
 
-fn separation(score: &str, note: Option<&str>, values: &[(f64, bool)]) -> Separation {
+fn with_interval(values: &[(f64, bool)], statistic: impl Fn(&[(f64, bool)]) -> f64) -> Estimate {
     const ROUNDS: usize = 500;
-    let with_interval = |statistic: &dyn Fn(&[(f64, bool)]) -> f64| {
-        let (low, high) = stats::bootstrap(values, ROUNDS, values.len() as u64, statistic);
-        Estimate { value: statistic(values), low, high }
-    };
+    let (low, high) = stats::bootstrap(values, ROUNDS, values.len() as u64, &statistic);
+    Estimate { value: statistic(values), low, high }
+}
+
+fn separation(score: &str, note: Option<&str>, values: &[(f64, bool)]) -> Separation {
     let others = values.iter().filter(|(_, member)| !member).count();
-    let at = |fpr: f64, fewest: usize| (others >= fewest).then(|| with_interval(&|v| tpr(v, fpr)));
+    let at = |fpr: f64, fewest: usize| (others >= fewest).then(|| with_interval(values, |v| tpr(v, fpr)));
     Separation {
         score: score.to_owned(),
         note: note.map(str::to_owned),
-        auroc: with_interval(&auroc),
+        auroc: with_interval(values, auroc),
         tpr_at_1_percent: at(0.01, 100),
         tpr_at_0_1_percent: at(0.001, 1000),
         roc: (0..=50).map(|step| f64::from(step) / 50.0).map(|fpr| (fpr, tpr(values, fpr))).collect(),

@@ -13,7 +13,7 @@ use bartizan_privacy::stats::Dice;
 
 use crate::memoriser::{Memoriser, Memory, Tells};
 
-const DIGITS: u32 = 6;
+const DIGITS: u32 = 5;
 
 /// Canaries of a strength that grows with their count; half of them are not known at all.
 fn planted(each: usize, seed: u64) -> (Manifest, Vec<Memory>) {
@@ -59,7 +59,7 @@ async fn exposure_is_right_within_a_bit_with_echo() {
     assert_eq!(probe.signal, Signal::Echo);
     let report = exposure::test(&probe, &manifest, &effort(400, 0)).await;
     assert_eq!((report.canaries.len(), report.missing.len()), (24, 0));
-    let (mut off, mut held) = (Vec::new(), 0);
+    let (mut off, mut outside) = (Vec::new(), Vec::new());
     for one in &report.canaries {
         let memory = &memories[one.canary];
         let truth = memory.exposure();
@@ -68,9 +68,11 @@ async fn exposure_is_right_within_a_bit_with_echo() {
         if (one.exposure.value - truth).abs() > 1.0 {
             off.push(format!("{} of strength {}: {:?}, in truth {truth}", one.canary, memory.strength, one.exposure));
         }
-        held += usize::from(one.exposure.low <= truth + 1e-9 && truth <= one.exposure.high + 1e-9);
+        if one.exposure.low > truth + 1e-9 || truth > one.exposure.high + 1e-9 {
+            outside.push(format!("{one:?}, in truth {truth}"));
+        }
     }
-    assert!(held * 100 >= 93 * report.canaries.len(), "{held} of {}", report.canaries.len());
+    assert!(outside.len() * 100 <= 7 * report.canaries.len(), "{}", outside.join("\n"));
     // A rank among 400 references is right within a bit unless very few are below.
     assert!(off.len() <= 1, "{}", off.join("\n"));
     let groups: Vec<f64> = report.groups.iter().map(|g| g.exposure.unwrap().value).collect();
