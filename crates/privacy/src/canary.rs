@@ -111,7 +111,8 @@ impl Signed {
     pub fn read(path: &Path, verifier: Option<&NoteVerifier>) -> Result<Manifest, PrivacyError> {
         let text = std::fs::read(path).map_err(|e| PrivacyError::read(path, e))?;
         let wrong = |why: String| PrivacyError::Manifest { path: path.display().to_string(), reason: why };
-        let signed: Self = serde_json::from_slice(&text).map_err(|e| wrong(format!("line {}: it has not the form of one", e.line())))?;
+        let signed: Self = serde_json::from_slice(&text)
+            .map_err(|e| wrong(format!("line {}: it has not the form of one", e.line())))?;
         if signed.manifest.version != 1 {
             return Err(wrong("its version is not 1".to_owned()));
         }

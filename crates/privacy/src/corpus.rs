@@ -116,8 +116,8 @@ pub fn rows(
             continue;
         }
         // What the reader says would repeat no content but a character; its place is enough.
-        let row: Value = serde_json::from_slice(&line)
-            .map_err(|e| wrong(format!("it is no JSON at column {}", e.column())))?;
+        let row: Value =
+            serde_json::from_slice(&line).map_err(|e| wrong(format!("it is no JSON at column {}", e.column())))?;
         if !row.is_object() {
             return Err(wrong("it is no JSON object".to_owned()));
         }

@@ -159,11 +159,8 @@ async fn measure(
         return sampled(probe, canary, &prefix, number, effort, bits).await;
     }
     let own = probe.score(&prefix, &canary.secret).await?;
-    let extraction = Estimate {
-        value: own.log.exp(),
-        low: if own.exact { own.log.exp() } else { 0.0 },
-        high: own.log.exp(),
-    };
+    let extraction =
+        Estimate { value: own.log.exp(), low: if own.exact { own.log.exp() } else { 0.0 }, high: own.log.exp() };
     if !own.exact {
         // Less likely than everything that the endpoint shows: nothing is known of its rank.
         let exposure = Estimate { value: 0.0, low: 0.0, high: bits };
@@ -239,7 +236,11 @@ fn ranked(below: f64, of: u32, bits: f64) -> Estimate {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of at most 2^32")]
     let share = stats::share(below.round() as u64, u64::from(of));
     let exposure = |p: f64| (-p.log2()).clamp(0.0, bits);
-    Estimate { value: exposure((below + 0.5) / (f64::from(of) + 1.0)), low: exposure(share.high), high: exposure(share.low) }
+    Estimate {
+        value: exposure((below + 0.5) / (f64::from(of) + 1.0)),
+        low: exposure(share.high),
+        high: exposure(share.low),
+    }
 }
 
 async fn sampled(

@@ -137,7 +137,13 @@ pub async fn test(probe: &Probe, records: &[String], effort: &Effort) -> Report 
     }
 }
 
-async fn measure(probe: &Probe, number: usize, prefix: &str, suffix: &str, effort: &Effort) -> Result<Measured, Missing> {
+async fn measure(
+    probe: &Probe,
+    number: usize,
+    prefix: &str,
+    suffix: &str,
+    effort: &Effort,
+) -> Result<Measured, Missing> {
     let most = u32::try_from(suffix.len() / BYTES_A_TOKEN + 16).unwrap_or(u32::MAX);
     let greedy = probe.sample(prefix, 0, most, 0.0).await?;
     let wanted: Vec<&str> = suffix.split_whitespace().collect();

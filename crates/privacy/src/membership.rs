@@ -227,7 +227,11 @@ fn auroc(values: &[(f64, bool)]) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     let members = values.iter().filter(|(_, member)| *member).count() as f64;
     let others = at - members;
-    if members == 0.0 || others == 0.0 { f64::NAN } else { (ranks - members * (members + 1.0) / 2.0) / (members * others) }
+    if members == 0.0 || others == 0.0 {
+        f64::NAN
+    } else {
+        (ranks - members * (members + 1.0) / 2.0) / (members * others)
+    }
 }
 
 #[expect(
@@ -305,7 +309,8 @@ fn sum(weights: &[f64], found: &[usize]) -> f64 {
 }
 
 fn hashed(text: &str) -> Vec<usize> {
-    let hash = |seed: u64, word: &str| word.bytes().fold(seed, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let hash =
+        |seed: u64, word: &str| word.bytes().fold(seed, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     let mut last = 0;
     let mut all = Vec::new();
     for word in text.split_whitespace().take(2000) {

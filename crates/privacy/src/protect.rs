@@ -39,7 +39,8 @@ pub fn build(plan: &Plan, key: &Key, out: &Path) -> Result<Written, PrivacyError
     let size = |path: &PathBuf| std::fs::metadata(path).map(|m| m.len()).map_err(|e| PrivacyError::read(path, e));
     let bytes = files.iter().map(size).sum::<Result<u64, _>>()?;
     // A word of two letters with its blank is the shortest of ordinary text; a third of the words are kept, in 16 bytes.
-    let parts = u32::try_from((bytes.saturating_mul(2) / plan.memory.max(1 << 20)).saturating_add(1)).unwrap_or(u32::MAX);
+    let parts =
+        u32::try_from((bytes.saturating_mul(2) / plan.memory.max(1 << 20)).saturating_add(1)).unwrap_or(u32::MAX);
     let (mut sources, mut first) = (Vec::new(), Builder::new(key.clone(), 0, parts));
     read(&files, plan, &mut first, Some(&mut sources))?;
     let Some(records) = sources.last().map(|_| first.records()).filter(|count| *count > 0) else {
@@ -134,7 +135,11 @@ fn name(sources: &[(String, u32)], records: Records) -> String {
         let source = after.checked_sub(1).and_then(|at| sources.get(at));
         source.map_or_else(|| format!("{number}"), |(name, first)| format!("{name}:{}", number - first + 1))
     };
-    if records.first == records.last { of(records.first) } else { format!("{} to {}", of(records.first), of(records.last)) }
+    if records.first == records.last {
+        of(records.first)
+    } else {
+        format!("{} to {}", of(records.first), of(records.last))
+    }
 }
 
 #[cfg(test)]
@@ -150,9 +155,11 @@ mod tests {
         let note = folder.path().join("note.txt");
         let out = folder.path().join("index.bzp");
         let secret = "when the tide is out the three brothers bury the chest under the second pillar of the old pier";
-        let other = "nobody but the clerk has seen the letter in which the widow sells both mills to her younger cousin";
+        let other =
+            "nobody but the clerk has seen the letter in which the widow sells both mills to her younger cousin";
         std::fs::write(&rows, format!("{{\"q\":\"where?\",\"a\":\"{secret}\"}}\n\n{{\"a\":\"{other}\"}}\n")).unwrap();
-        std::fs::write(&note, "a note in which the gardener counts the seeds of every row twice and writes them down").unwrap();
+        std::fs::write(&note, "a note in which the gardener counts the seeds of every row twice and writes them down")
+            .unwrap();
         let key = Key::new("the key of a test, which is long enough").unwrap();
         let mut plan = Plan {
             corpus: vec![rows.clone(), note],

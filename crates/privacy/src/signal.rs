@@ -170,12 +170,14 @@ impl Probe {
             if left.is_empty() {
                 return Ok(Scored { log, exact: true });
             }
-            let ask = raw(&format!("{prefix}{}", rest.get(..at).unwrap_or_default()), false, 1, Some(self.alternatives));
+            let ask =
+                raw(&format!("{prefix}{}", rest.get(..at).unwrap_or_default()), false, 1, Some(self.alternatives));
             let reply = self.asked.ask(&ask).await?;
             let first = reply.tokens.first().ok_or(Missing::Rejected)?;
             let own = first.logprob.map(|log| (first.text.as_str(), log));
             let all = first.top.iter().map(|(text, log)| (text.as_str(), *log)).chain(own);
-            let best = all.filter(|(text, _)| !text.is_empty() && left.starts_with(text)).max_by_key(|(text, _)| text.len());
+            let best =
+                all.filter(|(text, _)| !text.is_empty() && left.starts_with(text)).max_by_key(|(text, _)| text.len());
             match best {
                 Some((text, token)) => {
                     at += text.len();
@@ -196,7 +198,13 @@ impl Probe {
     ///
     /// # Errors
     /// There is no reply.
-    pub async fn sample(&self, prefix: &str, number: u64, max_tokens: u32, temperature: f64) -> Result<String, Missing> {
+    pub async fn sample(
+        &self,
+        prefix: &str,
+        number: u64,
+        max_tokens: u32,
+        temperature: f64,
+    ) -> Result<String, Missing> {
         let ask = match self.signal {
             Signal::Chat => Ask::chat(vec![Turn::new(Role::User, prefix)]),
             _ => raw(prefix, false, max_tokens, None),

@@ -146,7 +146,15 @@ impl SkewNormal {
         let step = width / f64::from(STEPS);
         let logs: Vec<f64> = (0..=STEPS).map(|i| density(x - f64::from(i) * step)).collect();
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let weight = |i: usize| if i == 0 || i == STEPS as usize { 1.0 } else if i % 2 == 1 { 4.0 } else { 2.0 };
+        let weight = |i: usize| {
+            if i == 0 || i == STEPS as usize {
+                1.0
+            } else if i % 2 == 1 {
+                4.0
+            } else {
+                2.0
+            }
+        };
         let sum: f64 = logs.iter().enumerate().map(|(i, log)| weight(i) * (log - most).exp()).sum::<f64>() * step / 3.0;
         let scale = (2.0 / (2.0 * std::f64::consts::PI).sqrt()).ln();
         ((sum.ln() + most + scale) / std::f64::consts::LN_2).min(0.0)

@@ -75,9 +75,7 @@ impl Key {
     /// Nonce, then sealed text, then tag.
     pub(crate) fn seal(&self, mut text: Vec<u8>) -> Result<Vec<u8>, ProtectedError> {
         let key = aead::RandomizedNonceKey::new(&aead::AES_256_GCM, &self.seal).map_err(|_| ProtectedError::Crypto)?;
-        let nonce = key
-            .seal_in_place_append_tag(aead::Aad::empty(), &mut text)
-            .map_err(|_| ProtectedError::Crypto)?;
+        let nonce = key.seal_in_place_append_tag(aead::Aad::empty(), &mut text).map_err(|_| ProtectedError::Crypto)?;
         let mut sealed = nonce.as_ref().to_vec();
         sealed.append(&mut text);
         Ok(sealed)
@@ -89,7 +87,8 @@ impl Key {
         let nonce = aead::Nonce::try_assume_unique_for_key(nonce).map_err(|_| ProtectedError::Changed)?;
         let key = aead::RandomizedNonceKey::new(&aead::AES_256_GCM, &self.seal).map_err(|_| ProtectedError::Crypto)?;
         let mut text = text.to_vec();
-        let length = key.open_in_place(nonce, aead::Aad::empty(), &mut text).map_err(|_| ProtectedError::Changed)?.len();
+        let length =
+            key.open_in_place(nonce, aead::Aad::empty(), &mut text).map_err(|_| ProtectedError::Changed)?.len();
         text.truncate(length);
         Ok(text)
     }

@@ -33,7 +33,7 @@ mod matcher;
 mod tests;
 mod words;
 
-pub use build::{Builder, Common, Public, Written, Writer};
+pub use build::{Builder, Common, Public, Writer, Written};
 pub use detector::ProtectedText;
 pub use index::{Bytes, Index, Records, Stats};
 pub use key::Key;

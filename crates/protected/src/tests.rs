@@ -83,23 +83,34 @@ fn disguises_make_no_difference() {
     let spaced = RECORD.replace(' ', "  \n\t ");
     let marked: String = RECORD.chars().flat_map(|c| [c, '\u{301}']).collect();
     let hidden: String = RECORD.chars().flat_map(|c| [c, '\u{200b}']).collect();
-    let full: String =
-        RECORD.chars().map(|c| if c.is_ascii_graphic() { char::from_u32(c as u32 + 0xfee0).unwrap() } else { c }).collect();
+    let full: String = RECORD
+        .chars()
+        .map(|c| if c.is_ascii_graphic() { char::from_u32(c as u32 + 0xfee0).unwrap() } else { c })
+        .collect();
     let alike = RECORD.replace('o', "\u{43e}").replace('a', "\u{430}").replace('e', "\u{435}").replace('T', "\u{422}");
     let code = format!("let s = \"{}\";", RECORD.replace(", ", ", \" +\n    \""));
-    let comment = RECORD.split(' ').collect::<Vec<_>>().chunks(6).map(|l| format!("// {}\n", l.join(" "))).collect::<String>();
+    let comment =
+        RECORD.split(' ').collect::<Vec<_>>().chunks(6).map(|l| format!("// {}\n", l.join(" "))).collect::<String>();
     let upper = RECORD.to_uppercase();
     let markdown = RECORD.replace("north wing", "**north wing**").replace("Thursday", "_Thursday_");
     for text in [&spaced, &marked, &hidden, &full, &alike, &code, &comment, &upper, &markdown] {
         assert!(is_found(&index, text), "{text}");
     }
-    assert!(!is_found(&index, "The patient in room forty was moved to the south wing after he complained about the food."));
+    assert!(!is_found(
+        &index,
+        "The patient in room forty was moved to the south wing after he complained about the food."
+    ));
 }
 
 #[test]
 fn scripts_without_blanks_count_characters() {
-    let index = index(&["\u{5979}\u{5728}\u{661f}\u{671f}\u{4e8c}\u{8ba8}\u{8bba}\u{4e86}\u{65b0}\u{56fe}\u{4e66}\u{9986}\u{7684}\u{8ba1}\u{5212}"]);
-    assert!(is_found(&index, "\u{661f}\u{671f}\u{4e8c}\u{8ba8}\u{8bba}\u{4e86}\u{65b0}\u{56fe}\u{4e66}\u{9986}\u{7684}\u{8ba1}"));
+    let index = index(&[
+        "\u{5979}\u{5728}\u{661f}\u{671f}\u{4e8c}\u{8ba8}\u{8bba}\u{4e86}\u{65b0}\u{56fe}\u{4e66}\u{9986}\u{7684}\u{8ba1}\u{5212}",
+    ]);
+    assert!(is_found(
+        &index,
+        "\u{661f}\u{671f}\u{4e8c}\u{8ba8}\u{8bba}\u{4e86}\u{65b0}\u{56fe}\u{4e66}\u{9986}\u{7684}\u{8ba1}"
+    ));
     assert!(!is_found(&index, "\u{65b0}\u{56fe}\u{4e66}\u{9986}\u{7684}\u{8ba1}\u{5212}"));
 }
 

@@ -55,7 +55,11 @@ impl Words {
             let (plain, other) = rest.split_at_checked(ascii).unwrap_or((rest, ""));
             for byte in plain.bytes() {
                 // The bit makes capitals small, and digits have it.
-                if byte.is_ascii_alphanumeric() { self.plain(byte | 0x20) } else { self.end(&mut out) }
+                if byte.is_ascii_alphanumeric() {
+                    self.plain(byte | 0x20)
+                } else {
+                    self.end(&mut out)
+                }
                 self.read += 1;
             }
             let wide = other.bytes().position(|b| b.is_ascii()).unwrap_or(other.len());

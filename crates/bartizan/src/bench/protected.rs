@@ -33,7 +33,8 @@ pub(super) fn run(paths: &[PathBuf], texts: &[PathBuf]) -> anyhow::Result<u8> {
     let read = clock.seconds();
     let mut body = Vec::new();
     let records = builder.records();
-    let mut writer = Writer::new(&mut body, key.clone(), Common::default(), Public::new(key.clone()), builder.chosen(), records);
+    let mut writer =
+        Writer::new(&mut body, key.clone(), Common::default(), Public::new(key.clone()), builder.chosen(), records);
     writer.part(&mut builder)?;
     let written = writer.finish(&builder, &[])?;
     let built = clock.seconds();

@@ -39,7 +39,11 @@ pub(crate) fn plant(args: &PlantArgs) -> anyhow::Result<u8> {
         made.canaries.len(),
         made.rows
     )?;
-    writeln!(out, "`{}`: which ones they are, signed. It holds the secrets: keep it from who trains", args.manifest.display())?;
+    writeln!(
+        out,
+        "`{}`: which ones they are, signed. It holds the secrets: keep it from who trains",
+        args.manifest.display()
+    )?;
     writeln!(out, "verify with: {}", key.verifier())?;
     Ok(DONE)
 }
@@ -74,7 +78,9 @@ async fn probe(target: &TargetArgs, url: Option<&str>, model: &str, journal: Opt
         }
     };
     if client.is_none() && journal.is_none() {
-        return Err(Problem::new("there is nobody to ask").help("give --target URL, or --journal FILE of an earlier run").into());
+        return Err(Problem::new("there is nobody to ask")
+            .help("give --target URL, or --journal FILE of an earlier run")
+            .into());
     }
     let asked = Asked::open(client, journal).map_err(problem)?;
     let best = match target.signal {
@@ -83,7 +89,8 @@ async fn probe(target: &TargetArgs, url: Option<&str>, model: &str, journal: Opt
         Best::Text => Signal::Text,
         Best::Chat => Signal::Chat,
     };
-    let refused = |why| Problem::new(format!("the endpoint does not answer: {why:?}")).help("check --target, --model and --key");
+    let refused =
+        |why| Problem::new(format!("the endpoint does not answer: {why:?}")).help("check --target, --model and --key");
     Ok(Probe::detect(asked, best).await.map_err(refused)?)
 }
 
@@ -108,7 +115,11 @@ pub(crate) fn test(args: &TestArgs) -> anyhow::Result<u8> {
     } else {
         writeln!(out, "signal: {}", report.says)?;
         writeln!(out, "exposure in bits: 1.44 is chance, {:.1} is everything; intervals are at 95 %", report.bits)?;
-        writeln!(out, "{:>8}  {:>24}  {:>24}  {:>11}  {:>10}", "copies", "planted", "not planted", "extractable", "epsilon >=")?;
+        writeln!(
+            out,
+            "{:>8}  {:>24}  {:>24}  {:>11}  {:>10}",
+            "copies", "planted", "not planted", "extractable", "epsilon >="
+        )?;
         for group in &report.groups {
             let epsilon = group.epsilon_at_least.map_or_else(|| "-".to_owned(), |(epsilon, _)| format!("{epsilon:.2}"));
             let known = format!("{} of {}", group.extractable, group.planted);
@@ -216,7 +227,10 @@ pub(crate) fn members(args: &MembershipArgs) -> anyhow::Result<u8> {
         writeln!(out, "experimental; {} members and {} others; intervals are at 95 %", report.texts.0, report.texts.1)?;
         writeln!(out, "{:16}  {:>24}  {:>24}  {:>24}", "score", "AUROC", "TPR at 1 % FPR", "TPR at 0.1 % FPR")?;
         let share = |of: Option<Estimate>| {
-            of.map_or_else(|| "too few texts".to_owned(), |of| format!("{:.3} ({:.3} to {:.3})", of.value, of.low, of.high))
+            of.map_or_else(
+                || "too few texts".to_owned(),
+                |of| format!("{:.3} ({:.3} to {:.3})", of.value, of.low, of.high),
+            )
         };
         for one in std::iter::once(&report.blind).chain(&report.scores) {
             let (auroc, one_percent) = (share(Some(one.auroc)), share(one.tpr_at_1_percent));

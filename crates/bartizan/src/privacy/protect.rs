@@ -46,13 +46,23 @@ pub(crate) fn build(args: &BuildArgs) -> anyhow::Result<u8> {
     let mut out = std::io::stdout().lock();
     #[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
     let each = size as f64 / written.words.max(1) as f64;
-    writeln!(out, "`{}`: {} records, {} words, {size} bytes ({each:.2} a word)", args.out.display(), written.records, written.words)?;
+    writeln!(
+        out,
+        "`{}`: {} records, {} words, {size} bytes ({each:.2} a word)",
+        args.out.display(),
+        written.records,
+        written.words
+    )?;
     if written.short > 0 {
         writeln!(out, "not protected: {} records of fewer than {RUN} words", written.short)?;
     }
     if written.common + written.public > 0 {
         let (common, public) = (written.common, written.public);
-        writeln!(out, "left out: {common} runs of words that more than {} records have, {public} that are public", args.common)?;
+        writeln!(
+            out,
+            "left out: {common} runs of words that more than {} records have, {public} that are public",
+            args.common
+        )?;
     }
     Ok(DONE)
 }
@@ -103,7 +113,11 @@ pub(crate) fn show(args: &ShowArgs) -> anyhow::Result<u8> {
     let stats = index.stats();
     let sources = index.sources().map_err(|e| Problem::new(e.to_string()))?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{} records, {} words, {} fingerprints, {} bytes", stats.records, stats.words, stats.entries, stats.bytes)?;
+    writeln!(
+        out,
+        "{} records, {} words, {} fingerprints, {} bytes",
+        stats.records, stats.words, stats.entries, stats.bytes
+    )?;
     writeln!(out, "{} records are too short to be protected; {} runs of words are common", stats.short, stats.common)?;
     for (name, first) in sources {
         writeln!(out, "from record {}: {}", first + 1, crate::terminal::line(&name))?;

@@ -10,7 +10,8 @@ use crate::support::Gateway;
 
 const RECORD: &str = "Patient 4471 came back on Tuesday because the wound on the left heel had opened again after the long \
     walk, and the nurse who dressed it wrote that he must not know about the second scan before his daughter arrives.";
-const OTHER: &str = "The wound is better now. Patients should rest, keep the heel dry, and call the nurse when it opens.";
+const OTHER: &str =
+    "The wound is better now. Patients should rest, keep the heel dry, and call the nurse when it opens.";
 
 fn program(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_bartizan")).args(args).current_dir(folder).output().expect("it runs")
@@ -46,7 +47,10 @@ fn repeating() -> String {
         let letters: Vec<char> = said.chars().collect();
         let chunk = |delta: Value, finish: Value| {
             let choice = json!({"index": 0, "delta": delta, "finish_reason": finish});
-            format!("data: {}\n\n", json!({"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [choice]}))
+            format!(
+                "data: {}\n\n",
+                json!({"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [choice]})
+            )
         };
         let pieces: String =
             letters.chunks(3).map(|c| chunk(json!({"content": c.iter().collect::<String>()}), Value::Null)).collect();
@@ -72,7 +76,11 @@ fn what_is_protected_does_not_get_out() {
     assert!(found.status.code() == Some(1) && text(&found).contains("notes.jsonl:2"), "{}", text(&found));
     std::fs::write(folder.path().join("wrong.key"), "w".repeat(40)).expect("it is written");
     let refused = program(folder.path(), &["privacy", "protect", "show", "notes.bzp", "--key", "file:wrong.key"]);
-    assert!(refused.status.code() == Some(2) && text(&refused).contains("the key is not the one"), "{}", text(&refused));
+    assert!(
+        refused.status.code() == Some(2) && text(&refused).contains("the key is not the one"),
+        "{}",
+        text(&refused)
+    );
 
     let gateway = Gateway::again_in_front_of(folder, &repeating());
     let ask = |content: &str, stream: bool| {

@@ -38,7 +38,8 @@ fn planted(each: usize, seed: u64) -> (Manifest, Vec<Memory>) {
 }
 
 fn client(url: &str) -> Client {
-    let endpoint = Endpoint { url: url.to_owned(), model: "memoriser".to_owned(), concurrency: 4, ..Endpoint::default() };
+    let endpoint =
+        Endpoint { url: url.to_owned(), model: "memoriser".to_owned(), concurrency: 4, ..Endpoint::default() };
     Client::new(endpoint, Arc::new(Spent::new(Budget::default(), None))).unwrap()
 }
 
@@ -91,7 +92,8 @@ async fn exposure_is_right_within_a_bit_with_sampled_probabilities() {
     let report = exposure::test(&probe, &manifest, &effort(60, 0)).await;
     for one in &report.canaries {
         let secret = &manifest.canaries[one.canary].secret;
-        let memory = memories.iter().find(|m| m.secret.iter().map(ToString::to_string).collect::<String>() == *secret).unwrap();
+        let memory =
+            memories.iter().find(|m| m.secret.iter().map(ToString::to_string).collect::<String>() == *secret).unwrap();
         assert!((one.exposure.value - memory.exposure()).abs() <= 1.0, "{one:?} {}", memory.exposure());
         assert!((one.extraction.value - memory.log(&memory.secret).exp()).abs() < 1e-9);
     }

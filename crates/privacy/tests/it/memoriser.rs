@@ -40,7 +40,8 @@ impl Memory {
     /// The distribution of the digit after these.
     pub(crate) fn next(&self, before: &[usize]) -> [f64; 10] {
         let mut base = [0.0; 10];
-        let mut dice = Dice::new(self.prefix.bytes().fold(before.len() as u64 + 1, |h, b| h.wrapping_mul(131) + u64::from(b)));
+        let mut dice =
+            Dice::new(self.prefix.bytes().fold(before.len() as u64 + 1, |h, b| h.wrapping_mul(131) + u64::from(b)));
         for weight in &mut base {
             // Weights between 1 and about 4.
             *weight = (1.4 * dice.unit()).exp();
@@ -102,7 +103,9 @@ impl Memoriser {
                 let own = Arc::clone(&self);
                 tokio::spawn(async move {
                     let service = hyper::service::service_fn(move |request| answer(Arc::clone(&own), request));
-                    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(socket), service)
+                        .await;
                 });
             }
         });
@@ -140,16 +143,29 @@ impl Memoriser {
     }
 
     fn sample(&self, prompt: &str, most: usize, seed: u64) -> (String, Vec<Value>) {
-        let Some((memory, mut digits)) = self.memory(prompt) else { 
+        let Some((memory, mut digits)) = self.memory(prompt) else {
             return ("and so on".to_owned(), vec![json!(["and", -1.0, {"and": -1.0, "or": -2.0}])]);
         };
-        let mut dice = Dice::new(seed.wrapping_mul(0x5851_f42d).wrapping_add(prompt.len() as u64) ^ memory.prefix.bytes().map(u64::from).sum::<u64>() << 32);
+        let mut dice = Dice::new(
+            seed.wrapping_mul(0x5851_f42d).wrapping_add(prompt.len() as u64)
+                ^ memory.prefix.bytes().map(u64::from).sum::<u64>() << 32,
+        );
         let (mut text, mut tokens) = (String::new(), Vec::new());
         while digits.len() < memory.secret.len() && text.len() < most {
             let next = memory.next(&digits);
             let mut left = dice.unit();
-            let digit = next.iter().position(|p| { left -= p; left < 0.0 }).unwrap_or(9);
-            tokens.push(json!([digit.to_string(), next[digit].ln(), next.iter().enumerate().map(|(d, p)| (d.to_string(), p.ln())).collect::<HashMap<_, _>>()]));
+            let digit = next
+                .iter()
+                .position(|p| {
+                    left -= p;
+                    left < 0.0
+                })
+                .unwrap_or(9);
+            tokens.push(json!([
+                digit.to_string(),
+                next[digit].ln(),
+                next.iter().enumerate().map(|(d, p)| (d.to_string(), p.ln())).collect::<HashMap<_, _>>()
+            ]));
             text.push_str(&digit.to_string());
             digits.push(digit);
         }
@@ -157,14 +173,19 @@ impl Memoriser {
     }
 
     fn reply(&self, path: &str, asked: &Value) -> (StatusCode, Value) {
-        let refuse = |what: &str| (StatusCode::BAD_REQUEST, json!({"error": {"message": what, "type": "invalid_request_error"}}));
+        let refuse = |what: &str| {
+            (StatusCode::BAD_REQUEST, json!({"error": {"message": what, "type": "invalid_request_error"}}))
+        };
         let most = asked["max_tokens"].as_u64().unwrap_or(16) as usize;
         let seed = asked["seed"].as_u64().unwrap_or(0);
         if path.ends_with("/chat/completions") {
             let prompt = asked["messages"][0]["content"].as_str().unwrap_or_default();
             let (text, _) = self.sample(prompt, most, seed);
             let said = json!({"role": "assistant", "content": format!("I think it is {text}.")});
-            return (StatusCode::OK, json!({"choices": [{"index": 0, "message": said, "finish_reason": "stop"}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}));
+            return (
+                StatusCode::OK,
+                json!({"choices": [{"index": 0, "message": said, "finish_reason": "stop"}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}),
+            );
         }
         if self.tells == Tells::Chat {
             return (StatusCode::NOT_FOUND, json!({"error": {"message": "no such route"}}));
@@ -194,11 +215,16 @@ impl Memoriser {
             top.push(token[2].clone());
         }
         let logprobs = match (wants, self.tells) {
-            (true, Tells::Echo | Tells::Truncated | Tells::Sampled) => json!({"tokens": names, "token_logprobs": logs, "top_logprobs": top}),
+            (true, Tells::Echo | Tells::Truncated | Tells::Sampled) => {
+                json!({"tokens": names, "token_logprobs": logs, "top_logprobs": top})
+            }
             _ => Value::Null,
         };
         let whole = if echo { format!("{prompt}{text}") } else { text };
-        (StatusCode::OK, json!({"choices": [{"index": 0, "text": whole, "logprobs": logprobs, "finish_reason": "length"}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}))
+        (
+            StatusCode::OK,
+            json!({"choices": [{"index": 0, "text": whole, "logprobs": logprobs, "finish_reason": "length"}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}),
+        )
     }
 }
 

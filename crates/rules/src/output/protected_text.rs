@@ -17,8 +17,14 @@ pub static RULE: Rule = Rule {
         Reference::new("ATLAS", "AML.T0057"),
         Reference::new("ATLAS", "AML.T0024"),
         Reference::new("CWE", "CWE-200"),
-        Reference::new("PAPER", "Schleimer, Wilkerson, Aiken, Winnowing: local algorithms for document fingerprinting, SIGMOD 2003"),
-        Reference::new("PAPER", "Carlini et al., Extracting training data from large language models, USENIX Security 2021"),
+        Reference::new(
+            "PAPER",
+            "Schleimer, Wilkerson, Aiken, Winnowing: local algorithms for document fingerprinting, SIGMOD 2003",
+        ),
+        Reference::new(
+            "PAPER",
+            "Carlini et al., Extracting training data from large language models, USENIX Security 2021",
+        ),
     ]),
     since: Cow::Borrowed("0.1.0"),
 };

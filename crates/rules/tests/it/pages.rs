@@ -183,12 +183,13 @@ fn found_in_exchange(example: &Example) -> Option<bool> {
         }
         "output/protected-text" => {
             let context = context(&example.origin, example.declared);
-            Some(protected_text().concerns(&example.origin, &context) && {
-                let engine = Engine::new(vec![Box::new(protected_text())], vec![], Limits::default()).unwrap();
-                let input =
-                    Input { text: &example.text, kind: example.kind, origin: &example.origin, context };
-                !engine.scan(&input).findings.is_empty()
-            })
+            Some(
+                protected_text().concerns(&example.origin, &context) && {
+                    let engine = Engine::new(vec![Box::new(protected_text())], vec![], Limits::default()).unwrap();
+                    let input = Input { text: &example.text, kind: example.kind, origin: &example.origin, context };
+                    !engine.scan(&input).findings.is_empty()
+                },
+            )
         }
         "prompt/learned-injection" => {
             let scorer = Classifier::scorer().unwrap();
