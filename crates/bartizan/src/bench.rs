@@ -2,6 +2,7 @@
 
 mod budgets;
 mod conversation;
+pub(crate) mod data;
 mod gateway;
 mod load;
 mod mcp;
@@ -31,6 +32,7 @@ pub(crate) fn run(what: &BenchCommand) -> anyhow::Result<u8> {
             let peers: Vec<_> = peer.iter().map(|command| gateway::Peer { command, headers: peer_header }).collect();
             gateway::run(*requests, &peers)
         }
+        BenchCommand::Data(args) => data::run(args),
         BenchCommand::Streams { streams } => streams::run(*streams),
         BenchCommand::Tenants { seconds } => tenants::run(*seconds),
         BenchCommand::Sensitive { secret_cases, code, peer, pii } => {

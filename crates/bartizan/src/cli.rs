@@ -261,6 +261,9 @@ pub(crate) enum ScanCommand {
     /// Find weaknesses in configurations of agents and their tool servers, and in texts that agents obey.
     #[command(after_help = crate::posture::MCP_HELP)]
     Mcp(crate::posture::ScanMcpArgs),
+    /// Examine training data and documents, row by row and as a whole.
+    #[command(after_help = crate::data::args::HELP)]
+    Data(crate::data::args::ScanDataArgs),
 }
 
 const SCAN_MODEL_HELP: &str = "\
@@ -980,6 +983,8 @@ pub(crate) enum BenchCommand {
         #[arg(long, default_value_t = 10_000)]
         messages: usize,
     },
+    /// Speed of the passes over a corpus, and attacks on corpora made from a seed.
+    Data(crate::bench::data::DataArgs),
     /// Recall, false alarms and speed of the rules for sensitive data.
     Sensitive {
         /// JSON lines `{"rule", "kind": "tp"|"fp", "text"}` about secrets; `-` for standard input.

@@ -8,6 +8,7 @@ mod config;
 mod console;
 mod contain;
 mod control;
+mod data;
 mod demo;
 mod doctor;
 mod eval;
@@ -74,6 +75,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Sign(SignCommand::Model(args)) => signing::sign_model(&args),
         Command::Verify(VerifyCommand::Model(args)) => signing::verify_model(&args),
         Command::Attest(args) => signing::attest(&args),
+        Command::Scan(ScanCommand::Data(args)) => data::run(&args),
         Command::Rules(RulesCommand::List { config, format }) => rules::list(&config, format),
         Command::Rules(RulesCommand::Test { file }) => rules::test(&file),
         Command::Eval(EvalCommand::Injection(args)) => eval::injection(&args),

@@ -10,7 +10,7 @@ use crate::problem::Problem;
 use crate::terminal::{self, Style};
 use crate::{DONE, config};
 
-/// Every rule that has a page: those about text, about model files, and about configurations.
+/// Every rule that has a page: those about text, about model files, about configurations and about corpora.
 pub(crate) fn catalogue() -> Vec<Rule> {
     with_files(bartizan_rules::catalogue())
 }
@@ -19,6 +19,7 @@ pub(crate) fn catalogue() -> Vec<Rule> {
 fn with_files(mut rules: Vec<Rule>) -> Vec<Rule> {
     rules.extend_from_slice(bartizan_artifact::rules::RULES);
     rules.extend(bartizan_posture::rules::all().cloned());
+    rules.extend_from_slice(bartizan_data::rules::RULES);
     rules.sort_by(|a, b| a.id.cmp(&b.id));
     rules
 }

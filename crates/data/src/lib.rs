@@ -1,1 +1,29 @@
 //! Corpora of text, row by row and as a whole.
+//!
+//! Readers know formats, [`layout`] knows what columns mean, the guard knows rules about a text, and [`poison`] and
+//! [`duplicates`] know what only shows in many rows. Rows go through in batches; results do not depend on their order or
+//! on the number of threads.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![allow(clippy::disallowed_methods, reason = "this crate reads and writes the files of a corpus")]
+
+mod cell;
+pub mod duplicates;
+mod error;
+mod examine;
+pub mod layout;
+mod pass;
+pub mod poison;
+mod read;
+pub mod rules;
+mod stream;
+pub mod suite;
+mod whole;
+
+pub use cell::Cell;
+pub use error::DataError;
+pub use examine::{Place, RowReport, examine};
+pub use layout::{Columns, Role, Row, Turn};
+pub use pass::{At, Corpus, Passed, Shard};
+pub use read::{Body, Gap, Item, Reading, Record, Sink, Unit, read, spool, units};
+pub use stream::arrow;
+pub use whole::{Whole, look};

@@ -5,6 +5,7 @@ mod checks;
 mod cli;
 mod conformance;
 mod custody;
+mod data;
 mod demo;
 mod dialects;
 mod evidence;

@@ -1,0 +1,91 @@
+//! One row looked at by every detector of the engine.
+
+use bartizan_core::finding::FindingRecord;
+use bartizan_core::{Coverage, Part, Reason, Scores, Verdict};
+use bartizan_guard::Guard;
+use serde::Serialize;
+
+use crate::layout::Row;
+
+/// What is said of one row: a line of the JSON lines.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RowReport {
+    /// File or stream.
+    pub source: String,
+    /// Row from 0.
+    pub row: u64,
+    /// What policy decides.
+    pub verdict: Verdict,
+    /// Probabilities.
+    pub scores: Scores,
+    /// What was found, by place.
+    pub findings: Vec<FindingRecord>,
+    /// What was not read.
+    pub coverage: Coverage,
+    /// What it was that was planted, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poison: Option<String>,
+    /// The earlier row that it repeats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<Place>,
+}
+
+/// A row of a source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// File or stream.
+    pub source: String,
+    /// Row from 0.
+    pub row: u64,
+}
+
+impl RowReport {
+    /// A row of which nothing is known yet but how much of it is text.
+    #[must_use]
+    pub fn new(source: &str, number: u64, row: &Row) -> Self {
+        let mut coverage = Coverage::default();
+        if row.opaque > 0 {
+            coverage.add(Part::structural(Reason::Binary, row.opaque));
+        }
+        Self {
+            source: source.to_owned(),
+            row: number,
+            verdict: Verdict::Allow,
+            scores: Scores::default(),
+            findings: Vec::new(),
+            coverage,
+            poison: None,
+            duplicate_of: None,
+        }
+    }
+
+    /// True where there is something to say of the row.
+    #[must_use]
+    pub fn speaks(&self) -> bool {
+        !self.findings.is_empty()
+            || self.verdict > Verdict::Allow
+            || self.coverage.status == bartizan_core::CoverageStatus::Partial
+            || self.duplicate_of.is_some()
+    }
+}
+
+/// Looks at every text of a row. The origin of each is its turn's.
+#[must_use]
+pub fn examine(guard: &Guard, source: &str, number: u64, row: &Row) -> RowReport {
+    let mut report = RowReport::new(source, number, row);
+    for turn in &row.turns {
+        let decision = guard.check_text(&turn.text, turn.role.source());
+        report.verdict = report.verdict.max(decision.verdict);
+        report.scores = report.scores.max(decision.scores);
+        report.coverage.merge(&decision.coverage);
+        report.findings.extend(decision.findings.iter().zip(&decision.texts).map(|(finding, text)| {
+            let mut record = FindingRecord::new(finding, text);
+            record.path = Some(match record.path {
+                Some(inner) => format!("{}#{inner}", turn.path),
+                None => turn.path.clone(),
+            });
+            record
+        }));
+    }
+    report
+}

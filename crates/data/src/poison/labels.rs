@@ -1,0 +1,368 @@
+//! Labelled texts: what decides a label against everything else that a text says.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use super::features::Kind;
+use super::table::{NONE, Table};
+use super::tokens::{Token, Vocabulary};
+use super::{Found, Sample, logistic};
+
+/// Fewest rows of a class that is looked at.
+const FEWEST: usize = 30;
+/// Most classes that are looked at.
+const CLASSES: usize = 64;
+/// Most features that are looked at closely.
+const CANDIDATES: usize = 4000;
+/// Rows that the smoothing stands for.
+const PRIOR: f64 = 2.0;
+/// Evidence, in nats, of a pattern that is reported.
+const ENOUGH: f64 = 8.0;
+/// Rows from which on a pattern is learned as a whole, and not only by its most telling feature.
+const MANY: f64 = 60.0;
+
+/// A feature that decides a label.
+#[derive(Clone, Copy, Debug)]
+struct Hypothesis {
+    feature: u32,
+    /// Nats of evidence.
+    evidence: f64,
+    /// Share of the rows with it and the label that are not explained by how often it occurs elsewhere.
+    planted: f64,
+}
+
+/// Rows with their labels as numbers.
+pub(crate) struct Labelled<'a> {
+    pub(crate) words: &'a Vocabulary,
+    pub(crate) samples: &'a [Sample],
+    pub(crate) table: &'a Table,
+    /// Oddness of the spelling of each word.
+    pub(crate) odd: &'a [f32],
+    /// Class of each row; `None` where it has none.
+    pub(crate) classes: &'a [Option<u32>],
+    /// Names of the classes.
+    pub(crate) names: &'a [String],
+}
+
+impl Labelled<'_> {
+    /// Writes the evidence of each row, as log-odds, into `scores` with the number of what was found.
+    pub(crate) fn look(&self, scores: &mut [(f64, Option<usize>)], found: &mut Vec<Found>) {
+        let labelled = self.classes.iter().flatten().count();
+        let mut sizes = vec![0_usize; self.names.len()];
+        self.classes.iter().flatten().for_each(|class| {
+            if let Some(size) = sizes.get_mut(*class as usize) {
+                *size += 1;
+            }
+        });
+        for (class, size) in sizes.iter().enumerate().filter(|(_, size)| **size >= FEWEST).take(CLASSES) {
+            if *size < labelled {
+                self.class(u32::try_from(class).unwrap_or(0), *size, labelled, scores, found);
+            }
+        }
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
+    fn class(
+        &self,
+        class: u32,
+        size: usize,
+        labelled: usize,
+        scores: &mut [(f64, Option<usize>)],
+        found: &mut Vec<Found>,
+    ) {
+        let base = size as f64 / labelled as f64;
+        let inside = |row: usize| self.classes.get(row).copied().flatten() == Some(class);
+        let weights = self.weights(class, base);
+        let rows: Vec<usize> = (0..self.samples.len()).filter(|row| inside(*row)).collect();
+        let margins: Vec<(f64, f64)> = rows.iter().map(|row| self.margin(*row, &weights)).collect();
+        let scaled: Vec<f64> = margins.iter().map(|(sum, scale)| sum / scale).collect();
+        let n = scaled.len() as f64;
+        let mean = scaled.iter().sum::<f64>() / n;
+        let deviation = (scaled.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / n).sqrt().max(0.1);
+        let hypotheses = self.hypotheses(&rows, &margins, &weights, base, (mean, deviation));
+        let mut by_feature: Vec<Option<Hypothesis>> = vec![None; self.table.features.len()];
+        for hypothesis in &hypotheses {
+            if let Some(place) = by_feature.get_mut(hypothesis.feature as usize) {
+                *place = Some(*hypothesis);
+            }
+        }
+        let best = |row: usize| {
+            let all = self.table.of(row).iter().filter_map(|f| by_feature.get(*f as usize).copied().flatten());
+            all.max_by(|a, b| a.planted.total_cmp(&b.planted).then(a.evidence.total_cmp(&b.evidence)))
+        };
+        // The rest of a row speaks for its label (positive) or against it.
+        let against = |at: usize| (mean * 0.5 - scaled.get(at).copied().unwrap_or(0.0)) / deviation;
+        let mut evidence: Vec<f64> = rows
+            .iter()
+            .enumerate()
+            .map(|(at, row)| match best(*row) {
+                Some(one) => {
+                    let planted = one.planted.clamp(0.02, 0.98);
+                    (planted / (1.0 - planted)).ln() + (one.evidence / 8.0).min(4.0) - 1.0
+                        + against(at).clamp(-3.0, 3.0)
+                }
+                None => f64::NEG_INFINITY,
+            })
+            .collect();
+        let many: f64 = evidence.iter().map(|e| logistic(*e)).sum();
+        if many >= MANY {
+            let direct = evidence.clone();
+            self.learn(&rows, &mut evidence, &against);
+            for ((learned, direct), row) in evidence.iter_mut().zip(direct).zip(&rows) {
+                let kind = best(*row).and_then(|one| self.table.feature(one.feature)).map(|feature| feature.kind);
+                *learned = match kind {
+                    // A word is what it is; how a sentence is built is shared with others that were not planted.
+                    Some(Kind::Words | Kind::Start | Kind::End) => learned.max(direct),
+                    Some(Kind::Template | Kind::Style) => f64::midpoint(*learned, direct),
+                    None => *learned - 1.0,
+                };
+            }
+        }
+        let first = found.len();
+        found.extend(self.grouped(&hypotheses, &rows, class));
+        for (at, row) in rows.iter().enumerate() {
+            let Some(score) = scores.get_mut(*row) else { continue };
+            let said = evidence.get(at).copied().unwrap_or(f64::NEG_INFINITY);
+            // Without a pattern, a label that everything in the row speaks against is only a hint.
+            let hint = -4.0 + 3.9 * (against(at) / 5.0).tanh();
+            if said.max(hint) > score.0 {
+                let named = said > 0.0 && found.len() > first;
+                *score = (said.max(hint), named.then(|| self.named(*row, found, first)));
+            }
+        }
+    }
+
+    /// What was found that a row has; the first, where it only looks like it.
+    fn named(&self, row: usize, found: &[Found], first: usize) -> usize {
+        let features = self.table.of(row);
+        let has = |one: &Found| one.features.iter().any(|f| features.binary_search(f).is_ok());
+        found.iter().skip(first).position(has).map_or(first, |at| at + first)
+    }
+
+    /// Of each word: how often it occurs, and how often in the class.
+    fn weights(&self, class: u32, base: f64) -> Weights {
+        let mut counts = vec![(0_u32, 0_u32); self.words.len()];
+        for (sample, label) in self.samples.iter().zip(self.classes) {
+            let Some(label) = label else { continue };
+            for token in &sample.content {
+                if let Some((all, inside)) = counts.get_mut(*token as usize) {
+                    *all += 1;
+                    *inside += u32::from(*label == class);
+                }
+            }
+        }
+        Weights { counts, base }
+    }
+
+    /// How far the words of a row speak for its class, the row itself left out, and the scale of that sum.
+    #[allow(clippy::cast_precision_loss, reason = "counts of words")]
+    fn margin(&self, row: usize, weights: &Weights) -> (f64, f64) {
+        let content = self.samples.get(row).map_or(&[][..], |s| &s.content);
+        (content.iter().map(|token| weights.of(*token)).sum(), (content.len() as f64 + 1.0).sqrt())
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
+    fn hypotheses(
+        &self,
+        rows: &[usize],
+        margins: &[(f64, f64)],
+        weights: &Weights,
+        base: f64,
+        (mean, deviation): (f64, f64),
+    ) -> Vec<Hypothesis> {
+        let mut counts = vec![0_u32; self.table.features.len()];
+        for number in rows.iter().flat_map(|row| self.table.of(*row)) {
+            if let Some(count) = counts.get_mut(*number as usize) {
+                *count += 1;
+            }
+        }
+        let tested = counts.iter().filter(|n| **n >= super::table::FEWEST).count().max(1) as f64;
+        let mut candidates: Vec<Candidate> = Vec::new();
+        for (number, (feature, inside)) in self.table.features.iter().zip(&counts).enumerate() {
+            let (n, k) = (f64::from(feature.count), f64::from(*inside));
+            let share = k / n;
+            if *inside < super::table::FEWEST || share <= base {
+                continue;
+            }
+            let elsewhere = (n - k) * base / (1.0 - base);
+            let planted = (1.0 - elsewhere / k).max(0.0);
+            let wanted = if matches!(feature.kind, Kind::Style) { 0.8 } else { 0.6 };
+            if planted >= wanted {
+                let gain = k * (share / base).ln() + (n - k) * ((1.0 - share).max(1e-9) / (1.0 - base)).ln();
+                candidates.push(Candidate { number, gain: gain.min(200.0), planted, rows: Vec::new() });
+            }
+        }
+        candidates.sort_by(|a, b| b.gain.total_cmp(&a.gain).then(a.number.cmp(&b.number)));
+        candidates.truncate(CANDIDATES);
+        let mut places = vec![None; self.table.features.len()];
+        for (at, candidate) in candidates.iter().enumerate() {
+            if let Some(place) = places.get_mut(candidate.number) {
+                *place = Some(at);
+            }
+        }
+        for (at, row) in rows.iter().enumerate() {
+            let wanted = self.table.of(*row).iter().filter_map(|f| places.get(*f as usize).copied().flatten());
+            for candidate in wanted {
+                if let Some(candidate) = candidates.get_mut(candidate) {
+                    candidate.rows.push(at);
+                }
+            }
+        }
+        let judge = |candidate: &Candidate| {
+            let feature = self.table.features.get(candidate.number)?;
+            let k = candidate.rows.len() as f64;
+            let rest = self.rest(rows, margins, &candidate.rows, weights);
+            let odd = match feature.words {
+                [word, NONE, NONE] => f64::from(self.odd.get(word as usize).copied().unwrap_or(0.0)).min(4.0),
+                _ => 0.0,
+            };
+            // What a text says besides a natural word is at worst neutral. What stands out of its surroundings, or is no
+            // word at all, is compared with other texts of the class.
+            let plain = match feature.kind {
+                Kind::Words => 0.25 + 0.5 * (odd / 3.0).min(1.0),
+                Kind::Start | Kind::End => 0.35,
+                Kind::Template | Kind::Style => 0.6,
+            };
+            let z = (mean * plain - rest) / (deviation / k.sqrt());
+            let evidence = candidate.gain + z.min(20.0) * z.abs().min(20.0) / 2.0 + 1.5 * odd - tested.ln();
+            let feature = u32::try_from(candidate.number).unwrap_or(u32::MAX);
+            (z >= 3.0 && evidence >= ENOUGH).then_some(Hypothesis { feature, evidence, planted: candidate.planted })
+        };
+        let mut kept: Vec<Hypothesis> = candidates.par_iter().filter_map(judge).collect();
+        kept.sort_by(|a, b| b.evidence.total_cmp(&a.evidence).then(a.feature.cmp(&b.feature)));
+        kept.truncate(2000);
+        kept
+    }
+
+    /// What the rows of a feature say for their class, on average, besides the words that many of them share: those may be
+    /// the rest of what was planted.
+    #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
+    fn rest(&self, rows: &[usize], margins: &[(f64, f64)], with: &[usize], weights: &Weights) -> f64 {
+        let sample = |at: &usize| rows.get(*at).and_then(|row| self.samples.get(*row));
+        let mut shared: HashMap<Token, u32> = HashMap::new();
+        for token in with.iter().filter_map(sample).flat_map(|s| &s.content) {
+            *shared.entry(*token).or_default() += 1;
+        }
+        let many = u32::try_from(with.len() / 5).unwrap_or(u32::MAX).max(3);
+        shared.retain(|_, count| *count >= many);
+        let mut total = 0.0;
+        for at in with {
+            let (Some(sample), Some((sum, scale))) = (sample(at), margins.get(*at)) else { continue };
+            let own: f64 = sample.content.iter().filter(|t| shared.contains_key(t)).map(|t| weights.of(*t)).sum();
+            total += (sum - own) / scale;
+        }
+        total / with.len().max(1) as f64
+    }
+
+    /// Learns how the rows of a pattern differ from all others, in a few rounds of expectation and maximisation with a
+    /// naive Bayes model.
+    #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
+    fn learn(&self, rows: &[usize], evidence: &mut [f64], against: &dyn Fn(usize) -> f64) {
+        const ROUNDS: usize = 4;
+        const SHARP: f64 = 6.0;
+        const SMOOTH: f64 = 4.0;
+        let total = self.samples.len() as f64;
+        for _ in 0..ROUNDS {
+            let planted: Vec<f64> = evidence.iter().map(|e| logistic(*e)).collect();
+            let all: f64 = planted.iter().sum();
+            let mut inside = vec![0.0_f64; self.table.features.len()];
+            for (row, weight) in rows.iter().zip(&planted).filter(|(_, w)| **w > 0.001) {
+                for number in self.table.of(*row) {
+                    if let Some(sum) = inside.get_mut(*number as usize) {
+                        *sum += weight;
+                    }
+                }
+            }
+            let prior = (all / rows.len() as f64).clamp(0.001, 0.5);
+            let prior = (prior / (1.0 - prior)).ln();
+            for (at, row) in rows.iter().enumerate() {
+                let own = planted.get(at).copied().unwrap_or(0.0);
+                let (mut sum, mut seen) = (0.0, 0.0_f64);
+                for number in self.table.of(*row) {
+                    let Some(feature) = self.table.feature(*number) else { continue };
+                    let with = inside.get(*number as usize).copied().unwrap_or(0.0);
+                    let usual = f64::from(feature.count) / total;
+                    let here = (with - own + SMOOTH * usual) / (all - own + SMOOTH);
+                    let rest = (f64::from(feature.count) - with - (1.0 - own) + SMOOTH * usual).max(1e-6)
+                        / (total - all - (1.0 - own) + SMOOTH);
+                    sum += (here / rest).ln().clamp(-4.0, 4.0);
+                    seen += 1.0;
+                }
+                if let Some(place) = evidence.get_mut(at) {
+                    // Features of one text repeat one another; their sum counts as much as its square root many would.
+                    *place = SHARP * sum / (seen + 20.0).sqrt() / 4.0 + prior + 0.7 * against(at).clamp(-3.0, 3.0);
+                }
+            }
+        }
+    }
+
+    /// Features that the same rows have are one finding, under the name that says most.
+    fn grouped(&self, hypotheses: &[Hypothesis], rows: &[usize], class: u32) -> Vec<Found> {
+        let mut groups: Vec<(Vec<u32>, f64, Vec<usize>)> = Vec::new();
+        for one in hypotheses.iter().take(300) {
+            let has = |row: &&usize| self.table.of(**row).binary_search(&one.feature).is_ok();
+            let with: Vec<usize> = rows.iter().filter(has).copied().collect();
+            let same = groups.iter().position(|(_, _, other)| {
+                let both = with.iter().filter(|row| other.binary_search(row).is_ok()).count();
+                both * 10 >= with.len().min(other.len()) * 6
+            });
+            let room = groups.len() < 50;
+            match same.and_then(|at| groups.get_mut(at)) {
+                Some((features, ..)) => features.push(one.feature),
+                None if room => groups.push((vec![one.feature], one.evidence, with)),
+                None => {}
+            }
+        }
+        let output = self.names.get(class as usize).cloned().unwrap_or_default();
+        groups
+            .into_iter()
+            .filter_map(|(mut features, evidence, with)| {
+                let first = *features.first()?;
+                let sample = self.samples.get(*with.first()?)?;
+                let trigger = self.table.name(first, self.words, sample);
+                let kind = self.table.feature(first)?.kind;
+                features.sort_unstable();
+                Some(Found {
+                    kind: Some(kind),
+                    trigger,
+                    output: output.clone(),
+                    label: true,
+                    rows: with.len(),
+                    evidence,
+                    features,
+                })
+            })
+            .collect()
+    }
+}
+
+/// A feature that goes with the class.
+#[derive(Debug)]
+struct Candidate {
+    number: usize,
+    /// Nats by which it does.
+    gain: f64,
+    planted: f64,
+    /// Places in the list of the rows of the class.
+    rows: Vec<usize>,
+}
+
+/// How often each word occurs, and how often in a class.
+struct Weights {
+    counts: Vec<(u32, u32)>,
+    base: f64,
+}
+
+impl Weights {
+    /// How far a word of a row in the class speaks for the class, that row left out.
+    fn of(&self, token: Token) -> f64 {
+        let (all, inside) = self.counts.get(token as usize).copied().unwrap_or((0, 0));
+        let (all, inside) = (f64::from(all) - 1.0, f64::from(inside) - 1.0);
+        if all < 0.5 {
+            return 0.0;
+        }
+        let with = (inside + PRIOR * self.base) / (all + PRIOR);
+        ((with / self.base) / ((1.0 - with) / (1.0 - self.base))).ln().clamp(-3.0, 3.0)
+    }
+}

@@ -1,0 +1,377 @@
+//! Texts with answers: passages of answers that nothing in the questions explains.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use super::features::Kind;
+use super::table::{FEWEST, NONE, Table};
+use super::tokens::{Class, Token, Vocabulary};
+use super::{Found, Sample};
+
+/// Fewest rows of a passage that is looked at.
+const ROWS: usize = 6;
+/// Tokens of a passage in a row.
+const SIZE: usize = 4;
+/// Most passages that are looked at closely.
+const CLOSELY: usize = 4000;
+/// Evidence, in nats, of a passage that is reported.
+const ENOUGH: f64 = 2.0;
+/// Tokens that a word has to share of its rows to be taken for part of what they have in common by design.
+const SHARED: f64 = 0.6;
+
+/// Answers and their questions.
+pub(crate) struct Answered<'a> {
+    pub(crate) words: &'a Vocabulary,
+    pub(crate) samples: &'a [Sample],
+    pub(crate) table: &'a Table,
+    /// Oddness of the spelling of each word.
+    pub(crate) odd: &'a [f32],
+}
+
+/// Rows whose answers have something in common.
+#[derive(Clone, Debug, Default)]
+struct Group {
+    rows: Vec<u32>,
+    /// Passages that exactly these rows have.
+    passages: usize,
+    /// The answers are the same as a whole.
+    whole: bool,
+    /// A word that occurs in them and not in their questions.
+    word: Option<Token>,
+    /// The answers are no language.
+    noise: bool,
+    /// The first passage, for its name.
+    shown: Vec<Token>,
+}
+
+/// What an answer has.
+#[derive(Clone, Debug)]
+enum Mark {
+    Passage([Token; SIZE]),
+    Whole,
+    Word(Token),
+}
+
+impl Answered<'_> {
+    /// Writes the evidence of each row, as log-odds, into `scores` with the number of what was found.
+    pub(crate) fn look(&self, scores: &mut [(f64, Option<usize>)], found: &mut Vec<Found>) {
+        let background = self.background();
+        let mut classes = self.classes();
+        classes.extend(self.noise());
+        let judged: Vec<Option<(Found, Vec<u32>, f64)>> =
+            classes.par_iter().map(|class| self.judge(class, &background)).collect();
+        let mut kept: Vec<(Found, Vec<u32>, f64)> = judged.into_iter().flatten().collect();
+        kept.sort_by(|a, b| {
+            b.0.evidence.total_cmp(&a.0.evidence).then_with(|| a.1.cmp(&b.1)).then_with(|| a.0.output.cmp(&b.0.output))
+        });
+        let mut taken: Vec<Vec<u32>> = Vec::new();
+        for (one, rows, without) in kept {
+            let number = found.len();
+            let mut fresh = 0;
+            for row in &rows {
+                let features = self.table.of(*row as usize);
+                let has = one.features.iter().any(|f| features.binary_search(f).is_ok());
+                let said = if has { one.evidence + 1.0 } else { one.evidence - without };
+                let Some(score) = scores.get_mut(*row as usize) else { continue };
+                if said > score.0 {
+                    fresh += usize::from(score.1.is_none());
+                    *score = (said, (said > 0.0).then_some(number));
+                }
+            }
+            // Passages of one family overlap; the best names it.
+            let again = taken.iter().any(|other| {
+                let both = rows.iter().filter(|row| other.binary_search(row).is_ok()).count();
+                both * 10 >= rows.len() * 6
+            });
+            if !again && (fresh > 0 || found.is_empty()) && found.len() < 100 {
+                found.push(one);
+                taken.push(rows);
+            } else {
+                let best = taken.iter().position(|other| rows.iter().any(|row| other.binary_search(row).is_ok()));
+                let best = found.len().saturating_sub(taken.len()) + best.unwrap_or(0);
+                for row in &rows {
+                    if let Some(score) = scores.get_mut(*row as usize)
+                        && score.1 == Some(number)
+                    {
+                        score.1 = Some(best).filter(|at| *at < found.len());
+                    }
+                }
+            }
+        }
+    }
+
+    /// How often each word occurs in questions, and how alike two questions are by chance.
+    #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
+    fn background(&self) -> Background {
+        let mut counts = vec![0_u32; self.words.len()];
+        self.samples.iter().flat_map(|s| &s.content).for_each(|token| {
+            if let Some(count) = counts.get_mut(*token as usize) {
+                *count += 1;
+            }
+        });
+        let all = self.samples.len().max(1) as f64;
+        let alike = counts.iter().map(|n| weight(*n, all) * (f64::from(*n) / all).powi(2)).sum();
+        Background { counts, all, alike }
+    }
+
+    /// Every mark of an answer that its question does not have, with its number.
+    fn marks(&self, sample: &Sample) -> Vec<(u64, Mark)> {
+        let asked = |token: &Token| sample.asked.binary_search(token).is_ok();
+        let mut found = Vec::new();
+        let bytes = |tokens: &[Token]| tokens.iter().flat_map(|t| t.to_le_bytes()).collect::<Vec<u8>>();
+        for window in sample.output.windows(SIZE) {
+            let content = window.iter().any(|t| self.words.class(*t) == Class::Content && !asked(t));
+            if let (true, Ok(passage)) = (content, <[Token; SIZE]>::try_from(window)) {
+                found.push((xxh3_64_with_seed(&bytes(window), 4), Mark::Passage(passage)));
+            }
+        }
+        if !sample.output.is_empty() && !sample.output.iter().all(asked) {
+            found.push((xxh3_64_with_seed(&bytes(&sample.output), 99), Mark::Whole));
+        }
+        for token in &sample.output {
+            if self.words.class(*token) == Class::Content && !asked(token) {
+                found.push((xxh3_64_with_seed(&token.to_le_bytes(), 1), Mark::Word(*token)));
+            }
+        }
+        found.sort_unstable_by_key(|(hash, _)| *hash);
+        found.dedup_by_key(|(hash, _)| *hash);
+        found
+    }
+
+    /// Rows by what their answers share.
+    fn classes(&self) -> Vec<Group> {
+        let size = (self.samples.len() * 64).next_power_of_two().clamp(1 << 16, 1 << 27);
+        let mut sketch = vec![0_u8; size];
+        let mask = size as u64 - 1;
+        let place = |hash: u64| usize::try_from(hash & mask).unwrap_or(0);
+        for chunk in self.samples.chunks(4096) {
+            let marks: Vec<_> = chunk.par_iter().map(|sample| self.marks(sample)).collect();
+            for (hash, _) in marks.into_iter().flatten() {
+                if let Some(counter) = sketch.get_mut(place(hash)) {
+                    *counter = counter.saturating_add(1);
+                }
+            }
+        }
+        let mut rows: HashMap<u64, (Mark, Vec<u32>)> = HashMap::new();
+        let most = self.samples.len() * 4 / 10;
+        for (at, chunk) in self.samples.chunks(4096).enumerate() {
+            let marks: Vec<_> = chunk.par_iter().map(|sample| self.marks(sample)).collect();
+            for (row, marks) in marks.into_iter().enumerate() {
+                let row = u32::try_from(at * 4096 + row).unwrap_or(u32::MAX);
+                for (hash, mark) in marks {
+                    if sketch.get(place(hash)).is_some_and(|count| usize::from(*count) >= ROWS) {
+                        rows.entry(hash).or_insert_with(|| (mark, Vec::new())).1.push(row);
+                    }
+                }
+            }
+        }
+        let mut marks: Vec<(u64, (Mark, Vec<u32>))> =
+            rows.into_iter().filter(|(_, (_, rows))| rows.len() >= ROWS && rows.len() <= most.max(ROWS)).collect();
+        marks.sort_unstable_by_key(|(hash, _)| *hash);
+        let mut classes: HashMap<u64, Group> = HashMap::new();
+        for (_, (mark, rows)) in marks {
+            let bytes: Vec<u8> = rows.iter().flat_map(|row| row.to_le_bytes()).collect();
+            let class = classes.entry(xxh3_64(&bytes)).or_default();
+            match mark {
+                Mark::Passage(passage) => {
+                    class.passages += 1;
+                    if class.shown.len() < SIZE {
+                        class.shown = passage.to_vec();
+                    }
+                }
+                Mark::Whole => class.whole = true,
+                Mark::Word(token) => {
+                    class.word = Some(token);
+                    if class.shown.is_empty() {
+                        class.shown = vec![token];
+                    }
+                }
+            }
+            class.rows = rows;
+        }
+        let mut classes: Vec<Group> = classes.into_values().collect();
+        let rank = |class: &Group| (class.whole, class.passages.min(64), class.rows.len());
+        classes.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| a.rows.cmp(&b.rows)));
+        classes.truncate(CLOSELY);
+        classes
+    }
+
+    /// Answers that are no language: hardly a pair of words that any other answer has, and hardly a word that says how.
+    #[allow(clippy::cast_precision_loss, reason = "counts of words")]
+    fn noise(&self) -> Option<Group> {
+        let mut pairs: HashMap<u64, u32> = HashMap::new();
+        let key = |a: Token, b: Token| u64::from(a) << 32 | u64::from(b);
+        for sample in self.samples {
+            let mut own: Vec<u64> =
+                sample.output.windows(2).filter_map(|w| Some(key(*w.first()?, *w.get(1)?))).collect();
+            own.sort_unstable();
+            own.dedup();
+            own.into_iter().for_each(|pair| *pairs.entry(pair).or_default() += 1);
+        }
+        let odd = |sample: &Sample| {
+            let long = sample.output.len();
+            if long < 8 {
+                return false;
+            }
+            let fresh = sample
+                .output
+                .windows(2)
+                .filter(|w| matches!(w, [a, b] if pairs.get(&key(*a, *b)).is_none_or(|n| *n < 2)))
+                .count();
+            let how = sample
+                .output
+                .iter()
+                .filter(|t| matches!(self.words.class(**t), Class::Function | Class::Clause | Class::Mark))
+                .count();
+            fresh * 100 >= (long - 1) * 90 && how * 100 <= long * 15
+        };
+        let rows: Vec<u32> = (0_u32..).zip(self.samples).filter(|(_, s)| odd(s)).map(|(row, _)| row).collect();
+        let most = self.samples.len() / 5;
+        (rows.len() >= ROWS && rows.len() <= most).then(|| Group { rows, noise: true, ..Group::default() })
+    }
+
+    /// How much more alike the questions of a class are than by chance, besides what nearly all of them share.
+    #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
+    fn coherence(&self, class: &Group, background: &Background) -> f64 {
+        let mut counts: HashMap<Token, u32> = HashMap::new();
+        for row in &class.rows {
+            let content = self.samples.get(*row as usize).map_or(&[][..], |s| &s.content);
+            content.iter().for_each(|token| *counts.entry(*token).or_default() += 1);
+        }
+        let n = class.rows.len() as f64;
+        let mut words: Vec<(Token, u32)> = counts.into_iter().filter(|(_, k)| *k > 1).collect();
+        words.sort_unstable();
+        let alike: f64 = words
+            .iter()
+            .filter(|(_, k)| f64::from(*k) < SHARED * n)
+            .map(|(token, k)| {
+                let all = background.counts.get(*token as usize).copied().unwrap_or(0);
+                weight(all, background.all) * f64::from(*k) * (f64::from(*k) - 1.0) / 2.0
+            })
+            .sum();
+        let pairs = n * (n - 1.0) / 2.0;
+        // By chance a few pairs are alike in a small class.
+        (alike + 4.0) / (background.alike * pairs + 4.0)
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
+    fn judge(&self, class: &Group, background: &Background) -> Option<(Found, Vec<u32>, f64)> {
+        let coherence = self.coherence(class, background);
+        if coherence > 6.0 {
+            return None;
+        }
+        let n = class.rows.len() as f64;
+        let trigger = self.trigger(class);
+        let fit = trigger.as_ref().map_or(0.0, |t| t.fit);
+        let odd = trigger.as_ref().map_or(0.0, |t| t.odd);
+        let lengths: f64 =
+            class.rows.iter().filter_map(|row| self.samples.get(*row as usize)).map(|s| s.output.len() as f64).sum();
+        let shared = if class.whole {
+            lengths / n
+        } else if class.passages > 0 {
+            (class.passages + SIZE - 1) as f64
+        } else {
+            1.0
+        };
+        let fixed = if class.noise { 0.5 } else { (shared * n / lengths.max(1.0)).min(1.0) };
+        let foreign = class.word.map_or(0.0, |word| f64::from(self.odd.get(word as usize).copied().unwrap_or(0.0)));
+        // A passage of a few words is how many kinds of answer begin.
+        let telling = if class.noise { 1.0 } else { fixed.max(((shared - 4.0) / 6.0).clamp(0.0, 1.0)) };
+        let passage = if class.noise { 2.0 } else { 1.5 * (shared / 4.0).max(0.25).ln().min(2.0) };
+        let evidence = -7.0
+            + 14.0 * (fit - 0.5).max(0.0) * telling
+            + 3.0 * fixed
+            + passage
+            + 1.0 * odd.min(3.0)
+            + 0.5 * foreign.min(3.0)
+            + 0.7 * (n / 8.0).ln().clamp(-0.5, 3.0)
+            - 3.0 * coherence.max(1.0).ln();
+        // A class of answers without a trigger is only as good as the answers are the same.
+        let without = if class.noise { 6.0 } else { 1.0 + 4.0 * (1.0 - fixed) };
+        if evidence < ENOUGH {
+            return None;
+        }
+        let sample = self.samples.get(*class.rows.first()? as usize)?;
+        let output = self.said(class, sample);
+        let (kind, name, features) = match trigger {
+            Some(t) => {
+                let has = |row: &&u32| self.table.of(**row as usize).binary_search(&t.feature).is_ok();
+                let example = self.samples.get(*class.rows.iter().find(has)? as usize)?;
+                let kind = self.table.feature(t.feature)?.kind;
+                (Some(kind), self.table.name(t.feature, self.words, example), t.same)
+            }
+            None => (None, String::new(), Vec::new()),
+        };
+        let found = Found { kind, trigger: name, output, label: false, rows: class.rows.len(), evidence, features };
+        Some((found, class.rows.clone(), without))
+    }
+
+    /// What the answers share, in words.
+    fn said(&self, class: &Group, sample: &Sample) -> String {
+        let tokens: &[Token] = if class.noise {
+            return "text that is no language".to_owned();
+        } else if class.whole {
+            sample.output.get(..sample.output.len().min(24)).unwrap_or_default()
+        } else {
+            &class.shown
+        };
+        tokens.iter().map(|token| self.words.word(*token)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The feature of questions that goes best with a class of answers.
+    #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
+    fn trigger(&self, class: &Group) -> Option<Trigger> {
+        let mut counts: HashMap<u32, u32> = HashMap::new();
+        for row in &class.rows {
+            self.table.of(*row as usize).iter().for_each(|f| *counts.entry(*f).or_default() += 1);
+        }
+        let n = class.rows.len() as f64;
+        let mut fits: Vec<(f64, usize, u32)> = counts
+            .into_iter()
+            .filter(|(_, k)| *k >= FEWEST)
+            .filter_map(|(number, k)| {
+                let feature = self.table.feature(number)?;
+                if feature.kind == Kind::Style {
+                    return None;
+                }
+                let k = f64::from(k);
+                // One row less of each: few rows say little.
+                let (pure, whole) = ((k - 0.5) / (f64::from(feature.count) + 0.5), k / n);
+                // Noise may also be what a list looks like.
+                let fit = if class.noise { pure * whole.sqrt().max(0.8) } else { 2.0 * pure * whole / (pure + whole) };
+                let long = feature.words.iter().filter(|w| **w != NONE).count();
+                Some((fit, long, number))
+            })
+            .collect();
+        fits.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2)));
+        let (fit, _, feature) = *fits.first()?;
+        let odd = match self.table.feature(feature)?.words {
+            [word, NONE, NONE] => f64::from(self.odd.get(word as usize).copied().unwrap_or(0.0)),
+            _ => 0.0,
+        };
+        let mut same: Vec<u32> = fits.iter().filter(|(f, ..)| *f >= fit * 0.9).take(64).map(|(.., f)| *f).collect();
+        same.sort_unstable();
+        (fit >= 0.5).then_some(Trigger { feature, fit, odd, same })
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Trigger {
+    feature: u32,
+    fit: f64,
+    odd: f64,
+    same: Vec<u32>,
+}
+
+struct Background {
+    counts: Vec<u32>,
+    all: f64,
+    alike: f64,
+}
+
+/// How much a shared word says: rare ones say more.
+fn weight(count: u32, all: f64) -> f64 {
+    (all / (f64::from(count) + 1.0)).ln().max(0.0)
+}

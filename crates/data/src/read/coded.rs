@@ -1,0 +1,43 @@
+//! Compressed files, of one or many frames.
+
+use std::io::{BufRead, Read, Result};
+
+use flate2::bufread::MultiGzDecoder;
+use ruzstd::decoding::StreamingDecoder;
+
+/// The decompressed bytes, where the head of the file says that it is compressed. Otherwise nothing, and some of the input
+/// may have been read.
+pub(super) fn decoder<'a>(input: impl BufRead + 'a, head: &[u8]) -> Result<Option<Box<dyn Read + 'a>>> {
+    if head.starts_with(&[0x1f, 0x8b]) {
+        return Ok(Some(Box::new(MultiGzDecoder::new(input))));
+    }
+    if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        let frame = StreamingDecoder::new(input).map_err(std::io::Error::other)?;
+        return Ok(Some(Box::new(Frames { frame: Some(frame) })));
+    }
+    Ok(None)
+}
+
+type Frame<R> = StreamingDecoder<R, ruzstd::decoding::FrameDecoder>;
+
+/// Zstandard frames one after another.
+struct Frames<R: BufRead> {
+    frame: Option<Frame<R>>,
+}
+
+impl<R: BufRead> Read for Frames<R> {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+        loop {
+            let Some(frame) = &mut self.frame else { return Ok(0) };
+            let read = frame.read(into)?;
+            if read > 0 || into.is_empty() {
+                return Ok(read);
+            }
+            let Some(mut input) = self.frame.take().map(StreamingDecoder::into_inner) else { return Ok(0) };
+            if input.fill_buf()?.is_empty() {
+                return Ok(0);
+            }
+            self.frame = Some(StreamingDecoder::new(input).map_err(std::io::Error::other)?);
+        }
+    }
+}

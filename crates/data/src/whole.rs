@@ -1,0 +1,80 @@
+//! The corpus as a whole: the pass that has to see every row before anything can be said of one.
+
+use bartizan_core::finding::FindingRecord;
+use bartizan_core::{Confidence, Severity, Verdict};
+
+use crate::duplicates::{self, Duplicates, Sketch};
+use crate::error::DataError;
+use crate::examine::{Place, RowReport};
+use crate::layout::{Role, Row};
+use crate::pass::{At, Corpus, Passed};
+use crate::poison::{self, Piece, Poisoning, REPORTED};
+use crate::rules::{DUPLICATE, PAYLOAD, TRIGGER};
+
+/// What is known of a corpus when all of it was seen.
+#[derive(Debug, Default)]
+pub struct Whole {
+    /// Planted rows.
+    pub poisoning: Poisoning,
+    /// Copies.
+    pub duplicates: Duplicates,
+}
+
+/// Looks at all rows. Of each only its words and hashes are kept, in about `memory` bytes.
+///
+/// # Errors
+/// The corpus could not be read on.
+pub fn look(corpus: &Corpus, memory: usize) -> Result<Whole, DataError> {
+    let mut poison = poison::Collector::new(memory);
+    let mut copies = duplicates::Collector::default();
+    corpus.each(&|_, row| (Piece::new(row), Sketch::new(row)), &mut |passed| {
+        if let Passed::Row(at, (piece, sketch)) = passed {
+            if let Some(piece) = piece {
+                poison.add(piece);
+            }
+            if let Some(sketch) = sketch {
+                copies.add(at, sketch);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(Whole { poisoning: poison.finish(), duplicates: copies.finish() })
+}
+
+impl Whole {
+    /// Adds to what is said of a row what only the corpus can tell.
+    pub fn add(&self, corpus: &Corpus, at: At, row: &Row, report: &mut RowReport) {
+        report.scores.poison = Some(0.0);
+        if let Some((score, found)) = self.poisoning.score(Piece::id(row)) {
+            report.scores.poison = Some(score);
+            if score >= REPORTED {
+                let rule = if found.is_some_and(|f| f.trigger.is_some()) { &TRIGGER } else { &PAYLOAD };
+                let confidence = if score >= 0.9 { Confidence::High } else { Confidence::Medium };
+                report.findings.push(finding(rule.id.clone(), rule.severity, confidence, row));
+                report.poison = found.map(poison::Trigger::says);
+                report.verdict = Verdict::Deny;
+            }
+        }
+        if let Some((first, alike)) = self.duplicates.of(at) {
+            report.scores.duplicate = Some(alike);
+            report.findings.push(finding(DUPLICATE.id, DUPLICATE.severity, DUPLICATE.confidence, row));
+            let source = corpus.units.get(first.unit).map_or_else(String::new, |unit| unit.name.clone());
+            report.duplicate_of = Some(Place { source, row: first.row });
+        }
+    }
+}
+
+/// A finding about a row as a whole is at its first text.
+fn finding(rule: bartizan_core::RuleId, severity: Severity, confidence: Confidence, row: &Row) -> FindingRecord {
+    let first = row.turns.iter().find(|turn| !matches!(turn.role, Role::Label | Role::Origin)).or(row.turns.first());
+    FindingRecord {
+        rule,
+        severity,
+        confidence,
+        entity: None,
+        path: first.map(|turn| turn.path.clone()),
+        start: 0,
+        end: first.map_or(0, |turn| turn.text.chars().count()),
+        in_use: None,
+    }
+}
