@@ -245,7 +245,9 @@ fn rows(mut input: impl BufRead, name: &str, reading: &Reading, out: &mut Out<'_
     }
     match first {
         Some(b'[') if has(".json") => json::list(input, reading, out),
-        Some(b'{') if json::is_lines(&head) => json::lines(input, reading, out),
+        Some(b'{') if json::is_lines(head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head)) => {
+            json::lines(input, reading, out)
+        }
         Some(b'{' | b'[') if has(".json") => json::document(input, reading, out),
         _ if head.contains(&0) => out.gap(None, "the whole".to_owned(), "it holds no text".to_owned(), 0, true),
         _ => text::rows(input, reading, out),
