@@ -1,6 +1,7 @@
 //! Bodies of the fuzz targets. Each takes any bytes and panics where a law is broken.
 
 pub mod body;
+pub mod classifier;
 pub mod config;
 pub mod document;
 pub mod engine;
@@ -14,6 +15,7 @@ pub type Target = fn(&[u8]);
 /// Every target by name; `corpus/NAME` holds its inputs.
 pub const TARGETS: &[(&str, Target)] = &[
     ("body", body::run),
+    ("classifier", classifier::run),
     ("config", config::run),
     ("document", document::run),
     ("engine", engine::run),

@@ -20,7 +20,12 @@ import re
 import sys
 
 import grammar_en as en
+import grammar_more as more
 from grammar_langs import LANGS
+
+en.SLOTS.update(more.SLOTS)
+for kind in ("DIRECT", "EXTRACT", "JAIL", "INDIRECT", "REQUEST", "HARD"):
+    getattr(en, kind).extend(getattr(more, kind))
 
 FOLDS = 6
 DATA, OUT = sys.argv[1], sys.argv[2]
@@ -47,6 +52,8 @@ def expand(text, rng):
     while True:
         found = choice.search(text)
         if not found:
+            # Brackets that stay are written as others in the templates.
+            text = text.replace("⟦", "[").replace("⟧", "]")
             return re.sub(r" +([.,!?])", r"\1", re.sub(r"  +", " ", text)).strip()
         text = text[: found.start()] + rng.choice(found.group(1).split("|")) + text[found.end():]
 
@@ -233,6 +240,10 @@ def own(carriers, code):
         for _ in range(110):
             text = " ".join(expand(t, rng) for t in [template] + rng.sample(en.HARD, rng.randrange(0, 3)))
             add(text, 0, None, 1, 0.7, "own about attacks", "hard negatives", at % FOLDS, rng.choice(["user", "document", "document"]))
+    for at, template in enumerate(more.ASKS):
+        for _ in range(110):
+            text = vary(" ".join(expand(t, rng) for t in [template] + rng.sample(more.ASKS, rng.randrange(0, 2))), rng)
+            add(text, 0, None, 1, 1, "own asks", "hard negatives", at % FOLDS, rng.choice(["user", "document", "tool"]))
     # The same carrier clean, with a harmless sentence, and attacked.
     for number in range(4200):
         pick = rng.random()
@@ -248,7 +259,7 @@ def own(carriers, code):
         elif rng.random() < 0.1:
             language = rng.choice(sorted(LANGS))
             attack, at = expand(rng.choice(LANGS[language][2]), rng), sorted(LANGS).index(language)
-        harmless = expand(rng.choice(en.SENTENCE), rng)
+        harmless = expand(rng.choice(en.SENTENCE + more.ASKS[:12]), rng)
         add(embed(carrier, vary(attack, rng), where, wrapper), 1, "indirect", 0.4, 1, "own embedded", "own indirect", at % FOLDS, channel)
         add(embed(carrier, harmless, where, wrapper), 0, None, 0.7, 1, "own embedded twin", "harmless twin", at % FOLDS, channel)
         if number % 2 == 0:

@@ -4,6 +4,7 @@ mod budgets;
 mod conversation;
 pub(crate) mod data;
 mod gateway;
+pub(crate) mod injection;
 mod load;
 mod mcp;
 mod pii;
@@ -26,6 +27,7 @@ use crate::cli::BenchCommand;
 pub(crate) fn run(what: &BenchCommand) -> anyhow::Result<u8> {
     match what {
         BenchCommand::Engine { seconds } => engine(*seconds),
+        BenchCommand::Injection(args) => injection::run(args),
         BenchCommand::Budgets => budgets::run(),
         BenchCommand::Conversation { messages } => conversation::run(*messages),
         BenchCommand::Gateway { requests, peer, peer_header } => {

@@ -977,6 +977,8 @@ pub(crate) enum BenchCommand {
     },
     /// Hold processor time, memory and hold-back against their budgets; fails where one is not kept.
     Budgets,
+    /// What the two stages of the injection classifier cost.
+    Injection(crate::bench::injection::Args),
     /// What a turn of a long conversation costs when everything before it is known.
     Conversation {
         /// Messages before it.

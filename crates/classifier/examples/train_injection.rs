@@ -7,56 +7,13 @@
 #![allow(clippy::disallowed_methods, reason = "it reads rows and writes weights")]
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 
 use bartizan_classifier::fit::{Example, Fitter, Options, platt};
-use bartizan_classifier::{Calibration, Channel, Classifier, Family, Weights};
-use bartizan_core::{
-    Confidence, Context, Cost, Detector, Hold, Kind, Limits, Origin, Persona, Rule, RuleId, Severity, Sink, Source,
-    Subject, Views,
-};
-use bartizan_engine::{Engine, Input};
-use serde::Deserialize;
+use bartizan_classifier::{Calibration, Channel, Family, Stages, Weights};
 
-#[derive(Deserialize)]
-struct Row {
-    text: String,
-    attack: u8,
-    family: Option<String>,
-    u: f32,
-    d: f32,
-    source: String,
-    group: String,
-    fold: usize,
-    channel: String,
-    lang: String,
-    train: bool,
-}
+mod common;
 
-/// Takes down what the classifier would read.
-struct Collector {
-    rules: [Rule; 1],
-    seen: Arc<Mutex<Vec<String>>>,
-}
-
-impl Detector for Collector {
-    fn rules(&self) -> &[Rule] {
-        &self.rules
-    }
-    fn views(&self) -> Views {
-        Classifier::reads()
-    }
-    fn hold(&self) -> Hold {
-        Hold::Whole
-    }
-    fn cost(&self) -> Cost {
-        Cost::Model
-    }
-    fn inspect(&self, subject: &Subject<'_>, _: &Limits, _: &mut Sink<'_>) {
-        let texts = subject.views(self.views()).map(|v| v.text.to_string());
-        self.seen.lock().unwrap().extend(texts);
-    }
-}
+use common::{Reader, Row, channel, rows};
 
 const FOLDS: usize = 6;
 
@@ -68,14 +25,6 @@ fn family(name: Option<&str>) -> Option<Family> {
         "extraction" => Family::PromptExtraction,
         _ => Family::Obfuscation,
     })
-}
-
-fn channel(name: &str) -> Channel {
-    match name {
-        "tool" => Channel::Tool,
-        "document" => Channel::Document,
-        _ => Channel::User,
-    }
 }
 
 /// Share of the scores at or above a threshold.
@@ -104,35 +53,17 @@ fn main() {
         ..defaults
     };
     println!("{options:?}");
-    let rule = Rule {
-        id: RuleId::new("prompt/collector"),
-        summary: "".into(),
-        doc: "".into(),
-        severity: Severity::Info,
-        confidence: Confidence::Low,
-        persona: Persona::Regular,
-        references: (&[][..]).into(),
-        since: "0".into(),
-    };
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let collector = Collector { rules: [rule], seen: Arc::clone(&seen) };
-    let engine = Engine::new(vec![Box::new(collector)], vec![], Limits::default()).unwrap();
+    let reader = Reader::new();
     let fitter = Fitter::new().unwrap();
-    let file = std::fs::read_to_string(&args[1]).unwrap();
-    let mut rows = Vec::new();
+    let rows = rows(&args[1]);
     let mut examples: Vec<Example> = Vec::new();
     let mut counts: BTreeMap<(String, u8), f32> = BTreeMap::new();
-    for line in file.lines() {
-        let row: Row = serde_json::from_str(line).unwrap();
+    for row in &rows {
         *counts.entry((row.source.clone(), row.attack)).or_default() += 1.0;
-        rows.push(row);
     }
     let start = std::time::Instant::now();
     for row in &rows {
-        seen.lock().unwrap().clear();
-        let origin = Origin::new(Source::Document);
-        let _ = engine.scan(&Input { text: &row.text, kind: Kind::Text, origin: &origin, context: Context::default() });
-        let views = seen.lock().unwrap();
+        let views = reader.views(&row.text);
         let views: Vec<&str> = views.iter().map(String::as_str).collect();
         // Large sources count for less: variety is in their number, not in their rows.
         let count = counts[&(row.source.clone(), row.attack)];
@@ -146,6 +77,7 @@ fn main() {
         let part: Vec<&Example> =
             rows.iter().zip(&examples).filter(|(r, _)| r.train && r.fold != fold).map(|(_, e)| e).collect();
         let weights = fitter.fit(&part, None, options);
+        std::fs::write(format!("{}.{fold}", args[2]), weights.to_bytes()).unwrap();
         for (at, (row, example)) in rows.iter().zip(&examples).enumerate() {
             if if row.train { row.fold == fold } else { at % FOLDS == fold } {
                 let score = |c| weights.score(example, c).unwrap_or(-9.0);
@@ -186,7 +118,7 @@ fn main() {
             .collect();
         let (slope, intercept) = platt(&weighted);
         let (flag, block) = (threshold(&ordinary, 0.007), threshold(&ordinary, 0.0007));
-        let raw = Calibration { slope, intercept, flag: 0.0, block: 0.0 };
+        let raw = Calibration { slope, intercept, flag: 0.0, block: 0.0, second: Stages::NEVER };
         // Rounded up, and never so near to 1 that no text could reach it.
         let rounded = |p: f32| ((p * 1000.0).ceil() / 1000.0).min(0.997);
         let calibration =

@@ -3,12 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use bartizan_core::{
-    Confidence, Context, Cost, Detector, Hold, Kind, Limits, Origin, Report, Rule, Scores, Sink, Source, Subject,
-    ViewText, Views,
+    Confidence, Context, Cost, Detector, Hold, Kind, Limits, Origin, Report, Rule, Scores, Sink, Source, Subject, Views,
 };
 
+use crate::cascade::{self, Second};
+use crate::encoder::Encoder;
 use crate::error::ClassifierError;
-use crate::model::{Channel, Hit, Scorer, Weights};
+use crate::model::{Channel, Scorer, Weights};
 
 /// The shipped weights.
 static MODEL: &[u8] = include_bytes!("../model/injection.bin");
@@ -34,15 +35,31 @@ pub const fn channel(source: Source) -> Option<Channel> {
 pub struct Classifier {
     rules: [Rule; 1],
     scorer: Arc<Scorer>,
+    second: Second,
 }
 
 impl Classifier {
-    /// The shipped model, reporting under `rule`.
+    /// The shipped model, reporting under `rule`, with its second stage or without.
     ///
     /// # Errors
     /// The model does not fit this program.
-    pub fn shipped(rule: Rule) -> Result<Self, ClassifierError> {
-        Ok(Self::new(rule, Self::scorer()?))
+    pub fn shipped(rule: Rule, second_stage: bool) -> Result<Self, ClassifierError> {
+        let second = if second_stage { Second::Shipped } else { Second::Off };
+        Ok(Self { second, ..Self::new(rule, Self::scorer()?) })
+    }
+
+    /// True once the shipped second stage is loaded. It loads when it is first needed, or by [`Self::load`].
+    #[must_use]
+    pub fn is_loaded() -> bool {
+        Second::Shipped.is_ready()
+    }
+
+    /// Loads the shipped second stage. Takes a tenth of a second or more, once.
+    ///
+    /// # Errors
+    /// It does not fit this program; the first stage then decides alone.
+    pub fn load() -> Result<(), ClassifierError> {
+        Self::encoder().map(drop)
     }
 
     /// The scorer with the shipped weights; made once.
@@ -58,20 +75,30 @@ impl Classifier {
         Ok(Arc::clone(SCORER.get_or_init(|| made)))
     }
 
-    /// Names the shipped model: FNV-1a of its file.
-    #[must_use]
-    pub fn version() -> &'static str {
-        static VERSION: OnceLock<String> = OnceLock::new();
-        VERSION.get_or_init(|| {
-            let step = |h: u64, b: &u8| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3);
-            format!("linear-{:016x}", MODEL.iter().fold(0xcbf2_9ce4_8422_2325, step))
-        })
+    /// The shipped second stage by itself.
+    ///
+    /// # Errors
+    /// It does not fit this program.
+    pub fn encoder() -> Result<Arc<Encoder>, ClassifierError> {
+        Second::Shipped.encoder().ok_or(ClassifierError::Encoder("it does not fit this program"))
     }
 
-    /// Another model, reporting under `rule`.
+    /// Names the shipped model: FNV-1a of its file, which names the encoder that it was calibrated with.
+    #[must_use]
+    pub fn version(second_stage: bool) -> &'static str {
+        static VERSIONS: OnceLock<[String; 2]> = OnceLock::new();
+        let [linear, cascade] = VERSIONS.get_or_init(|| {
+            let step = |h: u64, b: &u8| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3);
+            let digest = MODEL.iter().fold(0xcbf2_9ce4_8422_2325, step);
+            [format!("linear-{digest:016x}"), format!("cascade-{digest:016x}")]
+        });
+        if second_stage { cascade } else { linear }
+    }
+
+    /// Another model of one stage, reporting under `rule`.
     #[must_use]
     pub const fn new(rule: Rule, scorer: Arc<Scorer>) -> Self {
-        Self { rules: [rule], scorer }
+        Self { rules: [rule], scorer, second: Second::Off }
     }
 
     /// The views that it reads, in training as in use.
@@ -108,16 +135,9 @@ impl Detector for Classifier {
         if subject.text.len() < least {
             return;
         }
-        let mut best: Option<(&ViewText<'_>, Hit)> = None;
-        for view in subject.views(self.views()) {
-            if let Some(hit) = self.scorer.score(&view.text, channel)
-                && best.as_ref().is_none_or(|(_, b)| hit.score > b.score)
-            {
-                best = Some((view, hit));
-            }
-        }
-        let Some((view, hit)) = best else { return };
-        let probability = self.scorer.probability(Some(&hit), channel);
+        let views = subject.views(self.views());
+        let Some(judged) = cascade::judge(&self.scorer, &self.second, views, channel, out) else { return };
+        let (view, hit, probability) = (judged.view, judged.passage.hit, judged.probability);
         out.score(Scores { injection: Some(probability), ..Scores::default() });
         let levels = self.scorer.weights().calibration(channel);
         if probability < levels.flag {

@@ -9,4 +9,7 @@ pub enum ClassifierError {
     /// Not a model of this version.
     #[error("the model cannot be read: {0}; write it anew with `cargo xtask train injection` or `bartizan tune`")]
     Model(&'static str),
+    /// Not an encoder of this version.
+    #[error("the encoder cannot be read: {0}; export it anew with `cargo xtask train injection`")]
+    Encoder(&'static str),
 }

@@ -7,7 +7,7 @@
 
 use crate::error::ClassifierError;
 use crate::features::{BITS, Scratch, Surface};
-use crate::model::{Calibration, Channel, FAMILY_BITS, Family, PRIOR, Scorer, TABLE, WINDOW, Weights};
+use crate::model::{Calibration, Channel, FAMILY_BITS, Family, PRIOR, Scorer, Stages, TABLE, WINDOW, Weights};
 use crate::normal::Segment;
 
 /// Marks a feature of words and letters.
@@ -81,7 +81,7 @@ impl Weights {
     /// Weights that say nothing.
     #[must_use]
     pub fn zero() -> Self {
-        let calibration = Calibration { slope: 1.0, intercept: 0.0, flag: 0.5, block: 0.9 };
+        let calibration = Calibration { slope: 1.0, intercept: 0.0, flag: 0.5, block: 0.9, second: Stages::NEVER };
         Self {
             pairs: vec![[0; 2]; TABLE],
             scale: [1.0; 2],
@@ -89,6 +89,7 @@ impl Weights {
             families: vec![[0; 5]; 1 << FAMILY_BITS],
             family_bias: [0.0; 5],
             calibration: [calibration; 3],
+            encoder: 0,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! letters and meanings, on windows of about 500 characters of the whole text and of all that is encoded in it.
 //!
 //! It runs over every text that may hold an instruction, in time linear in the text and with memory for one window.
+//! Where it is not sure, a small transformer reads the passages that it suspects most.
 //! `docs/guide/injection.md` says what its scores mean, `docs/threats/injection.md` what it cannot do.
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -17,8 +18,10 @@
     )
 )]
 
+mod cascade;
 mod concepts;
 mod detector;
+mod encoder;
 mod error;
 mod features;
 pub mod fit;
@@ -26,5 +29,6 @@ mod model;
 mod normal;
 
 pub use detector::{Classifier, channel};
+pub use encoder::{Encoder, Logits};
 pub use error::ClassifierError;
-pub use model::{Calibration, Channel, Family, Hit, Scorer, Weights};
+pub use model::{Calibration, Channel, Family, Hit, Passage, Scorer, Stages, Weights};

@@ -10,7 +10,9 @@ use crate::normal::{self, Segment};
 pub(crate) const TABLE: usize = 1 << BITS;
 /// Weights of a family: fewer, since only one window is asked.
 pub(crate) const FAMILY_BITS: u32 = 14;
-const MAGIC: &[u8; 8] = b"BTZINJ01";
+/// Numbers at the start of a model file.
+const NUMBERS: usize = 9 + 3 * 8;
+const MAGIC: &[u8; 8] = b"BTZINJ02";
 
 /// Bytes of normal form that one window has at most.
 pub(crate) const WINDOW: usize = 480;
@@ -108,6 +110,32 @@ pub struct Calibration {
     pub flag: f32,
     /// Probability from which it is stopped: at most 0.1 % of ordinary texts.
     pub block: f32,
+    /// What the second stage adds.
+    pub second: Stages,
+}
+
+/// Both stages' scores of a passage as one probability (logistic regression).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stages {
+    /// Score of the first stage from which the second is asked. Below, the first is sure.
+    pub from: f32,
+    /// Factor of the first stage's score.
+    pub first: f32,
+    /// Factor of the second stage's logit.
+    pub second: f32,
+    /// Added to both.
+    pub intercept: f32,
+}
+
+impl Stages {
+    /// The second stage is never asked.
+    pub const NEVER: Self = Self { from: f32::MAX, first: 1.0, second: 1.0, intercept: 0.0 };
+
+    /// The probability that a score and a logit stand for.
+    #[must_use]
+    pub fn probability(&self, score: f32, logit: f32) -> f32 {
+        1.0 / (1.0 + (-(self.first * score + self.second * logit + self.intercept)).exp())
+    }
 }
 
 impl Calibration {
@@ -140,6 +168,8 @@ pub struct Weights {
     pub(crate) families: Vec<[i8; 5]>,
     pub(crate) family_bias: [f32; 5],
     pub(crate) calibration: [Calibration; 3],
+    /// FNV-1a of the encoder that the calibration was fitted with; 0 for none.
+    pub(crate) encoder: u64,
 }
 
 /// A segment's share in a score.
@@ -182,9 +212,14 @@ impl Weights {
         let scale = [next()?, next()?];
         let bias = [next()?, next()?];
         let family_bias = [next()?, next()?, next()?, next()?, next()?];
-        let mut one = || Ok(Calibration { slope: next()?, intercept: next()?, flag: next()?, block: next()? });
+        let mut one = || {
+            let (slope, intercept, flag, block) = (next()?, next()?, next()?, next()?);
+            let second = Stages { from: next()?, first: next()?, second: next()?, intercept: next()? };
+            Ok(Calibration { slope, intercept, flag, block, second })
+        };
         let calibration = [one()?, one()?, one()?];
-        let tables = rest.get(4 * 21..).unwrap_or_default();
+        let (digest, tables) = rest.get(4 * NUMBERS..).unwrap_or_default().split_at_checked(8).unwrap_or_default();
+        let encoder = digest.try_into().map_or(0, u64::from_le_bytes);
         let families = 1 << FAMILY_BITS;
         if tables.len() != 2 * TABLE + 5 * families {
             return Err(ClassifierError::Model("its length is wrong"));
@@ -193,7 +228,7 @@ impl Weights {
         let (pairs, by_family) = tables.split_at_checked(2 * TABLE).unwrap_or_default();
         let pairs = pairs.as_chunks::<2>().0.iter().map(|c| c.each_ref().map(signed)).collect();
         let families = by_family.as_chunks::<5>().0.iter().map(|c| c.each_ref().map(signed)).collect();
-        Ok(Self { pairs, scale, bias, families, family_bias, calibration })
+        Ok(Self { pairs, scale, bias, families, family_bias, calibration, encoder })
     }
 
     /// The model as a file.
@@ -204,7 +239,9 @@ impl Weights {
         self.scale.iter().chain(&self.bias).chain(&self.family_bias).copied().for_each(&mut put);
         for c in &self.calibration {
             [c.slope, c.intercept, c.flag, c.block].into_iter().for_each(&mut put);
+            [c.second.from, c.second.first, c.second.second, c.second.intercept].into_iter().for_each(&mut put);
         }
+        out.extend(self.encoder.to_le_bytes());
         out.extend(self.pairs.iter().flatten().map(|w| w.cast_unsigned()));
         out.extend(self.families.iter().flatten().map(|w| w.cast_unsigned()));
         out
@@ -343,19 +380,30 @@ impl Scorer {
     /// The window of `text` that looks most like an attack, in any reading; none where the text has no word.
     #[must_use]
     pub fn score(&self, text: &str, channel: Channel) -> Option<Hit> {
-        let plain = self.best_window(text, channel);
-        let other = |reading: &Reading| {
-            let read = reading.of(text);
-            let mut hit = self.best_window(&read, channel)?;
-            // Places keep their bytes in two of the readings where the text is ASCII; else the whole text is meant.
-            if *reading == Reading::Reversed || read.len() != text.len() || !text.is_ascii() {
-                hit.window = Span::new(0, text.len());
-                hit.decisive = hit.window;
-            }
-            Some(hit)
+        self.passages(text, channel, 1).first().map(|passage| passage.hit)
+    }
+
+    /// The passages of `text` that look most like attacks, the worst first, none over another; at most `most`, of all readings
+    /// together. Each is a window and what stands directly around it, as it is read.
+    #[must_use]
+    pub fn passages(&self, text: &str, channel: Channel, most: usize) -> Vec<Passage> {
+        let mut all: Vec<Passage> = Vec::new();
+        let mut take = |read: &str, reading: Option<Reading>| {
+            all.extend(self.windows(read, channel, most).into_iter().map(|hit| {
+                let text = excerpt(read, hit.window).to_owned();
+                Passage { hit, text, reading }
+            }));
         };
-        let readings = self.readings(text);
-        readings.iter().filter_map(other).chain(plain).max_by(|a, b| a.score.total_cmp(&b.score))
+        take(text, None);
+        for reading in self.readings(text) {
+            take(&reading.of(text), Some(reading));
+        }
+        all.sort_by(|a, b| b.hit.score.total_cmp(&a.hit.score));
+        all.truncate(most);
+        for passage in &mut all {
+            passage.locate(text);
+        }
+        all
     }
 
     /// The probability of a hit in text of a channel.
@@ -364,7 +412,7 @@ impl Scorer {
         hit.map_or(0.0, |hit| self.weights.calibration(channel).probability(hit.score))
     }
 
-    fn best_window(&self, text: &str, channel: Channel) -> Option<Hit> {
+    fn windows(&self, text: &str, channel: Channel, most: usize) -> Vec<Hit> {
         let table = channel.table();
         let [scale_user, scale_data] = self.weights.scale;
         let [bias_user, bias_data] = self.weights.bias;
@@ -372,7 +420,7 @@ impl Scorer {
         let (mut segment, mut scratch) = (Segment::default(), Scratch::default());
         // The last segments, the oldest first.
         let mut shares: std::collections::VecDeque<Share> = std::collections::VecDeque::with_capacity(SEGMENTS + 1);
-        let mut best: Option<Hit> = None;
+        let mut worst = Worst { most, hits: Vec::with_capacity(most + 1) };
         let mut at = 0;
         while at < text.len() {
             at = segment.read(text, at);
@@ -398,9 +446,9 @@ impl Scorer {
                 sum: sum as f32 * scale,
             };
             shares.push_back(share);
-            consider(&shares, bias, &mut best);
+            worst.offer(consider(&shares, bias));
         }
-        best
+        worst.hits
     }
 
     /// The family that a stretch of text looks like most.
@@ -424,11 +472,12 @@ impl Scorer {
     }
 }
 
-/// Takes the best of the windows that end with the newest segment.
-fn consider(shares: &std::collections::VecDeque<Share>, bias: f32, best: &mut Option<Hit>) {
-    let Some(newest) = shares.back() else { return };
+/// The best of the windows that end with the newest segment.
+fn consider(shares: &std::collections::VecDeque<Share>, bias: f32) -> Option<Hit> {
+    let newest = shares.back()?;
     let (mut sum, mut count, mut bytes) = (0.0, 0.0, 0);
     let mut strongest = *newest;
+    let mut best: Option<Hit> = None;
     for share in shares.iter().rev() {
         bytes += share.bytes;
         if bytes > WINDOW && share.start != newest.start {
@@ -441,13 +490,81 @@ fn consider(shares: &std::collections::VecDeque<Share>, bias: f32, best: &mut Op
         }
         let score = bias + sum / (count + PRIOR).sqrt();
         if best.as_ref().is_none_or(|b| score > b.score) {
-            *best = Some(Hit {
+            best = Some(Hit {
                 score,
                 window: Span::new(share.start, newest.end),
                 decisive: Span::new(strongest.start, strongest.end),
             });
         }
     }
+    best
+}
+
+/// The windows that look worst so far, none over another.
+struct Worst {
+    most: usize,
+    hits: Vec<Hit>,
+}
+
+impl Worst {
+    fn offer(&mut self, hit: Option<Hit>) {
+        let Some(hit) = hit else { return };
+        // A window that overlaps a worse one is said by it.
+        if self.hits.iter().any(|h| h.score >= hit.score && h.window.overlaps(hit.window)) {
+            return;
+        }
+        self.hits.retain(|h| !h.window.overlaps(hit.window));
+        let at = self.hits.partition_point(|h| h.score >= hit.score);
+        self.hits.insert(at, hit);
+        self.hits.truncate(self.most);
+    }
+}
+
+/// A window with what stands around it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Passage {
+    /// The window, in bytes of the text as it was given.
+    pub hit: Hit,
+    /// What the second stage reads.
+    pub text: String,
+    /// How the text was read to see it.
+    reading: Option<Reading>,
+}
+
+impl Passage {
+    /// Places in a reading become places in `text`.
+    fn locate(&mut self, text: &str) {
+        // Places keep their bytes in two of the readings where the text is ASCII; else the whole text is meant.
+        let kept = match self.reading {
+            None => true,
+            Some(Reading::Rot13) => true,
+            Some(Reading::PlainLetters) => text.is_ascii(),
+            Some(Reading::Reversed) => false,
+        };
+        if !kept {
+            self.hit.window = Span::new(0, text.len());
+            self.hit.decisive = self.hit.window;
+        }
+    }
+}
+
+/// Bytes of text on either side of a window that are read with it.
+const AROUND: usize = 100;
+/// Bytes of text that one passage has at most: windows are short in normal form, but what stands between words is not.
+const LONGEST: usize = 1200;
+
+/// A window with the words around it; of a longer one its start.
+fn excerpt(text: &str, window: Span) -> &str {
+    let from = window.start.saturating_sub(AROUND);
+    let to = window.end.saturating_add(AROUND).min(text.len()).min(from.saturating_add(LONGEST));
+    let from = if from == 0 { 0 } else { word_border(text, from, window.start) };
+    text.get(from..text.floor_char_boundary(to)).unwrap_or_default().trim()
+}
+
+/// The first byte after a blank from `from` on, before `to`; `to` where there is none.
+fn word_border(text: &str, from: usize, to: usize) -> usize {
+    let bytes = text.as_bytes().get(from..to).unwrap_or_default();
+    bytes.iter().position(u8::is_ascii_whitespace).map_or(to, |at| from + at + 1)
 }
 
 #[cfg(test)]
@@ -513,7 +630,7 @@ mod tests {
         assert!(Weights::parse(&bytes).is_ok());
         assert!(Weights::parse(&bytes[..bytes.len() - 1]).is_err());
         assert!(Weights::parse(&bytes[1..]).is_err());
-        assert!(Weights::parse(b"BTZINJ01").is_err());
+        assert!(Weights::parse(b"BTZINJ02").is_err());
     }
 
     proptest! {

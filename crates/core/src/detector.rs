@@ -187,6 +187,22 @@ pub struct Sink<'a> {
     scores: &'a mut Scores,
     coverage: &'a mut Coverage,
     left: usize,
+    allowance: Allowance,
+}
+
+/// How many passages slow models may read for one exchange. What is beyond is judged by what is fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Passages that may still be read.
+    pub left: usize,
+    /// True once more were wanted: the answer depends on what else the exchange holds, and is not to be kept.
+    pub short: bool,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { left: Limits::default().max_model_passages, short: false }
+    }
 }
 
 impl<'a> Sink<'a> {
@@ -197,7 +213,36 @@ impl<'a> Sink<'a> {
         coverage: &'a mut Coverage,
         limits: &Limits,
     ) -> Self {
-        Self { findings, scores, coverage, left: limits.max_findings }
+        Self { findings, scores, coverage, left: limits.max_findings, allowance: Allowance::default() }
+    }
+
+    /// The same with what is left of the exchange's allowance for slow models.
+    #[must_use]
+    pub const fn allowing(mut self, allowance: Allowance) -> Self {
+        self.allowance = allowance;
+        self
+    }
+
+    /// What is left of it.
+    #[must_use]
+    pub const fn allowance(&self) -> Allowance {
+        self.allowance
+    }
+
+    /// Takes over what another sink left of it.
+    pub const fn settle(&mut self, allowance: Allowance) {
+        self.allowance = allowance;
+    }
+
+    /// Asks to read one passage with a slow model. False once the exchange's allowance is used up: the detector then
+    /// answers by what it has.
+    pub const fn take_passage(&mut self) -> bool {
+        if self.allowance.left == 0 {
+            self.allowance.short = true;
+            return false;
+        }
+        self.allowance.left -= 1;
+        true
     }
 
     /// Reports a finding. Past the limit the subject counts as partly read, once.

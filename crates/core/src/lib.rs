@@ -42,7 +42,7 @@ pub mod view;
 pub use access::{AccessStore, Grant, KeyRecord, Money, Quota, Spender, Total, Used};
 pub use contain::{ContainStore, Containment, Target};
 pub use coverage::{Coverage, CoverageStatus, Part, Reason};
-pub use detector::{Anchors, Cost, Detector, Hit, HitKind, Hold, Report, Sink};
+pub use detector::{Allowance, Anchors, Cost, Detector, Hit, HitKind, Hold, Report, Sink};
 pub use event::{Act, Deed, EngineId, Event, Timings};
 pub use exchange::{
     Direction, Edit, Exchange, Extracted, Message, Opaque, OpaqueKind, Protocol, Rpc, Text, ToolCall, ToolDef,

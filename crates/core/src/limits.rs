@@ -31,6 +31,9 @@ pub struct Limits {
     pub max_document_parts: usize,
     /// Most documents inside one another.
     pub max_document_depth: usize,
+    /// Most passages of one request or reply that the second stage of the injection classifier reads, the most suspect
+    /// of each text first; the first stage alone judges the rest.
+    pub max_model_passages: usize,
     /// Most tokens of a request, estimated rather high; a longer one is refused and never cut short. No limit where
     /// left out. An upstream may say otherwise.
     pub max_input_tokens: Option<usize>,
@@ -52,6 +55,7 @@ impl Default for Limits {
             max_document_expanded: 64 << 20,
             max_document_parts: 10_000,
             max_document_depth: 4,
+            max_model_passages: 32,
             max_input_tokens: None,
             max_input_tokens_by_model: BTreeMap::new(),
         }

@@ -5,14 +5,14 @@ use std::hash::Hasher;
 use std::sync::Arc;
 
 use bartizan_core::{
-    Anchors, Context, Coverage, Detector, Family, Finding, Hold, Kind, Limits, Location, Origin, Part, Reason, Rule,
-    RuleId, Scores, Sink, Source, Span, Subject, View, ViewText, Views,
+    Allowance, Anchors, Context, Coverage, Detector, Family, Finding, Hold, Kind, Limits, Location, Origin, Part,
+    Reason, Rule, RuleId, Scores, Sink, Source, Span, Subject, View, ViewText, Views,
 };
 use unicode_normalization::char::is_combining_mark;
 
 use crate::dedupe::dedupe;
 use crate::error::EngineError;
-use crate::meter::Meter;
+use crate::meter::{Meter, Passages};
 use crate::prefilter::{Lane, Prefilter, with_lanes};
 use crate::stream::{Stream, Surroundings};
 use crate::suppress::Suppression;
@@ -249,8 +249,8 @@ impl Engine {
             for (number, text) in subject.texts.iter().enumerate() {
                 hits += self.prefilter.pass(number, text, lanes, wanted, |at, lane| {
                     if let (Some(detector), Some(traits)) = (self.detectors.get(at), self.traits.get(at)) {
-                        meter.run(traits.family, subject.text.len(), || {
-                            self.call(detector.as_ref(), subject, lane, scan);
+                        meter.run(traits.family, subject.text.len(), |passages| {
+                            self.call(detector.as_ref(), subject, lane, scan, passages);
                         });
                         lane.hits.clear();
                     }
@@ -263,20 +263,33 @@ impl Engine {
                 let called =
                     !lane.hits.is_empty() || traits.always || (traits.non_ascii && foreign.intersects(traits.views));
                 if called && wanted(at) {
-                    meter.run(traits.family, subject.text.len(), || self.call(detector, subject, lane, scan));
+                    meter.run(traits.family, subject.text.len(), |passages| {
+                        self.call(detector, subject, lane, scan, passages);
+                    });
                 }
             }
             hits
         })
     }
 
-    fn call(&self, detector: &dyn Detector, subject: &Subject<'_>, lane: &mut Lane, scan: &mut Scan) {
+    fn call(
+        &self,
+        detector: &dyn Detector,
+        subject: &Subject<'_>,
+        lane: &mut Lane,
+        scan: &mut Scan,
+        passages: &mut Passages,
+    ) {
         lane.hits.sort_by_key(|hit| (hit.text, hit.span));
         let before = scan.findings.len();
         let subject = Subject { hits: &lane.hits, ..*subject };
         let mut call = |limits: &Limits| {
-            let mut sink = Sink::new(&mut scan.findings, &mut scan.scores, &mut scan.coverage, limits);
+            let left = limits.max_model_passages.saturating_sub(passages.read);
+            let mut sink = Sink::new(&mut scan.findings, &mut scan.scores, &mut scan.coverage, limits)
+                .allowing(Allowance { left, short: false });
             detector.inspect(&subject, limits, &mut sink);
+            passages.read += left - sink.allowance().left;
+            passages.short |= sink.allowance().short;
         };
         match lane.reported {
             0 => call(&self.limits),

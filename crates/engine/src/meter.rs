@@ -33,6 +33,8 @@ pub struct Meter {
     skips: u64,
     /// Bytes not looked at since they were asked for last, by family.
     untold: [usize; FAMILIES],
+    /// Passages that slow models have read.
+    passages: usize,
 }
 
 impl Meter {
@@ -63,7 +65,15 @@ impl Meter {
     }
 
     /// Calls a detector of the family on a text of so many bytes, if its budget allows it.
-    pub(crate) fn run(&mut self, family: Family, bytes: usize, work: impl FnOnce()) {
+    pub(crate) fn run(&mut self, family: Family, bytes: usize, work: impl FnOnce(&mut Passages)) {
+        let mut passages = Passages { read: self.passages, short: false };
+        self.timed(family, bytes, || work(&mut passages));
+        self.passages = passages.read;
+        // What was answered with less than was wanted is not to be kept.
+        self.skips += u64::from(passages.short);
+    }
+
+    fn timed(&mut self, family: Family, bytes: usize, work: impl FnOnce()) {
         let Some(clock) = self.clock else { return work() };
         let at = family as usize;
         let budget = self.budgets.get(at).copied().flatten();
@@ -82,6 +92,14 @@ impl Meter {
         spent.nanos = spent.nanos.saturating_add(clock().saturating_sub(start));
         spent.calls += 1;
     }
+}
+
+/// What slow models have read of an exchange.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passages {
+    pub(crate) read: usize,
+    /// More was wanted than the limit allows.
+    pub(crate) short: bool,
 }
 
 #[cfg(test)]
@@ -106,7 +124,7 @@ mod tests {
         let mut calls = Vec::new();
         for _ in 0..3 {
             for family in [Family::Pii, Family::Secret] {
-                meter.run(family, 10, || {
+                meter.run(family, 10, |_| {
                     NOW.set(NOW.get() + 60);
                     calls.push(family);
                 });

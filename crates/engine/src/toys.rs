@@ -537,3 +537,21 @@ fn the_fingerprint_follows_the_rules() {
     assert_ne!(plain, of(all(), Limits { max_findings: 5, ..Limits::default() }));
     assert_ne!(plain, of(all().into_iter().skip(1).collect(), Limits::default()));
 }
+
+#[test]
+fn what_slow_models_read_is_bounded_for_one_exchange() {
+    let look: Look = |_, _, out| {
+        let taken = (0..3).filter(|_| out.take_passage()).count();
+        out.score(Scores { injection: Some(if taken == 3 { 1.0 } else { 0.5 }), ..Scores::default() });
+    };
+    let limits = Limits { max_model_passages: 7, ..Limits::default() };
+    let engine = Engine::new(vec![Box::new(toy("prompt/slow", &[], Hold::Whole, None, look))], vec![], limits).unwrap();
+    let origin = Origin::new(Source::User);
+    let input = Input { text: "some words", kind: Kind::Text, origin: &origin, context: Context::default() };
+    let mut meter = crate::Meter::default();
+    let scores = |meter: &mut crate::Meter| engine.scan_metered(&input, meter).scores.injection;
+    assert_eq!((scores(&mut meter), scores(&mut meter), meter.skips()), (Some(1.0), Some(1.0), 0));
+    // One is left of seven; an answer with less than was wanted is not to be kept.
+    assert_eq!((scores(&mut meter), meter.skips()), (Some(0.5), 1));
+    assert_eq!((scores(&mut crate::Meter::default()), meter.skips()), (Some(1.0), 1));
+}

@@ -376,7 +376,7 @@ async fn check(
     target: usize,
     tenant: &TenantId,
 ) -> Result<Checked, Failure> {
-    let large = parsed.bytes() > INLINE || parsed.may_hold_documents();
+    let large = parsed.bytes() > INLINE || parsed.may_hold_documents() || live.guard.may_infer(&parsed);
     let second = shared.second.begin(live, &parsed, &context, target);
     let (live, tenant) = (Arc::clone(live), tenant.clone());
     let work = move || {

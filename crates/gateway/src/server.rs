@@ -143,6 +143,8 @@ impl Gateway {
         let shared = Shared::new(live, recorder, Arc::clone(&metrics), Arc::clone(&access), sessions.clone());
         let shared = Arc::new(shared);
         tokio::spawn(lapse::watch(Arc::downgrade(&shared)));
+        let guard = Arc::clone(&shared.live().guard);
+        drop(tokio::task::spawn_blocking(move || guard.load()));
         let reloader = Reloader::new(Arc::clone(&shared), address);
 
         let tls = if settings.tls.is_some() { Acceptor::Live(Arc::clone(&shared)) } else { Acceptor::Plain };

@@ -141,11 +141,18 @@ async fn bedrock(shared: State<Arc<Shared>>, request: Request<Body>) -> Response
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response<Body> {
+    let guard = Arc::clone(&shared.live().guard);
+    let loaded = guard.is_ready();
+    if !loaded {
+        // Loading happens once, whoever asks for it, and is not waited for here.
+        drop(tokio::task::spawn_blocking(move || guard.load()));
+    }
     let held =
         shared.live().settings.held.keys().map(|name| format!("upstream `{name}` is held back\n")).collect::<String>();
     let (status, text) = match shared.recorder.store().ready().await {
-        Ok(()) if held.is_empty() => (StatusCode::OK, "ready\n".to_owned()),
-        Ok(()) => (StatusCode::SERVICE_UNAVAILABLE, held),
+        Ok(()) if !held.is_empty() => (StatusCode::SERVICE_UNAVAILABLE, held),
+        Ok(()) if !loaded => (StatusCode::SERVICE_UNAVAILABLE, "the injection model is loading\n".to_owned()),
+        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the evidence store does not answer\n".to_owned()),
     };
     plain(status, "text/plain; charset=utf-8", text)

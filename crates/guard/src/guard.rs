@@ -261,6 +261,7 @@ pub struct Guard {
     cut_off: Containments,
     excepted: Excepted,
     exceptions: Vec<Exception>,
+    second_stage: bool,
 }
 
 impl Guard {
@@ -279,7 +280,7 @@ impl Guard {
     pub fn with_detectors(settings: &Settings, more: Vec<Box<dyn Detector>>) -> Result<Self, GuardError> {
         let routes = settings.routes.values().map(|route| route.rules.clone()).collect();
         let rules = bartizan_rules::Settings { routes, ..settings.rules.clone() };
-        let classifier = Classifier::shipped(learned_injection::RULE.clone())?;
+        let classifier = Classifier::shipped(learned_injection::RULE.clone(), settings.classifier.second_stage)?;
         let mut own: Vec<Box<dyn Detector>> = vec![Box::new(classifier)];
         own.extend(protected::detector(settings)?);
         let mut detectors = bartizan_rules::detectors_with(&rules, own)?;
@@ -289,7 +290,7 @@ impl Guard {
         let id = EngineId {
             canon: bartizan_engine::canon().to_owned(),
             rules: format!("{:016x}", fingerprint(&engine, settings)),
-            model: Classifier::version().to_owned(),
+            model: Classifier::version(settings.classifier.second_stage).to_owned(),
         };
         let checks = Checks::new(settings)?;
         if let Some(one) = settings.exceptions.iter().find(|one| !one.is_about(engine.rules())) {
@@ -309,7 +310,28 @@ impl Guard {
             cut_off: Containments::default(),
             excepted: Excepted::default(),
             exceptions: settings.exceptions.clone(),
+            second_stage: settings.classifier.second_stage,
         })
+    }
+
+    /// True once texts are examined without waiting for a model to load.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.second_stage || Classifier::is_loaded()
+    }
+
+    /// Loads what is loaded when it is first needed. Blocks for a tenth of a second or more.
+    ///
+    /// # Errors
+    /// A model does not fit this program.
+    pub fn load(&self) -> Result<(), GuardError> {
+        if self.second_stage { Ok(Classifier::load()?) } else { Ok(()) }
+    }
+
+    /// True where examining this may take milliseconds of inference: not to be done on an async worker.
+    #[must_use]
+    pub fn may_infer(&self, parsed: &Parsed) -> bool {
+        self.second_stage && parsed.exchange.direction == Direction::Request
     }
 
     /// The same with a cache of what the engine said of texts. One cache serves many guards.

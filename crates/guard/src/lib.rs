@@ -42,7 +42,7 @@ pub use keeper::{Keeper, PROGRAM, body_of, days_ago, deed, erase, forget, now, r
 pub use mark::{MarkError, MarkLabel, Marked, Marks, Tally, mark};
 pub use protected::ProtectedCorpus;
 pub use record::{Noted, Recorder, Request, bounded_model};
-pub use settings::{RecordMode, RecordRole, RecordSettings, RouteChecks, Settings};
+pub use settings::{ClassifierSettings, RecordMode, RecordRole, RecordSettings, RouteChecks, Settings};
 pub use stream::{Output, Released, ReplyStream};
 pub use trace::trace;
 pub use vault::{Kept, Opened, Vault};

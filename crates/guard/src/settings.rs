@@ -26,12 +26,29 @@ pub struct Settings {
     pub policy: Policy,
     /// Corpora that replies must not repeat.
     pub protected: Vec<ProtectedCorpus>,
+    /// The injection classifier.
+    pub classifier: ClassifierSettings,
     /// Findings that are known and accepted.
     pub suppress: Vec<Suppression>,
     /// Findings that are accepted for a while.
     pub exceptions: Vec<Exception>,
     /// What routes say for themselves, by name.
     pub routes: BTreeMap<String, RouteChecks>,
+}
+
+/// The injection classifier: `docs/guide/injection.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClassifierSettings {
+    /// Whether a small transformer reads the passages that the linear stage is not sure of: some milliseconds of
+    /// processor time for each of them, and none for the rest.
+    pub second_stage: bool,
+}
+
+impl Default for ClassifierSettings {
+    fn default() -> Self {
+        Self { second_stage: true }
+    }
 }
 
 /// What a route says for itself. What is left out is as for all routes.

@@ -117,7 +117,9 @@ impl Detector for Adjusted {
 
     fn inspect(&self, subject: &Subject<'_>, limits: &Limits, out: &mut Sink<'_>) {
         let (mut found, mut scores, mut coverage) = (Vec::new(), Scores::default(), Coverage::default());
-        self.inner.inspect(subject, limits, &mut Sink::new(&mut found, &mut scores, &mut coverage, limits));
+        let mut inner = Sink::new(&mut found, &mut scores, &mut coverage, limits).allowing(out.allowance());
+        self.inner.inspect(subject, limits, &mut inner);
+        out.settle(inner.allowance());
         for mut finding in found {
             if !self.rules.iter().any(|rule| rule.id == finding.rule) {
                 continue;

@@ -33,6 +33,7 @@ usage: cargo xtask COMMAND
   console --walk              the main ways through the console in a real browser (needs npm and Chromium)
   train pii                   make the gazetteer and the model of names anew (needs python3, npm and rustc)
   train injection FOLDER      fit the injection model anew on labelled texts (training/injection/DATA.md; needs python3)
+  train encoder MINILM        fit its second stage anew, after that (training/injection/MODEL.md; needs python3 with torch)
   fuzz TARGET [--seconds N]   fuzz one target for so much processor time; goes on where the last run ended
   fuzz --replay               run every corpus through its target
   faults [--seed N] [--seconds N]
@@ -58,6 +59,11 @@ fn main() -> ExitCode {
         }
         ["train", "injection", folder] => repo::run(
             std::process::Command::new("bash").args(["training/injection/train.sh", *folder]).current_dir(repo::root()),
+        ),
+        ["train", "encoder", folder] => repo::run(
+            std::process::Command::new("bash")
+                .args(["training/injection/encoder.sh", *folder])
+                .current_dir(repo::root()),
         ),
         ["fuzz", "--replay"] => fuzz::replay(),
         ["fuzz", target] => fuzz::run(target, None),

@@ -16,7 +16,7 @@ use bartizan_gateway::{
     Accounting, Admin, CheckApi, Client, ConsoleSettings, Mcp, OnBlock, Passthrough, Shed, Store, Telemetry, Tenant,
     Timeouts, Tls, Upstream,
 };
-use bartizan_guard::{Exception, ProtectedCorpus, RecordSettings};
+use bartizan_guard::{ClassifierSettings, Exception, ProtectedCorpus, RecordSettings};
 use bartizan_policy::Policy;
 use bartizan_rules::PackFile;
 use bartizan_sinks::Sink;
@@ -125,6 +125,8 @@ pub(crate) struct Config {
     /// Corpora that replies must not repeat: indexes that `bartizan privacy protect build` made. Profiles and the
     /// candidate protect them too.
     pub(crate) protected: Vec<ProtectedCorpus>,
+    /// The injection classifier.
+    pub(crate) classifier: ClassifierSettings,
     /// Findings that are known and accepted.
     pub(crate) suppress: Vec<Suppression>,
     /// Findings that are accepted for a while, with an owner and an end.
@@ -183,6 +185,7 @@ impl Default for Config {
             rules: guard.rules,
             policy: guard.policy,
             protected: guard.protected,
+            classifier: guard.classifier,
             suppress: guard.suppress,
             exception: guard.exceptions,
         }
@@ -198,6 +201,7 @@ impl Config {
             rules: self.rules.clone(),
             policy: self.policy.clone(),
             protected: self.protected.clone(),
+            classifier: self.classifier,
             suppress: self.suppress.clone(),
             exceptions: self.exception.clone(),
             routes: self.upstream.iter().map(|upstream| (upstream.name.clone(), upstream.checks())).collect(),

@@ -107,4 +107,4 @@ macro_rules! replays {
     };
 }
 
-replays!(body, config, document, engine, json, sse, views);
+replays!(body, classifier, config, document, engine, json, sse, views);

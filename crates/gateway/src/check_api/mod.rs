@@ -282,11 +282,12 @@ async fn admitted_judge<A: CheckApi>(
             let work = move || parsed(&live, &offer).map(|parsed| (offer, parsed));
             if large { off_worker(work).await?? } else { work()? }
         };
+        let infers = live.guard.may_infer(&parsed);
         let (cut_off, key) = (shared.access.contained(&record.principal.tenant), Arc::clone(&record.principal.key));
         let excepted = excepted(shared, &live, &record.principal, A::ROUTE);
         let conversation = conversation_of(shared, &live, &record.principal, &parsed).await?;
         let work = move || examine(&live, offer, parsed, (&cut_off, &key), excepted, conversation);
-        if large { off_worker(work).await? } else { work() }
+        if large || infers { off_worker(work).await? } else { work() }
     };
     let settled = settle(shared, &record, checked);
     journey.decided(&shared.tracing, &settled.event, &ReplyFacts::default());
