@@ -50,7 +50,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
             for (text, source) in &texts {
                 std::hint::black_box(guard.check_text(text, *source));
             }
-            let each = (process_seconds() - before) / texts.len().max(1) as f64;
+            let count = u32::try_from(texts.len().max(1)).unwrap_or(u32::MAX);
+            let each = (process_seconds() - before) / f64::from(count);
             let stages = if second_stage { "both stages" } else { "first stage" };
             writeln!(
                 out,
