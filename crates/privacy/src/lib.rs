@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "corpora, indexes and journals are files")]
 
 pub mod canary;
+pub mod compare;
 pub mod corpus;
 pub mod exposure;
 pub mod extraction;
@@ -53,6 +54,9 @@ pub enum PrivacyError {
         /// What is wrong.
         reason: String,
     },
+    /// Two reports cannot be compared.
+    #[error("the reports cannot be compared: {0}")]
+    Compare(&'static str),
     /// Numbers of canaries are out of range.
     #[error("canaries: 4 to 15 digits, 1 to 10000 of each count, and counts from 1 to 1048576")]
     Planting,

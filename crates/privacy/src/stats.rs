@@ -67,7 +67,7 @@ pub fn share(hits: u64, of: u64) -> Estimate {
     let (k, n) = (hits as f64, of as f64);
     let tail = (1.0 - CONFIDENCE) / 2.0;
     if of == 0 {
-        return Estimate { value: f64::NAN, low: 0.0, high: 1.0 };
+        return Estimate { value: 0.0, low: 0.0, high: 1.0 };
     }
     Estimate {
         value: k / n,

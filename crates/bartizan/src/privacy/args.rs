@@ -23,6 +23,10 @@ pub(crate) enum PrivacyCommand {
     Extract(ExtractArgs),
     /// Measure whether a model treats texts that it may have been trained on unlike others. Experimental.
     Membership(MembershipArgs),
+    /// Say what a tuned model gives away that its base did not, from two reports of `test` or `extract` with --format json.
+    ///
+    /// Exit code 1: it gives away more.
+    Compare(CompareArgs),
     /// Make an index of text that replies must not repeat, and ask it.
     #[command(subcommand)]
     Protect(ProtectCommand),
@@ -123,6 +127,17 @@ pub(crate) struct PlantArgs {
     /// Key that signs the manifest, as `bartizan report new-key` makes one: file:PATH or env:NAME
     #[arg(long, value_name = "REF", value_parser = secret)]
     pub(crate) sign_key: SecretRef,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Report on the base model
+    pub(crate) base: PathBuf,
+    /// Report on the tuned model, with the same manifest or records
+    pub(crate) tuned: PathBuf,
+    /// How to answer
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: Format,
 }
 
 /// Who is asked, and how the answer is given.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bartizan_client::{Budget, Client, Endpoint, Spent};
 use bartizan_privacy::canary::{self, Planting, Signed};
+use bartizan_privacy::compare as comparing;
 use bartizan_privacy::exposure;
 use bartizan_privacy::journal::Asked;
 use bartizan_privacy::report::Report;
@@ -14,7 +15,7 @@ use bartizan_privacy::stats::Estimate;
 use bartizan_privacy::{corpus, extraction, membership};
 use bartizan_sign::{NoteKey, NoteVerifier};
 
-use super::args::{Best, ExtractArgs, Format, MembershipArgs, PlantArgs, TargetArgs, TestArgs};
+use super::args::{Best, CompareArgs, ExtractArgs, Format, MembershipArgs, PlantArgs, TargetArgs, TestArgs};
 use crate::problem::Problem;
 use crate::{DONE, FOUND, UNREAD};
 
@@ -240,4 +241,35 @@ pub(crate) fn members(args: &MembershipArgs) -> anyhow::Result<u8> {
         writeln!(out, "{}", report.verdict)?;
     }
     Ok(if report.missing.is_empty() && !report.scores.is_empty() { DONE } else { UNREAD })
+}
+
+/// `bartizan privacy compare`.
+pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
+    let read = |path: &Path| -> anyhow::Result<comparing::Report> {
+        let name = path.display();
+        let text = std::fs::read(path).map_err(|e| problem(format!("cannot read `{name}`: {e}")))?;
+        let report = serde_json::from_slice(&text).map_err(|_| {
+            Problem::new(format!("`{name}` is no report of `privacy test` or `privacy extract`")).help("make it with --format json")
+        })?;
+        Ok(report)
+    };
+    let compared = comparing::compare(&read(&args.base)?, &read(&args.tuned)?).map_err(problem)?;
+    let mut out = std::io::stdout().lock();
+    if args.format == Format::Json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&compared)?)?;
+    } else {
+        writeln!(out, "{}; {} in both reports", compared.measure, compared.compared)?;
+        if let Some(note) = &compared.note {
+            writeln!(out, "{note}")?;
+        }
+        let (base, tuned) = compared.extractable;
+        writeln!(out, "extractable: {base} from the base model, {tuned} from the tuned one")?;
+        for (word, changes) in [("more", &compared.more), ("less", &compared.less)] {
+            writeln!(out, "{word} given away: {}", changes.len())?;
+            for one in changes.iter().take(20) {
+                writeln!(out, "  number {}: {} before, {} after", one.number, bits(Some(one.base)), bits(Some(one.tuned)))?;
+            }
+        }
+    }
+    Ok(if compared.more.is_empty() { DONE } else { FOUND })
 }

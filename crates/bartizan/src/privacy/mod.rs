@@ -13,6 +13,7 @@ pub(crate) fn run(command: &PrivacyCommand) -> anyhow::Result<u8> {
         PrivacyCommand::Test(args) => measure::test(args),
         PrivacyCommand::Extract(args) => measure::extract(args),
         PrivacyCommand::Membership(args) => measure::members(args),
+        PrivacyCommand::Compare(args) => measure::compare(args),
         PrivacyCommand::Protect(ProtectCommand::Build(args)) => protect::build(args),
         PrivacyCommand::Protect(ProtectCommand::Find(args)) => protect::find(args),
         PrivacyCommand::Protect(ProtectCommand::Show(args)) => protect::show(args),

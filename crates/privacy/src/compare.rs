@@ -1,0 +1,137 @@
+//! Two models on the same probes: what changed between a base and a tuned one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::signal::Signal;
+use crate::stats::Estimate;
+use crate::{PrivacyError, exposure, extraction};
+
+/// A report of one of the tests that can be compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Report {
+    /// Of canaries.
+    Exposure(exposure::Report),
+    /// Of given records.
+    Extraction(extraction::Report),
+}
+
+/// One canary or record that both models were asked about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Number of the canary or record, from 0.
+    pub number: usize,
+    /// What the base model gives away: exposure in bits, or the probability of extraction.
+    pub base: Estimate,
+    /// What the tuned one does.
+    pub tuned: Estimate,
+}
+
+/// What changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// What is compared.
+    pub measure: String,
+    /// Signals of the two.
+    pub signals: (Signal, Signal),
+    /// What limits the comparison, if something does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Canaries or records that both were asked about.
+    pub compared: usize,
+    /// Those of which the tuned model gives away more, by whole intervals.
+    pub more: Vec<Change>,
+    /// Those of which it gives away less.
+    pub less: Vec<Change>,
+    /// How many come out of each model.
+    pub extractable: (usize, usize),
+}
+
+/// Compares two reports of the same kind.
+///
+/// # Errors
+/// The reports are of different kinds, or nothing is in both.
+pub fn compare(base: &Report, tuned: &Report) -> Result<Comparison, PrivacyError> {
+    let (measure, signals, pairs, extractable) = match (base, tuned) {
+        (Report::Exposure(base), Report::Exposure(tuned)) => {
+            let find = |number| tuned.canaries.iter().find(|one| one.canary == number);
+            let pair = |one: &exposure::Measured| {
+                Some(Change { number: one.canary, base: one.exposure, tuned: find(one.canary)?.exposure })
+            };
+            let out = |of: &exposure::Report| of.canaries.iter().filter(|one| one.extraction_within.value >= 0.5).count();
+            let pairs: Vec<Change> = base.canaries.iter().filter_map(pair).collect();
+            ("exposure of canaries, bits", (base.signal, tuned.signal), pairs, (out(base), out(tuned)))
+        }
+        (Report::Extraction(base), Report::Extraction(tuned)) => {
+            let find = |number| tuned.records.iter().find(|one| one.record == number);
+            let pair = |one: &extraction::Measured| {
+                Some(Change { number: one.record, base: one.extraction, tuned: find(one.record)?.extraction })
+            };
+            let out = |of: &extraction::Report| of.records.iter().filter(|one| one.near).count();
+            let pairs: Vec<Change> = base.records.iter().filter_map(pair).collect();
+            ("probability of extraction of records", (base.signal, tuned.signal), pairs, (out(base), out(tuned)))
+        }
+        _ => return Err(PrivacyError::Compare("the reports are of different tests")),
+    };
+    if pairs.is_empty() {
+        return Err(PrivacyError::Compare("no canary or record is in both reports"));
+    }
+    // An exact probability has no interval; tenfold is more than a new rounding or another batch makes of it.
+    let higher = |a: Estimate, b: Estimate| {
+        let exact = a.low >= a.high && b.low >= b.high;
+        a.low > b.high && (!exact || a.value > 10.0 * b.value)
+    };
+    let some = |wanted: &dyn Fn(&Change) -> bool| pairs.iter().filter(|one| wanted(one)).cloned().collect();
+    let differ = "the endpoints gave different signals, so that a difference may be one of what could be measured";
+    Ok(Comparison {
+        measure: measure.to_owned(),
+        signals,
+        note: (signals.0 != signals.1).then(|| differ.to_owned()),
+        compared: pairs.len(),
+        more: some(&|one| higher(one.tuned, one.base)),
+        less: some(&|one| higher(one.base, one.tuned)),
+        extractable,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(signal: Signal, exposures: &[(f64, f64, f64)]) -> Report {
+        let certain = |value: f64| Estimate { value, low: value, high: value };
+        let canary = |(number, (low, value, high)): (usize, &(f64, f64, f64))| exposure::Measured {
+            canary: number,
+            count: 4,
+            exposure: Estimate { value: *value, low: *low, high: *high },
+            method: exposure::Method::Rank,
+            by_rank: None,
+            extraction: certain(0.1),
+            extraction_within: certain(if *value > 20.0 { 0.9 } else { 0.1 }),
+            of: 100,
+        };
+        Report::Exposure(exposure::Report {
+            signal,
+            says: String::new(),
+            bits: 29.9,
+            effort: exposure::Effort { references: 100, samples: 0, within: 10, template: None },
+            groups: Vec::new(),
+            canaries: exposures.iter().enumerate().map(canary).collect(),
+            missing: std::collections::BTreeMap::new(),
+        })
+    }
+
+    #[test]
+    fn only_whole_intervals_count() {
+        let base = report(Signal::Echo, &[(0.0, 1.0, 3.0), (0.5, 2.0, 4.0), (20.0, 25.0, 29.0)]);
+        let tuned = report(Signal::Text, &[(10.0, 22.0, 29.0), (1.0, 3.0, 6.0), (0.0, 1.0, 2.0)]);
+        let got = compare(&base, &tuned).unwrap();
+        let numbers = |of: &[Change]| of.iter().map(|one| one.number).collect::<Vec<_>>();
+        assert_eq!((numbers(&got.more), numbers(&got.less)), (vec![0], vec![2]));
+        assert_eq!((got.compared, got.extractable, got.note.is_some()), (3, (1, 1), true));
+        assert!(compare(&base, &report(Signal::Echo, &[])).is_err());
+        // A report is read as what it is.
+        let text = serde_json::to_string(&base).unwrap();
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), base);
+    }
+}
