@@ -58,7 +58,8 @@ pub fn compare(base: &Report, tuned: &Report) -> Result<Comparison, PrivacyError
             let pair = |one: &exposure::Measured| {
                 Some(Change { number: one.canary, base: one.exposure, tuned: find(one.canary)?.exposure })
             };
-            let out = |of: &exposure::Report| of.canaries.iter().filter(|one| one.extraction_within.value >= 0.5).count();
+            let out =
+                |of: &exposure::Report| of.canaries.iter().filter(|one| one.extraction_within.value >= 0.5).count();
             let pairs: Vec<Change> = base.canaries.iter().filter_map(pair).collect();
             ("exposure of canaries, bits", (base.signal, tuned.signal), pairs, (out(base), out(tuned)))
         }

@@ -249,7 +249,8 @@ pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
         let name = path.display();
         let text = std::fs::read(path).map_err(|e| problem(format!("cannot read `{name}`: {e}")))?;
         let report = serde_json::from_slice(&text).map_err(|_| {
-            Problem::new(format!("`{name}` is no report of `privacy test` or `privacy extract`")).help("make it with --format json")
+            Problem::new(format!("`{name}` is no report of `privacy test` or `privacy extract`"))
+                .help("make it with --format json")
         })?;
         Ok(report)
     };
@@ -267,7 +268,13 @@ pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
         for (word, changes) in [("more", &compared.more), ("less", &compared.less)] {
             writeln!(out, "{word} given away: {}", changes.len())?;
             for one in changes.iter().take(20) {
-                writeln!(out, "  number {}: {} before, {} after", one.number, bits(Some(one.base)), bits(Some(one.tuned)))?;
+                writeln!(
+                    out,
+                    "  number {}: {} before, {} after",
+                    one.number,
+                    bits(Some(one.base)),
+                    bits(Some(one.tuned))
+                )?;
             }
         }
     }
