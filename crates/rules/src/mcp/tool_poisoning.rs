@@ -6,7 +6,7 @@ use bartizan_core::{
     Confidence, Context, Cost, Detector, Hold, Limits, Origin, Persona, Reference, Report, Rule, RuleId, Severity,
     Sink, Source, Span, Subject, Views,
 };
-use regex::{Regex, RegexBuilder};
+use regex::bytes::{Regex, RegexBuilder};
 
 use crate::{RulesError, Settings};
 
@@ -170,7 +170,8 @@ impl Detector for ToolPoisoning {
             let mut signs = Sign::default();
             let mut extent: Option<Span> = None;
             for (sign, regex) in &self.signs {
-                let Some(found) = regex.find(text) else { continue };
+                // Every pattern begins and ends with an ASCII character, so the ends are character boundaries.
+                let Some(found) = regex.find(text.as_bytes()) else { continue };
                 signs = Sign(signs.0 | sign.0);
                 let known = extent.unwrap_or(Span::new(found.start(), found.end()));
                 extent = Some(Span::new(known.start.min(found.start()), known.end.max(found.end())));
