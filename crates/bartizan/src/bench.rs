@@ -1,5 +1,6 @@
 //! `bartizan bench`: numbers for `docs/benchmarks.md`. It prints; nothing depends on them.
 
+mod agents;
 mod budgets;
 mod conversation;
 pub(crate) mod data;
@@ -28,6 +29,7 @@ pub(crate) fn run(what: &BenchCommand) -> anyhow::Result<u8> {
     match what {
         BenchCommand::Engine { seconds } => engine(*seconds),
         BenchCommand::Injection(args) => injection::run(args),
+        BenchCommand::Agents { rounds } => agents::run(*rounds),
         BenchCommand::Budgets => budgets::run(),
         BenchCommand::Conversation { messages } => conversation::run(*messages),
         BenchCommand::Gateway { requests, peer, peer_header } => {

@@ -10,6 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::approve::ApproveArgs;
 use crate::mcp::McpCommand;
 use crate::signing::args::{AttestArgs, BillArgs, ModelFormat, SignCommand, VerifyCommand};
 
@@ -105,6 +106,8 @@ pub(crate) enum Command {
     /// A running gateway does so within a second.
     #[command(subcommand)]
     Contain(ContainCommand),
+    /// Show tool calls that wait for a person, and decide about them.
+    Approve(ApproveArgs),
     /// Write the time line of an exchange or session with its proof, as JSON and Markdown.
     Case(CaseArgs),
     /// Open or erase what is recorded of exchanges.
@@ -974,6 +977,12 @@ pub(crate) enum BenchCommand {
         /// Seconds for each text.
         #[arg(long, default_value_t = 1.0)]
         seconds: f64,
+    },
+    /// What a decision about a tool call costs on histories of four sizes.
+    Agents {
+        /// Decisions for each history.
+        #[arg(long, default_value_t = 1000)]
+        rounds: usize,
     },
     /// Hold processor time, memory and hold-back against their budgets; fails where one is not kept.
     Budgets,

@@ -1,6 +1,7 @@
 //! The `bartizan` program: reads the command line, calls the crates, draws what they answer.
 #![allow(clippy::disallowed_methods, reason = "the binary owns files, clocks and the environment")]
 
+mod approve;
 mod bench;
 mod check;
 mod cli;
@@ -99,6 +100,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Mark(args) => mark::run(&args),
         Command::Hunt(args) => hunt::run(&args),
         Command::Contain(command) => contain::run(&command),
+        Command::Approve(args) => approve::run(&args),
         Command::Case(args) => report::case::start(&args),
         Command::Record(command) => record::run(&command),
         Command::Completions { shell } => generate::completions(shell),

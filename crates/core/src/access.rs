@@ -6,6 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::call::ApprovalStore;
 use crate::contain::ContainStore;
 use crate::event::Act;
 use crate::store::StoreFuture;
@@ -223,7 +224,7 @@ pub struct Total {
 
 /// Where client keys are kept, and what was used of them. What is asked for is asked for one tenant; only
 /// authentication itself, and the sums that budgets start from, concern the whole installation.
-pub trait AccessStore: ContainStore {
+pub trait AccessStore: ContainStore + ApprovalStore {
     /// A number that is another one after each change of a key, whichever process made it.
     fn revision(&self) -> StoreFuture<'_, u64>;
 

@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::call::CallRecord;
 use crate::coverage::Coverage;
 use crate::exchange::{Direction, Protocol};
 use crate::rule::RuleId;
@@ -82,6 +83,9 @@ pub struct Event {
     /// Ids of the containments that it met.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contained: Vec<String>,
+    /// What was decided of the tool calls in a reply, and where their arguments came from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<CallRecord>,
     /// Scores.
     pub scores: Scores,
     /// What was not read.
@@ -144,13 +148,17 @@ pub enum Deed {
     ExceptionLapsed,
     /// A stored recording was examined again.
     Hunted,
+    /// A person let a tool call pass that waited.
+    CallApproved,
+    /// A person refused a tool call that waited.
+    CallDenied,
 }
 crate::rule::lowercase_words!(Deed, ConfigLoaded => "config-loaded", ConfigRejected => "config-rejected",
     PolicyPromoted => "policy-promoted", KeyCreated => "key-created", KeyRotated => "key-rotated",
     KeyRevoked => "key-revoked", Unsealed => "unsealed", Pruned => "pruned", Erased => "erased",
     Checkpointed => "checkpointed", Exported => "exported", Contained => "contained", Released => "released",
     Marked => "marked", ExceptionAdded => "exception-added", ExceptionLapsed => "exception-lapsed",
-    Hunted => "hunted");
+    Hunted => "hunted", CallApproved => "call-approved", CallDenied => "call-denied");
 
 /// The record of a deed. It is linked into the same chain as the decisions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

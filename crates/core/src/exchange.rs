@@ -189,6 +189,8 @@ pub struct ToolCall {
     pub name: String,
     /// The arguments as JSON text.
     pub arguments: String,
+    /// True where the provider runs the tool itself: what is said of it is over already.
+    pub provider: bool,
 }
 
 /// What a message of the Model Context Protocol does not say itself: a result names neither its method nor its tool.

@@ -18,6 +18,7 @@
 )]
 
 pub mod access;
+pub mod call;
 pub mod contain;
 pub mod coverage;
 pub mod detector;
@@ -40,6 +41,7 @@ pub mod verdict;
 pub mod view;
 
 pub use access::{AccessStore, Grant, KeyRecord, Money, Quota, Spender, Total, Used};
+pub use call::{Approval, ApprovalState, ApprovalStore, ArgumentSource, CallRecord, Ruling};
 pub use contain::{ContainStore, Containment, Target};
 pub use coverage::{Coverage, CoverageStatus, Part, Reason};
 pub use detector::{Allowance, Anchors, Cost, Detector, Hit, HitKind, Hold, Report, Sink};

@@ -7,6 +7,7 @@
 mod access;
 mod admin;
 mod admission;
+mod approve;
 mod attempt;
 mod body;
 mod check_api;

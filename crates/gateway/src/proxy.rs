@@ -9,9 +9,9 @@ use axum::body::Body;
 use axum::extract::State;
 use bartizan_access::{Price, RequestBound, request_bound};
 use bartizan_core::{Action, Direction, Event, Exchange, Protocol, TenantId, Timings};
-use bartizan_guard::{Checked, Kept, Meta, Noted, Parsed, ReplyContext, ReplyFacts, Request as Record, Route};
+use bartizan_guard::{Checked, Decider, Kept, Meta, Noted, Parsed, ReplyContext, ReplyFacts, Request as Record, Route};
 use bartizan_policy::{Cause, Outcome, Permitted};
-use bartizan_wire::{ErrorKind, error_body, refusal_body, refusal_stream};
+use bartizan_wire::{ErrorKind, error_body, notice_body, refusal_body, refusal_stream};
 use futures_util::FutureExt;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
@@ -19,6 +19,7 @@ use hyper::body::Incoming;
 
 use crate::access::{Charge, Size};
 use crate::admission::{Admitted, Rejection, Shown};
+use crate::approve;
 use crate::body::{BodyError, decoded, read};
 use crate::coding::{Coding, Unpacker, coding};
 use crate::contain::refuse_contained;
@@ -199,7 +200,8 @@ async fn converse(
     parsed.converse(conversation.clone());
 
     let checked = check(shared, &live, parsed, ReplyContext::default(), target, &record.principal.tenant).await?;
-    let settled = settle(shared, &record, checked);
+    let mut settled = settle(shared, &record, checked);
+    approve::lay_out(shared, &record.principal, &mut settled.context).await?;
     journey.decided(&shared.tracing, &settled.event, &settled.facts);
     let model = settled.event.model.clone();
     let Some(permitted) = settled.permitted else {
@@ -406,12 +408,20 @@ pub(crate) struct Settled {
     /// What the caller may be told.
     notice: Option<String>,
     facts: ReplyFacts,
+    /// What was decided of the tool calls of a reply.
+    calls: Option<Decider>,
+    /// Tool calls are all that stands in the way of a reply.
+    about_calls: bool,
 }
 
 pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Settled {
-    let Checked { outcome, assessment, meta, context, notice, parse_us, scan_us, spent, work, compared, facts } =
+    let Checked { outcome, assessment, meta, context, notice, parse_us, scan_us, spent, work, compared, facts, calls } =
         checked;
     let verdict = outcome.verdict();
+    let about_calls = match &outcome {
+        Outcome::Refuse(refusal) | Outcome::Hold(refusal) => refusal.is_about_calls(),
+        Outcome::Forward { .. } => false,
+    };
     let mut noted = Noted {
         verdict,
         suppressed: assessment.suppressed,
@@ -420,6 +430,7 @@ pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Sett
         scores: assessment.max_scores(),
         timings: Timings { parse_us, scan_us, ..Timings::default() },
         compared,
+        calls: calls.as_ref().map(|calls| calls.notes().to_vec()).unwrap_or_default(),
         ..Noted::default()
     };
     noted.count(assessment.findings.iter().map(|f| &f.finding));
@@ -458,7 +469,7 @@ pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Sett
         shared.metrics.candidate(meta.direction, compared);
     }
     let event = shared.recorder.event(record, &meta, noted);
-    Settled { event, permitted, meta, context, notice, facts }
+    Settled { event, permitted, meta, context, notice, facts, calls, about_calls }
 }
 
 /// For the operator's log. Causes name rules and places, never content.
@@ -582,9 +593,21 @@ async fn whole_reply(
     settled.event.model.clone_from(&asked.model);
     settled.event.timings.upstream_us = upstream_us;
     asked.journey.decided(&shared.tracing, &settled.event, &settled.facts);
+    let mut calls = settled.calls;
+    if settled.permitted.is_none() && settled.about_calls {
+        // Before the caller hears of it.
+        let asking = calls.as_ref().map(Decider::asking).unwrap_or_default();
+        approve::ask(shared, &asked.record, &asked.context, asking).await?;
+    }
+    let taken = calls.as_mut().filter(|_| settled.permitted.is_some()).map(Decider::take).unwrap_or_default();
+    let fresh = approve::use_up(shared, who, taken).await?;
     append(shared, settled.event, kept).await?;
-    match settled.permitted {
-        Some(permitted) => Ok(json(200, permitted.into_inner().body)),
-        None => Ok(blocked(&asked.live, &asked.surface, &settled.meta, false, &asked.record.reply_event)),
+    match (settled.permitted.filter(|_| fresh), &calls) {
+        (Some(permitted), _) => Ok(json(200, permitted.into_inner().body)),
+        (None, Some(calls)) if settled.about_calls => {
+            let event = asked.record.reply_event.as_str();
+            Ok(json(200, notice_body(asked.surface.protocol, &settled.meta.model, event, &calls.notice(event))))
+        }
+        (None, _) => Ok(blocked(&asked.live, &asked.surface, &settled.meta, false, &asked.record.reply_event)),
     }
 }

@@ -7,6 +7,7 @@ use bartizan_access::{JwtSettings, Price};
 use bartizan_core::{Grant, Quota, TenantId};
 use bartizan_guard::RouteChecks;
 use bartizan_policy::OpaqueTable;
+use bartizan_policy::provenance::Writer;
 use bartizan_rules::{RouteSettings, Scripts, SinkKind};
 use bartizan_sign::SecretRef;
 use schemars::JsonSchema;
@@ -183,6 +184,9 @@ pub struct Upstream {
     /// Most tokens of a request, estimated, instead of what `limits` says.
     #[serde(default)]
     pub max_input_tokens: Option<usize>,
+    /// Who writes the user messages here: `human`, whose words endorse what an agent does, or `agent`, whose words do not.
+    #[serde(default)]
+    pub user: Writer,
 }
 
 const fn one() -> u32 {
@@ -212,6 +216,7 @@ impl Upstream {
             reply_schema: None,
             validate_requested_schema: false,
             max_input_tokens: None,
+            user: Writer::Human,
         }
     }
 
@@ -230,6 +235,7 @@ impl Upstream {
             reply_schema: self.reply_schema.as_ref().map(|s| s.schema().cloned().unwrap_or_default()),
             validate_requested_schema: self.validate_requested_schema,
             max_input_tokens: self.max_input_tokens,
+            user: self.user,
         }
     }
 }
@@ -307,8 +313,7 @@ impl Default for Accounting {
     }
 }
 
-/// What an administrator may do. Each role may also do what the one before it may, except that only an auditor opens
-/// sealed content.
+/// What an administrator may do besides looking at records and state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -317,8 +322,10 @@ pub enum Role {
     Viewer,
     /// Changes things: keys, containment, marks, exceptions.
     Operator,
-    /// Looks, and opens sealed content.
+    /// Opens sealed content, and decides about tool calls that wait.
     Auditor,
+    /// Decides about tool calls that wait.
+    Approver,
 }
 
 impl Role {
@@ -329,6 +336,7 @@ impl Role {
             Self::Viewer => "viewer",
             Self::Operator => "operator",
             Self::Auditor => "auditor",
+            Self::Approver => "approver",
         }
     }
 }

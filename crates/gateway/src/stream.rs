@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use crate::access::Metered;
+use crate::approve;
 use crate::coding::Unpacker;
 use crate::lapse::excepted;
 use crate::settings::OnBlock;
@@ -85,6 +86,8 @@ async fn run(
     let mut complete = false;
     let mut ending = None;
     let mut metered = asked.charge.take().map(Metered::new);
+    // An approval that a call has taken was used by another one meanwhile.
+    let mut void = false;
     loop {
         let who = &asked.record.principal;
         let cut = stream.contain(&shared.access.contained(&who.tenant), &who.key, &asked.model);
@@ -132,6 +135,11 @@ async fn run(
             }
         };
         complete = output.complete;
+        if !use_up(&shared, &asked, &mut stream).await {
+            void = true;
+            ending = Some(Released::default());
+            break;
+        }
         shared.metrics.held(stream.held());
         if output.ended {
             // The ending, which waits for the record.
@@ -146,8 +154,10 @@ async fn run(
     drop(body);
     drop(metered);
     let last = (!caller_left).then(|| ending.unwrap_or_else(|| stream.finish().released));
-    // Without a record the caller gets no proper end.
-    let recorded = record(&shared, &asked, &stream, kept, upstream_us).await;
+    let void = void || !use_up(&shared, &asked, &mut stream).await;
+    // Without a record, or with a call that has lost its approval, the caller gets no proper end.
+    let kept_asking = approve::ask(&shared, &asked.record, &asked.context, stream.asking()).await.is_ok();
+    let recorded = record(&shared, &asked, &stream, kept, upstream_us).await && kept_asking && !void;
     match last {
         Some(last) if recorded => {
             send(&sender, last, idle).await;
@@ -158,6 +168,12 @@ async fn run(
         None => {}
     }
     drop(asked.in_flight);
+}
+
+/// Uses up the approvals that calls have taken, before anything of them is sent.
+async fn use_up(shared: &Shared, asked: &Asked, stream: &mut ReplyStream) -> bool {
+    let taken = stream.take_approvals();
+    taken.is_empty() || matches!(approve::use_up(shared, &asked.record.principal, taken).await, Ok(true))
 }
 
 fn keep_and_push(stream: &mut ReplyStream, kept: Option<&mut Kept>, bytes: &[u8]) -> Output {

@@ -1,11 +1,14 @@
 //! What is kept of an exchange, and the one exchange that no dialect reads: a bare text.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bartizan_core::{Direction, Edit, Exchange, Kind, Limits, Origin, Profile, Protocol, Source, Span, Text};
 use bartizan_policy::{Redaction, apply};
 use bartizan_rules::output::schema_violation::ReplySchema;
 use bartizan_wire::WireError;
+
+use crate::agents::{Agent, Desk};
 
 /// What has to be known of an exchange after it is gone.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +32,10 @@ pub struct ReplyContext {
     pub profile: Profile,
     /// The schema that the request asks the reply to fit, where the route checks that.
     pub requested: Option<ReplySchema>,
+    /// What the tool calls of the reply are decided by; `None` where none is decided.
+    pub agent: Option<Arc<Agent>>,
+    /// Approvals of who asks; the surface that keeps them puts them in.
+    pub desk: Option<Arc<Desk>>,
 }
 
 /// A text without a protocol around it.

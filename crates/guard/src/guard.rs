@@ -12,9 +12,10 @@ use bartizan_core::finding::FindingRecord;
 use bartizan_core::report::Flags;
 use bartizan_core::{
     CheckOutput, Confidence, Context, Coverage, Detector, Direction, Edit, EngineId, Exchange, Family, Finding, Kind,
-    Limits, Location, Mode, Profile, Protocol, Rpc, Rule, RuleId, Scores, Source, TenantId, Verdict, View,
+    Limits, Location, Mode, Profile, Protocol, Rpc, Rule, RuleId, Scores, Source, TenantId, ToolCall, Verdict, View,
 };
 use bartizan_engine::{Clock, Engine, EngineError, Meter, Spent, Surroundings};
+use bartizan_policy::provenance::PolicyFault;
 use bartizan_policy::{
     Assessment, Cause, Contained, Conversing, OpaqueTable, Outcome, Permitted, Refusal, Replacer, Table, decide, judge,
 };
@@ -22,6 +23,7 @@ use bartizan_rules::RulesError;
 use bartizan_rules::prompt::learned_injection;
 use bartizan_wire::WireError;
 
+use crate::agents::{Agent, Conduct, Decider};
 use crate::assess::assess;
 use crate::cache::{Scanner, SegmentCache, Work};
 use crate::candidate::{Candidate, Compared};
@@ -35,7 +37,7 @@ use crate::facts::ReplyFacts;
 use crate::protected;
 use crate::restore;
 use crate::settings::Settings;
-use crate::stream::{Policies, ReplyStream};
+use crate::stream::{Policies, ReplyStream, arguments_exchange};
 
 /// Why a guard could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +54,14 @@ pub enum GuardError {
     /// An index of protected text was named and not opened.
     #[error("the index of protected text `{0}` was not opened")]
     Protected(String),
+    /// The policy of tool calls cannot be used.
+    #[error("the agent policy `{path}` cannot be used: {fault}")]
+    AgentPolicy {
+        /// The file.
+        path: String,
+        /// What is wrong and where.
+        fault: PolicyFault,
+    },
     /// The schema of a route cannot be used.
     #[error("the reply schema of route `{route}` cannot be used: {reason}")]
     Schema {
@@ -202,6 +212,8 @@ pub struct Checked {
     pub compared: Option<Compared>,
     /// What the model server says of its reply; empty for a request.
     pub facts: ReplyFacts,
+    /// What was decided of the tool calls of a reply.
+    pub calls: Option<Decider>,
 }
 
 /// What `check` answers about a text or a conversation.
@@ -249,6 +261,7 @@ pub struct Guard {
     engine: Arc<Engine>,
     table: Arc<Table>,
     checks: Checks,
+    conduct: Conduct,
     mode: Mode,
     id: EngineId,
     policy: String,
@@ -300,6 +313,7 @@ impl Guard {
             engine: Arc::new(engine),
             table: Arc::new(table),
             checks,
+            conduct: Conduct::new(settings)?,
             mode: settings.mode,
             id,
             policy: digest(settings),
@@ -521,6 +535,12 @@ impl Guard {
         assessment.findings.retain(|f| wanted(&f.finding));
         assessment.suppressed += (before - assessment.findings.len()) as u64;
         assessment.contained.extend(contained);
+        let agent = match exchange.direction {
+            Direction::Request => self.conduct.agent(&exchange, route.name),
+            Direction::Reply => None,
+        };
+        let calls = self.decide_calls(&exchange, context, conversation.as_deref());
+        assessment.calls = calls.as_ref().map(Decider::stopped).unwrap_or_default();
         let (spent, work) = (scanner.meter.spent().collect(), scanner.work);
         drop(scanner);
         let mut facts = ReplyFacts::default();
@@ -540,7 +560,8 @@ impl Guard {
             model: exchange.model.clone(),
             stream: exchange.stream,
         };
-        let context = ReplyContext { system: exchange.system().map(str::to_owned).collect(), profile, requested };
+        let system = exchange.system().map(str::to_owned).collect();
+        let context = ReplyContext { system, profile, requested, agent, desk: None };
         let conversation = conversation.as_deref();
         let talk = conversation.map(|one| one as &dyn Conversing);
         let rewritten = |exchange: &Exchange, edits: &[Edit]| rewrite(exchange, edits, self.limits());
@@ -550,7 +571,37 @@ impl Guard {
         });
         let notice = notice.filter(|_| matches!(outcome, Outcome::Refuse(_) | Outcome::Hold(_)));
         let scan_us = micros(start.elapsed());
-        Checked { outcome, assessment, meta, context, notice, parse_us, scan_us, spent, work, compared, facts }
+        Checked { outcome, assessment, meta, context, notice, parse_us, scan_us, spent, work, compared, facts, calls }
+    }
+
+    /// What the tool calls of the reply to a request are decided by, for surfaces that have both: the gateway, and whoever
+    /// calls tools for a model. `None` where none is decided.
+    #[must_use]
+    pub fn agent(&self, request: &Exchange, route: &str) -> Option<Arc<Agent>> {
+        self.conduct.agent(request, route)
+    }
+
+    /// Decides the calls of a whole reply.
+    fn decide_calls(
+        &self,
+        exchange: &Exchange,
+        context: &ReplyContext,
+        conversation: Option<&Conversation>,
+    ) -> Option<Decider> {
+        let agent = context.agent.clone().filter(|_| exchange.direction == Direction::Reply)?;
+        let mut decider = Decider::new(agent.of_stored(exchange), context.desk.clone(), self.mode, self.limits());
+        let matcher = conversation.filter(|_| self.table.operators.has_pseudonyms()).map(Conversation::matcher);
+        for call in exchange.messages.iter().flat_map(|m| &m.calls).filter(|call| !call.provider) {
+            // The tool is called with values, and so it is decided.
+            let restored = matcher.as_ref().filter(|_| self.table.restores(&call.name)).and_then(|matcher| {
+                restore::arguments(&arguments_exchange(&call.arguments, self.limits()), matcher, self.limits())
+            });
+            match restored {
+                Some(arguments) => decider.decide(&ToolCall { arguments, ..call.clone() }),
+                None => decider.decide(call),
+            };
+        }
+        Some(decider).filter(|decider| !decider.notes().is_empty())
     }
 
     /// Checks a streamed reply as it arrives.
@@ -708,7 +759,8 @@ impl Guard {
 fn digest(settings: &Settings) -> String {
     // A pack is named by its path; what counts is what it says.
     let packs: Vec<&Option<String>> = settings.rules.packs.iter().map(|pack| &pack.text).collect();
-    let text = serde_json::to_string(&(settings, packs, protected::digests(settings))).unwrap_or_default();
+    let agents = settings.policy.agents.policy.as_ref().map(|file| &file.text);
+    let text = serde_json::to_string(&(settings, packs, protected::digests(settings), agents)).unwrap_or_default();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     bartizan_sign::hex(digest.as_ref().get(..16).unwrap_or_default())
 }

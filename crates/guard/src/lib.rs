@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![allow(clippy::disallowed_methods, reason = "the guard times its own work")]
 
+pub mod agents;
 mod assess;
 mod cache;
 mod candidate;
@@ -27,6 +28,7 @@ mod stream;
 mod trace;
 mod vault;
 
+pub use agents::{Agent, Approving, Asking, CallNote, Decider, Desk, Shown, ShownValue};
 pub use bartizan_engine::Spent;
 pub use cache::{SegmentCache, Work};
 pub use candidate::Compared;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bartizan_core::{
-    Act, Action, Coverage, Deed, Direction, EngineId, Event, EventStore, Exchange, Family, Finding, Mode, Principal,
-    Protocol, RuleId, Scores, StoreError, TenantId, Timings, VaultStore, Verdict,
+    Act, Action, Approval, CallRecord, Coverage, Deed, Direction, EngineId, Event, EventStore, Exchange, Family,
+    Finding, Mode, Principal, Protocol, RuleId, Scores, StoreError, TenantId, Timings, VaultStore, Verdict,
 };
 use bartizan_engine::Spent;
 use bartizan_sign::{Pseudonyms, Secret};
 use uuid::Uuid;
 
+use crate::agents::{Approving, CallNote, Desk};
 use crate::candidate::Compared;
 use crate::conversation::Conversation;
 use crate::exchange::{Meta, micros};
@@ -19,6 +20,9 @@ use crate::facts::ReplyFacts;
 use crate::guard::{Guard, Parsed};
 use crate::pseudonyms::Conversations;
 use crate::vault::{Kept, Vault};
+
+/// Most tool calls of one reply that are recorded one by one.
+const MOST_CALLS: usize = 64;
 
 /// One request on its way, as far as records need to know it.
 #[derive(Clone, Debug)]
@@ -94,6 +98,8 @@ pub struct Noted {
     pub spent: Vec<(Family, Spent)>,
     /// What the model server says of its reply.
     pub facts: ReplyFacts,
+    /// What was decided of its tool calls.
+    pub calls: Vec<CallNote>,
 }
 
 impl Noted {
@@ -224,6 +230,26 @@ impl Recorder {
         self.vault.as_ref()?.keep(protocol, direction, stream)
     }
 
+    fn calls(&self, tenant: &TenantId, notes: &[CallNote]) -> Vec<CallRecord> {
+        if notes.is_empty() {
+            return Vec::new();
+        }
+        let names = self.names(tenant);
+        notes.iter().take(MOST_CALLS).map(|note| note.record(names.as_deref())).collect()
+    }
+
+    /// The approvals of one caller, as they stand. Ask [`Recorder::know`] before; `None` where its key is not open.
+    #[must_use]
+    pub fn desk(&self, tenant: &TenantId, approvals: Vec<Approval>, endorsed: Vec<String>) -> Option<Desk> {
+        Some(Desk::new(self.names(tenant)?, approvals, endorsed))
+    }
+
+    /// What seals and opens the content of a tenant's approvals. Ask [`Recorder::know`] before.
+    #[must_use]
+    pub fn approving(&self, tenant: &TenantId) -> Option<Approving> {
+        Approving::new(&*self.names(tenant)?, tenant)
+    }
+
     /// The record of a decision.
     #[must_use]
     pub fn event(&self, request: &Request, meta: &Meta, noted: Noted) -> Event {
@@ -251,6 +277,7 @@ impl Recorder {
             suppressed: noted.suppressed,
             exceptions: noted.exceptions,
             contained: noted.contained.into_iter().collect(),
+            calls: self.calls(&request.principal.tenant, &noted.calls),
             scores: noted.scores,
             coverage: noted.coverage,
             policy: request.policy.clone(),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bartizan_core::{Direction, Limits, Mode};
 use bartizan_engine::Suppression;
 use bartizan_policy::Policy;
+use bartizan_policy::provenance::Writer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -63,6 +64,8 @@ pub struct RouteChecks {
     pub validate_requested_schema: bool,
     /// Most tokens of a request, estimated.
     pub max_input_tokens: Option<usize>,
+    /// Who writes the user messages.
+    pub user: Writer,
 }
 
 /// Which bodies are recorded.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bartizan_core::{
     Action, Context, Direction, Edit, Exchange, Finding, Kind, Limits, Message, Mode, Part, Profile, Protocol, Reason,
-    Source, Text, Verdict,
+    Source, Text, ToolCall, Verdict,
 };
 use bartizan_engine::{Engine, Meter, Step, Stream, Surroundings};
 use bartizan_policy::operator::{Matcher, Restorer, Setting, restored};
@@ -19,6 +19,7 @@ use bartizan_wire::{
     Channel, ChannelPart, Chunk, Delta, Ending, ErrorKind, SseDecoder, SseEvent, StreamReader, WireError,
 };
 
+use crate::agents::{Asking, Decider};
 use crate::assess::assess;
 use crate::cache::Scanner;
 use crate::candidate::Compared;
@@ -91,6 +92,12 @@ pub struct ReplyStream {
     cut_off: Arc<Containments>,
     names: NamePieces,
     excepted: Excepted,
+    /// What decides about its tool calls; `None` where nothing does.
+    decider: Option<Decider>,
+    /// Tool calls that have begun and are not decided.
+    begun: BTreeMap<(u32, u32), ToolCall>,
+    /// A tool call has begun: what comes from there on waits for the end of the reply.
+    called: bool,
     conversation: Option<Arc<Conversation>>,
     /// Finds its pseudonyms; `None` where there are none.
     matcher: Option<Arc<Matcher>>,
@@ -189,6 +196,7 @@ impl ReplyStream {
     ) -> Self {
         let limits = engine.limits().clone();
         let Policies { table, candidate, mode } = policies;
+        let decider = context.agent.map(|agent| Decider::new(agent, context.desk, mode, &limits));
         Self {
             engine,
             table,
@@ -216,6 +224,9 @@ impl ReplyStream {
             cut_off: Arc::default(),
             names: NamePieces::default(),
             excepted: Excepted::default(),
+            decider,
+            begun: BTreeMap::new(),
+            called: false,
             conversation: None,
             matcher: None,
             restorers: BTreeMap::new(),
@@ -335,13 +346,102 @@ impl ReplyStream {
             return Ok(());
         }
         self.noted.contained.extend(met.iter().map(|one| one.id.to_string()));
-        let mut assessment = Assessment { contained: met.into_iter().collect(), ..Assessment::default() };
+        self.refuse_what(Assessment { contained: met.into_iter().collect(), ..Assessment::default() })
+    }
+
+    fn refuse_what(&mut self, mut assessment: Assessment) -> Result<(), Stopped> {
         let exchange = Exchange { direction: Direction::Reply, ..Exchange::default() };
         let unchanged = |exchange: &Exchange, _: &[Edit]| Ok::<_, String>(exchange.clone());
         match decide(exchange, &mut assessment, &self.table, None, None, self.mode, unchanged) {
             Outcome::Refuse(refusal) | Outcome::Hold(refusal) => Err(Stopped::Refused(refusal)),
-            Outcome::Forward { .. } => Ok(()),
+            Outcome::Forward { verdict, .. } => {
+                self.noted.verdict = self.noted.verdict.max(verdict);
+                Ok(())
+            }
         }
+    }
+
+    /// Approvals that calls have taken since this was asked last: they have to be used up before what was released is
+    /// sent.
+    pub fn take_approvals(&mut self) -> Vec<String> {
+        let Some(decider) = &mut self.decider else { return Vec::new() };
+        decider.take()
+    }
+
+    /// Requests for an approval that have to be kept before the end is sent.
+    #[must_use]
+    pub fn asking(&self) -> Vec<Asking> {
+        self.decider.as_ref().map(Decider::asking).unwrap_or_default()
+    }
+
+    /// Takes note of what an event states of tool calls, and decides about those that it states as a whole.
+    fn state_calls(&mut self, chunk: &Chunk) -> Result<(), Stopped> {
+        if self.decider.is_none() {
+            return Ok(());
+        }
+        for part in chunk.calls.iter().filter(|part| !part.call.provider) {
+            let place = (part.choice, part.block);
+            self.called = true;
+            if part.whole {
+                self.begun.remove(&place);
+                let name = part.call.name.as_str();
+                let restored = self.restored_arguments(name, &part.call.arguments);
+                match restored {
+                    Some(arguments) => self.decide_tool(&ToolCall { arguments, ..part.call.clone() })?,
+                    None => self.decide_tool(&part.call)?,
+                }
+                continue;
+            }
+            if self.begun.len() >= SEEN {
+                return Err(Stopped::Broken("the upstream's reply holds too many tool calls"));
+            }
+            let begun = self.begun.entry(place).or_default();
+            // A name in pieces is put together; one that is said again is no piece.
+            if begun.name != part.call.name {
+                begun.name.push_str(&part.call.name);
+            }
+            if begun.id.is_empty() {
+                begun.id.clone_from(&part.call.id);
+            }
+            let given = part.call.arguments.as_str();
+            if !given.is_empty() && given != "{}" {
+                begun.arguments.push_str(given);
+            }
+        }
+        if chunk.terminal && !self.begun.is_empty() && self.protocol == Protocol::OpenaiResponses {
+            // A call of which the end was never said.
+            let calls = std::mem::take(&mut self.begun);
+            for call in calls.into_values() {
+                self.decide_tool(&ToolCall { arguments: "?".to_owned(), ..call })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides about a call whose arguments came in pieces, now that they are whole.
+    fn state_ended(&mut self, channel: &Channel, arguments: &str) -> Result<(), Stopped> {
+        // Items of Responses say themselves as a whole when they end.
+        if self.decider.is_none() || self.protocol == Protocol::OpenaiResponses {
+            return Ok(());
+        }
+        let Some(begun) = self.begun.remove(&(channel.choice, channel.block)) else { return Ok(()) };
+        if !begun.arguments.is_empty() {
+            // Clients may take either where both came.
+            self.decide_tool(&begun)?;
+            if arguments.is_empty() {
+                return Ok(());
+            }
+        }
+        self.decide_tool(&ToolCall { arguments: arguments.to_owned(), ..begun })
+    }
+
+    /// Has policy decide about a call.
+    fn decide_tool(&mut self, call: &ToolCall) -> Result<(), Stopped> {
+        let Some(decider) = &mut self.decider else { return Ok(()) };
+        decider.decide(call);
+        let calls = decider.stopped();
+        self.noted.calls = decider.notes().to_vec();
+        self.refuse_what(Assessment { calls, ..Assessment::default() })
     }
 
     /// Says that events up to this number are with the caller already: they are examined again and not sent.
@@ -377,10 +477,12 @@ impl ReplyStream {
         if !self.ended {
             let open: Vec<Channel> = self.texts.keys().cloned().collect();
             let stopped = self.close(&open, &mut out).err();
+            // A reply without its end is not whole, and neither are its calls.
+            self.called &= !self.failed && !self.reader.is_finished();
             self.release_waiting(&mut out);
             if let Some(stopped) = stopped {
                 self.stop(stopped, &mut out);
-            } else if !self.calls.is_empty() {
+            } else if !self.calls.is_empty() || !self.begun.is_empty() {
                 // Half a tool call was never checked, so it is never sent.
                 self.calls.clear();
                 self.waiting.clear();
@@ -453,6 +555,7 @@ impl ReplyStream {
         self.learn(&chunk);
         self.complete |= chunk.terminal;
         self.failed |= chunk.model_error;
+        self.state_calls(&chunk)?;
         // The event that ends a text often repeats it.
         for flow in chunk.closes.iter().filter_map(|channel| self.texts.get(channel)) {
             if self.counted.len() < SEEN {
@@ -582,7 +685,7 @@ impl ReplyStream {
 
     /// Sends something in its turn: behind a call that is not complete yet, it waits.
     fn send(&mut self, what: Waiting, out: &mut Vec<u8>) -> Result<(), Stopped> {
-        let waits = !self.calls.is_empty() || !self.waiting.is_empty();
+        let waits = self.waits_for_call() || !self.waiting.is_empty();
         if self.mode == Mode::Monitor || !waits {
             self.write(what, out);
             return Ok(());
@@ -592,6 +695,9 @@ impl ReplyStream {
                 Waiting::Event { chunk, .. } => chunk.raw().len(),
                 Waiting::Synthetic { text, .. } => text.len(),
             };
+        if self.waiting.is_empty() {
+            self.reader.mark();
+        }
         self.waiting.push(what);
         if self.waiting_bytes <= self.engine.limits().max_held.saturating_mul(WAITING) {
             return Ok(());
@@ -599,8 +705,15 @@ impl ReplyStream {
         self.too_long(self.waiting_bytes)
     }
 
+    /// True where something waits for a tool call. Where calls are decided, those of one reply go out together or not at
+    /// all; a choice of OpenAI chat ends all of its calls at once.
+    fn waits_for_call(&self) -> bool {
+        let for_end = self.called && !self.complete && self.protocol != Protocol::OpenaiChat;
+        !self.calls.is_empty() || !self.begun.is_empty() || for_end
+    }
+
     fn release_waiting(&mut self, out: &mut Vec<u8>) {
-        if self.calls.is_empty() {
+        if !self.waits_for_call() {
             self.waiting_bytes = 0;
             for what in std::mem::take(&mut self.waiting) {
                 self.write(what, out);
@@ -840,11 +953,18 @@ impl ReplyStream {
 
     /// Decides about a tool call that has come to its end.
     fn decide_call(&mut self, channel: &Channel) -> Result<(), Stopped> {
-        let Some(arguments) = self.calls.remove(channel) else { return Ok(()) };
-        if let Some(changed) = self.settled_arguments(channel, &arguments)? {
-            self.changed_calls.insert(channel.clone(), Some(changed));
+        if !is_call(channel) {
+            return Ok(());
         }
-        Ok(())
+        let Some(arguments) = self.calls.remove(channel) else { return self.state_ended(channel, "") };
+        match self.settled_arguments(channel, &arguments)? {
+            Some(changed) => {
+                self.state_ended(channel, &changed)?;
+                self.changed_calls.insert(channel.clone(), Some(changed));
+                Ok(())
+            }
+            None => self.state_ended(channel, &arguments),
+        }
     }
 
     /// What the arguments of a call have to be, where they change: by policy, and with values in place of pseudonyms.
@@ -927,10 +1047,25 @@ impl ReplyStream {
 
     fn stop(&mut self, stopped: Stopped, out: &mut Vec<u8>) {
         self.ended = true;
-        self.waiting.clear();
+        let about_calls = matches!(&stopped, Stopped::Refused(refusal) if refusal.is_about_calls());
+        let waiting = std::mem::take(&mut self.waiting);
+        if !waiting.is_empty() {
+            self.reader.rewind();
+        }
+        // What the model said before its calls was let pass, and is only late.
+        for what in waiting.into_iter().filter(|what| about_calls && matches!(what, Waiting::Synthetic { .. })) {
+            self.write(what, out);
+        }
         self.noted.action = Action::Cut;
         let event_id = self.event_id.as_str();
         let bytes = match &stopped {
+            Stopped::Refused(refusal) if about_calls => {
+                self.noted.verdict = self.noted.verdict.max(refusal.verdict);
+                self.noted.action = if refusal.verdict == Verdict::Hold { Action::Hold } else { Action::Refuse };
+                tracing::info!(causes = ?refusal.causes, "tool call stopped");
+                let message = self.decider.as_ref().map(|d| d.notice(event_id)).unwrap_or_default();
+                self.reader.ending(Ending::Notice { message: &message, event_id })
+            }
             Stopped::Refused(refusal) => {
                 self.noted.verdict = self.noted.verdict.max(refusal.verdict);
                 tracing::info!(causes = ?refusal.causes, "stream cut");
@@ -995,7 +1130,7 @@ const fn is_call(channel: &Channel) -> bool {
 }
 
 /// Arguments that are JSON are looked at leaf by leaf; anything else as one text.
-fn arguments_exchange(arguments: &str, limits: &Limits) -> bartizan_core::Exchange {
+pub(crate) fn arguments_exchange(arguments: &str, limits: &Limits) -> bartizan_core::Exchange {
     match bartizan_wire::reply(Protocol::Json, arguments.as_bytes().to_vec(), limits) {
         Ok(exchange) => exchange,
         Err(_) => bare_text(arguments, Source::Model),

@@ -11,6 +11,7 @@ use bartizan_core::{
 use crate::guards::OnFailure;
 use crate::opaque::{OpaqueRule, OpaqueTable};
 use crate::operator::{Conversing, Replacer};
+use crate::provenance::Why;
 use crate::redact::{Redaction, apply, redactions};
 use crate::table::{Partial, Table};
 
@@ -63,6 +64,8 @@ pub struct Assessment {
     pub exceptions: BTreeMap<String, u64>,
     /// What of it an operator has cut off.
     pub contained: Vec<Contained>,
+    /// What was decided of the tool calls in it that do not pass, by why.
+    pub calls: Vec<(Verdict, Why)>,
 }
 
 /// A guard that did not look at everything.
@@ -108,6 +111,8 @@ pub enum Cause {
     Opaque(OpaqueKind, Source),
     /// An operator has cut it off.
     Contained(Contained),
+    /// A tool call does not pass.
+    Call(Why),
     /// The redacted body could not be built.
     Rewrite(String),
 }
@@ -123,6 +128,7 @@ impl Cause {
             Self::Timeout(family) => format!("timeout-{family}"),
             Self::Opaque(kind, _) => format!("opaque-{kind}"),
             Self::Contained(contained) => format!("contained-{}", contained.target),
+            Self::Call(why) => format!("call-{}", why.as_str()),
             Self::Rewrite(_) => "rewrite".to_owned(),
         }
     }
@@ -135,6 +141,14 @@ pub struct Refusal {
     pub verdict: Verdict,
     /// Why.
     pub causes: Vec<Cause>,
+}
+
+impl Refusal {
+    /// True where tool calls are all that stands in the way: the conversation can go on without them.
+    #[must_use]
+    pub fn is_about_calls(&self) -> bool {
+        !self.causes.is_empty() && self.causes.iter().all(|cause| matches!(cause, Cause::Call(_)))
+    }
 }
 
 /// What becomes of an exchange.
@@ -272,6 +286,9 @@ fn weigh(
             OnFailure::Closed => tally.add(Verdict::Deny, Cause::Timeout(*family)),
             OnFailure::Open => failed_open = true,
         }
+    }
+    for (verdict, why) in &assessment.calls {
+        tally.add(*verdict, Cause::Call(*why));
     }
     for contained in &assessment.contained {
         tally.add(Verdict::Deny, Cause::Contained(contained.clone()));

@@ -16,6 +16,7 @@
     )
 )]
 
+mod agents;
 mod decide;
 mod guards;
 mod opaque;
@@ -24,6 +25,7 @@ pub mod provenance;
 mod redact;
 mod table;
 
+pub use agents::{AgentMode, Agents, PolicyFile};
 pub use decide::{
     Assessment, Cause, Contained, Outcome, Permitted, Piece, Refusal, TextFinding, Unfinished, decide, judge,
     pass_unread, release, restore,

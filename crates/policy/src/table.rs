@@ -8,6 +8,7 @@ use bartizan_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::agents::Agents;
 use crate::guards::GuardTable;
 use crate::opaque::OpaqueTable;
 use crate::operator::{OperatorRow, Operators, RestoreRow, VaultSettings};
@@ -175,6 +176,8 @@ pub struct Policy {
     pub restore: Vec<RestoreRow>,
     /// How long pseudonyms are known.
     pub vault: VaultSettings,
+    /// Tool calls.
+    pub agents: Agents,
 }
 
 /// The effective table: the user's rows, then the built-in ones.

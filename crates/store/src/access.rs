@@ -19,8 +19,11 @@ use crate::sqlite::{OpenError, store_error};
 const APPLICATION_ID: i64 = 0x427a_4163;
 
 /// Every step of the schema, oldest first. A published step never changes.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/access_0001.sql"), include_str!("../migrations/access_0002.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/access_0001.sql"),
+    include_str!("../migrations/access_0002.sql"),
+    include_str!("../migrations/access_0003.sql"),
+];
 
 const KEY: &str =
     r#"SELECT id, tenant, name, hash, previous, previous_until, "grant", created, expires, revoked FROM keys"#;

@@ -33,6 +33,7 @@
 #![allow(clippy::disallowed_methods, reason = "a store owns files")]
 
 mod access;
+mod approval;
 mod chain;
 mod contain;
 mod deeds;

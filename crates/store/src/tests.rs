@@ -36,6 +36,7 @@ fn event(id: &str) -> Event {
         action: Action::Refuse,
         rules: [(RuleId::new("prompt/a"), 2), (RuleId::new("secret/b"), 1)].into(),
         suppressed: 0,
+        calls: Vec::new(),
         exceptions: std::collections::BTreeMap::new(),
         contained: Vec::new(),
         scores: Scores { injection: Some(0.1), ..Scores::default() },

@@ -304,7 +304,15 @@ impl Anthropic {
             Some(at) => entry.doc.literal(at).to_owned(),
             None => String::new(),
         };
-        build.call(here.message, ToolCall { id, name, arguments });
+        let provider = entry.str("type").as_deref() != Some("tool_use");
+        let call = ToolCall { id, name, arguments, provider };
+        if self.mode == Mode::Stream {
+            // A block that begins goes on in pieces; one in a list of blocks is all of it.
+            let begins = entry.pointer == "/content_block";
+            build.call_part(0, if begins { self.index } else { u32::MAX }, call, !begins);
+            return;
+        }
+        build.call(here.message, call);
     }
 
     fn result_origin(&self, entry: &Entry<'_, '_>, fallback: Option<&str>) -> Origin {

@@ -133,7 +133,7 @@ impl Converse {
             let (id, name) = (text("toolUseId"), text("name"));
             self.names.insert(id.clone(), name.clone());
             let arguments = entry.doc.get(call, "input").map_or("", |at| entry.doc.literal(at)).to_owned();
-            build.call(here.message, ToolCall { id, name, arguments });
+            build.call(here.message, ToolCall { id, name, arguments, provider: false });
         }
         if let Some(result) = has("toolResult") {
             let id = entry.doc.get_str(result, "toolUseId");

@@ -185,30 +185,51 @@ pub fn error_body(protocol: Protocol, kind: ErrorKind, message: &str, event_id: 
 /// Body of a well-formed 200 reply in which the model seems to refuse.
 #[must_use]
 pub fn refusal_body(protocol: Protocol, model: &str, event_id: &str, message: &str) -> Vec<u8> {
+    said_body(protocol, model, event_id, message, true)
+}
+
+/// Body of a well-formed 200 reply in which the model seems to say this and to be done: it stands for a reply of which
+/// a tool call did not go out.
+#[must_use]
+pub fn notice_body(protocol: Protocol, model: &str, event_id: &str, message: &str) -> Vec<u8> {
+    said_body(protocol, model, event_id, message, false)
+}
+
+fn said_body(protocol: Protocol, model: &str, event_id: &str, message: &str, refused: bool) -> Vec<u8> {
+    let or = |refusal: &'static str, notice: &'static str| if refused { refusal } else { notice };
+    let finish = or("content_filter", "stop");
     let (model, message, id) = (encode(model), encode(message), encode(event_id));
     let body = match protocol {
         Protocol::AnthropicMessages => format!(
-            r#"{{"id":{},"type":"message","role":"assistant","model":{model},"content":[{{"type":"text","text":{message}}}],"stop_reason":"refusal","stop_sequence":null,"usage":{{"input_tokens":0,"output_tokens":0}},"event_id":{id}}}"#,
+            r#"{{"id":{},"type":"message","role":"assistant","model":{model},"content":[{{"type":"text","text":{message}}}],"stop_reason":"{}","stop_sequence":null,"usage":{{"input_tokens":0,"output_tokens":0}},"event_id":{id}}}"#,
             encode(&format!("msg_{event_id}")),
+            or("refusal", "end_turn"),
         ),
         Protocol::OpenaiResponses => {
             let head = Head { id: encode(&format!("resp_{event_id}")), created_at: "0".to_owned(), model };
-            let part = format!(r#"{{"type":"refusal","refusal":{message}}}"#);
+            let part = said_part(&message, refused);
             refused_response(&head, "completed", &refused_item(event_id, "completed", &part), event_id)
         }
         Protocol::OpenaiCompletions => format!(
-            r#"{{"id":{},"object":"text_completion","created":0,"model":{model},"choices":[{{"index":0,"text":{message},"logprobs":null,"finish_reason":"content_filter"}}],"usage":{{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}},"event_id":{id}}}"#,
+            r#"{{"id":{},"object":"text_completion","created":0,"model":{model},"choices":[{{"index":0,"text":{message},"logprobs":null,"finish_reason":"{finish}"}}],"usage":{{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}},"event_id":{id}}}"#,
             encode(&format!("cmpl-{event_id}")),
         ),
         Protocol::Gemini => format!(
-            r#"{{"candidates":[{{"content":{{"parts":[{{"text":{message}}}],"role":"model"}},"finishReason":"SAFETY","index":0}}],"usageMetadata":{{"promptTokenCount":0,"totalTokenCount":0}},"modelVersion":{model},"responseId":{id}}}"#,
+            r#"{{"candidates":[{{"content":{{"parts":[{{"text":{message}}}],"role":"model"}},"finishReason":"{}","index":0}}],"usageMetadata":{{"promptTokenCount":0,"totalTokenCount":0}},"modelVersion":{model},"responseId":{id}}}"#,
+            or("SAFETY", "STOP"),
         ),
         Protocol::BedrockConverse => format!(
-            r#"{{"output":{{"message":{{"role":"assistant","content":[{{"text":{message}}}]}}}},"stopReason":"content_filtered","usage":{{"inputTokens":0,"outputTokens":0,"totalTokens":0}},"metrics":{{"latencyMs":0}},"event_id":{id}}}"#,
+            r#"{{"output":{{"message":{{"role":"assistant","content":[{{"text":{message}}}]}}}},"stopReason":"{}","usage":{{"inputTokens":0,"outputTokens":0,"totalTokens":0}},"metrics":{{"latencyMs":0}},"event_id":{id}}}"#,
+            or("content_filtered", "end_turn"),
         ),
         _ => format!(
-            r#"{{"id":{},"object":"chat.completion","created":0,"model":{model},"choices":[{{"index":0,"message":{{"role":"assistant","content":null,"refusal":{message}}},"logprobs":null,"finish_reason":"content_filter"}}],"usage":{{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}},"event_id":{id}}}"#,
+            r#"{{"id":{},"object":"chat.completion","created":0,"model":{model},"choices":[{{"index":0,"message":{{"role":"assistant",{}}},"logprobs":null,"finish_reason":"{finish}"}}],"usage":{{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}},"event_id":{id}}}"#,
             encode(&format!("chatcmpl-{event_id}")),
+            if refused {
+                format!(r#""content":null,"refusal":{message}"#)
+            } else {
+                format!(r#""content":{message},"refusal":null"#)
+            },
         ),
     };
     body.into_bytes()
@@ -218,6 +239,15 @@ pub fn refusal_body(protocol: Protocol, model: &str, event_id: &str, message: &s
 #[must_use]
 pub fn refusal_stream(protocol: Protocol, model: &str, event_id: &str, message: &str) -> Vec<u8> {
     StreamReader::new(protocol, &Limits::default()).with_model(model).ending(Ending::Refusal { message, event_id })
+}
+
+/// The part of a message of a Responses reply with its last words. `text` is a JSON literal.
+pub(crate) fn said_part(text: &str, refused: bool) -> String {
+    if refused {
+        format!(r#"{{"type":"refusal","refusal":{text}}}"#)
+    } else {
+        format!(r#"{{"type":"output_text","text":{text},"annotations":[],"logprobs":[]}}"#)
+    }
 }
 
 /// The message item of a Responses reply in which the model seems to refuse. `content` are its parts.

@@ -173,7 +173,12 @@ impl Gemini {
             self.names.insert(id.clone(), name.clone());
         }
         let arguments = entry.doc.get(call, "args").map_or("", |at| entry.doc.literal(at)).to_owned();
-        build.call(here.message, ToolCall { id, name, arguments });
+        let call = ToolCall { id, name, arguments, provider: false };
+        if self.mode == Mode::Stream {
+            build.call_part(self.candidate, 0, call, true);
+            return;
+        }
+        build.call(here.message, call);
     }
 
     fn part_field(&self, key: &str, here: Here, entry: &Entry<'_, '_>, build: &mut Build) -> Result<Here, WireError> {

@@ -44,10 +44,10 @@ mod visit;
 pub use blob::data;
 pub use body::{conversation, mcp, reply, request};
 pub use error::WireError;
-pub use errors::{ErrorKind, error_body, refusal_body, refusal_stream};
+pub use errors::{ErrorKind, error_body, notice_body, refusal_body, refusal_stream};
 pub use rewrite::{prune, rewrite};
 pub use sse::{SseDecoder, SseEvent};
-pub use stream::{Channel, ChannelPart, Chunk, Delta, Ending, StreamReader};
+pub use stream::{CallPart, Channel, ChannelPart, Chunk, Delta, Ending, StreamReader};
 
 #[cfg(test)]
 mod tests;

@@ -104,7 +104,10 @@ impl Mcp {
                 let arguments = entry.doc.get(entry.parent, "arguments").map_or("", |at| entry.doc.literal(at));
                 let name = entry.doc.value(entry.node).into_owned();
                 let message = build.message(here.origin);
-                build.call(Some(message), ToolCall { id: String::new(), name, arguments: arguments.to_owned() });
+                build.call(
+                    Some(message),
+                    ToolCall { id: String::new(), name, arguments: arguments.to_owned(), provider: false },
+                );
                 let parameter = parameter(build);
                 free.from(parameter).name()
             }

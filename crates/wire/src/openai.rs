@@ -293,6 +293,15 @@ impl OpenAi {
             }
             let known = self.calls.entry((self.choice, block)).or_insert_with(|| Arc::from(name.as_ref()));
             self.tool = Arc::clone(known);
+            // Strings are pieces of the channel. Some servers send an object, which comes whole.
+            let whole = entry
+                .doc
+                .get(body, field)
+                .filter(|at| !matches!(entry.doc.kind(*at), None | Some(NodeKind::Null | NodeKind::String)));
+            let arguments = whole.map_or(String::new(), |at| entry.doc.literal(at).to_owned());
+            let id = entry.str("id").unwrap_or_default().into_owned();
+            let call = ToolCall { id, name: name.into_owned(), arguments, provider: false };
+            build.call_part(self.choice, block, call, false);
             return Ok(());
         }
         let id = entry.str("id").unwrap_or_default().into_owned();
@@ -303,7 +312,7 @@ impl OpenAi {
             Some(at) if entry.doc.kind(at) != Some(NodeKind::Null) => entry.doc.value(at).into_owned(),
             _ => String::new(),
         };
-        build.call(here.message, ToolCall { id, name: name.into_owned(), arguments });
+        build.call(here.message, ToolCall { id, name: name.into_owned(), arguments, provider: false });
         Ok(())
     }
 

@@ -441,6 +441,8 @@ impl Responses {
             }
             // A later name must not split the call in two.
             self.calls.entry(self.index).or_insert_with(|| Arc::from(name.as_str()));
+            let call = called(kind, name, entry);
+            build.call_part(self.index, 0, call, self.how == How::Whole);
             return Ok(place);
         }
         let server = entry.str("server_label").map(|s| Arc::from(s.as_ref()));
@@ -450,14 +452,7 @@ impl Responses {
                 self.origins.insert(id.into_owned(), origin.clone());
             }
         }
-        let id = entry.str("call_id").or_else(|| entry.str("id")).unwrap_or_default().into_owned();
-        let given = CALL_FIELDS.iter().find_map(|key| entry.doc.get(entry.node, key));
-        let arguments = match given {
-            Some(at) if entry.doc.kind(at) == Some(NodeKind::String) => entry.doc.value(at).into_owned(),
-            Some(at) if entry.doc.kind(at) != Some(NodeKind::Null) => entry.doc.literal(at).to_owned(),
-            _ => String::new(),
-        };
-        build.call(place.message, ToolCall { id, name, arguments });
+        build.call(place.message, called(kind, name, entry));
         Ok(place)
     }
 
@@ -675,6 +670,29 @@ impl Responses {
 
 /// Members that hold what a tool is called with, in the order of preference.
 const CALL_FIELDS: [&str; 7] = ["arguments", "input", "code", "action", "actions", "operation", "queries"];
+
+/// The call that an item says.
+fn called(kind: &str, name: String, entry: &Entry<'_, '_>) -> ToolCall {
+    let id = entry.str("call_id").or_else(|| entry.str("id")).unwrap_or_default().into_owned();
+    let given = CALL_FIELDS.iter().find_map(|key| entry.doc.get(entry.node, key));
+    let arguments = match given {
+        Some(at) if entry.doc.kind(at) == Some(NodeKind::String) => entry.doc.value(at).into_owned(),
+        Some(at) if entry.doc.kind(at) != Some(NodeKind::Null) => entry.doc.literal(at).to_owned(),
+        _ => String::new(),
+    };
+    let client = matches!(
+        kind,
+        "function_call"
+            | "custom_tool_call"
+            | "local_shell_call"
+            | "shell_call"
+            | "apply_patch_call"
+            | "computer_call"
+            // The caller says yes to it.
+            | "mcp_approval_request"
+    );
+    ToolCall { id, name, arguments, provider: !client }
+}
 
 /// True for tools that the caller runs: their calls and results pass through here.
 fn runs_at_client(kind: &str, entry: &Entry<'_, '_>) -> bool {

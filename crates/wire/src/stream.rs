@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bartizan_core::{Kind, Limits, Opaque, Origin, Protocol, Source, Span, Text};
+use bartizan_core::{Kind, Limits, Opaque, Origin, Protocol, Source, Span, Text, ToolCall};
 
 use crate::anthropic::Anthropic;
 use crate::error::WireError;
@@ -80,6 +80,20 @@ pub struct Delta {
     literal: Span,
 }
 
+/// What an event states of a tool call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallPart {
+    /// Choice, as in [`Channel::choice`].
+    pub choice: u32,
+    /// Block, as in [`Channel::block`] of the arguments that come in pieces; 0 for OpenAI Responses.
+    pub block: u32,
+    /// Id, name and arguments. In a part each of them may be a piece, or missing; arguments that come as pieces of a
+    /// channel are not in it.
+    pub call: ToolCall,
+    /// True where the event states the call as a whole.
+    pub whole: bool,
+}
+
 /// What one event carries.
 #[derive(Clone, Debug, Default)]
 pub struct Chunk {
@@ -94,6 +108,8 @@ pub struct Chunk {
     pub joined: Vec<Vec<usize>>,
     /// Parts that cannot be read.
     pub opaque: Vec<Opaque>,
+    /// What it states of tool calls.
+    pub calls: Vec<CallPart>,
     /// Channels that begin with this event.
     pub opens: Vec<Channel>,
     /// Channels that end with this event: held text must go out before it or in it.
@@ -238,6 +254,13 @@ pub enum Ending<'a> {
         /// Id of the guard's event.
         event_id: &'a str,
     },
+    /// As if the model had said so and was done: a tool call did not go out, and the conversation goes on.
+    Notice {
+        /// What the user and the model read.
+        message: &'a str,
+        /// Id of the guard's event.
+        event_id: &'a str,
+    },
     /// With an error that says that content was blocked.
     Error {
         /// What the client reads.
@@ -286,6 +309,8 @@ pub struct StreamReader {
     said: Said,
     /// As it was before the last event.
     said_before: Said,
+    /// As it was before the first event that waits.
+    said_marked: Said,
     altered: BTreeSet<Channel>,
     track: Track,
     /// Nothing more can be said: the reply was ended, or its upstream failed.
@@ -314,6 +339,7 @@ impl StreamReader {
             envelope: String::new(),
             said: Said::default(),
             said_before: Said::default(),
+            said_marked: Said::default(),
             altered: BTreeSet::new(),
             track: Track::default(),
             ended: false,
@@ -359,6 +385,16 @@ impl StreamReader {
     /// Says that the last event was not passed on: an ending then closes what that event would have closed.
     pub fn withhold(&mut self) {
         self.said.clone_from(&self.said_before);
+    }
+
+    /// Says that the last event waits, and is the first that does.
+    pub fn mark(&mut self) {
+        self.said_marked.clone_from(&self.said_before);
+    }
+
+    /// Says that no event from the marked one on was passed on.
+    pub fn rewind(&mut self) {
+        self.said.clone_from(&self.said_marked);
     }
 
     /// Reads the next event.
@@ -431,6 +467,33 @@ impl StreamReader {
         Ok(())
     }
 
+    /// Opens the channels of calls that began without a piece of arguments, so that they end too.
+    fn open_calls(&mut self, chunk: &mut Chunk) -> Result<(), WireError> {
+        let over = |choice: u32| self.ended || self.said.choices.get(&choice) == Some(&true);
+        let says = |call: &ToolCall| !call.name.is_empty() || !call.arguments.is_empty();
+        if chunk.calls.iter().any(|part| over(part.choice) && says(&part.call)) {
+            return Err(WireError::Stream("a tool call behind the end of its choice"));
+        }
+        chunk.calls.retain(|part| !over(part.choice));
+        for part in chunk.calls.iter().filter(|part| !part.whole) {
+            let own = |c: &Channel| {
+                (c.choice, c.block) == (part.choice, part.block) && matches!(c.part, ChannelPart::ToolArguments { .. })
+            };
+            if self.open.iter().any(own) {
+                continue;
+            }
+            if self.open.len() >= MAX_CHANNELS {
+                return Err(WireError::Stream("too many channels"));
+            }
+            let name = Arc::from(part.call.name.as_str());
+            let (choice, block) = (part.choice, part.block);
+            let channel = Channel { choice, block, part: ChannelPart::ToolArguments { name } };
+            self.open.push(channel.clone());
+            chunk.opens.push(channel);
+        }
+        Ok(())
+    }
+
     /// Indexes of the choices of an event, by position.
     fn choices(&self, doc: &Doc<'_>) -> Vec<u32> {
         let list = doc.get(0, "choices").filter(|_| matches!(self.reader, Reader::OpenAi(_)));
@@ -475,6 +538,7 @@ impl StreamReader {
             Self::refuse_late(chunk, |delta| position(&delta.pointer).is_none_or(|at| !late.contains(&at)))?;
         }
         self.open_channels(chunk)?;
+        self.open_calls(chunk)?;
         for delta in &chunk.deltas {
             if let ChannelPart::Field { pointer } = &delta.channel.part
                 && !self.shapes.contains_key(&delta.channel)
@@ -695,16 +759,18 @@ impl StreamReader {
     /// nothing to end.
     #[must_use]
     pub fn ending(&mut self, ending: Ending<'_>) -> Vec<u8> {
-        match ending {
-            Ending::Error { message, event_id } => self.failure(ErrorKind::Blocked, message, Some(event_id)),
-            Ending::Refusal { message, event_id } if self.protocol == Protocol::AnthropicMessages => {
-                self.anthropic_refusal(message, event_id)
+        let (message, event_id, refused) = match ending {
+            Ending::Error { message, event_id } => {
+                return self.failure(ErrorKind::Blocked, message, Some(event_id));
             }
-            Ending::Refusal { message, .. } if self.protocol == Protocol::Gemini => self.gemini_refusal(message),
-            Ending::Refusal { message, event_id } if self.protocol == Protocol::OpenaiResponses => {
-                self.responses_refusal(message, event_id)
-            }
-            Ending::Refusal { message, event_id } => self.openai_refusal(message, event_id),
+            Ending::Refusal { message, event_id } => (message, event_id, true),
+            Ending::Notice { message, event_id } => (message, event_id, false),
+        };
+        match self.protocol {
+            Protocol::AnthropicMessages => self.anthropic_last(message, event_id, refused),
+            Protocol::Gemini => self.gemini_last(message, refused),
+            Protocol::OpenaiResponses => self.responses_last(message, event_id, refused),
+            _ => self.openai_last(message, event_id, refused),
         }
     }
 
@@ -737,7 +803,8 @@ impl StreamReader {
         std::mem::replace(&mut self.said.done, true)
     }
 
-    fn openai_refusal(&mut self, message: &str, event_id: &str) -> Vec<u8> {
+    /// The last words of a reply. With `refused` they are a refusal.
+    fn openai_last(&mut self, message: &str, event_id: &str, refused: bool) -> Vec<u8> {
         let mut out = Vec::new();
         if self.end() {
             return out;
@@ -755,22 +822,27 @@ impl StreamReader {
         if self.said.choices.is_empty() {
             self.said.choices.insert(0, false);
         }
-        let role = if self.said.started { "" } else { r#""role":"assistant","content":null,"# };
-        let (refusal, nothing) = if completion {
+        let role = match (self.said.started, refused) {
+            (true, _) => "",
+            (false, true) => r#""role":"assistant","content":null,"#,
+            (false, false) => r#""role":"assistant","#,
+        };
+        let (key, finish) = if refused { ("refusal", "\"content_filter\"") } else { ("content", "\"stop\"") };
+        let (said, nothing) = if completion {
             (format!("\"text\":{}", encode(message)), "\"text\":\"\"")
         } else {
-            (format!("\"delta\":{{{role}\"refusal\":{}}}", encode(message)), "\"delta\":{}")
+            (format!("\"delta\":{{{role}\"{key}\":{}}}", encode(message)), "\"delta\":{}")
         };
         let tail = format!(",\"event_id\":{}", encode(event_id));
         for (choice, _) in self.said.choices.iter().filter(|(_, finished)| !**finished) {
-            self.openai_chunk(*choice, &refusal, "null", "", &mut out);
-            self.openai_chunk(*choice, nothing, "\"content_filter\"", &tail, &mut out);
+            self.openai_chunk(*choice, &said, "null", "", &mut out);
+            self.openai_chunk(*choice, nothing, finish, &tail, &mut out);
         }
         write_event("", "[DONE]", &mut out);
         out
     }
 
-    fn gemini_refusal(&mut self, message: &str) -> Vec<u8> {
+    fn gemini_last(&mut self, message: &str, refused: bool) -> Vec<u8> {
         let mut out = Vec::new();
         if self.end() {
             return out;
@@ -778,14 +850,15 @@ impl StreamReader {
         if self.said.choices.is_empty() {
             self.said.choices.insert(0, false);
         }
+        let finish = if refused { "SAFETY" } else { "STOP" };
         for candidate in self.said.choices.keys() {
-            let data = gemini::event(*candidate, false, message, Some("SAFETY"), &self.model);
+            let data = gemini::event(*candidate, false, message, Some(finish), &self.model);
             write_event("", &data, &mut out);
         }
         out
     }
 
-    fn anthropic_refusal(&mut self, message: &str, event_id: &str) -> Vec<u8> {
+    fn anthropic_last(&mut self, message: &str, event_id: &str, refused: bool) -> Vec<u8> {
         let mut out = Vec::new();
         if self.end() {
             return out;
@@ -805,6 +878,7 @@ impl StreamReader {
             let index = self.said.next_block;
             let text = encode(message);
             let id = encode(event_id);
+            let reason = if refused { "refusal" } else { "end_turn" };
             for (name, data) in [
                 (
                     "content_block_start",
@@ -822,7 +896,7 @@ impl StreamReader {
                 (
                     "message_delta",
                     format!(
-                        r#"{{"type":"message_delta","delta":{{"stop_reason":"refusal","stop_sequence":null}},"usage":{{"output_tokens":0}},"event_id":{id}}}"#
+                        r#"{{"type":"message_delta","delta":{{"stop_reason":"{reason}","stop_sequence":null}},"usage":{{"output_tokens":0}},"event_id":{id}}}"#
                     ),
                 ),
             ] {
@@ -837,7 +911,8 @@ impl StreamReader {
 /// Moves what was collected into the chunk: pieces of channels apart from the rest. `choices` are the indexes of the
 /// choices, by position. Where they are wholes they stay texts.
 fn take_pieces(chunk: &mut Chunk, build: Build, choices: &[u32], whole: bool) -> Result<(), WireError> {
-    let Build { texts, opaque, channels, pieces, messages, .. } = build;
+    let Build { texts, opaque, channels, pieces, messages, calls, .. } = build;
+    chunk.calls = calls;
     let mut pieces = pieces.into_iter().peekable();
     let mut moved = BTreeMap::new();
     // A piece is never a container, but the texts behind it move up.

@@ -13,7 +13,7 @@ use bartizan_core::{Exchange, Kind, Limits, Message, Opaque, OpaqueKind, Origin,
 use crate::blob::{Payload, payload};
 use crate::error::{WireError, shown};
 use crate::json::{Doc, NodeKind};
-use crate::stream::Channel;
+use crate::stream::{CallPart, Channel};
 
 /// How many documents may be nested as strings inside one another.
 const MAX_NESTED: u8 = 3;
@@ -261,6 +261,8 @@ pub(crate) struct Build {
     pub(crate) channels: Vec<Channel>,
     /// Text index and channel index of every piece.
     pub(crate) pieces: Vec<(usize, usize)>,
+    /// Tool calls, or parts of such, that a stream event states.
+    pub(crate) calls: Vec<CallPart>,
     origins: Vec<Origin>,
     limits: Limits,
     values_left: usize,
@@ -311,6 +313,11 @@ impl Build {
         if let Some(message) = message.and_then(|m| self.messages.get_mut(m as usize)) {
             message.calls.push(call);
         }
+    }
+
+    /// Adds what a stream event states of a tool call.
+    pub(crate) fn call_part(&mut self, choice: u32, block: u32, call: ToolCall, whole: bool) {
+        self.calls.push(CallPart { choice, block, call, whole });
     }
 
     /// The index of a channel for [`Place::channel`].

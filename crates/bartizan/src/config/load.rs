@@ -96,7 +96,8 @@ impl Loaded {
         // The guard's settings hold what the files say that the configuration refers to.
         let packs: Vec<&Option<String>> = self.config.packs().map(|(_, pack)| &pack.text).collect();
         let protected: Vec<_> = self.config.protected.iter().map(|corpus| corpus.digest()).collect();
-        digest(&(&self.config, self.config.guard(), packs, protected))
+        let agents: Vec<&Option<String>> = self.config.agent_policies().map(|(_, policy)| &policy.text).collect();
+        digest(&(&self.config, self.config.guard(), packs, protected, agents))
     }
 
     /// Every file that the configuration was read from or refers to.
@@ -110,6 +111,7 @@ impl Loaded {
         files.extend(self.config.models.files());
         files.extend(self.config.packs().map(|(_, pack)| PathBuf::from(&pack.path)));
         files.extend(self.config.protected.iter().map(|corpus| corpus.index.clone()));
+        files.extend(self.config.agent_policies().map(|(_, policy)| PathBuf::from(&policy.path)));
         let mut open = tree(&self.config).into_iter().collect::<Vec<_>>();
         while let Some(value) = open.pop() {
             match value {
@@ -331,6 +333,15 @@ impl Loaded {
             let opened = protect::open(&corpus.index, &corpus.key)
                 .map_err(|why| self.problem(&format!("protected.{index}.index"), why, ""))?;
             self.config.protected[index].opened = Some(std::sync::Arc::new(opened));
+        }
+        let mut texts = Vec::new();
+        for (path, policy) in self.config.agent_policies() {
+            let text = std::fs::read_to_string(&policy.path)
+                .map_err(|e| self.problem(&path, format!("cannot read `{}`: {e}", policy.path), ""))?;
+            texts.push(text);
+        }
+        for (policy, text) in self.config.agent_policies_mut().zip(texts) {
+            policy.text = Some(text);
         }
         for index in 0..self.config.upstream.len() {
             let read = self.config.upstream[index].reply_schema.as_mut().map_or(Ok(()), |schema| schema.read());

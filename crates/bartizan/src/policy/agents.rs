@@ -122,9 +122,7 @@ impl PolicyFile {
 fn policy(path: &Path) -> anyhow::Result<PolicyFile> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the policy `{}`", path.display()))?;
     let name = path.display().to_string();
-    let yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
-    let syntax = if yaml { Syntax::Yaml } else { Syntax::Toml };
-    match Rules::parse(&text, syntax) {
+    match Rules::parse(&text, Syntax::of_path(&name)) {
         Ok(rules) => Ok(PolicyFile { name, text, rules: Arc::new(rules) }),
         Err(faults) => Err(match faults.first() {
             Some(fault) => at(&name, &text, fault),

@@ -190,6 +190,7 @@ fn page(case: &Case, events: &[Event], json: &Path) -> String {
             rules.join(", ")
         );
     }
+    out.push_str(&calls(events));
     let engines: BTreeSet<(&str, &str)> = events.iter().map(|e| (e.engine.rules.as_str(), e.policy.as_str())).collect();
     for (rules, policy) in engines {
         let _ = writeln!(out, "\nDecided by rules `{rules}` under policy `{policy}`.");
@@ -200,6 +201,36 @@ fn page(case: &Case, events: &[Event], json: &Path) -> String {
         json.display(),
         if case.checkpoint.is_some() { "" } else { "There is no checkpoint in it, so only the hashes can be checked." }
     );
+    out
+}
+
+/// The tool calls of the replies, with where their arguments came from.
+fn calls(events: &[Event]) -> String {
+    if events.iter().all(|event| event.calls.is_empty()) {
+        return String::new();
+    }
+    let cell = |text: &str| terminal::line(text).replace('|', "\\|");
+    let mut out =
+        "\n| record | tool | verdict | because | argument <- source | approval |\n|---|---|---|---|---|---|\n"
+            .to_owned();
+    for (event, call) in events.iter().flat_map(|event| event.calls.iter().map(move |call| (event, call))) {
+        let edges = call.arguments.iter().map(|edge| {
+            let from = [edge.source.as_deref(), edge.tool.as_deref(), edge.field.as_deref()];
+            let from: Vec<&str> = from.into_iter().flatten().collect();
+            format!("{} <- {} {}", edge.argument, edge.trace, from.join(" "))
+        });
+        let edges: Vec<String> = edges.collect();
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} |",
+            event.seq,
+            cell(&call.tool),
+            call.verdict,
+            cell(&call.reasons.join(", ")),
+            cell(&edges.join("; ")),
+            call.approval.as_deref().unwrap_or_default()
+        );
+    }
     out
 }
 

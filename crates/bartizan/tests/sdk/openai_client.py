@@ -124,9 +124,13 @@ def responses(client, options, deltas):
     s.tell("reply", text=done.output_text, status=done.status, tool_calls=response_calls(done))
 
 
-def responses_stream(client, options, deltas):
+def responses_tools_stream(client, options, deltas):
+    responses_stream(client, options, deltas, tools=RESPONSE_TOOLS)
+
+
+def responses_stream(client, options, deltas, **more):
     last, done = None, None
-    for event in client.responses.create(model=options.model, input=options.text or s.BENIGN, instructions=options.system, max_output_tokens=options.max_tokens, stream=True):
+    for event in client.responses.create(model=options.model, input=options.text or s.BENIGN, instructions=options.system, max_output_tokens=options.max_tokens, stream=True, **more):
         last = event.type
         if event.type == "response.output_text.delta":
             deltas.append(event.delta)
@@ -162,7 +166,7 @@ def response_calls(response):
 
 SCENARIOS = {
     f.__name__.replace("_", "-"): f
-    for f in (models, chat, stream, tools, tools_stream, injected_tool, secret, canary, blocked, blocked_stream, responses, responses_stream, responses_tools, moderations)
+    for f in (models, chat, stream, tools, tools_stream, injected_tool, secret, canary, blocked, blocked_stream, responses, responses_stream, responses_tools, responses_tools_stream, moderations)
 }
 
 if __name__ == "__main__":

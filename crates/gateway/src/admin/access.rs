@@ -21,6 +21,8 @@ pub(crate) enum Need {
     Change,
     /// Opening sealed content.
     Unseal,
+    /// Seeing a tool call that waits, and deciding about it.
+    Approve,
 }
 
 /// Someone who administers.
@@ -75,6 +77,7 @@ impl Operator {
             (_, None) | (Need::Look, Some(_)) => true,
             (Need::Change, Some(role)) => role == Role::Operator,
             (Need::Unseal, Some(role)) => role == Role::Auditor,
+            (Need::Approve, Some(role)) => matches!(role, Role::Approver | Role::Auditor),
         }
     }
 

@@ -4,6 +4,7 @@
 //! operating system does, by file permission.
 
 mod access;
+mod approvals;
 mod check;
 mod console;
 mod contain;
@@ -142,6 +143,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         contain::operations(),
         mark::operations(),
         exceptions::operations(),
+        approvals::operations(),
     ]
     .into_iter()
     .flatten()

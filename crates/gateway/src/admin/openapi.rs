@@ -48,6 +48,7 @@ fn describe(operation: &Operation, generator: &mut schemars::SchemaGenerator) ->
         Need::Look => "viewer",
         Need::Change => "operator",
         Need::Unseal => "auditor",
+        Need::Approve => "approver or auditor",
     };
     let problem = json!({
         "description": "Problem details (RFC 9457).",

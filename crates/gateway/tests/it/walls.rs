@@ -46,6 +46,9 @@ const OPERATIONS: &[(&str, Belongs)] = &[
     ("release", Belongs::Tenant),
     ("markEvent", Belongs::Tenant),
     ("listExceptions", Belongs::Tenant),
+    ("listApprovals", Belongs::Tenant),
+    ("showApproval", Belongs::Tenant),
+    ("ruleApproval", Belongs::Tenant),
 ];
 
 /// A key of one tenant for each of the gateway and its administration; everything of it carries its name.
@@ -146,7 +149,8 @@ fn no_operation_shows_one_tenant_to_another() {
                 let has_tenant = parameters.iter().any(|p| p["name"] == "tenant" && p["in"] == "query");
                 assert_eq!(has_tenant, *belongs == Belongs::Tenant, "{id}");
                 // Sealed content is opened by auditors and by nobody else.
-                let role = if id == "unsealEvent" { "auditor" } else { "admin" };
+                let sealed = ["unsealEvent", "showApproval", "ruleApproval"];
+                let role = if sealed.contains(&id) { "auditor" } else { "admin" };
                 let (a, b) = (secret("a", role), secret("b", role));
                 let method = method.to_uppercase();
                 let body = if operation["requestBody"].is_null() { "" } else { "{}" };

@@ -1,4 +1,5 @@
 //! Tests of the guard as a whole.
+mod agents;
 mod budgets;
 mod cache;
 mod classifier;

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use bartizan_core::{Integrity, Label, Origin, Source, Verdict};
 use serde_json::Value;
 
-use super::history::{Call, History, Outcome, Place, Taint};
+use super::history::{Bounds, Call, History, Outcome, Place, Taint};
 use super::rules::{CallRule, Need};
 use super::text::{Shape, addresses, covered, fold, is_file_name, key, name_tokens, shape, stem, tokens};
 use super::tool::{Role, Tool};
@@ -90,9 +90,18 @@ pub enum Why {
     EncodedData,
     /// There is more than is looked at.
     TooLarge,
+    /// The same call was made too often in a row.
+    Loop,
+    /// The conversation has made all the calls that it may.
+    TooMany,
 }
 
 impl Why {
+    /// True for what stops a call even where nobody but user and operator has spoken.
+    const fn is_anybodys(self) -> bool {
+        matches!(self, Self::Forbidden | Self::AlwaysAsk | Self::TooLarge | Self::Loop | Self::TooMany)
+    }
+
     /// The word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -109,6 +118,8 @@ impl Why {
             Self::PrivateValue => "private-value",
             Self::EncodedData => "encoded-data",
             Self::TooLarge => "too-large",
+            Self::Loop => "loop",
+            Self::TooMany => "too-many-calls",
         }
     }
 }
@@ -162,6 +173,12 @@ impl History {
     /// Decides a call on what is in the history.
     #[must_use]
     pub fn decide(&self, call: &Call) -> Decision {
+        self.decide_after(call, 0)
+    }
+
+    /// The same behind so many other calls of the same reply.
+    #[must_use]
+    pub fn decide_after(&self, call: &Call, others: usize) -> Decision {
         let mut d = Decision { verdict: Verdict::Allow, reasons: Vec::new(), arguments: Vec::new() };
         let Some(fields) = call.args.as_object() else {
             d.stop(Verdict::Deny, Why::Malformed, "", "the arguments are no JSON object".to_owned());
@@ -175,6 +192,7 @@ impl History {
             d.stop(Verdict::Deny, Why::AmbiguousTool, "", "the request offers two tools of this name".to_owned());
             return d;
         }
+        self.stop_at_bounds(call, others, &mut d);
         let mut args = Vec::new();
         for (name, value) in fields {
             collect(value, name, format!("/{}", escape(name)), &mut vec![Some(name.as_str())], &mut args);
@@ -195,7 +213,7 @@ impl History {
         }
         if self.tainted.is_none() {
             // Nobody but user and operator has spoken: what the model does is its own.
-            d.reasons.retain(|r| matches!(r.why, Why::Forbidden | Why::AlwaysAsk | Why::TooLarge));
+            d.reasons.retain(|r| r.why.is_anybodys());
             if d.reasons.is_empty() {
                 d.verdict = Verdict::Allow;
             }
@@ -206,6 +224,19 @@ impl History {
             self.content(tool, &rule, &args, &addresses, &mut d);
         }
         d
+    }
+
+    /// What an agent that runs in circles is stopped by.
+    fn stop_at_bounds(&self, call: &Call, others: usize, d: &mut Decision) {
+        let Bounds { calls, repeats } = self.bounds;
+        if calls > 0 && self.called.saturating_add(others) >= calls {
+            d.stop(Verdict::Deny, Why::TooMany, "", format!("{calls} calls were made"));
+        }
+        let again = |(last, _): &&(Call, usize)| (&last.name, &last.args) == (&call.name, &call.args);
+        let times = self.last.as_ref().filter(again).map_or(0, |(_, times)| *times);
+        if repeats > 0 && times >= repeats {
+            d.stop(Verdict::Deny, Why::Loop, "", format!("the same call was made {times} times in a row"));
+        }
     }
 
     /// One argument: its role, its trace, and whether that is enough.
@@ -249,6 +280,7 @@ impl History {
             let needs: Vec<Need> = match own {
                 Some(needs) => needs.to_vec(),
                 None if tool.only_reads() && !(tool.open && role == Role::Address && seen == Shape::Url) => continue,
+                None if rule.whole.contains(&Need::Any) => continue,
                 None if rule.whole.iter().any(|n| n.is_trace()) => rule.whole.clone(),
                 None => vec![self.least(tool, role, seen, arg.key)],
             };

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::rules::Rules;
 use super::text::{Shape, Words, fold, is_file_name, key, name_tokens, shape, stem, tokens};
 use super::tool::Tool;
+use super::trace::Writer;
 use super::value::{self, Field, Parts};
 use super::vocab::{self, Act};
 
@@ -105,6 +106,13 @@ pub struct History {
     /// Values that must not leave: the kind of value, and where it stands.
     pub(crate) private: HashMap<String, (String, usize)>,
     calls: HashMap<String, Call>,
+    /// How many calls there were.
+    pub(crate) called: usize,
+    /// The last call, and how often in a row it was made.
+    pub(crate) last: Option<(Call, usize)>,
+    pub(crate) bounds: Bounds,
+    /// Who writes the user messages.
+    pub(crate) writer: Writer,
     answered: HashSet<String>,
     /// The first result that anybody may have written in, or why something unseen must be assumed.
     pub(crate) tainted: Option<Taint>,
@@ -122,6 +130,15 @@ pub(crate) enum Taint {
     Text,
     /// It may have read what this request does not show.
     Unseen,
+}
+
+/// Bounds on what an agent does in one conversation. 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Tool calls.
+    pub calls: usize,
+    /// The same call in a row.
+    pub repeats: usize,
 }
 
 /// Private values that are kept; a conversation with more holds each call that tells something.
@@ -145,13 +162,62 @@ impl History {
         history
     }
 
+    /// The same with bounds.
+    #[must_use]
+    pub fn bounded(self, bounds: Bounds) -> Self {
+        Self { bounds, ..self }
+    }
+
+    /// True where the request offers a tool of this name.
+    #[must_use]
+    pub fn offers(&self, tool: &str) -> bool {
+        self.tools.contains_key(tool)
+    }
+
+    /// True where a tool takes any text, and no JSON.
+    #[must_use]
+    pub fn is_freeform(&self, tool: &str) -> bool {
+        self.tools.get(tool).is_some_and(|tool| tool.freeform)
+    }
+
+    /// A call with arguments as a model wrote them: JSON, or for some tools any text, which is then the argument
+    /// `input`. What cannot be read becomes null, which no decision lets pass.
+    #[must_use]
+    pub fn call(&self, id: &str, name: &str, arguments: &str) -> Call {
+        let args = if self.is_freeform(name) {
+            serde_json::json!({ "input": arguments })
+        } else if arguments.trim().is_empty() {
+            Value::Object(serde_json::Map::new())
+        } else {
+            serde_json::from_str(arguments).unwrap_or_default()
+        };
+        Call { id: id.to_owned(), name: name.to_owned(), args }
+    }
+
+    /// How many calls there were.
+    #[must_use]
+    pub const fn calls(&self) -> usize {
+        self.called
+    }
+
+    /// The value that a decision traced an argument to, for whoever approves: by tool and JSON Pointer in its result.
+    #[must_use]
+    pub fn value_at(&self, tool: &str, field: &str) -> Option<&str> {
+        let outcomes = self.outcomes.iter().filter(|o| o.tool == tool);
+        let mut leaves = outcomes.flat_map(|o| &o.parts.leaves).filter(|l| l.pointer == field);
+        leaves.next().map(|l| l.value.as_str())
+    }
+
     /// Adds what the operator wrote.
     pub fn push_system(&mut self, text: &str) {
         self.operator.push(text);
     }
 
-    /// Adds what the user wrote.
+    /// Adds what stands in a user message: the user's words, or where an agent writes them nobody's.
     pub fn push_user(&mut self, text: &str) {
+        if self.writer == Writer::Agent {
+            return self.push_untrusted(text);
+        }
         self.user.push(text);
         self.delegates |= delegates(self.user.sequence());
     }
@@ -174,6 +240,11 @@ impl History {
         if !self.tools.contains_key(&call.name) {
             self.oddities.insert(Oddity::UnknownTool);
         }
+        self.called += 1;
+        self.last = Some(match self.last.take() {
+            Some((last, times)) if (&last.name, &last.args) == (&call.name, &call.args) => (last, times + 1),
+            _ => (call.clone(), 1),
+        });
         if self.calls.insert(call.id.clone(), call).is_some() {
             self.oddities.insert(Oddity::DuplicateId);
             self.tainted.get_or_insert(Taint::Text);

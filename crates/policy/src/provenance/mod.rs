@@ -22,7 +22,7 @@ mod vocab;
 
 pub use decide::{Decision, Reason, Trace, Traced, Why};
 pub use dialect::{chat_call, tools};
-pub use history::{Call, History, Oddity};
+pub use history::{Bounds, Call, History, Oddity};
 pub use rules::{Need, PolicyFault, Rules, Syntax};
 pub use tool::{Role, Tool};
 pub use trace::{Answer, Run, RunCall, SourceLine, Writer, evaluate};

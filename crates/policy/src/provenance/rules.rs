@@ -208,6 +208,15 @@ pub enum Syntax {
     Yaml,
 }
 
+impl Syntax {
+    /// By the ending of a file's name: `.yaml` and `.yml` are YAML, everything else TOML.
+    #[must_use]
+    pub fn of_path(path: &str) -> Self {
+        let ending = path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+        if matches!(ending.as_str(), "yaml" | "yml") { Self::Yaml } else { Self::Toml }
+    }
+}
+
 impl Rules {
     /// Reads a policy.
     ///

@@ -54,6 +54,8 @@ pub struct Tool {
     pub(crate) raw: bool,
     /// Kinds of things that it is about.
     pub(crate) nouns: Vec<String>,
+    /// It takes a text, and no JSON.
+    pub(crate) freeform: bool,
 }
 
 impl Tool {
@@ -61,16 +63,24 @@ impl Tool {
     /// (`inputSchema`) write it. `None` where it has no name.
     #[must_use]
     pub fn read(definition: &Value) -> Option<Self> {
-        let inner = definition.get("function").filter(|f| f.is_object()).unwrap_or(definition);
-        let name = inner.get("name").and_then(Value::as_str)?;
-        let schema = ["parameters", "input_schema", "inputSchema"]
+        let object = |key: &str| definition.get(key).filter(|f| f.is_object());
+        let inner =
+            object("function").or_else(|| object("custom")).or_else(|| object("toolSpec")).unwrap_or(definition);
+        let kind = definition.get("type").and_then(Value::as_str).unwrap_or_default();
+        // Tools that models know by their type run at the client too: `local_shell`, `computer_use_preview`.
+        let by_type =
+            || kind.split("_use").next().filter(|k| ["local_shell", "shell", "apply_patch", "computer"].contains(k));
+        let name = inner.get("name").and_then(Value::as_str).or_else(by_type)?;
+        let schema = ["parameters", "parametersJsonSchema", "parameters_json_schema", "input_schema", "inputSchema"]
             .iter()
             .find_map(|k| inner.get(*k))
+            .map(|schema| schema.get("json").filter(|_| object("toolSpec").is_some()).unwrap_or(schema))
             .cloned()
             .unwrap_or(Value::Null);
+        let freeform = kind == "custom" && schema.is_null();
         let description = inner.get("description").and_then(Value::as_str).unwrap_or_default();
         let hints = inner.get("annotations").or_else(|| definition.get("annotations")).unwrap_or(&Value::Null);
-        Some(Self::new(name, description, schema, hints))
+        Some(Self { freeform, ..Self::new(name, description, schema, hints) })
     }
 
     /// A tool that was not offered: nothing is known of it but its name, so it counts as changing things for good.
@@ -105,7 +115,7 @@ impl Tool {
             && all.iter().any(|w| among(vocab::DOCUMENTS, w));
         let nouns =
             all.iter().filter(|w| !vocab::IDLE_NOUNS.contains(&w.as_str()) && **w != verb).map(|w| stem(w)).collect();
-        Self { name: name.to_owned(), schema, act, verb, open, destructive, raw, nouns }
+        Self { name: name.to_owned(), schema, act, verb, open, destructive, raw, nouns, freeform: false }
     }
 
     /// True where a call changes nothing and tells nobody.
@@ -139,6 +149,9 @@ impl Tool {
         let named = role_by_words(&words);
         if value.is_boolean() || value.is_null() {
             return Role::Neutral;
+        }
+        if self.freeform {
+            return Role::Command;
         }
         if schema.is_some_and(|s| alternatives(s).any(|s| s.get("enum").is_some() || s.get("const").is_some()))
             && named < Some(Role::Secret)

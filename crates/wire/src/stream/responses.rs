@@ -9,7 +9,7 @@ use bartizan_core::Span;
 
 use super::{Channel, ChannelPart, Chunk, Echo, MAX_CHANNELS, Reader, StreamReader};
 use crate::error::WireError;
-use crate::errors::{ErrorKind, failed_response, refused_item, refused_response};
+use crate::errors::{ErrorKind, failed_response, refused_item, refused_response, said_part};
 use crate::json::{Doc, NodeKind, encode};
 use crate::openai_responses::{How, NO_ITEM, SUMMARY, base};
 use crate::sse::{SseEvent, write_event};
@@ -245,7 +245,8 @@ impl StreamReader {
         out
     }
 
-    pub(super) fn responses_refusal(&mut self, message: &str, event_id: &str) -> Vec<u8> {
+    /// The last words of a response. With `refused` they are a refusal.
+    pub(super) fn responses_last(&mut self, message: &str, event_id: &str, refused: bool) -> Vec<u8> {
         let mut out = Vec::new();
         if self.end() {
             return out;
@@ -265,13 +266,16 @@ impl StreamReader {
         let id = encode(&format!("msg_{event_id}"));
         let place = format!(r#""item_id":{id},"output_index":{at},"content_index":0"#);
         let text = encode(message);
-        let part = |text: &str| format!(r#"{{"type":"refusal","refusal":{text}}}"#);
+        let part = |text: &str| said_part(text, refused);
+        let (kind, member) = if refused { ("refusal", "refusal") } else { ("output_text", "text") };
+        let probabilities = if refused { "" } else { r#","logprobs":[]"# };
         let whole = item("completed", &part(&text));
+        let (delta, done) = (format!("response.{kind}.delta"), format!("response.{kind}.done"));
         for (kind, members) in [
             ("response.output_item.added", format!(r#""output_index":{at},"item":{}"#, item("in_progress", ""))),
             ("response.content_part.added", format!(r#"{place},"part":{}"#, part("\"\""))),
-            ("response.refusal.delta", format!(r#"{place},"delta":{text}"#)),
-            ("response.refusal.done", format!(r#"{place},"refusal":{text}"#)),
+            (delta.as_str(), format!(r#"{place},"delta":{text}{probabilities}"#)),
+            (done.as_str(), format!(r#"{place},"{member}":{text}{probabilities}"#)),
             ("response.content_part.done", format!(r#"{place},"part":{}"#, part(&text))),
             ("response.output_item.done", format!(r#""output_index":{at},"item":{whole}"#)),
             ("response.completed", format!(r#""response":{}"#, refused_response(&head, "completed", &whole, event_id))),

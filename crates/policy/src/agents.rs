@@ -1,0 +1,87 @@
+//! Settings of what is decided about tool calls.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::provenance::{PolicyFault, Rules, Syntax};
+
+/// What becomes of decisions about tool calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentMode {
+    /// They are carried out, where the gateway as a whole enforces.
+    #[default]
+    Enforce,
+    /// They are recorded.
+    Monitor,
+    /// None is made.
+    Off,
+}
+
+/// Tool calls, decided by where their arguments came from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Agents {
+    /// What becomes of decisions.
+    pub mode: AgentMode,
+    /// A short policy, TOML or YAML by its ending; without one the built-in rules decide alone.
+    pub policy: Option<PolicyFile>,
+    /// Minutes that a call waits for an approval, and that an approval lasts; then it is a denial. At most a day.
+    pub approval_minutes: u32,
+    /// Most tool calls of one conversation; 0 is any number.
+    pub max_calls: u32,
+    /// How often in a row the same tool may be called with the same arguments; 0 is any number.
+    pub max_repeats: u32,
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        Self { mode: AgentMode::default(), policy: None, approval_minutes: 15, max_calls: 0, max_repeats: 20 }
+    }
+}
+
+impl Agents {
+    /// Milliseconds that a call waits for an approval.
+    #[must_use]
+    pub fn approval_ms(&self) -> i64 {
+        i64::from(self.approval_minutes.clamp(1, 24 * 60)) * 60_000
+    }
+}
+
+/// A policy file. Its text is read when the configuration is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct PolicyFile {
+    /// Where it is.
+    pub path: String,
+    /// What it says, once it was read.
+    pub text: Option<String>,
+}
+
+impl From<String> for PolicyFile {
+    fn from(path: String) -> Self {
+        Self { path, text: None }
+    }
+}
+
+impl From<PolicyFile> for String {
+    fn from(file: PolicyFile) -> Self {
+        file.path
+    }
+}
+
+impl PolicyFile {
+    /// The rules in it. One that was not read has none, which is a fault and not an empty policy.
+    ///
+    /// # Errors
+    /// It was not read, or is no policy: the first fault with line and column.
+    pub fn rules(&self) -> Result<Arc<Rules>, PolicyFault> {
+        let fault = |text: &str| PolicyFault { line: 1, column: 1, text: text.to_owned(), fatal: true };
+        let text = self.text.as_deref().ok_or_else(|| fault("the file was not read"))?;
+        let parsed = Rules::parse(text, Syntax::of_path(&self.path));
+        parsed.map(Arc::new).map_err(|faults| faults.into_iter().next().unwrap_or_else(|| fault("it is no policy")))
+    }
+}
