@@ -26,7 +26,7 @@ fn problem(error: impl std::fmt::Display) -> Problem {
 /// `bartizan privacy plant`.
 pub(crate) fn plant(args: &PlantArgs) -> anyhow::Result<u8> {
     let key = NoteKey::parse(&args.sign_key.resolve().map_err(Problem::new)?)
-        .map_err(|e| problem(e).help("`bartizan report new-key FILE NAME` makes one"))?;
+        .map_err(|e| problem(e).help("`bartizan report new-key FILE` makes one"))?;
     let planting = Planting { counts: args.counts.clone(), each: args.each, digits: args.digits };
     let made = canary::plant(&args.corpus, &planting, &args.out, &args.manifest, &key).map_err(problem)?;
     let planted: Vec<_> = made.canaries.iter().filter(|canary| canary.planted).collect();
