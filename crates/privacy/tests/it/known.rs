@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bartizan_client::{Budget, Client, Endpoint, Spent};
 use bartizan_privacy::canary::{Canary, Manifest, Shape};
-use bartizan_privacy::exposure::{self, Effort};
+use bartizan_privacy::exposure::{self, Effort, Method};
 use bartizan_privacy::extraction;
 use bartizan_privacy::journal::Asked;
 use bartizan_privacy::membership;
@@ -66,7 +66,9 @@ async fn exposure_is_right_within_a_bit_with_echo() {
         let truth = memory.exposure();
         let p = memory.log(&memory.secret).exp();
         assert!((one.extraction.value - p).abs() < 1e-9, "{one:?}");
-        if (one.exposure.value - truth).abs() > 1.0 {
+        // What is memorised a little lies beyond the references, and the tail of few digits is not skew-normal.
+        let extrapolated = one.method == Method::Fitted && memory.strength < 0.2;
+        if (one.exposure.value - truth).abs() > if extrapolated { 2.0 } else { 1.0 } {
             off.push(format!("{} of strength {}: {:?}, in truth {truth}", one.canary, memory.strength, one.exposure));
         }
         if one.exposure.low > truth + 1e-9 || truth > one.exposure.high + 1e-9 {
@@ -74,8 +76,7 @@ async fn exposure_is_right_within_a_bit_with_echo() {
         }
     }
     assert!(outside.len() * 100 <= 7 * report.canaries.len(), "{}", outside.join("\n"));
-    // A rank among 400 references is right within a bit unless very few are below.
-    assert!(off.len() <= 1, "{}", off.join("\n"));
+    assert!(off.is_empty(), "{}", off.join("\n"));
     let groups: Vec<f64> = report.groups.iter().map(|g| g.exposure.unwrap().value).collect();
     assert!(groups.windows(2).all(|pair| pair[0] <= pair[1] + 0.5), "{groups:?}");
     assert_eq!(report.groups[3].extractable, 3);
