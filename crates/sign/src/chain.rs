@@ -121,7 +121,7 @@ pub trait Outside {
 /// Walks from a model to its beginnings. The chain holds where every link does.
 #[must_use]
 pub fn walk(artifact: &Artifact, evidence: &[Evidence], outside: &dyn Outside) -> Vec<Link> {
-    let mut walk = Walk { evidence, outside, links: Vec::new(), way: Vec::new() };
+    let mut walk = Walk { evidence, outside, links: Vec::new(), way: Vec::new(), full: false };
     walk.go(&artifact.name, MaterialKind::Model, &artifact.digest, &artifact.files);
     walk.links
 }
@@ -132,6 +132,8 @@ struct Walk<'a> {
     links: Vec<Link>,
     /// Digests from the model to here.
     way: Vec<String>,
+    /// True once the limit on links was met.
+    full: bool,
 }
 
 impl Walk<'_> {
@@ -146,6 +148,10 @@ impl Walk<'_> {
 
     fn go(&mut self, name: &str, kind: MaterialKind, digest: &str, files: &[String]) {
         if self.links.len() >= MOST {
+            // Said once: a walk that was broken off must not pass for one that ended.
+            if !std::mem::replace(&mut self.full, true) {
+                self.missing(name, kind, digest, "the chain has more links than the limit");
+            }
             return;
         }
         if self.way.iter().any(|before| before == digest) {
@@ -371,6 +377,23 @@ mod tests {
             let faults = broken(&evidence);
             assert!(faults.len() == 1 && faults[0].contains(why), "{faults:?}");
         }
+    }
+
+    #[test]
+    fn a_walk_that_is_too_long_is_broken_off_and_does_not_hold() {
+        // Each of these is made from the next one twice.
+        let names: Vec<String> =
+            (0..30).map(|at| if at == 0 { "served".to_owned() } else { format!("m{at}") }).collect();
+        let evidence: Vec<Evidence> = names
+            .windows(2)
+            .map(|pair| {
+                let materials = [(pair[1].as_str(), MaterialKind::Model), (pair[1].as_str(), MaterialKind::Model)];
+                on_record(&pair[0], step(StepKind::Merging, &pair[0], &materials).statement())
+            })
+            .chain([on_record("s", Statement::new(vec![Resource::sha256("m29", "m29")], MODEL_SIGNATURE, json!({})))])
+            .collect();
+        let links = go(&evidence);
+        assert!(links.len() <= MOST + 1 && links.iter().any(|link| !link.state.holds()));
     }
 
     #[test]
