@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use bartizan_classifier::{Classifier, ClassifierError};
+use bartizan_classifier::{Classifier, ClassifierError, channel};
 use bartizan_core::finding::FindingRecord;
 use bartizan_core::report::Flags;
 use bartizan_core::{
@@ -345,7 +345,7 @@ impl Guard {
     /// True where examining this may take milliseconds of inference: not to be done on an async worker.
     #[must_use]
     pub fn may_infer(&self, parsed: &Parsed) -> bool {
-        self.second_stage && parsed.exchange.direction == Direction::Request
+        self.second_stage && parsed.exchange.texts.iter().any(|text| channel(text.origin.source).is_some())
     }
 
     /// The same with a cache of what the engine said of texts. One cache serves many guards.

@@ -431,7 +431,7 @@ impl Session {
         parsed.except(excepted(shared, live, &record.principal, &record.route));
         let conversation = conversation_of(shared, live, &record.principal, &parsed).await?;
         parsed.converse(conversation);
-        let large = parsed.bytes() > INLINE || parsed.may_hold_documents();
+        let large = parsed.bytes() > INLINE || parsed.may_hold_documents() || live.guard.may_infer(&parsed);
         let (guard, server, route) = (Arc::clone(&live.guard), Arc::clone(&self.server), self.route.clone());
         let tenant = self.principal.tenant.clone();
         let work = move || {
