@@ -83,7 +83,8 @@ fn exit_codes_say_what_was_found_and_read() {
         assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
     }
     let output = text(&scan(folder.path(), &["infra", "broken.yaml"]));
-    assert!(output.contains("broken.yaml:3:1: not examined: this is no YAML from here on (malformed)"), "{output}");
+    let said = "not examined: this is no YAML from here on (malformed)";
+    assert!(output.starts_with("broken.yaml:") && output.contains(said), "{output}");
 }
 
 #[test]
