@@ -1,6 +1,10 @@
 //! Examines every file below a folder that has the name of a configuration, and prints what was found: for false alarms
 //! on files that are known to be harmless. `cargo run --release -p bartizan-posture --example corpus -- infra|mcp FOLDER`
-#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a tool for developers that reads files and prints")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a tool for developers that reads files and prints"
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,7 +26,8 @@ fn main() {
         while let Some(path) = open.pop() {
             let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
             if metadata.is_dir() {
-                let mut children: Vec<_> = std::fs::read_dir(&path).into_iter().flatten().flatten().map(|e| e.path()).collect();
+                let mut children: Vec<_> =
+                    std::fs::read_dir(&path).into_iter().flatten().flatten().map(|e| e.path()).collect();
                 children.sort();
                 open.extend(children.into_iter().rev());
                 continue;

@@ -368,8 +368,13 @@ pub(crate) fn judge_secret(value: &Resolved) -> SecretValue {
         return SecretValue::Default;
     }
     // `TOKEN_NAME = "HF_TOKEN"` names a variable.
-    let names_variable = bearer.contains('_') && bearer.bytes().all(|b| b.is_ascii_uppercase() || b == b'_' || b.is_ascii_digit());
-    if bearer.len() < 6 || names_variable || bearer.contains(char::is_whitespace) { SecretValue::None } else { SecretValue::Plain }
+    let names_variable =
+        bearer.contains('_') && bearer.bytes().all(|b| b.is_ascii_uppercase() || b == b'_' || b.is_ascii_digit());
+    if bearer.len() < 6 || names_variable || bearer.contains(char::is_whitespace) {
+        SecretValue::None
+    } else {
+        SecretValue::Plain
+    }
 }
 
 fn is_path(text: &str) -> bool {
