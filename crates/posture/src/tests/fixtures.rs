@@ -1,4 +1,4 @@
-//! Configurations with planted weaknesses, written from what vendors document, and the same done right.
+//! Configurations with planted weaknesses in the terms of vendors' documents, and the same done right.
 //!
 //! A fixture is `=== title | file name | document`, the weak form, `--- hardened`, the other. `⟪rule⟫` behind a line
 //! says what must be found on that line, and is taken out before the file is examined.
