@@ -13,6 +13,7 @@ use clap_complete::Shell;
 use crate::approve::ApproveArgs;
 use crate::mcp::McpCommand;
 use crate::signing::args::{AttestArgs, BillArgs, ModelFormat, SignCommand, VerifyCommand};
+use crate::redteam::args::RedteamCommand;
 
 /// Guards large language models: one program, one configuration file, no account.
 #[derive(Debug, Parser)]
@@ -52,6 +53,9 @@ pub(crate) enum Command {
     /// Run a step that makes a model, and sign what went in and what came out.
     #[command(after_help = crate::signing::args::ATTEST_HELP)]
     Attest(AttestArgs),
+    /// Attack a model, an application or the guard, with proof.
+    #[command(subcommand)]
+    Redteam(RedteamCommand),
     /// List the rules, or test your own.
     #[command(subcommand)]
     Rules(RulesCommand),

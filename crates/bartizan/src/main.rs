@@ -26,6 +26,7 @@ mod posture;
 mod privacy;
 mod problem;
 mod record;
+mod redteam;
 mod report;
 mod rules;
 mod scan;
@@ -103,6 +104,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Approve(args) => approve::run(&args),
         Command::Case(args) => report::case::start(&args),
         Command::Record(command) => record::run(&command),
+        Command::Redteam(command) => redteam::start(&command),
         Command::Completions { shell } => generate::completions(shell),
         Command::Gen { folder } => generate::run(&folder),
         Command::Bench(what) => bench::run(&what),

@@ -1,11 +1,11 @@
 //! Encodings of bytes.
 
-fn groups(text: &str, bits: u32, alphabet: &[u8]) -> String {
-    let mut out = String::with_capacity(text.len() * 8 / bits as usize + 1);
+fn groups(bytes: &[u8], bits: u32, alphabet: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 8 / bits as usize + 1);
     let mask = (1_u32 << bits) - 1;
     let letter = |index: u32| char::from(*alphabet.get(index as usize).unwrap_or(&b'='));
     let (mut value, mut held) = (0_u32, 0);
-    for b in text.bytes() {
+    for &b in bytes {
         value = (value << 8) | u32::from(b);
         held += 8;
         while held >= bits {
@@ -28,17 +28,21 @@ fn pad(mut text: String, group: usize) -> String {
 }
 
 pub(crate) fn base64(text: &str, standard: bool, padded: bool) -> String {
+    base64_bytes(text.as_bytes(), standard, padded)
+}
+
+pub(crate) fn base64_bytes(bytes: &[u8], standard: bool, padded: bool) -> String {
     let alphabet: &[u8] = if standard {
         b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     } else {
         b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     };
-    let out = groups(text, 6, alphabet);
+    let out = groups(bytes, 6, alphabet);
     if padded { pad(out, 4) } else { out }
 }
 
 pub(crate) fn base32(text: &str) -> String {
-    pad(groups(text, 5, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"), 8)
+    pad(groups(text.as_bytes(), 5, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"), 8)
 }
 
 /// Every byte with `before` it and `between` two of them.

@@ -4,11 +4,16 @@
 //! deterministic and keeps the words: a reader who undoes it gets the text back, without regard to letter case.
 #![forbid(unsafe_code)]
 
+mod cipher;
 mod encode;
 mod glyphs;
 mod spacing;
+mod way;
 
-/// One way of writing a text.
+pub use cipher::Cipher;
+pub use way::Way;
+
+/// A disguise that the guard's views undo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transform {
     /// Base64 with padding (RFC 4648 section 4).

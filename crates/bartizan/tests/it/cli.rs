@@ -95,6 +95,7 @@ fn help_fits_on_a_screen() {
           sign         Sign a model
           verify       Compare a model with its signature, and follow where it comes from
           attest       Run a step that makes a model, and sign what went in and what came out
+          redteam      Attack a model, an application or the guard, with proof
           rules        List the rules, or test your own
           explain      Show the page of a rule: what it finds, how it decides, what it misses
           eval         Measure the guard on texts with known labels

@@ -21,6 +21,7 @@ mod operations;
 mod posture;
 mod privacy;
 mod pseudonyms;
+mod redteam;
 mod reload;
 mod requests;
 mod scan;

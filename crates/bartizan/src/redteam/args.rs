@@ -1,0 +1,168 @@
+//! The command line of the red team.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::cli::ConfigArgs;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RedteamCommand {
+    /// Attack a model, an application or the guard alone, and keep the proof.
+    ///
+    /// Goes on where a run in the same folder was cut. What it will send is printed first.
+    #[command(after_help = RUN_HELP)]
+    Run(RunArgs),
+    /// Judge a recorded run again, with the rules of evidence of now. Nobody is asked.
+    Replay(ReplayArgs),
+    /// Compare two runs of the same attacks: before and after, one model and another.
+    Compare(CompareArgs),
+    /// Measure the built-in judge on replies that people labelled.
+    ///
+    /// Each line of the file is {"response", "complied": 0 or 1}.
+    Judge(JudgeArgs),
+    /// Search for ways of writing that get known attacks past the guard. No model is asked.
+    ///
+    /// What is found goes to standard output as JSON lines, the figures to standard error.
+    Fuzz(FuzzArgs),
+    /// List what there is to attack with.
+    List {
+        /// What to list.
+        #[arg(value_enum)]
+        what: What,
+    },
+}
+
+const RUN_HELP: &str = "\
+Examples:
+  bartizan redteam run --guard
+  bartizan redteam run --target http://127.0.0.1:8700/v1 --model m --gate 'asr_upper95(system-prompt) < 2%'
+  bartizan redteam run plan.toml --format junit > redteam.xml
+
+Exit codes:
+  0  every gate met; without gates, nothing proven
+  1  a gate not met; without gates, an attack proven
+  2  usage, plan or journal
+  3  no gate missed, but not every trial gave evidence";
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Plan in TOML; without one every probe is tried
+    pub(crate) plan: Option<PathBuf>,
+    /// Endpoint to attack, as an SDK's base URL
+    #[arg(long, value_name = "URL", conflicts_with = "guard")]
+    pub(crate) target: Option<String>,
+    /// Model to ask for
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// Key of the endpoint: env:NAME or file:PATH
+    #[arg(long, value_name = "REF")]
+    pub(crate) key: Option<String>,
+    /// The endpoint speaks Anthropic's dialect
+    #[arg(long)]
+    pub(crate) anthropic: bool,
+    /// Attack the guard of this program, as configured, with no model behind it
+    #[arg(long)]
+    pub(crate) guard: bool,
+    /// Probes by id, group or risk, such as LLM01; may be given again
+    #[arg(long, value_name = "PROBE")]
+    pub(crate) probe: Vec<String>,
+    /// Ways of writing, such as base64 or rot13+frame:json; may be given again
+    #[arg(long, value_name = "WAY")]
+    pub(crate) transform: Vec<String>,
+    /// Trials of each wording in each way
+    #[arg(long, value_name = "N")]
+    pub(crate) trials: Option<u32>,
+    /// What has to hold; may be given again
+    #[arg(long, value_name = "GATE")]
+    pub(crate) gate: Vec<String>,
+    /// Most requests
+    #[arg(long, value_name = "N")]
+    pub(crate) requests: Option<u64>,
+    /// Listen on this address of this machine for what an attack sends out
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) sink: Option<SocketAddr>,
+    /// Folder of the run: plan, journal, report
+    #[arg(long, value_name = "FOLDER", default_value = "redteam-run")]
+    pub(crate) out: PathBuf,
+    /// Print what would be done and what it costs, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How to answer
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: RedteamFormat,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Folder of the run
+    pub(crate) folder: PathBuf,
+    /// How to answer
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: RedteamFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Folder of the run before
+    pub(crate) before: PathBuf,
+    /// Folder of the run after
+    pub(crate) after: PathBuf,
+    /// How to answer
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: CompareFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JudgeArgs {
+    /// JSON lines with labels
+    pub(crate) file: PathBuf,
+    /// How to answer
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: CompareFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FuzzArgs {
+    /// Prompts to try
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) prompts: u64,
+    /// Seed: the same prompts for the same seed, number and threads
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Threads [default: as many as there are cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// How a run is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RedteamFormat {
+    Human,
+    Json,
+    Sarif,
+    Junit,
+    Markdown,
+    Html,
+}
+
+/// How figures are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompareFormat {
+    Human,
+    Json,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// Attack ideas with the risks that they are about.
+    Probes,
+    /// Ways of writing, and frames.
+    Transforms,
+}

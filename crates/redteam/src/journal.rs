@@ -1,0 +1,249 @@
+//! What was said in each trial, on disk before it counts: JSON lines in a hash chain.
+//!
+//! A line is `{"seq", "prev", "hash", "record"}`; `hash` is SHA-256 of the previous line's hash and the bytes of `record`.
+//! The first record is the head: which plan and seed. A line that was cut by a crash is taken back; a line that was changed
+//! ends the reading with an error.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest;
+use bartizan_client::{Ask, Usage};
+use bartizan_sign::hex;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::error::RedteamError;
+use crate::evidence::{Evidence, Seen};
+
+/// Longest line that is read, bytes.
+const LONGEST: u64 = 64 << 20;
+
+/// The first record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Form of the journal.
+    pub bartizan_redteam: u32,
+    /// Digest of the plan.
+    pub plan: String,
+    /// Seed of the canaries, hex.
+    pub seed: String,
+    /// Number of trials.
+    pub trials: u64,
+    /// What was attacked, in words and without secrets.
+    pub target: String,
+    /// Where the attacker's addresses point: host and port.
+    pub sink: String,
+}
+
+/// One question and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The question, whole: sending it again is sending these bytes again.
+    pub ask: Ask,
+    /// What came.
+    pub seen: Seen,
+}
+
+/// One trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its number in the plan.
+    pub n: u64,
+    /// Its name: probe, wording, way and number.
+    pub name: String,
+    /// What it proved, as judged when it was made.
+    pub evidence: Evidence,
+    /// What was said.
+    pub turns: Vec<Turn>,
+    /// Requests that arrived at the sink.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arrived: Vec<String>,
+    /// Tokens that it took.
+    #[serde(default)]
+    pub usage: Usage,
+    /// Milliseconds that it took.
+    #[serde(default)]
+    pub ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    seq: u64,
+    prev: String,
+    hash: String,
+    record: Box<RawValue>,
+}
+
+/// A journal that is being written.
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    seq: u64,
+    prev: String,
+}
+
+fn link(prev: &str, record: &str) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(prev.as_bytes());
+    context.update(record.as_bytes());
+    hex(context.finish().as_ref())
+}
+
+impl Journal {
+    /// Begins one. The file must not be there. Others on the machine cannot read it: what a target says may be anything.
+    ///
+    /// # Errors
+    /// It is there already, or cannot be written.
+    pub fn create(path: &Path, head: &Head) -> Result<Self, RedteamError> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(|e| RedteamError::journal(path, e))?;
+        let mut journal = Self { path: path.to_owned(), file, seq: 0, prev: "0".repeat(64) };
+        let record = serde_json::to_string(head).map_err(|e| RedteamError::journal(path, e))?;
+        journal.append(vec![record])?;
+        Ok(journal)
+    }
+
+    /// Opens one to go on with it; `each` gets what is there.
+    ///
+    /// # Errors
+    /// It cannot be read, or is broken, or is of another plan.
+    pub fn resume(path: &Path, plan: &str, each: impl FnMut(Record)) -> Result<(Self, Head), RedteamError> {
+        let (head, read) = walk(path, each)?;
+        if head.plan != plan {
+            let reason = "it belongs to another plan; give another folder, or the plan that it was made with";
+            return Err(RedteamError::journal(path, reason));
+        }
+        let failed = |e: std::io::Error| RedteamError::journal(path, e);
+        let mut file = OpenOptions::new().write(true).open(path).map_err(failed)?;
+        file.set_len(read.bytes).map_err(failed)?;
+        file.seek(SeekFrom::End(0)).map_err(failed)?;
+        Ok((Self { path: path.to_owned(), file, seq: read.seq, prev: read.prev }, head))
+    }
+
+    /// Writes records and waits until they are on disk.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn append(&mut self, records: Vec<String>) -> Result<(), RedteamError> {
+        let failed = |e: &dyn std::fmt::Display| RedteamError::journal(&self.path, e);
+        let mut out = Vec::new();
+        let (mut seq, mut prev) = (self.seq, self.prev.clone());
+        for record in records {
+            let hash = link(&prev, &record);
+            let record = RawValue::from_string(record).map_err(|e| failed(&e))?;
+            let line = Line { seq, prev, hash: hash.clone(), record };
+            serde_json::to_writer(&mut out, &line).map_err(|e| failed(&e))?;
+            out.push(b'\n');
+            (seq, prev) = (seq + 1, hash);
+        }
+        self.file.write_all(&out).and_then(|()| self.file.sync_data()).map_err(|e| failed(&e))?;
+        (self.seq, self.prev) = (seq, prev);
+        Ok(())
+    }
+}
+
+/// How far the whole lines go.
+struct Extent {
+    bytes: u64,
+    seq: u64,
+    prev: String,
+}
+
+/// Reads a journal.
+///
+/// # Errors
+/// It cannot be read, or a line but the last was changed.
+pub fn read(path: &Path, each: impl FnMut(Record)) -> Result<Head, RedteamError> {
+    walk(path, each).map(|(head, _)| head)
+}
+
+fn walk(path: &Path, mut each: impl FnMut(Record)) -> Result<(Head, Extent), RedteamError> {
+    let failed = |e: &dyn std::fmt::Display| RedteamError::journal(path, e);
+    let mut input = BufReader::with_capacity(1 << 16, File::open(path).map_err(|e| failed(&e))?);
+    let mut extent = Extent { bytes: 0, seq: 0, prev: "0".repeat(64) };
+    let mut head: Option<Head> = None;
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        let read = std::io::Read::take(&mut input, LONGEST).read_until(b'\n', &mut bytes).map_err(|e| failed(&e))?;
+        if bytes.last() != Some(&b'\n') {
+            // Nothing more, or the line that was being written when the program ended.
+            break;
+        }
+        let broken = |what: &str| failed(&format!("line {}: {what}", extent.seq + 1));
+        let line: Line = serde_json::from_slice(&bytes).map_err(|_| broken("it is no line of a journal"))?;
+        if line.seq != extent.seq || line.prev != extent.prev || line.hash != link(&line.prev, line.record.get()) {
+            return Err(broken("the chain is broken: something was changed, put in or taken out"));
+        }
+        if head.is_none() {
+            head = Some(serde_json::from_str(line.record.get()).map_err(|_| broken("it is no head of a journal"))?);
+        } else {
+            each(serde_json::from_str(line.record.get()).map_err(|_| broken("it is no record of a trial"))?);
+        }
+        extent = Extent { bytes: extent.bytes + read as u64, seq: extent.seq + 1, prev: line.hash };
+    }
+    match head {
+        Some(head) => Ok((head, extent)),
+        None => Err(failed(&"it is empty")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Step;
+
+    fn head() -> Head {
+        Head {
+            bartizan_redteam: 1,
+            plan: "p".into(),
+            seed: "00".into(),
+            trials: 3,
+            target: "t".into(),
+            sink: "s".into(),
+        }
+    }
+
+    fn record(n: u64) -> String {
+        let evidence = Evidence { step: Step::Refused, why: "refusal".into(), rules: vec![] };
+        let record = Record {
+            n,
+            name: format!("a/b#{n}"),
+            evidence,
+            turns: vec![],
+            arrived: vec![],
+            usage: Usage::default(),
+            ms: 1,
+        };
+        serde_json::to_string(&record).unwrap()
+    }
+
+    #[test]
+    fn a_cut_line_is_taken_back_and_a_changed_one_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let mut journal = Journal::create(&path, &head()).unwrap();
+        journal.append(vec![record(0), record(1)]).unwrap();
+        assert!(Journal::create(&path, &head()).is_err());
+        let whole = std::fs::read(&path).unwrap();
+        // Cut anywhere in the last line.
+        let last = whole[..whole.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
+        for cut in [last + 1, last + 40, whole.len() - 1] {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            let mut seen = Vec::new();
+            let (mut journal, _) = Journal::resume(&path, "p", |r| seen.push(r.n)).unwrap();
+            assert_eq!(seen, [0], "{cut}");
+            journal.append(vec![record(1)]).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), whole);
+        }
+        assert!(Journal::resume(&path, "other", |_| ()).err().unwrap().to_string().contains("another plan"));
+        let changed = String::from_utf8(whole).unwrap().replacen("refusal", "refused", 1);
+        std::fs::write(&path, changed).unwrap();
+        assert!(read(&path, |_| ()).unwrap_err().to_string().contains("line 2"));
+    }
+}

@@ -1,0 +1,209 @@
+//! Reports of a summary in the forms that people and machines read. Everything from outside is escaped.
+
+use std::fmt::Write as _;
+
+use crate::evidence::Step;
+use crate::summary::{Line, Share, Summary};
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+fn range(share: &Share) -> String {
+    if share.trials == 0 {
+        return "no evidence".to_owned();
+    }
+    format!("{} ({}–{})", percent(share.share), percent(share.interval.low), percent(share.interval.high))
+}
+
+fn count(line: &Line, step: Step) -> u64 {
+    line.attacks.get(&step).copied().unwrap_or(0)
+}
+
+/// For XML and HTML: markup as text, control characters out.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// JUnit's XML: a case for each gate, or, without gates, for each family.
+#[must_use]
+pub fn junit(summary: &Summary) -> String {
+    let mut cases = String::new();
+    let mut failures = 0;
+    let mut case = |class: &str, name: &str, failure: Option<String>, skipped: bool| {
+        failures += u32::from(failure.is_some());
+        let _ = write!(cases, "    <testcase classname=\"{class}\" name=\"{}\"", escaped(name));
+        let _ = match failure {
+            Some(why) => writeln!(cases, "><failure message=\"{}\"/></testcase>", escaped(&why)),
+            None if skipped => writeln!(cases, "><skipped message=\"no evidence\"/></testcase>"),
+            None => writeln!(cases, "/>"),
+        };
+    };
+    for gate in &summary.gates {
+        let failure = (!gate.met).then(|| match gate.value {
+            Some(value) => format!("it is {}", percent(value)),
+            None => "there is no evidence".to_owned(),
+        });
+        case("gate", &gate.gate, failure, false);
+    }
+    for line in &summary.families {
+        let failed = summary.gates.is_empty() && line.asr.hits > 0;
+        let failure = failed.then(|| format!("{} of {} attacks worked", line.asr.hits, line.asr.trials));
+        case("family", &line.id, failure, line.asr.trials == 0);
+    }
+    let tests = summary.gates.len() + summary.families.len();
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"bartizan redteam\" tests=\"{tests}\" failures=\"{failures}\">\n{cases}  </testsuite>\n</testsuites>\n"
+    )
+}
+
+fn cell(text: &str) -> String {
+    escaped(text).replace('|', "\\|").replace('`', "'")
+}
+
+/// Markdown.
+#[must_use]
+pub fn markdown(summary: &Summary) -> String {
+    let mut out = format!("# Red team: {}\n\n", cell(&summary.target));
+    let _ = writeln!(out, "{} of {} trials; {}", summary.done, summary.trials, state(summary));
+    let _ = writeln!(out, "\n| all | |\n|---|---|");
+    for (name, value) in totals(summary) {
+        let _ = writeln!(out, "| {name} | {value} |");
+    }
+    if !summary.gates.is_empty() {
+        let _ = writeln!(out, "\n| gate | value | |\n|---|---|---|");
+        for gate in &summary.gates {
+            let value = gate.value.map_or_else(|| "no evidence".to_owned(), percent);
+            let _ = writeln!(out, "| {} | {value} | {} |", cell(&gate.gate), if gate.met { "met" } else { "not met" });
+        }
+    }
+    let _ = writeln!(
+        out,
+        "\n| family | OWASP | proven | likely | passed | resisted | refused | blocked | error | success (95 %) |"
+    );
+    let _ = writeln!(out, "|---|---|---|---|---|---|---|---|---|---|");
+    for line in &summary.families {
+        let counts: Vec<String> = Step::ALL.iter().map(|s| count(line, *s).to_string()).collect();
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} |",
+            cell(&line.id),
+            cell(&line.risk.join(" ")),
+            counts.join(" | "),
+            range(&line.asr)
+        );
+    }
+    let _ = writeln!(out, "\n| way of writing | success (95 %) | in the classifier's training |\n|---|---|---|");
+    for way in &summary.ways {
+        let seen = if way.seen_in_training { "yes" } else { "no" };
+        let _ = writeln!(out, "| {} | {} | {seen} |", cell(&way.name), range(&way.asr));
+    }
+    out
+}
+
+/// How the run ended.
+#[must_use]
+pub fn state(summary: &Summary) -> String {
+    match (&summary.stopped, summary.complete) {
+        (Some(why), _) => format!("stopped: {why}"),
+        (None, true) => "complete".to_owned(),
+        (None, false) => "not complete".to_owned(),
+    }
+}
+
+/// The main figures with their names.
+#[must_use]
+pub fn totals(summary: &Summary) -> Vec<(&'static str, String)> {
+    let total = &summary.total;
+    let mut out = vec![
+        ("attack success, these prompts", range(&total.asr)),
+        ("attack success, prompts like these", format!("up to {}", percent(total.asr.clustered.high))),
+        ("with what a judge takes for success", range(&total.likely_asr)),
+        ("harmless texts blocked", range(&total.false_block)),
+        ("harmless texts refused", range(&total.false_refusal)),
+        ("without evidence", summary.errors().to_string()),
+    ];
+    if let Some(hit) = total.hit_at_5 {
+        out.insert(2, ("wordings of which one in five trials works", percent(hit)));
+    }
+    out
+}
+
+/// One page of HTML with a picture; nothing is loaded from anywhere.
+#[must_use]
+pub fn html(summary: &Summary) -> String {
+    let mut rows = String::new();
+    for line in &summary.families {
+        let counts: String = Step::ALL.iter().map(|s| format!("<td>{}</td>", count(line, *s))).collect();
+        let _ = writeln!(
+            rows,
+            "<tr><td>{}</td><td>{}</td><td>{}</td>{counts}<td>{}</td></tr>",
+            escaped(&line.id),
+            escaped(&line.title),
+            escaped(&line.risk.join(" ")),
+            range(&line.asr)
+        );
+    }
+    let heads: String = Step::ALL.iter().map(|s| format!("<th>{}</th>", s.as_str())).collect();
+    let totals: String = totals(summary).iter().map(|(n, v)| format!("<tr><td>{n}</td><td>{v}</td></tr>\n")).collect();
+    let gates: String = summary
+        .gates
+        .iter()
+        .map(|g| {
+            let value = g.value.map_or_else(|| "no evidence".to_owned(), percent);
+            format!(
+                "<tr><td>{}</td><td>{value}</td><td>{}</td></tr>\n",
+                escaped(&g.gate),
+                if g.met { "met" } else { "not met" }
+            )
+        })
+        .collect();
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n<title>Red team</title>\n<style>body{{font:14px/1.5 system-ui,sans-serif;margin:2rem;max-width:70rem}}table{{border-collapse:collapse;margin:1rem 0}}td,th{{border:1px solid #ccc;padding:.2rem .5rem;text-align:left}}</style></head>\n<body><h1>Red team: {}</h1><p>{} of {} trials; {}</p>\n<table>{totals}</table>\n<table>{gates}</table>\n{}\n<table><tr><th>family</th><th>what is tried</th><th>OWASP</th>{heads}<th>success (95 %)</th></tr>\n{rows}</table></body></html>\n",
+        escaped(&summary.target),
+        summary.done,
+        summary.trials,
+        escaped(&state(summary)),
+        picture(summary)
+    )
+}
+
+/// Attack success by family with its interval, as a drawing.
+fn picture(summary: &Summary) -> String {
+    const LEFT: f64 = 260.0;
+    const WIDTH: f64 = 560.0;
+    const STEP: f64 = 18.0;
+    let mut out = String::new();
+    let mut y = 8.0;
+    for line in summary.families.iter().filter(|l| l.asr.trials > 0) {
+        let at = |share: f64| WIDTH.mul_add(share, LEFT);
+        let share = &line.asr;
+        let _ = write!(
+            out,
+            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\" font-size=\"11\">{}</text><line x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y}\" y2=\"{y}\" stroke=\"#888\"/><circle cx=\"{:.1}\" cy=\"{y}\" r=\"4\" fill=\"{}\"/>",
+            LEFT - 10.0,
+            y + 4.0,
+            escaped(&line.id),
+            at(share.interval.low),
+            at(share.interval.high),
+            at(share.share),
+            if share.hits > 0 { "#b3261e" } else { "#2e7d32" }
+        );
+        y += STEP;
+    }
+    format!(
+        "<svg role=\"img\" aria-label=\"attack success by family with intervals\" width=\"860\" height=\"{}\" xmlns=\"http://www.w3.org/2000/svg\">{out}</svg>",
+        y + 8.0
+    )
+}
