@@ -10,6 +10,7 @@ mod load;
 mod mcp;
 mod pii;
 mod protected;
+mod redteam;
 mod secrets;
 mod streams;
 mod tenants;
@@ -37,6 +38,7 @@ pub(crate) fn run(what: &BenchCommand) -> anyhow::Result<u8> {
             gateway::run(*requests, &peers)
         }
         BenchCommand::Data(args) => data::run(args),
+        BenchCommand::Redteam { trials } => redteam::measure(*trials),
         BenchCommand::Streams { streams } => streams::run(*streams),
         BenchCommand::Tenants { seconds } => tenants::run(*seconds),
         BenchCommand::Sensitive { secret_cases, code, peer, pii } => {

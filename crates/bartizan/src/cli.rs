@@ -1015,6 +1015,12 @@ pub(crate) enum BenchCommand {
         #[arg(long, value_name = "NAME=COMMAND")]
         peer: Vec<String>,
     },
+    /// Requests a second of the red team against a model server of this process, and its memory.
+    Redteam {
+        /// Trials of each wording in each way of writing, and then ten times as many.
+        #[arg(long, default_value_t = 3)]
+        trials: u32,
+    },
     /// What the guard adds to a plain proxy of the same make.
     Gateway {
         /// Requests a round.

@@ -26,6 +26,8 @@ pub(crate) enum RedteamCommand {
     ///
     /// What is found goes to standard output as JSON lines, the figures to standard error.
     Fuzz(FuzzArgs),
+    /// Judge the replies in a report of garak or promptfoo again, beside their verdicts.
+    Import(ImportArgs),
     /// List what there is to attack with.
     List {
         /// What to list.
@@ -111,6 +113,15 @@ pub(crate) struct CompareArgs {
     pub(crate) before: PathBuf,
     /// Folder of the run after
     pub(crate) after: PathBuf,
+    /// How to answer
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: CompareFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// garak's report.jsonl, or promptfoo's JSON output
+    pub(crate) file: PathBuf,
     /// How to answer
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: CompareFormat,

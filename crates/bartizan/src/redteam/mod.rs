@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 mod compare;
+mod import;
 mod judge;
 mod show;
 
@@ -36,6 +37,7 @@ pub(crate) fn start(command: &RedteamCommand) -> anyhow::Result<u8> {
         RedteamCommand::Compare(args) => compare::run(args),
         RedteamCommand::Judge(args) => judge::run(args),
         RedteamCommand::Fuzz(args) => search(args),
+        RedteamCommand::Import(args) => import::run(args),
         RedteamCommand::List { what } => list(*what),
     }
 }
