@@ -20,7 +20,7 @@ use bartizan_transform::Way;
 
 use crate::problem::Problem;
 use crate::{DONE, FOUND, UNREAD, config};
-use args::{FuzzArgs, RedteamCommand, RedteamFormat, ReplayArgs, RunArgs, What};
+use args::{FuzzArgs, RedteamCommand, ReplayArgs, RunArgs, What};
 
 /// The plan in the folder of a run.
 const PLAN: &str = "plan.json";
