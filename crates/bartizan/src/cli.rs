@@ -12,8 +12,8 @@ use clap_complete::Shell;
 
 use crate::approve::ApproveArgs;
 use crate::mcp::McpCommand;
-use crate::signing::args::{AttestArgs, BillArgs, ModelFormat, SignCommand, VerifyCommand};
 use crate::redteam::args::RedteamCommand;
+use crate::signing::args::{AttestArgs, BillArgs, ModelFormat, SignCommand, VerifyCommand};
 
 /// Guards large language models: one program, one configuration file, no account.
 #[derive(Debug, Parser)]
