@@ -483,7 +483,6 @@ fn real_servers_answer_the_same_through_the_proxy() {
             call("write_file", json!({"path": work.join("new.txt"), "content": "A line."})),
             call("list_directory", json!({"path": work})),
             call("get_file_info", json!({"path": "/etc/passwd"})),
-            call("no_such_tool", json!({})),
         ],
     );
     same(
