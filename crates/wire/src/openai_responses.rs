@@ -680,16 +680,10 @@ fn called(kind: &str, name: String, entry: &Entry<'_, '_>) -> ToolCall {
         Some(at) if entry.doc.kind(at) != Some(NodeKind::Null) => entry.doc.literal(at).to_owned(),
         _ => String::new(),
     };
+    // A request to run a remote tool is no run of it: the caller answers it, and the provider runs it.
     let client = matches!(
         kind,
-        "function_call"
-            | "custom_tool_call"
-            | "local_shell_call"
-            | "shell_call"
-            | "apply_patch_call"
-            | "computer_call"
-            // The caller says yes to it.
-            | "mcp_approval_request"
+        "function_call" | "custom_tool_call" | "local_shell_call" | "shell_call" | "apply_patch_call" | "computer_call"
     );
     ToolCall { id, name, arguments, provider: !client }
 }
