@@ -13,7 +13,7 @@ pub(crate) enum RedteamCommand {
     ///
     /// Goes on where a run in the same folder was cut. What it will send is printed first.
     #[command(after_help = RUN_HELP)]
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Judge a recorded run again, with the rules of evidence of now. Nobody is asked.
     Replay(ReplayArgs),
     /// Compare two runs of the same attacks: before and after, one model and another.
