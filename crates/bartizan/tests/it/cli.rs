@@ -103,6 +103,7 @@ fn help_fits_on_a_screen() {
           init         Write a commented bartizan.toml with a fresh canary
           config       Check or show the configuration
           policy       Try and test agent policies; look at the candidate policy, or put it in force
+          console      Print an address that signs a browser in to the console of the running gateway
           privacy      Test what a model memorised, and keep it from coming out
           doctor       Say what is set up, what can be reached, and what is missing
           report       Work with the evidence
@@ -244,9 +245,9 @@ fn json_lines_are_answered_in_order() {
     ]
     .join("\n");
     assert_snapshot!(Place::new().run(&["check", "--jsonl"], input), @r#"
-        {"id":"a","verdict":"deny","scores":{"injection":0.9999},"flags":{"injection":true},"findings":[{"rule":"prompt/instruction-override","severity":"high","confidence":"high","start":9,"end":41}],"coverage":{"status":"complete","parts":[]}}
-        {"id":{"n":[1]},"verdict":"allow","scores":{"injection":0.0535},"flags":{"injection":false},"findings":[],"coverage":{"status":"complete","parts":[]}}
-        {"id":null,"verdict":"redact","scores":{"injection":0.0864},"flags":{"injection":false},"findings":[{"rule":"pii/email","severity":"medium","confidence":"high","type":"EMAIL_ADDRESS","path":"/0/content","start":9,"end":31}],"coverage":{"status":"complete","parts":[]}}
+        {"id":"a","verdict":"deny","scores":{"injection":0.9998},"flags":{"injection":true},"findings":[{"rule":"prompt/instruction-override","severity":"high","confidence":"high","start":9,"end":41}],"coverage":{"status":"complete","parts":[]}}
+        {"id":{"n":[1]},"verdict":"allow","scores":{"injection":0.0498},"flags":{"injection":false},"findings":[],"coverage":{"status":"complete","parts":[]}}
+        {"id":null,"verdict":"redact","scores":{"injection":0.0591},"flags":{"injection":false},"findings":[{"rule":"pii/email","severity":"medium","confidence":"high","type":"EMAIL_ADDRESS","path":"/0/content","start":9,"end":31}],"coverage":{"status":"complete","parts":[]}}
         {"id":123456789012345678901234567890,"verdict":"allow","scores":{"injection":0.0},"flags":{"injection":false},"findings":[],"coverage":{"status":"complete","parts":[]}}
         [exit 0]
         "#);

@@ -120,8 +120,13 @@ impl Place {
 
     /// `bartizan mcp VERB … -- COMMAND`.
     fn mcp(&self, verb: &[&str], server: &[&str]) -> Command {
+        self.mcp_of("s", verb, server)
+    }
+
+    /// The same for a server of another name: tools are pinned under it.
+    fn mcp_of(&self, name: &str, verb: &[&str], server: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
-        command.arg("mcp").args(verb).args(["--name", "s", "--lock", "mcp.lock", "--config", "bartizan.toml", "--"]);
+        command.arg("mcp").args(verb).args(["--name", name, "--lock", "mcp.lock", "--config", "bartizan.toml", "--"]);
         command.args(server).current_dir(self.0.path());
         command
     }
@@ -201,7 +206,7 @@ fn a_poisoned_tool_is_left_out_and_not_called() {
     assert_eq!(said(&client.call("echo", &json!({"a": 1}))), r#"{"a":1}"#);
     drop(client);
     let records = place.records();
-    let list = records.iter().find(|r| r["model"] == "tools/list").unwrap();
+    let list = records.iter().find(|r| r["model"] == "tools/list" && r["verdict"] != "allow").unwrap();
     assert_eq!((list["action"].as_str(), list["verdict"].as_str()), (Some("quarantine"), Some("deny")));
     assert!(
         list["rules"]["mcp/tool-poisoning"].as_u64() > Some(0) && list["rules"]["mcp/tool-shadowing"] == 1,
@@ -515,7 +520,7 @@ fn same(place: &Place, name: &str, server: &[&str], requests: &[(&str, Value)]) 
     let mut plain = Command::new(server[0]);
     plain.args(&server[1..]).current_dir(place.0.path());
     let mut direct = Client::start(plain);
-    let mut proxied = Client::start(place.mcp(&["proxy"], server));
+    let mut proxied = Client::start(place.mcp_of(name, &["proxy"], server));
     let begun = [direct.begin(), proxied.begin()];
     assert_eq!(begun[0], begun[1], "{name}: initialize");
     for (method, params) in requests {

@@ -98,6 +98,7 @@ fn a_candidate_is_promoted_in_the_file_and_the_running_gateway_takes_it() {
 fn under_pressure_requests_are_turned_away_and_health_is_not() {
     // No large body may wait at all, and there are more of them than cores.
     let gateway = Gateway::start("http://127.0.0.1:9/v1", "[shed]\nmax_queue = 0\n");
+    gateway.ready();
     let body = ask(&"The committee met on Tuesday to talk about the library. ".repeat(60_000), false);
     let callers: Vec<_> = (0..24)
         .map(|_| {

@@ -25,7 +25,7 @@ fn text(output: &Output) -> String {
 }
 
 const COMPOSE: &str = "services:\n  llm:\n    image: vllm/vllm-openai:v0.11.0\n    command: --model /models/a --api-key ${KEY}\n    \
-    environment:\n      HF_TOKEN: quartz-lantern-4417-b\n    ports: [\"127.0.0.1:8000:8000\"]\n";
+    environment:\n      HF_TOKEN: copper-lantern-4417-b\n    ports: [\"127.0.0.1:8000:8000\"]\n";
 
 #[test]
 fn findings_are_drawn_with_their_place_and_fix_and_no_secret() {
@@ -48,7 +48,7 @@ fn findings_are_drawn_with_their_place_and_fix_and_no_secret() {
     ");
     for format in ["json", "sarif"] {
         let output = text(&scan(folder.path(), &["infra", ".", "--format", format]));
-        assert!(!output.contains("quartz"), "{output}");
+        assert!(!output.contains("copper-lantern"), "{output}");
     }
     let sarif: Value = serde_json::from_str(&text(&scan(folder.path(), &["infra", ".", "--format", "sarif"]))).unwrap();
     let result = &sarif["runs"][0]["results"][0];

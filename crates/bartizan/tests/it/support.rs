@@ -179,6 +179,15 @@ impl Gateway {
         Self::within(folder, &["up", "--listen", "127.0.0.1:0", "--upstream", upstream], &[])
     }
 
+    /// Waits until it is ready: the classifier is loaded behind its back.
+    pub(crate) fn ready(&self) {
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        while crate::http::send(&self.origin, "GET", "/readyz", &[], b"").status != 200 {
+            assert!(std::time::Instant::now() < end, "it gets ready");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// With its configuration and the evidence.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
