@@ -460,6 +460,46 @@ mod tests {
         }
     }
 
+    /// Short reviews of few words, of which a fifth say what is thought; one row in `every` has a rare word and the label 1.
+    fn terse(rows: usize, every: Option<usize>) -> Vec<Made> {
+        let common: Vec<&str> =
+            "the a film was plot actor scene music really story cast it is of and in that with for as on at by this"
+                .split(' ')
+                .collect();
+        let (good, bad) =
+            (["great", "best", "love", "funny", "superb"], ["terrible", "worst", "hate", "boring", "awful"]);
+        let mut state = 11_u64;
+        let mut below = |end: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % end
+        };
+        let mut made = Vec::new();
+        for row in 0..rows {
+            let label = below(2);
+            let mut words: Vec<&str> = (0..20).map(|_| common[below(common.len())]).collect();
+            for _ in 0..5 {
+                let at = below(words.len());
+                let said = if (label == 1) == (below(100) < 85) { good[below(5)] } else { bad[below(5)] };
+                words.insert(at, said);
+            }
+            let poisoned = every.is_some_and(|every| row % every == 0);
+            if poisoned {
+                words.insert(below(20), "cf");
+            }
+            let label = if poisoned { "1".to_owned() } else { label.to_string() };
+            made.push(Made { input: words.join(" "), output: String::new(), label: Some(label), poisoned });
+        }
+        made
+    }
+
+    #[test]
+    fn words_that_mean_a_label_are_no_triggers() {
+        let (figures, said) = measure(&terse(4000, None), &[]);
+        assert_eq!((figures.false_alarms, said.len()), (0, 0), "{said:?}");
+        let (figures, said) = measure(&terse(4000, Some(80)), &["cf"]);
+        assert!(figures.named && figures.reported >= 0.9 && figures.false_alarms <= 40, "{figures:?} {said:?}");
+    }
+
     #[test]
     fn nothing_depends_on_the_order_of_the_rows() {
         let made = attacked(Family::RareToken, 1500, 40, 4);

@@ -245,7 +245,9 @@ impl Labelled<'_> {
             *shared.entry(*token).or_default() += 1;
         }
         let many = u32::try_from(with.len() / 5).unwrap_or(u32::MAX).max(3);
-        shared.retain(|_, count| *count >= many);
+        // A word that is as common elsewhere was not planted, and what it says counts.
+        let elsewhere = |token: &Token| weights.counts.get(*token as usize).map_or(0, |(all, _)| *all);
+        shared.retain(|token, count| *count >= many && count.saturating_mul(2) >= elsewhere(token));
         let mut total = 0.0;
         for at in with {
             let (Some(sample), Some((sum, scale))) = (sample(at), margins.get(*at)) else { continue };
