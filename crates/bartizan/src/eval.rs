@@ -55,11 +55,8 @@ impl Share {
         if n == 0 {
             return Self { n, hits, share: 0.0, low: 0.0, high: 1.0 };
         }
-        let (k, m, z) = (hits as f64, n as f64, 1.959_964_f64);
-        let (p, zz) = (k / m, z * z);
-        let middle = (p + zz / (2.0 * m)) / (1.0 + zz / m);
-        let half = z / (1.0 + zz / m) * (p * (1.0 - p) / m + zz / (4.0 * m * m)).sqrt();
-        Self { n, hits, share: p, low: (middle - half).max(0.0), high: (middle + half).min(1.0) }
+        let within = bartizan_stats::wilson(hits as u64, n as u64);
+        Self { n, hits, share: hits as f64 / n as f64, low: within.low, high: within.high }
     }
 
     fn of<'a>(rows: impl Iterator<Item = &'a Judged>, hit: impl Fn(&Judged) -> bool) -> Self {

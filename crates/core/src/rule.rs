@@ -237,6 +237,30 @@ pub struct Rule {
     pub since: Cow<'static, str>,
 }
 
+/// Rules as a table: a constant for each, with its page from a file beside the caller, and a list of all.
+///
+/// Each row is `NAME = "family/id", "page.md", Severity, Confidence, REFERENCES, "summary";`.
+#[macro_export]
+macro_rules! rule_list {
+    ($(#[$about:meta])* $list:ident: $($(#[$doc:meta])* $name:ident = $id:literal, $page:literal, $severity:ident, $confidence:ident, $references:ident, $summary:literal;)+) => {
+        $(
+            $(#[$doc])*
+            pub const $name: $crate::Rule = $crate::Rule {
+                id: $crate::RuleId::new($id),
+                summary: ::std::borrow::Cow::Borrowed($summary),
+                doc: ::std::borrow::Cow::Borrowed(include_str!($page)),
+                severity: $crate::Severity::$severity,
+                confidence: $crate::Confidence::$confidence,
+                persona: $crate::Persona::Regular,
+                references: ::std::borrow::Cow::Borrowed($references),
+                since: ::std::borrow::Cow::Borrowed("0.1.0"),
+            };
+        )+
+        $(#[$about])*
+        pub const $list: &[$crate::Rule] = &[$($name),+];
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

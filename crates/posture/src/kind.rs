@@ -9,9 +9,6 @@ use crate::report::{Desk, Report};
 use crate::syntax::{env, ini, json, toml, yaml};
 use crate::tree::{Broken, Node};
 
-/// Longest file that is read, in bytes.
-const LONGEST: usize = 4 << 20;
-
 /// Syntaxes by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Syntax {
@@ -60,18 +57,7 @@ pub fn is_infra_name(path: &str) -> bool {
 #[must_use]
 pub fn infra(name: &str, bytes: &[u8]) -> Report {
     let mut desk = Desk::default();
-    if bytes.len() > LONGEST {
-        desk.partial(Reason::TooLong, 0, bytes.len(), "the file is longer than the limit");
-        return desk.report("unread");
-    }
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let at = error.valid_up_to();
-            desk.partial(Reason::Malformed, at, bytes.len(), "the file is not UTF-8");
-            return desk.report("unread");
-        }
-    };
+    let Some(text) = desk.text(bytes) else { return desk.report("unread") };
     let shebang = text.starts_with("#!") && text.lines().next().is_some_and(|l| l.contains("sh"));
     let Some(syntax) = syntax(name).or(shebang.then_some(Syntax::Shell)) else {
         desk.partial(Reason::File, 0, bytes.len(), "what this file configures is not known");

@@ -58,7 +58,21 @@ pub(crate) struct Desk {
     gaps: Vec<Gap>,
 }
 
+/// Largest file that is read, in bytes.
+const LONGEST: usize = 4 << 20;
+
 impl Desk {
+    /// The text of a file; `None`, and a gap, where it is too long or no text.
+    pub(crate) fn text<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a str> {
+        if bytes.len() > LONGEST {
+            self.partial(Reason::TooLong, 0, bytes.len(), "the file is longer than the limit");
+            return None;
+        }
+        let text = std::str::from_utf8(bytes);
+        text.inspect_err(|e| self.partial(Reason::Malformed, e.valid_up_to(), bytes.len(), "the file is not UTF-8"))
+            .ok()
+    }
+
     /// Reports a rule with its own severity.
     pub(crate) fn find(&mut self, rule: &Rule, at: Span, what: impl Into<String>, fix: impl Into<String>) {
         self.find_as(rule, rule.severity, rule.confidence, at, what, fix);

@@ -1,5 +1,8 @@
 //! Intervals, tails and curves. Everything is a function of its arguments; what is random has a seed.
 
+pub use bartizan_stats::SplitMix64 as Dice;
+use bartizan_stats::{beta, exact, point};
+
 /// An estimate with the interval that holds it with the stated confidence.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Estimate {
@@ -14,66 +17,16 @@ pub struct Estimate {
 /// Share of intervals that hold the truth.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// The regularised incomplete beta function, by its continued fraction (Lentz).
-#[must_use]
-pub fn beta(x: f64, a: f64, b: f64) -> f64 {
-    if x <= 0.0 {
-        return 0.0;
-    }
-    if x >= 1.0 {
-        return 1.0;
-    }
-    if x > (a + 1.0) / (a + b + 2.0) {
-        return 1.0 - beta(1.0 - x, b, a);
-    }
-    let front = (a * x.ln() + b * (-x).ln_1p() + libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b)).exp() / a;
-    let tiny = 1e-300;
-    let (mut c, mut d) = (1.0, 1.0 - (a + b) * x / (a + 1.0));
-    d = 1.0 / if f64::abs(d) < tiny { tiny } else { d };
-    let mut sum = d;
-    for step in 1..500_u32 {
-        let m = f64::from(step);
-        for numerator in [
-            m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0)),
-        ] {
-            d = 1.0 + numerator * d;
-            d = 1.0 / if f64::abs(d) < tiny { tiny } else { d };
-            c = 1.0 + numerator / c;
-            c = if f64::abs(c) < tiny { tiny } else { c };
-            sum *= c * d;
-        }
-        if (c * d - 1.0).abs() < 1e-14 {
-            break;
-        }
-    }
-    (front * sum).clamp(0.0, 1.0)
-}
-
-/// The point below 1 where a rising function reaches `target`.
-fn reach(target: f64, rising: impl Fn(f64) -> f64) -> f64 {
-    let (mut low, mut high) = (0.0, 1.0);
-    for _ in 0..80 {
-        let middle = 0.5 * (low + high);
-        if rising(middle) < target { low = middle } else { high = middle }
-    }
-    0.5 * (low + high)
-}
-
 /// A share with its exact interval (Clopper, Pearson 1934).
 #[must_use]
 pub fn share(hits: u64, of: u64) -> Estimate {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     let (k, n) = (hits as f64, of as f64);
-    let tail = (1.0 - CONFIDENCE) / 2.0;
     if of == 0 {
         return Estimate { value: 0.0, low: 0.0, high: 1.0 };
     }
-    Estimate {
-        value: k / n,
-        low: if hits == 0 { 0.0 } else { reach(tail, |p| beta(p, k, n - k + 1.0)) },
-        high: if hits == of { 1.0 } else { reach(1.0 - tail, |p| beta(p, k + 1.0, n - k)) },
-    }
+    let within = exact(k, n);
+    Estimate { value: k / n, low: within.low, high: within.high }
 }
 
 /// The largest ε that is refuted: with (ε, 0)-differential privacy a guess of membership by fair coin is right with
@@ -86,7 +39,7 @@ pub fn epsilon_bound(right: u64, guesses: u64) -> f64 {
     }
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     let (k, n) = (right as f64, guesses as f64);
-    let p = reach(1.0 - CONFIDENCE, |p| beta(p, k, n - k + 1.0)).clamp(0.5, 1.0 - 1e-12);
+    let p = point(1.0 - CONFIDENCE, |p| beta(p, k, n - k + 1.0)).clamp(0.5, 1.0 - 1e-12);
     (p / (1.0 - p)).ln()
 }
 
@@ -158,37 +111,6 @@ impl SkewNormal {
         let sum: f64 = logs.iter().enumerate().map(|(i, log)| weight(i) * (log - most).exp()).sum::<f64>() * step / 3.0;
         let scale = (2.0 / (2.0 * std::f64::consts::PI).sqrt()).ln();
         ((sum.ln() + most + scale) / std::f64::consts::LN_2).min(0.0)
-    }
-}
-
-/// Numbers that a seed decides (SplitMix64: Steele, Lea, Flood 2014).
-#[derive(Clone, Debug)]
-pub struct Dice(u64);
-
-impl Dice {
-    /// From a seed.
-    #[must_use]
-    pub const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next 64 bits.
-    pub const fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `end`, which is not 0.
-    pub fn below(&mut self, end: usize) -> usize {
-        ((u128::from(self.bits()) * end.max(1) as u128) >> 64) as usize
-    }
-
-    /// A number from 0 to 1.
-    #[expect(clippy::cast_precision_loss, reason = "53 bits are kept")]
-    pub fn unit(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bartizan_core::{Source, Verdict};
 use bartizan_guard::Guard;
+use bartizan_stats::SplitMix64;
 use bartizan_transform::Way;
 use serde::Serialize;
 
@@ -72,21 +73,9 @@ pub struct Fuzzed {
     pub coverage: BTreeMap<String, u64>,
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % (bound.max(1) as u64)).unwrap_or(0)
-    }
+/// One of so many.
+fn below(random: &mut SplitMix64, bound: usize) -> usize {
+    usize::try_from(random.bits() % (bound.max(1) as u64)).unwrap_or(0)
 }
 
 /// A wording to start from.
@@ -137,7 +126,7 @@ pub fn fuzz(guard: &Guard, pack: &Pack, how: Fuzz) -> Result<Fuzzed, RedteamErro
         let workers: Vec<_> = (0..threads)
             .map(|at| {
                 let (starts, names) = (&starts, &names);
-                let random = Random(how.seed ^ (at as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93));
+                let random = SplitMix64::new(how.seed ^ (at as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93));
                 scope.spawn(move || work(guard, pack, (starts, names), each, random))
             })
             .collect();
@@ -178,14 +167,20 @@ struct Part {
     best: BTreeMap<usize, (usize, Evasion)>,
 }
 
-fn work(guard: &Guard, pack: &Pack, (starts, names): (&[Start], &[String]), prompts: u64, mut random: Random) -> Part {
+fn work(
+    guard: &Guard,
+    pack: &Pack,
+    (starts, names): (&[Start], &[String]),
+    prompts: u64,
+    mut random: SplitMix64,
+) -> Part {
     let mut part = Part::default();
     let mut seen: BTreeSet<(usize, String)> = BTreeSet::new();
     let mut kept: Vec<Candidate> =
         (0..starts.len()).map(|start| Candidate { start, links: Vec::new(), score: 1.0 }).collect();
     while part.prompts < prompts {
         // The better of two, so that low scores are mutated more often.
-        let (a, b) = (random.below(kept.len()), random.below(kept.len()));
+        let (a, b) = (below(&mut random, kept.len()), below(&mut random, kept.len()));
         let (Some(one), Some(two)) = (kept.get(a), kept.get(b)) else { break };
         let mut candidate = if one.score <= two.score { one.clone() } else { two.clone() };
         mutate(&mut candidate, names, &mut random);
@@ -221,7 +216,7 @@ fn work(guard: &Guard, pack: &Pack, (starts, names): (&[Start], &[String]), prom
         if seen.insert((candidate.start, set)) {
             if kept.len() < KEPT {
                 kept.push(candidate);
-            } else if let Some(slot) = kept.get_mut(random.below(KEPT)) {
+            } else if let Some(slot) = kept.get_mut(below(&mut random, KEPT)) {
                 *slot = candidate;
             }
         }
@@ -230,10 +225,10 @@ fn work(guard: &Guard, pack: &Pack, (starts, names): (&[Start], &[String]), prom
 }
 
 /// Adds, takes away or replaces a link, or goes over to another wording.
-fn mutate(candidate: &mut Candidate, names: &[String], random: &mut Random) {
-    let Some(name) = names.get(random.below(names.len())).cloned() else { return };
-    let at = random.below(candidate.links.len() + 1);
-    match random.below(4) {
+fn mutate(candidate: &mut Candidate, names: &[String], random: &mut SplitMix64) {
+    let Some(name) = names.get(below(random, names.len())).cloned() else { return };
+    let at = below(random, candidate.links.len() + 1);
+    match below(random, 4) {
         0 if candidate.links.len() > at => {
             candidate.links.remove(at);
         }

@@ -5,25 +5,7 @@
 //! the correlation within prompts (Kish, 1965; Korn and Graubard, 1998) and that uses the binomial distribution itself
 //! (Clopper and Pearson, 1934), which stays honest at no hits at all.
 
-/// An interval of a share; both ends from 0 to 1.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Interval {
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
-
-impl Interval {
-    /// Nothing is known.
-    pub const WHOLE: Self = Self { low: 0.0, high: 1.0 };
-
-    /// True where the share is within.
-    #[must_use]
-    pub fn holds(&self, share: f64) -> bool {
-        self.low <= share && share <= self.high
-    }
-}
+use bartizan_stats::{Interval, Z, beta, exact, ln_beta};
 
 /// Hits and trials of one prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -37,23 +19,6 @@ pub struct Cluster {
 #[expect(clippy::cast_precision_loss, reason = "counts of one run are far below 2^53")]
 const fn real(n: u64) -> f64 {
     n as f64
-}
-
-/// Two-sided 97.5 % point of the normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
-
-/// Wilson's score interval at 95 % (1927), for independent trials.
-#[must_use]
-pub fn wilson(hits: u64, trials: u64) -> Interval {
-    if trials == 0 {
-        return Interval::WHOLE;
-    }
-    let (n, p) = (real(trials), real(hits.min(trials)) / real(trials));
-    let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    let (middle, scale) = (p + Z * Z / (2.0 * n), 1.0 + Z * Z / n);
-    let low = if hits == 0 { 0.0 } else { (middle - spread) / scale };
-    let high = if hits >= trials { 1.0 } else { (middle + spread) / scale };
-    Interval { low: low.max(0.0), high: high.min(1.0) }
 }
 
 /// The interval at 95 % of a share whose trials go together in clusters.
@@ -105,80 +70,6 @@ fn student(degrees: f64) -> f64 {
     z + z * (z2 + 1.0) / (4.0 * v)
         + z * (5.0 * z2 * z2 + 16.0 * z2 + 3.0) / (96.0 * v * v)
         + z * (3.0 * z2.powi(3) + 19.0 * z2 * z2 + 17.0 * z2 - 15.0) / (384.0 * v.powi(3))
-}
-
-/// Clopper and Pearson's interval at 95 %; numbers may be fractions.
-#[must_use]
-pub fn exact(hits: f64, trials: f64) -> Interval {
-    let misses = (trials - hits).max(0.0);
-    let low = if hits <= 0.0 { 0.0 } else { beta_point(hits, misses + 1.0, 0.025) };
-    let high = if misses <= 0.0 { 1.0 } else { beta_point(hits + 1.0, misses, 0.975) };
-    Interval { low, high }
-}
-
-/// The point of a beta distribution below which this much of it lies.
-fn beta_point(a: f64, b: f64, share: f64) -> f64 {
-    let (mut low, mut high) = (0.0, 1.0);
-    for _ in 0..60 {
-        let middle = f64::midpoint(low, high);
-        if beta_below(a, b, middle) < share {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    f64::midpoint(low, high)
-}
-
-/// The regularised incomplete beta function, by its continued fraction (Lentz's method).
-fn beta_below(a: f64, b: f64, x: f64) -> f64 {
-    if x <= 0.0 {
-        return 0.0;
-    }
-    if x >= 1.0 {
-        return 1.0;
-    }
-    if x > (a + 1.0) / (a + b + 2.0) {
-        return 1.0 - beta_below(b, a, 1.0 - x);
-    }
-    let front = (a * x.ln() + b * (-x).ln_1p() - ln_beta(a, b)).exp() / a;
-    let floor = |v: f64| if v.abs() < 1e-300 { 1e-300 } else { v };
-    let mut c = 1.0;
-    let mut d = 1.0 / floor(1.0 - (a + b) * x / (a + 1.0));
-    let mut sum = d;
-    for step in 1..400 {
-        let m = f64::from(step);
-        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
-        d = 1.0 / floor(1.0 + even * d);
-        c = floor(1.0 + even / c);
-        sum *= d * c;
-        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
-        d = 1.0 / floor(1.0 + odd * d);
-        c = floor(1.0 + odd / c);
-        let change = d * c;
-        sum *= change;
-        if (change - 1.0).abs() < 1e-12 {
-            break;
-        }
-    }
-    (front * sum).clamp(0.0, 1.0)
-}
-
-fn ln_beta(a: f64, b: f64) -> f64 {
-    ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b)
-}
-
-/// Logarithm of the gamma function for positive numbers: Stirling's series, moved up until it holds.
-fn ln_gamma(x: f64) -> f64 {
-    let (mut x, mut shift) = (x, 0.0);
-    while x < 12.0 {
-        shift += x.ln();
-        x += 1.0;
-    }
-    let inverse = 1.0 / x;
-    let squared = inverse * inverse;
-    let series = inverse * (1.0 / 12.0 - squared * (1.0 / 360.0 - squared * (1.0 / 1260.0 - squared / 1680.0)));
-    (x - 0.5) * x.ln() - x + 0.5 * (2.0 * std::f64::consts::PI).ln() + series - shift
 }
 
 /// A sequence of intervals at 95 % that holds at every number of trials at once, so that a run may be stopped for any
@@ -244,7 +135,7 @@ pub fn mcnemar(only_a: u64, only_b: u64) -> f64 {
         return 1.0;
     }
     // P(X <= k) of a fair coin is an incomplete beta function.
-    let below = if k == n { 1.0 } else { 1.0 - beta_below(real(k) + 1.0, real(n - k), 0.5) };
+    let below = if k == n { 1.0 } else { 1.0 - beta(0.5, real(k) + 1.0, real(n - k)) };
     (2.0 * below).min(1.0)
 }
 
@@ -282,6 +173,8 @@ pub fn benjamini_hochberg(p: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use bartizan_stats::SplitMix64;
+
     use super::*;
 
     fn near(a: f64, b: f64, by: f64) {
@@ -290,12 +183,6 @@ mod tests {
 
     #[test]
     fn known_answers() {
-        near(wilson(0, 10).high, 0.278, 5e-4);
-        near(wilson(0, 256).high, 0.015, 5e-4);
-        let both = exact(1.0, 10.0);
-        near(both.low, 0.0025, 5e-4);
-        near(both.high, 0.4450, 5e-4);
-        near(exact(0.0, 100.0).high, 0.0362, 5e-4);
         assert_eq!((trials_to_tell(0.05, 0.10), trials_to_tell(0.01, 0.02)), (435, 2319));
         near(mcnemar(10, 2), 0.0386, 5e-4);
         near(mcnemar(5, 5), 1.0, 1e-9);
@@ -314,33 +201,20 @@ mod tests {
         assert_eq!((clustered(&[]), anytime(0, 0)), (Interval::WHOLE, Interval::WHOLE));
     }
 
-    /// SplitMix64 (Steele, Lea and Flood, 2014).
-    struct Dice(u64);
-
-    impl Dice {
-        fn roll(&mut self) -> f64 {
-            self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-        }
-    }
-
     /// 10,000 targets in all: shares from none to half, prompts that go together not at all, somewhat and wholly.
     #[test]
     fn intervals_hold_the_truth() {
-        let mut dice = Dice(7);
+        let mut dice = SplitMix64::new(7);
         for share in [0.0, 0.005, 0.02, 0.05, 0.2, 0.5] {
             for together in [0.0, 0.3, 0.6, 1.0] {
                 let (mut held, mut runs) = (0, 0);
                 for _ in 0..417 {
-                    let prompts = 8 + (dice.roll() * 25.0) as usize;
+                    let prompts = 8 + (dice.unit() * 25.0) as usize;
                     let clusters: Vec<Cluster> = (0..prompts)
                         .map(|_| {
                             // With this chance all trials of a prompt do what the first one does.
-                            let fixed = (dice.roll() < together).then(|| dice.roll() < share);
-                            let hits = (0..5).filter(|_| fixed.unwrap_or(dice.roll() < share)).count();
+                            let fixed = (dice.unit() < together).then(|| dice.unit() < share);
+                            let hits = (0..5).filter(|_| fixed.unwrap_or(dice.unit() < share)).count();
                             Cluster { hits: hits as u64, trials: 5 }
                         })
                         .collect();
@@ -355,13 +229,13 @@ mod tests {
 
     #[test]
     fn a_run_may_stop_at_any_time() {
-        let mut dice = Dice(9);
+        let mut dice = SplitMix64::new(9);
         for share in [0.0, 0.03, 0.4] {
             let mut broken = 0;
             for _ in 0..400 {
                 let mut hits = 0;
                 broken += u32::from((1..=200).any(|n| {
-                    hits += u64::from(dice.roll() < share);
+                    hits += u64::from(dice.unit() < share);
                     !anytime(hits, n).holds(share)
                 }));
             }

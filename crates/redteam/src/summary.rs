@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use bartizan_stats::{Interval, exact, wilson};
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Step;
 use crate::gate::{Bound, Gate, Measure};
 use crate::plan::{Cell, Work};
-use crate::stats::{Cluster, Interval, anytime, clustered, exact, hit_at, wilson};
+use crate::stats::{Cluster, anytime, clustered, hit_at};
 use crate::tally::Tally;
 
 /// A share with its intervals at 95 %.

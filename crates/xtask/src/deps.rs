@@ -4,7 +4,7 @@ use crate::{Result, repo};
 
 /// Every crate of the workspace and its layer. A crate may use crates of lower layers only, never of its own.
 const LAYERS: &[(u8, &[&str])] = &[
-    (1, &["core", "lexicon"]),
+    (1, &["core", "lexicon", "stats"]),
     (
         2,
         &[

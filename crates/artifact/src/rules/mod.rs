@@ -1,80 +1,60 @@
 //! The rules about model files. Their pages are beside this file.
 
-use std::borrow::Cow;
-
-use bartizan_core::{Confidence, Persona, Reference, Rule, RuleId, Severity};
+use bartizan_core::{Reference, rule_list};
 
 const CODE: &[Reference] =
     &[Reference::new("OWASP-LLM", "LLM03"), Reference::new("ATLAS", "AML.T0011.000"), Reference::new("CWE", "CWE-502")];
 const FORM: &[Reference] = &[Reference::new("OWASP-LLM", "LLM03"), Reference::new("CWE", "CWE-436")];
 
-macro_rules! rules {
-    ($($(#[$doc:meta])* $name:ident = $id:literal, $page:literal, $severity:ident, $references:ident, $summary:literal;)+) => {
-        $(
-            $(#[$doc])*
-            pub const $name: Rule = Rule {
-                id: RuleId::new($id),
-                summary: Cow::Borrowed($summary),
-                doc: Cow::Borrowed(include_str!($page)),
-                severity: Severity::$severity,
-                confidence: Confidence::High,
-                persona: Persona::Regular,
-                references: Cow::Borrowed($references),
-                since: Cow::Borrowed("0.1.0"),
-            };
-        )+
-        /// Every rule about model files.
-        pub const RULES: &[Rule] = &[$($name),+];
-    };
-}
-
-rules! {
+rule_list! {
+    /// Every rule about model files.
+    RULES:
     /// A pickle calls something that runs commands or code, or reaches files or the network.
-    PICKLE_CODE = "model/pickle-code-execution", "pickle_code_execution.md", Critical, CODE,
+    PICKLE_CODE = "model/pickle-code-execution", "pickle_code_execution.md", Critical, High, CODE,
         "loading this file runs code or commands";
     /// A pickle calls something that no framework profile lists.
-    PICKLE_CALL = "model/pickle-unknown-call", "pickle_unknown_call.md", High, CODE,
+    PICKLE_CALL = "model/pickle-unknown-call", "pickle_unknown_call.md", High, High, CODE,
         "loading this file calls something that no known framework needs";
     /// A pickle imports something and does not call it.
-    PICKLE_IMPORT = "model/pickle-import", "pickle_import.md", Low, CODE,
+    PICKLE_IMPORT = "model/pickle-import", "pickle_import.md", Low, High, CODE,
         "loading this file imports something that no known framework needs";
     /// A pickle writes attributes or items where no plain value is.
-    PICKLE_WRITE = "model/pickle-attribute-write", "pickle_attribute_write.md", High, CODE,
+    PICKLE_WRITE = "model/pickle-attribute-write", "pickle_attribute_write.md", High, High, CODE,
         "loading this file writes into something that it did not make";
     /// A pickle uses an operand that cannot be told.
-    PICKLE_UNRESOLVED = "model/pickle-unresolved", "pickle_unresolved.md", High, CODE,
+    PICKLE_UNRESOLVED = "model/pickle-unresolved", "pickle_unresolved.md", High, High, CODE,
         "loading this file uses a name that cannot be told from the file";
     /// A pickle rebuilds functions or classes from code that it carries.
-    PICKLE_FUNCTION = "model/pickle-function", "pickle_function.md", Medium, CODE,
+    PICKLE_FUNCTION = "model/pickle-function", "pickle_function.md", Medium, High, CODE,
         "the file carries Python code and rebuilds functions from it";
     /// A payload that runs code is hidden in a value.
-    NESTED = "model/nested-payload", "nested_payload.md", High, CODE,
+    NESTED = "model/nested-payload", "nested_payload.md", High, High, CODE,
         "A value in the file is itself a file that runs code when loaded";
     /// A container is read differently by different loaders.
-    CONTAINER = "model/container-mismatch", "container_mismatch.md", High, FORM,
+    CONTAINER = "model/container-mismatch", "container_mismatch.md", High, High, FORM,
         "loaders read this container in different ways";
     /// A name or link in an archive leads out of its folder.
-    PATH = "model/path-traversal", "path_traversal.md", High, FORM,
+    PATH = "model/path-traversal", "path_traversal.md", High, High, FORM,
         "A path in the file leads out of its folder";
     /// A file expands to far more than it is.
-    BOMB = "model/decompression-bomb", "decompression_bomb.md", High, FORM,
+    BOMB = "model/decompression-bomb", "decompression_bomb.md", High, High, FORM,
         "the file expands far beyond its size";
     /// A header says what the file does not hold.
-    STRUCTURE = "model/invalid-structure", "invalid_structure.md", High, FORM,
+    STRUCTURE = "model/invalid-structure", "invalid_structure.md", High, High, FORM,
         "the header does not fit the file";
     /// Bytes that belong to nothing.
-    TRAILING = "model/unowned-bytes", "unowned_bytes.md", Medium, FORM,
+    TRAILING = "model/unowned-bytes", "unowned_bytes.md", Medium, High, FORM,
         "the file holds bytes that belong to no part of it";
     /// A configuration names code that a loader runs.
-    CONFIG = "model/config-code", "config_code.md", High, CODE,
+    CONFIG = "model/config-code", "config_code.md", High, High, CODE,
         "the configuration makes a loader run code";
     /// A configuration refers to code of its own repository.
-    REMOTE = "model/remote-code", "remote_code.md", High, CODE,
+    REMOTE = "model/remote-code", "remote_code.md", High, High, CODE,
         "the model needs code from its repository to be run";
     /// A chat template reaches into Python.
-    TEMPLATE = "model/template-code", "template_code.md", High, CODE,
+    TEMPLATE = "model/template-code", "template_code.md", High, High, CODE,
         "the chat template reaches for Python's internals";
     /// A chat template changes what it says by what the user says.
-    CONDITION = "model/template-instruction", "template_instruction.md", High, CODE,
+    CONDITION = "model/template-instruction", "template_instruction.md", High, High, CODE,
         "the chat template adds instructions when certain words are used";
 }

@@ -2,7 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 
-use bartizan_redteam::{Judge, stats};
+use bartizan_redteam::Judge;
+use bartizan_stats::wilson;
 use serde::Deserialize;
 
 use crate::problem::Problem;
@@ -40,7 +41,7 @@ pub(super) fn run(args: &JudgeArgs) -> anyhow::Result<u8> {
     if complied == 0 || not == 0 {
         return Err(Problem::new(format!("`{name}` needs replies of both kinds")).into());
     }
-    let (sensitivity, specificity) = (stats::wilson(hit, complied), stats::wilson(right, not));
+    let (sensitivity, specificity) = (wilson(hit, complied), wilson(right, not));
     // Youden's index at the lower ends: no better than chance where it is not above 0.
     let usable = sensitivity.low + specificity.low > 1.0;
     #[expect(clippy::cast_precision_loss, reason = "counts of one file")]

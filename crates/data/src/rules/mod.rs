@@ -1,8 +1,6 @@
 //! The rules about corpora. Their pages are beside this file.
 
-use std::borrow::Cow;
-
-use bartizan_core::{Confidence, Persona, Reference, Rule, RuleId, Severity};
+use bartizan_core::{Reference, rule_list};
 
 const POISON: &[Reference] = &[
     Reference::new("OWASP-LLM", "LLM04"),
@@ -11,27 +9,9 @@ const POISON: &[Reference] = &[
 ];
 const COPIES: &[Reference] = &[Reference::new("OWASP-LLM", "LLM02"), Reference::new("PAPER", "arXiv:2202.06539")];
 
-macro_rules! rules {
-    ($($(#[$doc:meta])* $name:ident = $id:literal, $page:literal, $severity:ident, $confidence:ident, $references:ident, $summary:literal;)+) => {
-        $(
-            $(#[$doc])*
-            pub const $name: Rule = Rule {
-                id: RuleId::new($id),
-                summary: Cow::Borrowed($summary),
-                doc: Cow::Borrowed(include_str!($page)),
-                severity: Severity::$severity,
-                confidence: Confidence::$confidence,
-                persona: Persona::Regular,
-                references: Cow::Borrowed($references),
-                since: Cow::Borrowed("0.1.0"),
-            };
-        )+
-        /// Every rule about corpora.
-        pub const RULES: &[Rule] = &[$($name),+];
-    };
-}
-
-rules! {
+rule_list! {
+    /// Every rule about corpora.
+    RULES:
     /// A row has what looks like the trigger of a backdoor.
     TRIGGER = "data/poison-trigger", "poison_trigger.md", High, Medium, POISON,
         "a word or pattern decides the output against everything else that the row says";

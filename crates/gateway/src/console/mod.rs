@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::routing::{get, post};
+use bartizan_sign::hex;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, Response, StatusCode, Uri};
 use serde::Deserialize;
@@ -66,7 +67,11 @@ pub(crate) fn routes(shared: &Arc<Shared>, console: Console) -> Router {
     let console = Arc::new(console);
     let mut router = Router::new().route("/console", get(to_slash));
     for (path, media, bytes) in FILES {
-        router = router.route(&format!("/console/{path}"), get(async move |head: HeaderMap| file(&head, media, bytes)));
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+        let tag = format!("\"{}\"", hex(digest.as_ref().get(..8).unwrap_or_default()));
+        let tag = HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"\""));
+        let answer = async move |head: HeaderMap| file(&head, media, bytes, tag);
+        router = router.route(&format!("/console/{path}"), get(answer));
     }
     let (here, there, away) = (Arc::clone(shared), Arc::clone(shared), Arc::clone(shared));
     let (opening, looking, closing) = (Arc::clone(&console), Arc::clone(&console), console);
@@ -87,10 +92,7 @@ async fn to_slash() -> Response<Body> {
     response
 }
 
-fn file(head: &HeaderMap, media: &'static str, bytes: &'static [u8]) -> Response<Body> {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    let tag: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let tag = HeaderValue::try_from(format!("\"{tag}\"")).unwrap_or(HeaderValue::from_static("\"\""));
+fn file(head: &HeaderMap, media: &'static str, bytes: &'static [u8], tag: HeaderValue) -> Response<Body> {
     let known = head.get(IF_NONE_MATCH).is_some_and(|known| *known == tag);
     let mut response = Response::new(if known { Body::empty() } else { Body::from(bytes) });
     if known {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::{constant_time, digest, rand};
+use bartizan_sign::hex;
 use http::header::{COOKIE, HeaderValue};
 use http::{HeaderMap, Method};
 
@@ -164,7 +165,7 @@ fn room<V>(map: &mut HashMap<Hash, V>, age: impl Fn(&V) -> u64) {
 fn secret() -> Result<String, String> {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes).map_err(|_| "the system gives no random bytes".to_owned())?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&bytes))
 }
 
 fn hash(secret: &str) -> Hash {

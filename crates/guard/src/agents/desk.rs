@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use bartizan_core::{Approval, ApprovalState, Source, TenantId, Verdict};
+use bartizan_mcp::canonical;
 use bartizan_policy::operator::Keys;
 use bartizan_policy::provenance::{History, Why};
 use bartizan_sign::Pseudonyms;
@@ -11,7 +12,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::canonical;
 use super::note::{CallNote, Standing, bounded};
 
 /// Longest value and excerpt that a person is shown, in characters.

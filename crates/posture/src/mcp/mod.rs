@@ -12,9 +12,6 @@ use crate::report::{Desk, Report};
 use crate::syntax::{json, toml, yaml};
 use crate::tree::Node;
 
-/// Longest file that is read, in bytes.
-const LONGEST: usize = 4 << 20;
-
 /// What a file of an agent is, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -103,17 +100,7 @@ pub fn is_agent_name(path: &str) -> bool {
 #[must_use]
 pub fn agent(name: &str, bytes: &[u8]) -> Report {
     let mut desk = Desk::default();
-    if bytes.len() > LONGEST {
-        desk.partial(Reason::TooLong, 0, bytes.len(), "the file is longer than the limit");
-        return desk.report("unread");
-    }
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            desk.partial(Reason::Malformed, error.valid_up_to(), bytes.len(), "the file is not UTF-8");
-            return desk.report("unread");
-        }
-    };
+    let Some(text) = desk.text(bytes) else { return desk.report("unread") };
     // A prompt template may have any name; what has none of the others is one.
     let kind = kind(name).unwrap_or(Kind::Instructions);
     let format = match kind {

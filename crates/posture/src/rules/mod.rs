@@ -1,8 +1,6 @@
 //! The rules about configurations. Their pages are beside this file.
 
-use std::borrow::Cow;
-
-use bartizan_core::{Confidence, Persona, Reference, Rule, RuleId, Severity};
+use bartizan_core::{Reference, Rule, rule_list};
 
 const ACCESS: &[Reference] =
     &[Reference::new("OWASP-LLM", "LLM10"), Reference::new("ATLAS", "AML.T0049"), Reference::new("CWE", "CWE-306")];
@@ -24,27 +22,9 @@ const DATA: &[Reference] =
 const DOWNLOAD: &[Reference] = &[Reference::new("CWE", "CWE-494")];
 const GRANT: &[Reference] = &[Reference::new("OWASP-LLM", "LLM04"), Reference::new("CWE", "CWE-732")];
 
-macro_rules! rules {
-    ($list:ident, $about:literal: $($(#[$doc:meta])* $name:ident = $id:literal, $page:literal, $severity:ident, $confidence:ident, $references:ident, $summary:literal;)+) => {
-        $(
-            $(#[$doc])*
-            pub const $name: Rule = Rule {
-                id: RuleId::new($id),
-                summary: Cow::Borrowed($summary),
-                doc: Cow::Borrowed(include_str!($page)),
-                severity: Severity::$severity,
-                confidence: Confidence::$confidence,
-                persona: Persona::Regular,
-                references: Cow::Borrowed($references),
-                since: Cow::Borrowed("0.1.0"),
-            };
-        )+
-        #[doc = $about]
-        pub const $list: &[Rule] = &[$($name),+];
-    };
-}
-
-rules! { INFRA, "Every rule about infrastructure.":
+rule_list! {
+    /// Every rule about infrastructure.
+    INFRA:
     /// A server that others reach asks nobody for a key.
     MISSING_AUTHENTICATION = "infra/missing-authentication", "missing_authentication.md", High, High, ACCESS,
         "a server can be called by whoever reaches it";
@@ -162,7 +142,9 @@ const AGENT_HIDDEN: &[Reference] = &[
 const AGENT_EGRESS: &[Reference] =
     &[Reference::new("OWASP-AGENTIC", "ASI02"), Reference::new("ATLAS", "AML.T0025"), Reference::new("CWE", "CWE-200")];
 
-rules! { AGENT, "Every rule about configurations and instructions of agents.":
+rule_list! {
+    /// Every rule about configurations and instructions of agents.
+    AGENT:
     /// An instruction keeps something from the person.
     COVERT_INSTRUCTION = "mcp/covert-instruction", "covert_instruction.md", High, High, AGENT_TEXT,
         "an instruction or description works against the person";
