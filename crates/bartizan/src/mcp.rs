@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::cli::ConfigArgs;
 use crate::config::{self, Loaded};
 use crate::problem::Problem;
-use crate::{DONE, FOUND, evidence, record, telemetry};
+use crate::{DONE, FOUND, evidence, record, telemetry, terminal};
 
 /// Time that a server has to say what tools it has.
 const ASKING: Duration = Duration::from_secs(60);
@@ -184,14 +184,14 @@ fn pin(args: &PinArgs) -> anyhow::Result<u8> {
     let mut out = std::io::stdout().lock();
     for change in &changes {
         match change {
-            Change::Added(tool) => writeln!(out, "new      {tool}")?,
-            Change::Removed(tool) => writeln!(out, "gone     {tool}")?,
+            Change::Added(tool) => writeln!(out, "new      {}", shown(tool))?,
+            Change::Removed(tool) => writeln!(out, "gone     {}", shown(tool))?,
             Change::Instructions => writeln!(out, "changed  the instructions of the server")?,
             Change::Changed { tool, from, to } if from == to => {
-                writeln!(out, "changed  {tool}: its schema or annotations")?;
+                writeln!(out, "changed  {}: its schema or annotations", shown(tool))?;
             }
             Change::Changed { tool, from, to } => {
-                writeln!(out, "changed  {tool}\n  was    {}\n  is     {}", shown(from), shown(to))?;
+                writeln!(out, "changed  {}\n  was    {}\n  is     {}", shown(tool), shown(from), shown(to))?;
             }
         }
     }
@@ -209,10 +209,9 @@ fn pin(args: &PinArgs) -> anyhow::Result<u8> {
     Ok(DONE)
 }
 
-/// A text of a server on one line, without what would move a terminal's cursor or hide.
+/// A text of a server: on one line, not endless, and without what would move a terminal's cursor or hide.
 fn shown(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect();
-    plain.escape_debug().to_string()
+    terminal::line(&text.chars().take(400).collect::<String>())
 }
 
 /// What is found in what a server says of itself: pinning it does not let that through.
@@ -236,7 +235,7 @@ fn findings(loaded: &Loaded, name: &str, result: &Value, elsewhere: &Elsewhere) 
         let tool = path.strip_prefix("/result/tools/").and_then(|rest| rest.split('/').next());
         let tool = tool.and_then(|at| result["tools"][at.parse::<usize>().ok()?]["name"].as_str());
         let tool = tool.map_or_else(|| "the server".to_owned(), shown);
-        lines.push(format!("{verdict:<8} {tool}: {} ({} {})", finding.rule, finding.severity, path));
+        lines.push(format!("{verdict:<8} {tool}: {} ({} {})", finding.rule, finding.severity, shown(&path)));
     }
     Ok(lines)
 }

@@ -14,8 +14,9 @@ use crate::shared::Shared;
 pub(crate) async fn lay_out(shared: &Shared, who: &Principal, context: &mut ReplyContext) -> Result<(), Failure> {
     let wanted = context.agent.as_ref().is_some_and(|agent| agent.enforces() && agent.has_tools());
     let Some(store) = shared.access.store().filter(|_| wanted) else { return Ok(()) };
-    let approvals = store.approvals_of(&who.tenant, &who.key, shared.access.now().wall).await.map_err(failed)?;
-    let endorsed = store.endorsed(&who.tenant).await.map_err(failed)?;
+    let now = shared.access.now().wall;
+    let asked = tokio::try_join!(store.approvals_of(&who.tenant, &who.key, now), store.endorsed(&who.tenant));
+    let (approvals, endorsed) = asked.map_err(failed)?;
     context.desk = shared.recorder.desk(&who.tenant, approvals, endorsed).map(Arc::new);
     Ok(())
 }

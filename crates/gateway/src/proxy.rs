@@ -201,7 +201,6 @@ async fn converse(
 
     let checked = check(shared, &live, parsed, ReplyContext::default(), target, &record.principal.tenant).await?;
     let mut settled = settle(shared, &record, checked);
-    approve::lay_out(shared, &record.principal, &mut settled.context).await?;
     journey.decided(&shared.tracing, &settled.event, &settled.facts);
     let model = settled.event.model.clone();
     let Some(permitted) = settled.permitted else {
@@ -215,6 +214,7 @@ async fn converse(
         }
         return Ok(blocked(&live, &surface, &settled.meta, settled.meta.stream, &record.request_event));
     };
+    approve::lay_out(shared, &record.principal, &mut settled.context).await?;
     keep_pseudonyms(shared, &live, &record.principal, conversation.as_ref(), permitted.get()).await?;
     if let Some(charge) = &mut charge {
         charge.sent();

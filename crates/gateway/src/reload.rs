@@ -82,13 +82,14 @@ impl Reloader {
     /// It cannot be used, or differs in what needs a restart. The one in force stays.
     pub fn swap(&self, next: Next) -> Result<(), Rejected> {
         let Next { settings, guard, profiles, .. } = next;
-        let changed = needs_restart(&self.shared.live().settings, &settings);
+        let before = self.shared.live();
+        let changed = needs_restart(&before.settings, &settings);
         if !changed.is_empty() {
             let reason = format!("a restart is needed for a change of {}", changed.join(", "));
             return Err(Rejected::new(reason));
         }
-        let live =
-            Live::build(guard, profiles, settings, None, self.address, &self.shared.access).map_err(Rejected::new)?;
+        let live = Live::build(guard, profiles, settings, None, self.address, &self.shared.access, Some(&before))
+            .map_err(Rejected::new)?;
         self.shared.put(live);
         Ok(())
     }

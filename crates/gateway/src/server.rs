@@ -127,7 +127,7 @@ impl Gateway {
         let address = local(&callers, &settings.listen)?;
         let metrics = Arc::new(Metrics::default());
         let access = Access::open(access, Arc::clone(&metrics)).await?;
-        let live = Live::build(guard, profiles, settings.clone(), upstreams, address, &access)
+        let live = Live::build(guard, profiles, settings.clone(), upstreams, address, &access, None)
             .map_err(GatewayError::Settings)?;
         tokio::spawn(Access::keep(Arc::downgrade(&access), Arc::clone(recorder.store())));
         let reachable = !address.ip().is_loopback();

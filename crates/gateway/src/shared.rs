@@ -58,7 +58,8 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Reads keys and prepares upstreams. `upstreams` stands in for those of the settings.
+    /// Reads keys and prepares upstreams. `upstreams` stands in for those of the settings; `before` is the configuration
+    /// that this one takes the place of.
     pub(crate) fn build(
         guard: Arc<Guard>,
         profiles: Profiles,
@@ -66,6 +67,7 @@ impl Live {
         upstreams: Option<Upstreams>,
         address: SocketAddr,
         access: &Arc<Access>,
+        before: Option<&Self>,
     ) -> Result<Self, String> {
         if settings.upstream.is_empty() && !settings.check_api.standalone && settings.mcp.servers.is_empty() {
             return Err("no upstream is configured: give `--upstream URL` or an `[[upstream]]` section".into());
@@ -81,7 +83,7 @@ impl Live {
             Some(upstreams) => upstreams,
             None => Upstreams::new(&settings)?,
         };
-        let mcp = Arc::new(Front::new(&settings)?);
+        let mcp = Arc::new(Front::new(&settings, before.map(|before| &*before.mcp))?);
         let tls = settings.tls.as_ref().map(Tls::acceptor).transpose()?;
         Ok(Self {
             guard,

@@ -37,7 +37,7 @@ use crate::facts::ReplyFacts;
 use crate::protected;
 use crate::restore;
 use crate::settings::Settings;
-use crate::stream::{Policies, ReplyStream, arguments_exchange};
+use crate::stream::{Policies, ReplyStream};
 
 /// Why a guard could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -593,9 +593,8 @@ impl Guard {
         let matcher = conversation.filter(|_| self.table.operators.has_pseudonyms()).map(Conversation::matcher);
         for call in exchange.messages.iter().flat_map(|m| &m.calls).filter(|call| !call.provider) {
             // The tool is called with values, and so it is decided.
-            let restored = matcher.as_ref().filter(|_| self.table.restores(&call.name)).and_then(|matcher| {
-                restore::arguments(&arguments_exchange(&call.arguments, self.limits()), matcher, self.limits())
-            });
+            let matcher = matcher.as_ref().filter(|_| self.table.restores(&call.name));
+            let restored = matcher.and_then(|m| restore::arguments(&call.arguments, m, self.limits()));
             match restored {
                 Some(arguments) => decider.decide(&ToolCall { arguments, ..call.clone() }),
                 None => decider.decide(call),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bartizan_core::{Act, Deed, Event, EventStore, RuleId, StoreError, TenantId};
+use bartizan_stats::{Interval, wilson};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -181,12 +182,9 @@ impl Tally {
     /// succession, and statistical inference", JASA 22).
     #[must_use]
     pub fn interval(&self) -> Option<(f64, f64)> {
-        const Z: f64 = 1.959_963_984_540_054;
-        let (share, n) = (self.precision()?, real(self.right + self.wrong));
-        let z2 = Z * Z;
-        let middle = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
-        let half = Z / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-        Some(((middle - half).max(0.0), (middle + half).min(1.0)))
+        let counted = self.right + self.wrong;
+        let Interval { low, high } = wilson(self.right, counted);
+        (counted > 0).then_some((low, high))
     }
 }
 

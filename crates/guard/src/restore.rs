@@ -10,6 +10,7 @@ use bartizan_wire::WireError;
 
 use crate::conversation::Conversation;
 use crate::exchange::rewrite;
+use crate::stream::arguments_exchange;
 
 /// True for what a model has written to be read. Reasoning that providers sign has to come back as it was; that of
 /// OpenAI-compatible servers is not signed.
@@ -74,7 +75,8 @@ pub(crate) fn outcome(
 }
 
 /// What a tool is called with, a JSON text or any other, with values in place of pseudonyms.
-pub(crate) fn arguments(exchange: &Exchange, matcher: &Arc<Matcher>, limits: &Limits) -> Option<String> {
+pub(crate) fn arguments(arguments: &str, matcher: &Arc<Matcher>, limits: &Limits) -> Option<String> {
+    let exchange = arguments_exchange(arguments, limits);
     let mut edits = Vec::new();
     for (index, text) in exchange.texts.iter().enumerate().filter(|(_, text)| text.editable) {
         let with = restored(matcher, &text.value, Setting::Arguments);
@@ -85,5 +87,5 @@ pub(crate) fn arguments(exchange: &Exchange, matcher: &Arc<Matcher>, limits: &Li
     if edits.is_empty() {
         return None;
     }
-    String::from_utf8(rewrite(exchange, &edits, limits).ok()?.body).ok()
+    String::from_utf8(rewrite(&exchange, &edits, limits).ok()?.body).ok()
 }

@@ -300,11 +300,7 @@ impl ReplyStream {
     /// The same in the arguments of a call.
     fn restored_arguments(&self, name: &str, arguments: &str) -> Option<String> {
         let matcher = self.matcher.as_ref().filter(|_| self.table.restores(name))?;
-        if matcher.placeholders(arguments).is_empty() {
-            return None;
-        }
-        let limits = self.engine.limits();
-        restore::arguments(&arguments_exchange(arguments, limits), matcher, limits)
+        restore::arguments(arguments, matcher, self.engine.limits())
     }
 
     /// Takes the findings of a step out that are covered by exceptions. Where a part is out already, what was matched is
@@ -440,7 +436,6 @@ impl ReplyStream {
         let Some(decider) = &mut self.decider else { return Ok(()) };
         decider.decide(call);
         let calls = decider.stopped();
-        self.noted.calls = decider.notes().to_vec();
         self.refuse_what(Assessment { calls, ..Assessment::default() })
     }
 
@@ -519,7 +514,8 @@ impl ReplyStream {
     /// What to record.
     #[must_use]
     pub fn noted(&self) -> Noted {
-        Noted { spent: self.meter.spent().collect(), ..self.noted.clone() }
+        let calls = self.decider.as_ref().map_or_else(Vec::new, |decider| decider.notes().to_vec());
+        Noted { spent: self.meter.spent().collect(), calls, ..self.noted.clone() }
     }
 
     fn output(&mut self, bytes: Vec<u8>) -> Output {

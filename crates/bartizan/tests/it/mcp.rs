@@ -408,11 +408,12 @@ fn servers_on_the_network_are_served_by_the_gateway() {
     let config = format!(
         "[check_api]\nstandalone = true\n[mcp]\nlock = \"mcp.lock\"\n[mcp.servers.s]\nurl = \"{origin}/mcp\"\nkey = \"env:MCP_TEST_KEY\"\n"
     );
-    let gateway = Gateway::with_variables(&config, &[("MCP_TEST_KEY", "of-the-gateway")]);
+    let mut gateway = Gateway::with_variables(&config, &[("MCP_TEST_KEY", "of-the-gateway")]);
+    let origin = gateway.origin.clone();
     let post = |path: &str, headers: &[&str], body: &Value| {
         let mut all = vec!["accept: application/json, text/event-stream"];
         all.extend_from_slice(headers);
-        http::send(&gateway.origin, "POST", path, &all, body.to_string().as_bytes())
+        http::send(&origin, "POST", path, &all, body.to_string().as_bytes())
     };
     let request =
         |id: i64, method: &str, params: Value| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
@@ -426,6 +427,12 @@ fn servers_on_the_network_are_served_by_the_gateway() {
     assert_eq!(listed["result"]["tools"].as_array().map(Vec::len), Some(1), "{listed}");
     assert_eq!(listed["result"]["tools"][0]["name"], "headers");
     let add = post("/mcp/s", &[session], &request(3, "tools/call", json!({"name": "add", "arguments": {}})));
+    assert!(add.text().contains("quarantined"), "{}", add.text());
+
+    // Another configuration changes neither what is refused nor who goes on with what.
+    gateway.replace("bartizan.toml", &config.replace("[mcp]\n", "[mcp]\ncall_ms = 5000\n"));
+    gateway.until("the other configuration", |g| g.metric("bartizan_config_reloads_total{result=\"success\"}") >= 2.0);
+    let add = post("/mcp/s", &[session], &request(6, "tools/call", json!({"name": "add", "arguments": {}})));
     assert!(add.text().contains("quarantined"), "{}", add.text());
 
     // The caller's credential stays here, the gateway's own goes on; so does the session.

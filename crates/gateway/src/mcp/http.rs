@@ -65,23 +65,30 @@ struct Target {
 /// Whose session: the server, the tenant, the key of the caller, and what the server calls it.
 type SessionKey = (Arc<str>, TenantId, Arc<str>, String);
 
+/// Sessions with the time of their last use.
+type Sessions = HashMap<SessionKey, (Arc<Session>, Instant)>;
+
 /// All servers of a configuration.
 pub(crate) struct Front {
     targets: BTreeMap<String, Target>,
     transport: Option<Box<dyn Transport>>,
-    sessions: Mutex<HashMap<SessionKey, (Arc<Session>, Instant)>>,
+    lock: Arc<LockFile>,
+    sessions: Arc<Mutex<Sessions>>,
 }
 
 impl Front {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, String> {
+    /// The servers of a configuration. Those that stay as they were in the one `before` keep their sessions, and what
+    /// is known of their tools: a tool that was refused must not become callable by a reload.
+    pub(crate) fn new(settings: &Settings, before: Option<&Self>) -> Result<Self, String> {
         let Mcp { lock, servers, .. } = &settings.mcp;
         settings.mcp.check()?;
-        let lock = Arc::new(LockFile::at(lock.clone()));
+        let before = before.filter(|before| before.lock.path() == lock.as_deref());
+        let lock = before.map_or_else(|| Arc::new(LockFile::at(lock.clone())), |before| Arc::clone(&before.lock));
         // A lock that cannot be read is said now, and not at the first call.
         lock.read().map_err(|error| error.to_string())?;
         let mut targets = BTreeMap::new();
         for (name, server) in servers {
-            let uri = server.url.parse().map_err(|_| format!("url of MCP server `{name}`: not an address"))?;
+            let uri: Uri = server.url.parse().map_err(|_| format!("url of MCP server `{name}`: not an address"))?;
             let key =
                 server.key.as_ref().map(|key| key.resolve().map_err(|e| format!("key of MCP server `{name}`: {e}")));
             let bearer = |key: String| {
@@ -91,17 +98,24 @@ impl Front {
                 Ok::<_, String>(value)
             };
             let key = key.transpose()?.map(bearer).transpose()?;
-            let known = Arc::new(Server::new(name, Reach::Remote, server.opaque, Arc::clone(&lock)));
+            let stays = before.and_then(|before| before.targets.get(name));
+            let stays = stays.filter(|before| before.uri == uri && before.server.opaque == server.opaque);
+            let known = stays.map_or_else(
+                || Arc::new(Server::new(name, Reach::Remote, server.opaque, Arc::clone(&lock))),
+                |before| Arc::clone(&before.server),
+            );
             targets.insert(name.clone(), Target { server: known, uri, key, tenants: server.tenants.clone() });
         }
         let tls = servers.values().any(|server| server.url.starts_with("https:"));
         let transport = (!servers.is_empty()).then(|| transport(&settings.timeouts, tls)).transpose()?;
-        Ok(Self { targets, transport, sessions: Mutex::default() })
+        let sessions = before.map_or_else(Arc::default, |before| Arc::clone(&before.sessions));
+        Ok(Self { targets, transport, lock, sessions })
     }
 
-    fn session(&self, key: &SessionKey) -> Option<Arc<Session>> {
+    /// A session with this server. One with a server that was of the same name before is none.
+    fn session(&self, server: &Arc<Server>, key: &SessionKey) -> Option<Arc<Session>> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let (session, used) = sessions.get_mut(key)?;
+        let (session, used) = sessions.get_mut(key).filter(|(session, _)| Arc::ptr_eq(&session.server, server))?;
         *used = Instant::now();
         Some(Arc::clone(session))
     }
@@ -161,7 +175,7 @@ async fn exchange(shared: &Arc<Shared>, request: Request<Body>) -> Result<Respon
     let session = match &known_as {
         Some(id) => {
             let gone = "this session is not known; begin a new one";
-            let session = live.mcp.session(&session_key(&target.server.name, &admitted.principal, id));
+            let session = live.mcp.session(&target.server, &session_key(&target.server.name, &admitted.principal, id));
             session.ok_or_else(|| Failure::new(ErrorKind::NotFound, "mcp_session", gone))?
         }
         None => Arc::new(Session::new(Arc::clone(&target.server), admitted.principal.clone())),
@@ -226,8 +240,10 @@ struct Peek {
     name: Option<String>,
 }
 
-fn peek(body: &[u8]) -> Peek {
+/// `named` where what the message names is needed, which takes reading all of its parameters.
+fn peek(body: &[u8], named: bool) -> Peek {
     let name = |params: Option<&serde_json::value::RawValue>| {
+        let params = params.filter(|_| named);
         let params: Value = serde_json::from_str(params?.get()).ok()?;
         ["name", "uri", "taskId"].iter().find_map(|key| params.get(key)?.as_str()).map(str::to_owned)
     };
@@ -302,7 +318,7 @@ impl Call {
 
 /// A message of the client.
 async fn post(call: Call, body: Vec<u8>) -> Result<Response<Body>, Failure> {
-    let peek = peek(&body);
+    let peek = peek(&body, call.headers.contains_key("mcp-name"));
     if let Some(answer) = mismatch(&call.headers, &peek) {
         return Ok(json(400, answer));
     }

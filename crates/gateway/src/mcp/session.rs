@@ -5,15 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bartizan_core::{Action, Direction, Exchange, Principal, Rpc, RuleId, Source, Verdict};
-use bartizan_guard::{Checked, Parsed, ReplyContext, Request as Record, Route, bounded_model};
+use bartizan_guard::{Checked, Guard, Parsed, ReplyContext, Request as Record, Route, bounded_model};
 use bartizan_mcp::{
     Id, Listed, Message, MessageError, Note, Reach, ToolCall, audit, element_of, error_reply, links, requested, rules,
     tool_error,
 };
 use bartizan_policy::{Cause, Outcome, Permitted, Refusal};
 use bartizan_wire::{ErrorKind, prune};
+use bytes::Bytes;
 use serde_json::Value;
 
+use super::lockfile::LockFileError;
 use super::server::Server;
 use crate::failure::Failure;
 use crate::lapse::excepted;
@@ -130,6 +132,7 @@ impl Session {
 
     async fn client(&self, shared: &Arc<Shared>, live: &Arc<Live>, body: Vec<u8>) -> Result<Next, Refused> {
         check_size(live, &body)?;
+        let body = Bytes::from(body);
         let (kind, method, call, params) = match Message::read(&body).map_err(|e| unread(&e))? {
             Message::Request { id, method, params } => {
                 let call = (method == "tools/call").then(|| ToolCall::read(params));
@@ -173,7 +176,7 @@ impl Session {
         let record = self.begin(shared, live).await.map_err(|failure| Refused::failed(kind.id(), &failure))?;
         let tool = call.as_ref().map(|call| Arc::from(call.name.as_str()));
         let rpc = Rpc { server: Arc::clone(&self.server.name), method: Arc::from(method.as_str()), tool };
-        let parsed = self.read(live, Direction::Reply, &rpc, &body);
+        let parsed = self.read(live, Direction::Reply, &rpc, &body).await;
         let mut parsed = parsed.map_err(|why| Refused::new(kind.id().cloned(), INVALID_REQUEST, why))?;
         if let Some(call) = &call {
             let withheld = self.server.withholds(&self.principal.tenant, &call.name).map_err(|error| {
@@ -217,10 +220,10 @@ impl Session {
         shared: &Arc<Shared>,
         live: &Arc<Live>,
         (id, asked): (Id, Asked),
-        body: Vec<u8>,
+        body: Bytes,
     ) -> Next {
         let declined = || Next::Instead(declined(&id, &asked.rpc.method));
-        let Ok(parsed) = self.read(live, Direction::Reply, &asked.rpc, &body) else { return declined() };
+        let Ok(parsed) = self.read(live, Direction::Reply, &asked.rpc, &body).await else { return declined() };
         match self.decide(shared, live, &asked.record, parsed, (&asked.rpc, false), &body).await {
             Ok(Decided { permitted: Some(permitted), .. }) => Next::Forward(permitted),
             _ => declined(),
@@ -241,6 +244,7 @@ impl Session {
 
     async fn server(&self, shared: &Arc<Shared>, live: &Arc<Live>, body: Vec<u8>) -> Result<Next, String> {
         check_size(live, &body).map_err(|refused| refused.message)?;
+        let body = Bytes::from(body);
         let (kind, method) = match Message::read(&body).map_err(|error| error.to_string())? {
             Message::Request { id, method, .. } => (Kind::Request(id), method),
             Message::Notification { method, .. } => (Kind::Notification, method),
@@ -282,25 +286,17 @@ impl Session {
             Kind::Request(id) => Next::Answer(error_reply(Some(id), INVALID_REQUEST, why, None)),
             Kind::Notification => Next::Drop,
         };
-        let mut parsed = match self.read(live, Direction::Request, &asked.rpc, &body) {
-            Ok(parsed) => parsed,
+        let (parsed, message) = match self.hear(live, &asked.rpc, &body).await {
+            Ok(heard) => heard,
             Err(why) => return Ok(unreadable(&why)),
         };
-        let notes = match self.notes(&asked.rpc.method, &body) {
-            Ok(notes) => notes,
-            Err(error) => {
-                tracing::error!(error, "the lock file cannot be used, so no list of tools passes");
-                return Ok(unreadable("the lock file cannot be used"));
-            }
-        };
-        note(&mut parsed, notes);
         let quiet = matches!(kind, Kind::Notification) || &*asked.rpc.method == "ping";
         let decided = match self.decide(shared, live, &asked.record, parsed, (&asked.rpc, quiet), &body).await {
             Ok(decided) => decided,
             Err(failure) => return Ok(unreadable(failure.message())),
         };
         if matches!(kind, Kind::Response(_)) {
-            self.learn(&asked.rpc.method, &body, &decided);
+            self.learn(&asked.rpc.method, &message, &decided);
         }
         Ok(match (decided.permitted, kind) {
             (Some(permitted), Kind::Request(id)) => {
@@ -314,33 +310,9 @@ impl Session {
         })
     }
 
-    /// What is to be said of a server's message besides what its texts say.
-    fn notes(&self, method: &str, body: &[u8]) -> Result<Vec<Note>, String> {
-        let Ok(message) = serde_json::from_slice::<Value>(body) else { return Ok(Vec::new()) };
-        let mut notes = requested(&message, "", self.server.reach);
-        let Some(result) = message.get("result") else { return Ok(notes) };
-        notes.extend(links(result, "/result", self.server.reach));
-        if matches!(method, "tools/list" | "initialize" | "server/discover") {
-            let lock = self.server.lock().map_err(|error| error.to_string())?;
-            let pinned = lock.servers.get(&*self.server.name);
-            if method == "tools/list" {
-                notes.extend(audit(result, "/result", pinned, &self.server.elsewhere(&lock)));
-            } else if let (Some(pinned), Some(text)) = (pinned, result.get("instructions").and_then(Value::as_str))
-                && !pinned.has_instructions(text)
-            {
-                notes.push(changed("/result/instructions"));
-            }
-        }
-        Ok(notes)
-    }
-
     /// Takes over what a server says of itself.
-    fn learn(&self, method: &str, body: &[u8], decided: &Decided) {
-        let message: Value = match method {
-            "tools/list" | "initialize" | "server/discover" => serde_json::from_slice(body).unwrap_or_default(),
-            _ => return,
-        };
-        let Some(result) = message.get("result") else { return };
+    fn learn(&self, method: &str, message: &Value, decided: &Decided) {
+        let Some(result) = message.get("result").filter(|_| describes(method)) else { return };
         if method != "tools/list" {
             return self.server.instructed(result.get("instructions").and_then(Value::as_str).unwrap_or_default());
         }
@@ -362,8 +334,17 @@ impl Session {
         Ok(Record::start(self.principal.clone(), &self.route, &live.guard))
     }
 
-    fn read(&self, live: &Live, direction: Direction, rpc: &Rpc, body: &[u8]) -> Result<Parsed, String> {
-        live.guard.read_mcp(direction, rpc.clone(), body.to_vec()).map_err(|error| error.to_string())
+    async fn read(&self, live: &Arc<Live>, direction: Direction, rpc: &Rpc, body: &Bytes) -> Result<Parsed, String> {
+        let (live, rpc, size, body) = (Arc::clone(live), rpc.clone(), body.len(), body.clone());
+        let work = move || live.guard.read_mcp(direction, rpc, body.to_vec()).map_err(|error| error.to_string());
+        sized(size, work).await
+    }
+
+    /// A message of the server with what is to be said of it besides what its texts say.
+    async fn hear(&self, live: &Arc<Live>, rpc: &Rpc, body: &Bytes) -> Result<(Parsed, Value), String> {
+        let (live, server) = (Arc::clone(live), Arc::clone(&self.server));
+        let (rpc, size, body) = (rpc.clone(), body.len(), body.clone());
+        sized(size, move || heard(&live.guard, &server, rpc, &body)).await
     }
 
     /// Checks a message and puts the decision on record. A list with parts that may not pass passes without them.
@@ -516,6 +497,49 @@ struct Decided {
     left_out: BTreeSet<String>,
     /// The call of a tool that is not what was pinned.
     quarantined: bool,
+}
+
+/// Runs what takes time in proportion to a message of `size` bytes where it holds up nobody else.
+async fn sized<T: Send + 'static>(
+    size: usize,
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    if size > INLINE { off_worker(work).await.map_err(|failure| failure.message().to_owned())? } else { work() }
+}
+
+fn heard(guard: &Guard, server: &Server, rpc: Rpc, body: &[u8]) -> Result<(Parsed, Value), String> {
+    let method = Arc::clone(&rpc.method);
+    let mut parsed = guard.read_mcp(Direction::Request, rpc, body.to_vec()).map_err(|error| error.to_string())?;
+    let message = serde_json::from_slice(body).unwrap_or_default();
+    let notes = notes(server, &method, &message).map_err(|error| {
+        tracing::error!(%error, "the lock file cannot be used, so no list of tools passes");
+        "the lock file cannot be used".to_owned()
+    })?;
+    note(&mut parsed, notes);
+    Ok((parsed, message))
+}
+
+/// True for requests whose answer is what a server says of itself.
+fn describes(method: &str) -> bool {
+    matches!(method, "tools/list" | "initialize" | "server/discover")
+}
+
+fn notes(server: &Server, method: &str, message: &Value) -> Result<Vec<Note>, LockFileError> {
+    let mut notes = requested(message, "", server.reach);
+    let Some(result) = message.get("result") else { return Ok(notes) };
+    notes.extend(links(result, "/result", server.reach));
+    if describes(method) {
+        let lock = server.lock()?;
+        let pinned = lock.servers.get(&*server.name);
+        if method == "tools/list" {
+            notes.extend(audit(result, "/result", pinned, &server.elsewhere(&lock)));
+        } else if let (Some(pinned), Some(text)) = (pinned, result.get("instructions").and_then(Value::as_str))
+            && !pinned.has_instructions(text)
+        {
+            notes.push(changed("/result/instructions"));
+        }
+    }
+    Ok(notes)
 }
 
 fn changed(pointer: &str) -> Note {

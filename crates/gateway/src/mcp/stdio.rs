@@ -287,7 +287,8 @@ async fn office(
         ..settings
     };
     let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    let live = Live::build(guard, Profiles::new(), settings, None, nowhere, &access).map_err(GatewayError::Settings)?;
+    let live =
+        Live::build(guard, Profiles::new(), settings, None, nowhere, &access, None).map_err(GatewayError::Settings)?;
     let shared = Arc::new(Shared::new(live, recorder, metrics, access, None));
     let live = shared.live();
     Ok((shared, live))

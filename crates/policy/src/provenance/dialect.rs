@@ -224,6 +224,11 @@ fn either<'a>(value: &'a Value, camel: &str, snake: &str) -> Option<&'a Value> {
 /// A call as OpenAI chat completions write it. Arguments that are no JSON become null, which no decision lets pass.
 #[must_use]
 pub fn chat_call(call: &Value) -> Call {
+    // Tools that take any text: it is the argument `input`, as for the call that is decided.
+    if let Some(custom) = call.get("custom").filter(|custom| custom.get("input").is_some()) {
+        let args = serde_json::json!({ "input": string(custom, "input") });
+        return Call { id: string(call, "id"), name: string(custom, "name"), args };
+    }
     let function = call.get("function").or_else(|| call.get("custom")).unwrap_or(call);
     let args = match function.get("arguments") {
         Some(Value::String(text)) if text.trim().is_empty() => Value::Object(serde_json::Map::new()),

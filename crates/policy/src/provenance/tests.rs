@@ -554,4 +554,18 @@ fn freeform_tools_take_code_and_bounds_stop_loops() {
     history.push_call(Call { id: "c".into(), ..call });
     assert!(whys(&history).contains(&Why::TooMany) && !whys(&history).contains(&Why::Loop));
     assert_eq!(history.decide(&again).verdict, Verdict::Deny);
+    // What came back in the history is the same call.
+    let mut history = History::new(tools(Some(&list)), None).bounded(Bounds { calls: 9, repeats: 2 });
+    let said = |id: &str| {
+        json!({"role": "assistant", "tool_calls": [{"id": id, "type": "custom",
+        "custom": {"name": "apply_patch", "input": "*** Begin Patch"}}]})
+    };
+    let whys = |history: &History| {
+        let call = history.call("3", "apply_patch", "*** Begin Patch");
+        history.decide(&call).reasons.iter().map(|r| r.why).collect::<Vec<_>>()
+    };
+    history.push_chat(&said("1"));
+    assert!(!whys(&history).contains(&Why::Loop));
+    history.push_chat(&said("2"));
+    assert!(whys(&history).contains(&Why::Loop));
 }
