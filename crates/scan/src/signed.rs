@@ -7,7 +7,7 @@ use bartizan_sign::{GIT_PATHS, ModelManifest, Sha256, hex};
 use serde::Serialize;
 
 use crate::ScanError;
-use crate::tree::{self, Piece, Selection};
+use crate::tree::{self, Piece, Selection, is_below};
 
 /// What became of one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -148,9 +148,8 @@ fn covers(mut parts: Vec<(u64, u64)>, size: u64) -> bool {
 }
 
 fn signer_left(manifest: &ModelManifest, path: &str) -> bool {
-    let below = |ignored: &str| path.strip_prefix(ignored).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    manifest.ignored.iter().any(|ignored| below(ignored.trim_start_matches("./")))
-        || GIT_PATHS.iter().any(|git| below(git))
+    manifest.ignored.iter().any(|ignored| is_below(path, ignored.trim_start_matches("./")))
+        || GIT_PATHS.iter().any(|git| is_below(path, git))
 }
 
 #[cfg(test)]

@@ -31,10 +31,14 @@ pub struct Selection {
 
 impl Selection {
     fn leaves_out(&self, path: &str) -> bool {
-        let below =
-            |ignored: &str| path.strip_prefix(ignored).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        self.ignored.iter().any(|ignored| below(ignored)) || (self.git && GIT_PATHS.iter().any(|git| below(git)))
+        self.ignored.iter().any(|ignored| is_below(path, ignored))
+            || (self.git && GIT_PATHS.iter().any(|git| is_below(path, git)))
     }
+}
+
+/// True for a path and all that is below it.
+pub(crate) fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A file of a tree that was found but not hashed yet.
@@ -55,8 +59,6 @@ pub struct Tree {
     pub files: BTreeMap<String, Leaf>,
     /// What was not taken, and why.
     pub left: Vec<(String, String)>,
-    /// What was left out as asked for.
-    pub ignored: Vec<String>,
 }
 
 /// Lists the files of a model.
@@ -75,13 +77,7 @@ pub fn list(root: &Path, selection: &Selection) -> Result<Tree, ScanError> {
         return Ok(tree);
     }
     let name = |path: &Path| path.strip_prefix(root).ok().and_then(text);
-    let ignored = std::cell::RefCell::new(Vec::new());
-    let skip = |path: &Path| {
-        let out = name(path).filter(|name| selection.leaves_out(name));
-        let skip = out.is_some();
-        ignored.borrow_mut().extend(out);
-        skip
-    };
+    let skip = |path: &Path| name(path).is_some_and(|name| selection.leaves_out(&name));
     walk::each_but(root, &skip, &mut |entry| match entry {
         Entry::File(path) => match name(&path) {
             None => tree.left.push((path.display().to_string(), "its name is not UTF-8".to_owned())),
@@ -98,7 +94,6 @@ pub fn list(root: &Path, selection: &Selection) -> Result<Tree, ScanError> {
         },
         Entry::Left(path, why) => tree.left.push((name(&path).unwrap_or_else(|| path.display().to_string()), why)),
     });
-    tree.ignored = ignored.into_inner();
     Ok(tree)
 }
 

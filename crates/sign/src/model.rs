@@ -80,7 +80,22 @@ impl ModelManifest {
         Self { name: name.to_owned(), entries, ignored, links }
     }
 
-    /// The digest that stands for the whole model: SHA-256 over the digests of all entries in their order.
+    /// What statements about the model name it by: one file by its own digest, a folder by its root.
+    #[must_use]
+    pub fn digest(&self) -> Sha256 {
+        match self.entries.as_slice() {
+            [only] if self.is_one_file() => only.sha256,
+            _ => self.root(),
+        }
+    }
+
+    /// True where the model is one file, and not a folder.
+    #[must_use]
+    pub fn is_one_file(&self) -> bool {
+        matches!(self.entries.as_slice(), [only] if only.path == "." && only.range.is_none())
+    }
+
+    /// The digest that stands for a folder: SHA-256 over the digests of all entries in their order.
     #[must_use]
     pub fn root(&self) -> Sha256 {
         let mut context = digest::Context::new(&digest::SHA256);

@@ -129,14 +129,13 @@ pub(super) fn whole(path: &Path) -> anyhow::Result<(Resource, Vec<Resource>)> {
     let name = named(path);
     let files: Vec<Resource> =
         manifest.entries.iter().map(|e| Resource::sha256(e.path.as_str(), hex(&e.sha256))).collect();
-    match files.as_slice() {
-        [] => Err(Problem::new(format!("`{}` has no files", path.display()))
+    if files.is_empty() {
+        return Err(Problem::new(format!("`{}` has no files", path.display()))
             .help("name what the step reads and writes")
-            .into()),
-        // One file is known by its own digest.
-        [only] if only.name == "." => Ok((Resource { name, ..only.clone() }, Vec::new())),
-        _ => Ok((Resource::sha256(name, hex(&manifest.root())), files)),
+            .into());
     }
+    let files = if manifest.is_one_file() { Vec::new() } else { files };
+    Ok((Resource::sha256(name, hex(&manifest.digest())), files))
 }
 
 /// The output as a whole, and each of its files below its name.

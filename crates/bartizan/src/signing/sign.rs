@@ -35,11 +35,6 @@ pub(crate) fn model(args: &SignModelArgs) -> anyhow::Result<u8> {
     }
     let manifest = tree::manifest(&tree, &selection)?;
     keys::write(&args.output, &signing.sign(&manifest.statement()?)?)?;
-    // As statements about it name it.
-    let digest = match manifest.entries.as_slice() {
-        [only] if only.path == "." => only.sha256,
-        _ => manifest.root(),
-    };
     let bytes: u64 = tree.files.values().map(|leaf| leaf.size).sum();
     let plural = if tree.files.len() == 1 { "" } else { "s" };
     writeln!(
@@ -47,7 +42,7 @@ pub(crate) fn model(args: &SignModelArgs) -> anyhow::Result<u8> {
         "signed {} ({} file{plural}, {bytes} bytes, sha256:{}) with {}\nwrote {}",
         terminal::line(&tree.name),
         tree.files.len(),
-        hex(&digest),
+        hex(&manifest.digest()),
         signing.hint(),
         args.output.display(),
     )?;

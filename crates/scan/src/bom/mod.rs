@@ -122,10 +122,7 @@ fn digest(input: &Input<'_>) -> Option<String> {
         .map(|file| Some((name_of(input.root, file), unhex::<32>(file.sha256.as_deref()?)?)))
         .collect();
     let hashes = hashes.filter(|all| !all.is_empty())?;
-    match hashes.as_slice() {
-        [(path, only)] if path == "." => Some(hex(only)),
-        _ => Some(hex(&ModelManifest::new("", hashes, Vec::new(), false).root())),
-    }
+    Some(hex(&ModelManifest::new("", hashes, Vec::new(), false).digest()))
 }
 
 fn property(name: &str, value: impl Into<String>) -> Value {
