@@ -117,6 +117,18 @@ pub(crate) enum Command {
     /// Open or erase what is recorded of exchanges.
     #[command(subcommand)]
     Record(RecordCommand),
+    /// Copy the evidence store into a new folder, also while a gateway runs.
+    #[command(after_help = crate::backup::BACKUP_HELP)]
+    Backup(crate::backup::BackupArgs),
+    /// Check a copy of the evidence store, or put it in the place of the store.
+    #[command(after_help = crate::backup::RESTORE_HELP)]
+    Restore(crate::backup::RestoreArgs),
+    /// Make content packs, and look into them.
+    #[command(subcommand)]
+    Pack(crate::content::args::PackCommand),
+    /// Install a signed content pack (rules, weights, profiles), or go back to the one before.
+    #[command(after_help = crate::content::args::UPDATE_HELP)]
+    Update(crate::content::args::UpdateArgs),
     /// Write a completion script for a shell to standard output.
     Completions {
         /// Which shell.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bartizan_core::ChainStore as _;
-use bartizan_store::{OpenError, SqliteStore};
+use bartizan_store::{OpenError, Part, SqliteStore};
 use hyper::Method;
 
 use crate::cli::ConfigArgs;
@@ -36,7 +36,9 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<u8> {
         ("version", Fine(format!("bartizan {}", env!("CARGO_PKG_VERSION")))),
         ("engine", Fine(format!("canon {}, rules {}, model {}", id.canon, id.rules, id.model))),
         ("rules", Fine(format!("{} in force, mode {}", guard.rules().count(), guard.mode()))),
+        ("content", content(&loaded.config)),
         ("config", file(&loaded)),
+        ("schemas", Fine(schemas())),
     ];
     findings.extend(ignored()?.into_iter().map(|f| ("environment", f)));
     let notes = loaded.config.exception_notes(jiff::Timestamp::now().as_millisecond());
@@ -65,6 +67,21 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<u8> {
         )?;
     }
     Ok(code)
+}
+
+fn content(config: &Config) -> Finding {
+    match &config.installed {
+        Some(pack) => {
+            let signer = &pack.signer;
+            Fine(format!("{}, made {}, signed by {signer} (sha256:{})", pack.title(), pack.info.made, pack.digest))
+        }
+        None => Fine("what the program was shipped with".to_owned()),
+    }
+}
+
+/// What `backup --schema` of a newer program needs to know.
+fn schemas() -> String {
+    Part::ALL.map(|part| format!("{}={}", part.as_str(), part.latest())).join(" ")
 }
 
 fn file(loaded: &Loaded) -> Finding {

@@ -2,12 +2,14 @@
 #![allow(clippy::disallowed_methods, reason = "the binary owns files, clocks and the environment")]
 
 mod approve;
+mod backup;
 mod bench;
 mod check;
 mod cli;
 mod config;
 mod console;
 mod contain;
+mod content;
 mod control;
 mod data;
 mod demo;
@@ -103,6 +105,10 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Contain(command) => contain::run(&command),
         Command::Approve(args) => approve::run(&args),
         Command::Case(args) => report::case::start(&args),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
+        Command::Pack(command) => content::pack(&command),
+        Command::Update(args) => content::update(&args),
         Command::Record(command) => record::run(&command),
         Command::Redteam(command) => redteam::start(&command),
         Command::Completions { shell } => generate::completions(shell),

@@ -25,6 +25,8 @@ pub(crate) enum Second {
     Off,
     /// The shipped one.
     Shipped,
+    /// One that was given.
+    Given(Arc<Encoder>),
 }
 
 impl Second {
@@ -32,12 +34,13 @@ impl Second {
         match self {
             Self::Off => None,
             Self::Shipped => SHIPPED.get_or_init(|| shipped().ok().map(Arc::new)).clone(),
+            Self::Given(encoder) => Some(Arc::clone(encoder)),
         }
     }
 
     /// True once texts can be read without waiting for the encoder to load.
     pub(crate) fn is_ready(&self) -> bool {
-        matches!(self, Self::Off) || SHIPPED.get().is_some()
+        !matches!(self, Self::Shipped) || SHIPPED.get().is_some()
     }
 }
 
@@ -49,10 +52,14 @@ pub(crate) fn shipped() -> Result<Encoder, ClassifierError> {
     Encoder::parse(ENCODER, TOKENIZER)
 }
 
-/// FNV-1a of a file, by which the calibration names the encoder that it is for.
-#[cfg(test)]
+/// FNV-1a of the shipped encoder, by which a calibration names the encoder that it is for.
 pub(crate) fn digest() -> u64 {
-    ENCODER.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
+    fnv(ENCODER)
+}
+
+/// FNV-1a of a file.
+pub(crate) fn fnv(file: &[u8]) -> u64 {
+    file.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The passage that looks most like an attack, and how probable it is one.

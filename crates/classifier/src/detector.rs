@@ -88,8 +88,7 @@ impl Classifier {
     pub fn version(second_stage: bool) -> &'static str {
         static VERSIONS: OnceLock<[String; 2]> = OnceLock::new();
         let [linear, cascade] = VERSIONS.get_or_init(|| {
-            let step = |h: u64, b: &u8| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3);
-            let digest = MODEL.iter().fold(0xcbf2_9ce4_8422_2325, step);
+            let digest = cascade::fnv(MODEL);
             [format!("linear-{digest:016x}"), format!("cascade-{digest:016x}")]
         });
         if second_stage { cascade } else { linear }
@@ -99,6 +98,10 @@ impl Classifier {
     #[must_use]
     pub const fn new(rule: Rule, scorer: Arc<Scorer>) -> Self {
         Self { rules: [rule], scorer, second: Second::Off }
+    }
+
+    pub(crate) fn with_second(self, second: Second) -> Self {
+        Self { second, ..self }
     }
 
     /// The views that it reads, in training as in use.

@@ -4,6 +4,7 @@
 //! sums of pairs of products then fit sixteen bits also where a processor has no VNNI, so that all agree. Inputs are at most
 //! [`LONGEST`] tokens of the model's own vocabulary, so that time and memory of one passage are bounded whatever the text.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -54,15 +55,18 @@ impl Encoder {
     ///
     /// # Errors
     /// One of the two cannot be read.
-    pub fn parse(model: &'static [u8], tokenizer: &[u8]) -> Result<Self, ClassifierError> {
+    pub fn parse(model: impl Into<Cow<'static, [u8]>>, tokenizer: &[u8]) -> Result<Self, ClassifierError> {
         let tokenizer =
             Tokenizer::from_bytes(tokenizer).map_err(|_| ClassifierError::Encoder("its tokenizer is broken"))?;
         let mark = |name| tokenizer.token_to_id(name).ok_or(ClassifierError::Encoder("its tokenizer has no marks"));
         let marks = (mark("[CLS]")?, mark("[SEP]")?);
         let mut options = ModelOptions::with_all_ops();
         options.prepack_weights(true);
-        let model =
-            options.load_static_slice(model).map_err(|_| ClassifierError::Encoder("it is not of this version"))?;
+        let model = match model.into() {
+            Cow::Borrowed(model) => options.load_static_slice(model),
+            Cow::Owned(model) => options.load(model),
+        };
+        let model = model.map_err(|_| ClassifierError::Encoder("it is not of this version"))?;
         let node = |name| model.node_id(name).map_err(|_| ClassifierError::Encoder("it has no such input or output"));
         let (ids, logits) = (node("ids")?, node("logits")?);
         let cores = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
@@ -113,7 +117,7 @@ mod tests {
 
     /// One layer, 24 numbers a token, 40 tokens, random weights.
     fn tiny() -> Encoder {
-        Encoder::parse(include_bytes!("../model/tiny.onnx"), include_bytes!("../model/tiny.json")).unwrap()
+        Encoder::parse(include_bytes!("../model/tiny.onnx").as_slice(), include_bytes!("../model/tiny.json")).unwrap()
     }
 
     #[test]
@@ -134,10 +138,10 @@ mod tests {
 
     #[test]
     fn broken_files_are_refused() {
-        let (model, words) = (include_bytes!("../model/tiny.onnx"), include_bytes!("../model/tiny.json"));
+        let (model, words) = (include_bytes!("../model/tiny.onnx").as_slice(), include_bytes!("../model/tiny.json"));
         assert!(Encoder::parse(&model[..model.len() / 2], words).is_err());
         assert!(Encoder::parse(model, b"{}").is_err());
-        assert!(Encoder::parse(b"", words).is_err());
+        assert!(Encoder::parse(b"".as_slice(), words).is_err());
     }
 
     proptest! {

@@ -25,10 +25,12 @@ mod encoder;
 mod error;
 mod features;
 pub mod fit;
+mod given;
 mod model;
 mod normal;
 
 pub use detector::{Classifier, channel};
 pub use encoder::{Encoder, Logits};
 pub use error::ClassifierError;
+pub use given::Given;
 pub use model::{Calibration, Channel, Family, Hit, Passage, Scorer, Stages, Weights};

@@ -152,13 +152,20 @@ pub enum Deed {
     CallApproved,
     /// A person refused a tool call that waited.
     CallDenied,
+    /// The store was copied.
+    BackedUp,
+    /// A copy took the place of the store; what came after the copy is not in it.
+    Restored,
+    /// A content pack was installed, or the one before put back.
+    ContentChanged,
 }
 crate::rule::lowercase_words!(Deed, ConfigLoaded => "config-loaded", ConfigRejected => "config-rejected",
     PolicyPromoted => "policy-promoted", KeyCreated => "key-created", KeyRotated => "key-rotated",
     KeyRevoked => "key-revoked", Unsealed => "unsealed", Pruned => "pruned", Erased => "erased",
     Checkpointed => "checkpointed", Exported => "exported", Contained => "contained", Released => "released",
     Marked => "marked", ExceptionAdded => "exception-added", ExceptionLapsed => "exception-lapsed",
-    Hunted => "hunted", CallApproved => "call-approved", CallDenied => "call-denied");
+    Hunted => "hunted", CallApproved => "call-approved", CallDenied => "call-denied", BackedUp => "backed-up", Restored => "restored",
+    ContentChanged => "content-changed");
 
 /// The record of a deed. It is linked into the same chain as the decisions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

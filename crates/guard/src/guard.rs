@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use bartizan_classifier::{Classifier, ClassifierError, channel};
+use bartizan_classifier::{Classifier, ClassifierError, Given, channel};
 use bartizan_core::finding::FindingRecord;
 use bartizan_core::report::Flags;
 use bartizan_core::{
@@ -275,6 +275,8 @@ pub struct Guard {
     excepted: Excepted,
     exceptions: Vec<Exception>,
     second_stage: bool,
+    /// Whether the second stage is one that is loaded when it is first needed.
+    loads: bool,
 }
 
 impl Guard {
@@ -293,7 +295,17 @@ impl Guard {
     pub fn with_detectors(settings: &Settings, more: Vec<Box<dyn Detector>>) -> Result<Self, GuardError> {
         let routes = settings.routes.values().map(|route| route.rules.clone()).collect();
         let rules = bartizan_rules::Settings { routes, ..settings.rules.clone() };
-        let classifier = Classifier::shipped(learned_injection::RULE.clone(), settings.classifier.second_stage)?;
+        let rules = match &settings.content {
+            Some(content) => content.over(rules),
+            None => rules,
+        };
+        let second_stage = settings.classifier.second_stage;
+        let given = settings.content.as_ref().map(|content| content.classifier()).transpose()?.flatten();
+        let rule = learned_injection::RULE.clone();
+        let classifier = match given {
+            Some(given) => given.detector(rule, second_stage),
+            None => Classifier::shipped(rule, second_stage)?,
+        };
         let mut own: Vec<Box<dyn Detector>> = vec![Box::new(classifier)];
         own.extend(protected::detector(settings)?);
         let mut detectors = bartizan_rules::detectors_with(&rules, own)?;
@@ -303,7 +315,10 @@ impl Guard {
         let id = EngineId {
             canon: bartizan_engine::canon().to_owned(),
             rules: format!("{:016x}", fingerprint(&engine, settings)),
-            model: Classifier::version(settings.classifier.second_stage).to_owned(),
+            model: match given {
+                Some(given) => given.version(second_stage),
+                None => Classifier::version(second_stage).to_owned(),
+            },
         };
         let checks = Checks::new(settings)?;
         if let Some(one) = settings.exceptions.iter().find(|one| !one.is_about(engine.rules())) {
@@ -324,14 +339,15 @@ impl Guard {
             cut_off: Containments::default(),
             excepted: Excepted::default(),
             exceptions: settings.exceptions.clone(),
-            second_stage: settings.classifier.second_stage,
+            second_stage,
+            loads: second_stage && given.is_none_or(Given::loads_shipped),
         })
     }
 
     /// True once texts are examined without waiting for a model to load.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.second_stage || Classifier::is_loaded()
+        !self.loads || Classifier::is_loaded()
     }
 
     /// Loads what is loaded when it is first needed. Blocks for a tenth of a second or more.
@@ -339,7 +355,7 @@ impl Guard {
     /// # Errors
     /// A model does not fit this program.
     pub fn load(&self) -> Result<(), GuardError> {
-        if self.second_stage { Ok(Classifier::load()?) } else { Ok(()) }
+        if self.loads { Ok(Classifier::load()?) } else { Ok(()) }
     }
 
     /// True where examining this may take milliseconds of inference: not to be done on an async worker.
@@ -788,6 +804,7 @@ fn fingerprint(engine: &Engine, settings: &Settings) -> u64 {
         pack.text.hash(&mut hasher);
     }
     protected::digests(settings).hash(&mut hasher);
+    settings.content.as_ref().map(|content| &content.digest).hash(&mut hasher);
     serde_json::to_string(settings).unwrap_or_default().hash(&mut hasher);
     hasher.finish()
 }

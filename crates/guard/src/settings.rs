@@ -1,6 +1,7 @@
 //! The part of the configuration that decides about content.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bartizan_core::{Direction, Limits, Mode};
 use bartizan_engine::Suppression;
@@ -10,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::content::Content;
 use crate::exceptions::Exception;
 use crate::protected::ProtectedCorpus;
 
@@ -35,6 +37,9 @@ pub struct Settings {
     pub exceptions: Vec<Exception>,
     /// What routes say for themselves, by name.
     pub routes: BTreeMap<String, RouteChecks>,
+    /// What a content pack puts in the place of what is shipped. Filled in by whoever reads the pack.
+    #[serde(skip)]
+    pub content: Option<Arc<Content>>,
 }
 
 /// The injection classifier: `docs/guide/injection.md`.

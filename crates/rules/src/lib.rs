@@ -17,6 +17,8 @@
     )
 )]
 
+use std::collections::BTreeMap;
+
 use bartizan_core::{Detector, Rule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -71,6 +73,10 @@ pub struct Settings {
     /// What routes say for themselves, by profile from number 1 on. Filled in by whoever knows the routes.
     #[serde(skip)]
     pub routes: Vec<RouteSettings>,
+    /// Tables of rules in the place of shipped ones, by name: [`secret::keys::tables`]. Filled in by whoever reads a content
+    /// pack.
+    #[serde(skip)]
+    pub tables: BTreeMap<String, String>,
 }
 
 /// What a route may say for itself. What is left out is as for all routes.

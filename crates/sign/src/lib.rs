@@ -11,6 +11,7 @@ mod hex;
 pub mod merkle;
 mod model;
 mod note;
+mod pack;
 mod provenance;
 mod sct;
 mod secret;
@@ -26,6 +27,7 @@ pub use exec::ExecMaster;
 pub use hex::{hex, unhex};
 pub use model::{Entry, GIT_PATHS, MODEL_SIGNATURE, ModelManifest, Sha256};
 pub use note::{Checkpoint, Claim, NoteKey, NoteVerifier, notes};
+pub use pack::{ContentPack, LONGEST_PACK, PackInfo};
 pub use provenance::{Made, MaterialKind, PROVENANCE, Step, StepKind};
 pub use secret::SecretRef;
 pub use sigstore::TrustRoot;
@@ -59,6 +61,9 @@ pub enum SignError {
     /// What was signed is malformed.
     #[error("what is signed cannot be used: {0}")]
     Statement(String),
+    /// A content pack is malformed.
+    #[error("the content pack cannot be used: {0}")]
+    Pack(String),
     /// A certificate is malformed.
     #[error("a certificate cannot be used: {0}")]
     Certificate(String),

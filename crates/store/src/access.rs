@@ -13,17 +13,35 @@ use bartizan_core::{AccessStore, Act, Grant, KeyRecord, Money, Spender, StoreErr
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Row as _, SqlitePool};
 
-use crate::sqlite::{OpenError, store_error};
+use crate::schema::{Down, Schema, Step};
+use crate::sqlite::{OpenError, beside, store_error};
 
-/// Marks the file as ours (`PRAGMA application_id`): "BzAc".
-const APPLICATION_ID: i64 = 0x427a_4163;
-
-/// Every step of the schema, oldest first. A published step never changes.
-const MIGRATIONS: &[&str] = &[
-    include_str!("../migrations/access_0001.sql"),
-    include_str!("../migrations/access_0002.sql"),
-    include_str!("../migrations/access_0003.sql"),
-];
+/// The file of client keys: "BzAc".
+pub(crate) static SCHEMA: Schema = Schema {
+    mark: 0x427a_4163,
+    steps: &[
+        Step { up: include_str!("../migrations/access_0001.sql"), down: None },
+        Step {
+            up: include_str!("../migrations/access_0002.sql"),
+            down: Some(Down {
+                blocked_by: "SELECT count(*) FROM containments WHERE released = 0 AND until > unixepoch() * 1000",
+                blocked: "containments in force, which would be lifted; release them first",
+                sql: include_str!("../migrations/access_0002_down.sql"),
+                again: include_str!("../migrations/access_0002_again.sql"),
+            }),
+        },
+        Step {
+            up: include_str!("../migrations/access_0003.sql"),
+            down: Some(Down {
+                blocked_by: "SELECT 0",
+                blocked: "",
+                sql: include_str!("../migrations/access_0003_down.sql"),
+                again: include_str!("../migrations/access_0003_again.sql"),
+            }),
+        },
+    ],
+    first: Some(("INSERT INTO installation (revision, hash_key) VALUES (0, ?)", 32)),
+};
 
 const KEY: &str =
     r#"SELECT id, tenant, name, hash, previous, previous_until, "grant", created, expires, revoked FROM keys"#;
@@ -31,9 +49,7 @@ const KEY: &str =
 /// Where keys and usage of an evidence store are.
 #[must_use]
 pub fn access_path(evidence: &Path) -> PathBuf {
-    let mut name = evidence.as_os_str().to_owned();
-    name.push(".access");
-    PathBuf::from(name)
+    beside(evidence, ".access")
 }
 
 /// Keys and usage in a SQLite file. Several processes may have it open.
@@ -76,57 +92,8 @@ impl SqliteAccess {
             .connect_with(options)
             .await
             .map_err(failed)?;
-        let this = Self { pool };
-        this.migrate(path).await?;
-        Ok(this)
-    }
-
-    async fn migrate(&self, path: &Path) -> Result<(), OpenError> {
-        let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: e.to_string() };
-        let number = async |pragma: &'static str| -> Result<i64, OpenError> {
-            sqlx::query(pragma).fetch_one(&self.pool).await.and_then(|row| row.try_get(0)).map_err(failed)
-        };
-        let version = number("PRAGMA user_version").await?;
-        let owner = number("PRAGMA application_id").await?;
-        if owner != APPLICATION_ID
-            && (owner != 0 || version != 0 || number("SELECT count(*) FROM sqlite_schema").await? != 0)
-        {
-            return Err(OpenError::Foreign { path: path.to_owned() });
-        }
-        let done = usize::try_from(version).unwrap_or(usize::MAX);
-        if done > MIGRATIONS.len() {
-            return Err(OpenError::Newer { path: path.to_owned(), found: version, known: MIGRATIONS.len() });
-        }
-        if done == MIGRATIONS.len() {
-            return Ok(());
-        }
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        // Another process may have been faster.
-        let version: i64 = sqlx::query("PRAGMA user_version")
-            .fetch_one(&mut *transaction)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(failed)?;
-        let done = usize::try_from(version).unwrap_or(usize::MAX);
-        for step in MIGRATIONS.get(done..).unwrap_or_default() {
-            sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(failed)?;
-        }
-        if done == 0 {
-            let mut key = [0; 32];
-            aws_lc_rs::rand::fill(&mut key).map_err(|_| OpenError::Database {
-                path: path.to_owned(),
-                reason: "the system gave no random bytes".to_owned(),
-            })?;
-            sqlx::query("INSERT INTO installation (revision, hash_key) VALUES (0, ?)")
-                .bind(key.to_vec())
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
-        }
-        // Pragmas take no parameters; both are numbers of ours.
-        let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}", MIGRATIONS.len());
-        sqlx::raw_sql(sqlx::AssertSqlSafe(marks)).execute(&mut *transaction).await.map_err(failed)?;
-        transaction.commit().await.map_err(failed)
+        SCHEMA.upgrade(&mut *pool.acquire().await.map_err(failed)?, path).await?;
+        Ok(Self { pool })
     }
 
     pub(crate) const fn pool(&self) -> &SqlitePool {

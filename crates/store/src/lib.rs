@@ -34,10 +34,13 @@
 
 mod access;
 mod approval;
+mod backup;
 mod chain;
 mod contain;
 mod deeds;
 mod read;
+mod restore;
+mod schema;
 mod sealed;
 mod sqlite;
 mod vault;
@@ -45,11 +48,15 @@ mod wal;
 mod writer;
 
 #[cfg(test)]
+mod copies;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod walls;
 
 pub use access::{SqliteAccess, access_path};
+pub use backup::{BackupError, BackupFile, Choices, MANIFEST, Manifest, Part, backup, check_backup, read_backup};
+pub use restore::{Restored, restore};
 pub use sqlite::{OpenError, Options, SqliteStore};
 pub use vault::{SqliteVault, vault_path};
 pub use wal::SYNC_EVERY;

@@ -15,16 +15,27 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::chain;
+use crate::schema::{Down, Schema, Step, number};
 use crate::wal::Wal;
 use crate::writer::{Database, Done, Job, Writer};
 
-/// Marks the file as ours (`PRAGMA application_id`): "BzEv".
-const APPLICATION_ID: i64 = 0x427a_4576;
-
-/// Every step of the schema, oldest first. A published step never changes.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_events.sql"), include_str!("../migrations/0002_acts_and_content.sql")];
+/// The file of the records: "BzEv".
+pub(crate) static SCHEMA: Schema = Schema {
+    mark: 0x427a_4576,
+    steps: &[
+        Step { up: include_str!("../migrations/0001_events.sql"), down: None },
+        Step {
+            up: include_str!("../migrations/0002_acts_and_content.sql"),
+            down: Some(Down {
+                blocked_by: "SELECT count(*) FROM events WHERE kind <> 'decision'",
+                blocked: "records of deeds, which a program of schema 1 cannot read",
+                sql: include_str!("../migrations/0002_down.sql"),
+                again: include_str!("../migrations/0002_again.sql"),
+            }),
+        },
+    ],
+    first: Some(("INSERT INTO chain (id) VALUES (lower(hex(?)))", 16)),
+};
 
 /// What a reader of a store of the first schema sees instead, without changing the file: the store of today with
 /// nothing in what is new.
@@ -60,7 +71,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// Written by a later version of this program.
-    #[error("the evidence store `{}` was written by a newer version (schema {found}, known {known})", path.display())]
+    #[error("the evidence store `{}` was written by a newer version (schema {found}, known {known}); use that version, or a copy that it made with `bartizan backup --schema`", path.display())]
     Newer {
         /// The database file.
         path: PathBuf,
@@ -68,6 +79,16 @@ pub enum OpenError {
         found: i64,
         /// Latest schema known here.
         known: usize,
+    },
+    /// It cannot be brought back to an older schema.
+    #[error("`{}` cannot be brought back to schema {to}: {reason}", path.display())]
+    NoWayBack {
+        /// The database file.
+        path: PathBuf,
+        /// The schema that was asked for.
+        to: usize,
+        /// What is in the way.
+        reason: String,
     },
     /// SQLite could not open it: not there, not a database, not writable.
     #[error("cannot open the evidence store `{}`: {reason}", path.display())]
@@ -178,7 +199,7 @@ impl SqliteStore {
                 let connect = base(path);
                 let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
                 let mut connection = SqliteConnection::connect_with(&connect).await.map_err(failed)?;
-                migrate(&mut connection, path).await?;
+                SCHEMA.upgrade(&mut connection, path).await?;
                 connection.close().await.map_err(failed)?;
                 drop(lock);
             }
@@ -186,8 +207,7 @@ impl SqliteStore {
                 let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
                 let mut connection =
                     SqliteConnection::connect_with(&base(path).read_only(true)).await.map_err(failed)?;
-                let version = schema(&mut connection, path).await?;
-                if usize::try_from(version).is_ok_and(|v| v < MIGRATIONS.len()) {
+                if SCHEMA.version(&mut connection, path).await? < SCHEMA.latest() {
                     return Err(OpenError::InUse { path: path.to_owned() });
                 }
             }
@@ -206,7 +226,7 @@ impl SqliteStore {
             // What is deleted is overwritten: destroyed keys must not stay in free pages.
             .pragma("secure_delete", "ON");
         let mut connection = SqliteConnection::connect_with(&connect).await.map_err(failed)?;
-        migrate(&mut connection, path).await?;
+        SCHEMA.upgrade(&mut connection, path).await?;
         limit(&mut connection, options.max_bytes).await.map_err(failed)?;
         let database = Database::File(Box::new(connection));
         let readers = pool_of_readers(path).await.map_err(failed)?;
@@ -230,7 +250,7 @@ impl SqliteStore {
         let pool = pool(1).min_connections(1).connect_with(connect).await.map_err(failed)?;
         {
             let mut connection = pool.acquire().await.map_err(failed)?;
-            migrate(&mut connection, path).await?;
+            SCHEMA.upgrade(&mut connection, path).await?;
             limit(&mut connection, options.max_bytes).await.map_err(failed)?;
         }
         Self::start(Database::Memory(pool.clone()), pool, options, None, None).await.map_err(failed)
@@ -243,7 +263,7 @@ impl SqliteStore {
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
         let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
         let mut connection = SqliteConnection::connect_with(&base(path).read_only(true)).await.map_err(failed)?;
-        let version = schema(&mut connection, path).await?;
+        let version = SCHEMA.version(&mut connection, path).await?;
         connection.close().await.map_err(failed)?;
         let readers = match version {
             0 => return Err(OpenError::Foreign { path: path.to_owned() }),
@@ -379,14 +399,14 @@ pub(crate) fn is_taken(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|e| e.is_unique_violation() && e.message().contains("events.seq"))
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
 /// The lock is a file of its own: SQLite's locks on the database are for its own use and let writers alternate.
-fn lock(path: &Path) -> Result<File, OpenError> {
+pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
     let failed = |source| OpenError::Lock { path: path.to_owned(), source };
     // One file has one lock, by whatever link it was named.
     let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -398,7 +418,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn base(path: &Path) -> SqliteConnectOptions {
+pub(crate) fn base(path: &Path) -> SqliteConnectOptions {
     // Writing the log back less often than every 4 MB: each time waits for the disk.
     SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(5)).pragma("wal_autocheckpoint", "4096")
 }
@@ -414,56 +434,6 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 
 async fn pool_of_readers(path: &Path) -> Result<SqlitePool, sqlx::Error> {
     pool(2).connect_with(base(path).read_only(true)).await
-}
-
-async fn number(connection: &mut SqliteConnection, pragma: &'static str) -> Result<i64, sqlx::Error> {
-    sqlx::query(pragma).fetch_one(connection).await?.try_get(0)
-}
-
-/// The schema version of the file; 0 for an empty one.
-async fn schema(connection: &mut SqliteConnection, path: &Path) -> Result<i64, OpenError> {
-    let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
-    let version = number(connection, "PRAGMA user_version").await.map_err(failed)?;
-    let owner = number(connection, "PRAGMA application_id").await.map_err(failed)?;
-    let tables = number(connection, "SELECT count(*) FROM sqlite_schema").await.map_err(failed)?;
-    if owner != APPLICATION_ID && (owner != 0 || version != 0 || tables != 0) {
-        return Err(OpenError::Foreign { path: path.to_owned() });
-    }
-    if usize::try_from(version).is_ok_and(|v| v > MIGRATIONS.len()) {
-        return Err(OpenError::Newer { path: path.to_owned(), found: version, known: MIGRATIONS.len() });
-    }
-    Ok(version)
-}
-
-async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
-    let version = schema(connection, path).await?;
-    let done = usize::try_from(version).unwrap_or(0);
-    let steps = MIGRATIONS.get(done..).unwrap_or_default();
-    if steps.is_empty() {
-        return Ok(());
-    }
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    for step in steps {
-        sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(failed)?;
-    }
-    if done == 0 {
-        sqlx::query("INSERT INTO chain (id) VALUES (?)")
-            .bind(new_chain_id().map_err(|reason| OpenError::Database { path: path.to_owned(), reason })?)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
-    }
-    // Pragmas take no parameters; both are numbers of ours.
-    let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}", MIGRATIONS.len());
-    sqlx::raw_sql(sqlx::AssertSqlSafe(marks)).execute(&mut *transaction).await.map_err(failed)?;
-    transaction.commit().await.map_err(failed)
-}
-
-fn new_chain_id() -> Result<String, String> {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| "the system gave no random bytes".to_owned())?;
-    Ok(chain::hex(&bytes))
 }
 
 async fn limit(connection: &mut SqliteConnection, max_bytes: Option<u64>) -> Result<(), sqlx::Error> {

@@ -13,20 +13,20 @@ use bartizan_core::{TenantId, VaultEntry, VaultStore};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row as _, SqlitePool};
 
-use crate::sqlite::{OpenError, store_error};
+use crate::schema::{Schema, Step};
+use crate::sqlite::{OpenError, beside, store_error};
 
-/// Marks the file as ours (`PRAGMA application_id`): "BzVa".
-const APPLICATION_ID: i64 = 0x427a_5661;
-
-/// Every step of the schema, oldest first. A published step never changes.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/vault_0001.sql")];
+/// The file of pseudonyms: "BzVa".
+pub(crate) static SCHEMA: Schema = Schema {
+    mark: 0x427a_5661,
+    steps: &[Step { up: include_str!("../migrations/vault_0001.sql"), down: None }],
+    first: None,
+};
 
 /// Where the pseudonyms of an evidence store are.
 #[must_use]
 pub fn vault_path(evidence: &Path) -> PathBuf {
-    let mut name = evidence.as_os_str().to_owned();
-    name.push(".vault");
-    PathBuf::from(name)
+    beside(evidence, ".vault")
 }
 
 /// Pseudonyms in a SQLite file. Several processes may have it open.
@@ -52,28 +52,7 @@ impl SqliteVault {
             .pragma("secure_delete", "ON");
         let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: e.to_string() };
         let pool = SqlitePoolOptions::new().max_connections(2).connect_with(connect).await.map_err(failed)?;
-        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let mut numbers = [0_i64; 3];
-        let pragmas = ["PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_schema"];
-        for (number, pragma) in numbers.iter_mut().zip(pragmas) {
-            let row = sqlx::query(pragma).fetch_one(&mut *transaction).await.map_err(failed)?;
-            *number = row.try_get(0).map_err(failed)?;
-        }
-        let [version, owner, tables] = numbers;
-        if owner != APPLICATION_ID && (owner != 0 || version != 0 || tables != 0) {
-            return Err(OpenError::Foreign { path: path.to_owned() });
-        }
-        let done = usize::try_from(version).unwrap_or(usize::MAX);
-        if done > MIGRATIONS.len() {
-            return Err(OpenError::Newer { path: path.to_owned(), found: version, known: MIGRATIONS.len() });
-        }
-        for step in MIGRATIONS.get(done..).unwrap_or_default() {
-            sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(failed)?;
-        }
-        // Pragmas take no parameters; both are numbers of ours.
-        let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}", MIGRATIONS.len());
-        sqlx::raw_sql(sqlx::AssertSqlSafe(marks)).execute(&mut *transaction).await.map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
+        SCHEMA.upgrade(&mut *pool.acquire().await.map_err(failed)?, path).await?;
         Ok(Self { pool })
     }
 

@@ -8,6 +8,7 @@ mod bench;
 mod components;
 mod console;
 mod deps;
+mod dist;
 mod e2e;
 mod faults;
 mod fuzz;
@@ -40,6 +41,8 @@ usage: cargo xtask COMMAND
                               the fault run and the smuggling test, with more cases than the gate plays
   bench NAME [ARG…]           startup | build | a benchmark of the binary: engine, gateway, …
   signing                     sign and verify models both ways with the reference implementation (needs python3 and openssl)
+  dist [--compare]            the program for others, in dist/; or build it twice and compare (long)
+  howto [NAME]                follow the how-tos of docs/guide/clients.md with the real clients (needs the network)
   e2e [FILTER]                the heavy tests: a model large enough to be fooled, a LiteLLM proxy
 ";
 
@@ -50,6 +53,8 @@ fn main() -> ExitCode {
         ["test", phases @ ..] => gate::run(phases),
         ["components"] => components::print_export(),
         ["deps"] => deps::check(),
+        ["dist"] => dist::build(),
+        ["dist", "--compare"] => dist::compare(),
         ["gen"] => generated::write(),
         ["gen", "--check"] => generated::check().and_then(|()| console::check()),
         ["console"] => console::build(),

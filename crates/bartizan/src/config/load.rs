@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::locate::{Places, line};
 use super::{Candidate, Config, Profile};
 use crate::cli::{ConfigArgs, UpArgs};
+use crate::content::{self, Installed, Place};
 use crate::privacy::protect;
 use crate::problem::Problem;
 use crate::suggest;
@@ -97,7 +98,8 @@ impl Loaded {
         let packs: Vec<&Option<String>> = self.config.packs().map(|(_, pack)| &pack.text).collect();
         let protected: Vec<_> = self.config.protected.iter().map(|corpus| corpus.digest()).collect();
         let agents: Vec<&Option<String>> = self.config.agent_policies().map(|(_, policy)| &policy.text).collect();
-        digest(&(&self.config, self.config.guard(), packs, protected, agents))
+        let content = self.config.installed.as_ref().map(|installed| &installed.digest);
+        digest(&(&self.config, self.config.guard(), packs, protected, agents, content))
     }
 
     /// Every file that the configuration was read from or refers to.
@@ -109,6 +111,8 @@ impl Loaded {
             files.extend(tls.client_ca.clone());
         }
         files.extend(self.config.models.files());
+        files.extend(self.config.content.public_keys.iter().cloned());
+        files.extend(Place::of(&self.config).map(|place| place.current_file()));
         files.extend(self.config.packs().map(|(_, pack)| PathBuf::from(&pack.path)));
         files.extend(self.config.protected.iter().map(|corpus| corpus.index.clone()));
         files.extend(self.config.agent_policies().map(|(_, policy)| PathBuf::from(&policy.path)));
@@ -139,6 +143,31 @@ impl Loaded {
 
 /// Loads the effective configuration and checks that it can be used.
 pub(crate) fn load(args: &ConfigArgs, flags: &[Flag]) -> anyhow::Result<Loaded> {
+    let installed = content::installed(&unchecked(args)?.config)?;
+    load_with(args, flags, installed)
+}
+
+/// The same with a content pack that may not be installed.
+pub(crate) fn load_with(args: &ConfigArgs, flags: &[Flag], installed: Option<Installed>) -> anyhow::Result<Loaded> {
+    let mut loaded = unchecked(args)?;
+    for flag in flags {
+        loaded.set(flag.path, &flag.value, Origin::Flag(flag.name))?;
+    }
+    if let Some(installed) = installed {
+        // What the configuration says itself goes before what a pack says.
+        for (name, profile) in &installed.profiles {
+            loaded.config.profile.entry(name.clone()).or_insert_with(|| profile.clone());
+        }
+        loaded.config.installed = Some(Arc::new(installed));
+    }
+    loaded.check()?;
+    loaded.candidate()?;
+    loaded.read_referenced()?;
+    Ok(loaded)
+}
+
+/// What the file and the environment say, unchecked and without a content pack.
+pub(crate) fn unchecked(args: &ConfigArgs) -> anyhow::Result<Loaded> {
     let mut loaded = read(args)?;
     let defaults = tree(&Config::default())?;
     for (path, name) in leaves(&defaults).into_iter().map(|path| (path.clone(), variable(&path))) {
@@ -147,12 +176,6 @@ pub(crate) fn load(args: &ConfigArgs, flags: &[Flag]) -> anyhow::Result<Loaded> 
             loaded.set(&path, &value, Origin::Environment(name))?;
         }
     }
-    for flag in flags {
-        loaded.set(flag.path, &flag.value, Origin::Flag(flag.name))?;
-    }
-    loaded.check()?;
-    loaded.candidate()?;
-    loaded.read_referenced()?;
     Ok(loaded)
 }
 

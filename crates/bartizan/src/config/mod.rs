@@ -8,6 +8,7 @@ mod models;
 pub(crate) mod show;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bartizan_access::JwtSettings;
 use bartizan_core::{Limits, Mode};
@@ -23,9 +24,10 @@ use bartizan_sinks::Sink;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::content::{ContentSettings, Installed};
 use crate::evidence::Evidence;
 pub(crate) use candidate::Candidate;
-pub(crate) use load::{Loaded, digest, flags, load, variables};
+pub(crate) use load::{Loaded, digest, flags, load, load_with, unchecked, variables};
 pub(crate) use models::{ModelArtifact, Models, Require};
 
 /// A guard of its own for some callers. What is left out is as in the rest of the file.
@@ -127,6 +129,11 @@ pub(crate) struct Config {
     pub(crate) protected: Vec<ProtectedCorpus>,
     /// The injection classifier.
     pub(crate) classifier: ClassifierSettings,
+    /// Content packs: rules, weights and profiles that are newer than the program.
+    pub(crate) content: ContentSettings,
+    /// The one in force.
+    #[serde(skip)]
+    pub(crate) installed: Option<Arc<Installed>>,
     /// Findings that are known and accepted.
     pub(crate) suppress: Vec<Suppression>,
     /// Findings that are accepted for a while, with an owner and an end.
@@ -186,6 +193,8 @@ impl Default for Config {
             policy: guard.policy,
             protected: guard.protected,
             classifier: guard.classifier,
+            content: ContentSettings::default(),
+            installed: None,
             suppress: guard.suppress,
             exception: guard.exceptions,
         }
@@ -205,6 +214,7 @@ impl Config {
             suppress: self.suppress.clone(),
             exceptions: self.exception.clone(),
             routes: self.upstream.iter().map(|upstream| (upstream.name.clone(), upstream.checks())).collect(),
+            content: self.installed.as_ref().map(|installed| Arc::clone(&installed.content)),
         }
     }
 

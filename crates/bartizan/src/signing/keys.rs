@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use bartizan_sign::{
-    Bundle, Certificates, LONGEST_BUNDLE, SignError, SigningKey, Statement, Trust, TrustRoot, VerifyingKey,
+    Bundle, Certificates, ContentPack, LONGEST_BUNDLE, PackInfo, SignError, SigningKey, Statement, Trust, TrustRoot, VerifyingKey,
 };
 
 use super::args::{CertificateArgs, KeyArgs, KeyPlace, TrustArgs};
@@ -53,6 +53,16 @@ impl Signing {
     /// Signs a statement.
     pub(crate) fn sign(&self, statement: &Statement) -> anyhow::Result<String> {
         Ok(Bundle::sign(statement.to_json()?, &self.key, self.certificates.clone())?.to_json()?)
+    }
+
+    /// Makes a content pack.
+    pub(crate) fn pack(&self, info: &PackInfo, files: &[(String, Vec<u8>)]) -> anyhow::Result<Vec<u8>> {
+        Ok(ContentPack::build(info, files, &self.key, self.certificates.clone())?)
+    }
+
+    /// Trust in this key.
+    pub(crate) fn trust(&self) -> Trust {
+        Trust::Keys(vec![self.key.public().clone()])
     }
 
     /// What the signature will say of the signer.

@@ -1,9 +1,11 @@
 //! The program as a whole, from outside.
 #![allow(clippy::disallowed_methods, reason = "tests own processes, sockets and files")]
 
+mod backup;
 mod checks;
 mod cli;
 mod conformance;
+mod content;
 mod custody;
 mod data;
 mod demo;
@@ -18,6 +20,7 @@ mod litellm;
 mod mcp;
 mod oncall;
 mod operations;
+mod packaging;
 mod posture;
 mod privacy;
 mod pseudonyms;

@@ -15,10 +15,36 @@ const PACKS: [(&str, &str); 7] = [
     ("secrets_generic", include_str!("../../packs/secrets_generic.toml")),
 ];
 
+/// Names of the tables, which [`Settings::tables`] may replace.
+pub fn tables() -> impl Iterator<Item = &'static str> {
+    PACKS.iter().map(|(name, _)| *name)
+}
+
 /// Builds the detector.
 ///
 /// # Errors
-/// None in a tested build: the pack is part of the program.
-pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
-    crate::pack::built_in(&PACKS)
+/// A table that takes the place of a shipped one cannot be used. The shipped ones are tested with the build.
+pub fn make(settings: &Settings) -> Result<Box<dyn Detector>, RulesError> {
+    crate::pack::built_in(&PACKS.map(|(name, text)| (name, settings.tables.get(name).map_or(text, String::as_str))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_takes_the_place_of_a_shipped_one() {
+        let rules = |settings: &Settings| -> Vec<String> {
+            make(settings).unwrap().rules().iter().map(|rule| rule.id.to_string()).collect()
+        };
+        let shipped = rules(&Settings::default());
+        let text = PACKS[6].1;
+        assert_eq!(rules(&Settings { tables: [("secrets_generic".into(), text.into())].into(), ..Settings::default() }), shipped);
+        let less = Settings { tables: [("secrets_ai".into(), "rule = []".into())].into(), ..Settings::default() };
+        let left = rules(&less);
+        assert!(!left.is_empty() && left.len() < shipped.len());
+        let broken = Settings { tables: [("secrets_ai".into(), "rule = 1".into())].into(), ..Settings::default() };
+        assert!(make(&broken).err().unwrap().to_string().contains("secrets_ai"));
+        assert!(tables().any(|name| name == "secrets_ai"));
+    }
 }
