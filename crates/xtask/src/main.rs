@@ -14,6 +14,7 @@ mod faults;
 mod fuzz;
 mod gate;
 mod generated;
+mod howto;
 mod repo;
 mod runner;
 mod signing;
@@ -53,6 +54,8 @@ fn main() -> ExitCode {
         ["test", phases @ ..] => gate::run(phases),
         ["components"] => components::print_export(),
         ["deps"] => deps::check(),
+        ["howto"] => howto::run(""),
+        ["howto", name] => howto::run(name),
         ["dist"] => dist::build(),
         ["dist", "--compare"] => dist::compare(),
         ["gen"] => generated::write(),

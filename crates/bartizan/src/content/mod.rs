@@ -94,7 +94,8 @@ impl Installed {
         }
         let ContentPack { info, files, signer, digest } = pack;
         let mut content = Content { digest: digest.clone(), ..Content::default() };
-        let (mut model, mut words, mut profiles) = (None, None, BTreeMap::new());
+        let (mut model, mut words) = (None, None);
+        let mut profiles: BTreeMap<String, Profile> = BTreeMap::new();
         for (path, bytes) in files {
             let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| bad(&path, "it is not UTF-8".to_owned()));
             let rules = path.strip_prefix("rules/").and_then(|name| name.strip_suffix(".toml"));
