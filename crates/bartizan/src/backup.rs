@@ -102,7 +102,9 @@ pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<u8> {
 async fn copy(args: &BackupArgs, config: &Config) -> anyhow::Result<u8> {
     let path = place(args.store.as_ref(), config)?;
     if args.out.symlink_metadata().is_ok() {
-        return Err(Problem::new(format!("`{}` is there already", args.out.display())).help("name a new folder").into());
+        return Err(Problem::new(format!("`{}` is there already", args.out.display()))
+            .help("name a new folder")
+            .into());
     }
     let current = Part::Evidence.schema_of(&path).await? == Some(Part::Evidence.latest());
     if current {
@@ -167,7 +169,8 @@ async fn put_back(args: &RestoreArgs, config: &Config) -> anyhow::Result<u8> {
     let restored = bartizan_store::restore(&args.folder, &path, args.replace.then_some(aside.as_str()));
     let restored = restored.await.map_err(|error| match error {
         bartizan_store::BackupError::Exists { .. } => anyhow::Error::new(
-            Problem::new(error.to_string()).help("`--replace` moves it aside; `--store FILE` restores to another place"),
+            Problem::new(error.to_string())
+                .help("`--replace` moves it aside; `--store FILE` restores to another place"),
         ),
         other => other.into(),
     })?;
@@ -188,7 +191,10 @@ async fn put_back(args: &RestoreArgs, config: &Config) -> anyhow::Result<u8> {
     }
     if let Some(why) = &restored.not_kept {
         let why = terminal::line(why);
-        writeln!(out, "the store before cannot be read ({why}): keys taken back, things cut off and content erased since the copy are back; look at `bartizan keys list` and `bartizan contain list`")?;
+        writeln!(
+            out,
+            "the store before cannot be read ({why}): keys taken back, things cut off and content erased since the copy are back; look at `bartizan keys list` and `bartizan contain list`"
+        )?;
     }
     Ok(DONE)
 }

@@ -282,9 +282,12 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        for (least, have, fits) in
-            [("0.1.0", "0.1.0", true), ("0.9.0", "0.10.0", true), ("0.2.0", "0.1.9", false), ("1.0.0", "1.0.1-rc1", true)]
-        {
+        for (least, have, fits) in [
+            ("0.1.0", "0.1.0", true),
+            ("0.9.0", "0.10.0", true),
+            ("0.2.0", "0.1.9", false),
+            ("1.0.0", "1.0.1-rc1", true),
+        ] {
             assert_eq!(PackInfo { program: least.into(), ..info() }.fits(have), fits, "{least} {have}");
         }
     }

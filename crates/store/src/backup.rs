@@ -322,10 +322,8 @@ async fn copy(part: Part, from: &Path, to: &Path, choices: &Choices) -> Result<O
 
 /// Whether the pages of a database fit together.
 async fn sound(connection: &mut SqliteConnection, path: &Path) -> Result<(), BackupError> {
-    let said: String = sqlx::query_scalar("PRAGMA integrity_check(1)")
-        .fetch_one(connection)
-        .await
-        .map_err(database(path))?;
+    let said: String =
+        sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(connection).await.map_err(database(path))?;
     if said == "ok" { Ok(()) } else { Err(BackupError::Damaged(format!("`{}`: {said}", path.display()))) }
 }
 
@@ -341,7 +339,8 @@ impl Chain {
     /// # Errors
     /// It is not the one of the manifest.
     pub(crate) fn compare(&self, said: &Manifest) -> Result<(), BackupError> {
-        if (&self.id, self.records, &self.head, &self.broken) == (&said.chain_id, said.records, &said.head, &said.broken)
+        if (&self.id, self.records, &self.head, &self.broken)
+            == (&said.chain_id, said.records, &said.head, &said.broken)
         {
             return Ok(());
         }

@@ -154,7 +154,11 @@ async fn a_damaged_or_newer_copy_is_refused_and_nothing_is_touched() {
     bytes[5000] ^= 1;
     let cases: Vec<(&str, &str, Vec<u8>)> = vec![
         ("changed or cut off", "access.sqlite", bytes),
-        ("changed or cut off", "evidence.sqlite", std::fs::read(good.join("evidence.sqlite")).unwrap()[..4096].to_vec()),
+        (
+            "changed or cut off",
+            "evidence.sqlite",
+            std::fs::read(good.join("evidence.sqlite")).unwrap()[..4096].to_vec(),
+        ),
         ("no part of one", MANIFEST, manifest.replace("vault.sqlite", "../vault.sqlite").into()),
         ("is of form 2", MANIFEST, manifest.replace("\"format\": 1", "\"format\": 2").into()),
         ("not those that the manifest says", MANIFEST, manifest.replace("\"records\": 3", "\"records\": 4").into()),
@@ -210,7 +214,8 @@ async fn going_back_undoes_no_revocation_containment_or_erasure() {
          INSERT INTO containments VALUES ('c1', 'a', 'tool', 'mail', 'r', 'x', 1, 2, 0)",
     )
     .await;
-    run(&path, "DELETE FROM sealed WHERE key = 'k1'; UPDATE keys SET wrapped = x'', destroyed = 'now' WHERE id = 'k1'").await;
+    run(&path, "DELETE FROM sealed WHERE key = 'k1'; UPDATE keys SET wrapped = x'', destroyed = 'now' WHERE id = 'k1'")
+        .await;
     let restored = restore(&out, &path, Some(".before")).await.unwrap();
     assert_eq!((restored.not_kept, restored.before.len()), (None, 4));
     let access = dump(&access_path(&path)).await;
@@ -234,12 +239,10 @@ async fn first_schema(path: &Path) -> Vec<String> {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
     let mut old = SqliteConnection::connect_with(&options).await.unwrap();
     sqlx::raw_sql(include_str!("../migrations/0001_events.sql")).execute(&mut old).await.unwrap();
-    sqlx::raw_sql(
-        "PRAGMA application_id = 1115309430; PRAGMA user_version = 1; INSERT INTO chain VALUES ('c')",
-    )
-    .execute(&mut old)
-    .await
-    .unwrap();
+    sqlx::raw_sql("PRAGMA application_id = 1115309430; PRAGMA user_version = 1; INSERT INTO chain VALUES ('c')")
+        .execute(&mut old)
+        .await
+        .unwrap();
     let mut head = bartizan_core::Head { chain_id: "c".to_owned(), seq: None, hash: GENESIS.to_owned() };
     for n in 0..3 {
         let row = chain::link(&mut Record::Decision(Box::new(event(n))), &mut head).unwrap();

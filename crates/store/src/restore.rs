@@ -88,8 +88,9 @@ async fn stage(
         let Some(said) = manifest.files.get(&part.file()) else { continue };
         copied(&folder.join(part.file()), &path, said)?;
         private(&path)?;
-        let mut connection =
-            SqliteConnection::connect_with(&base(&path).pragma("secure_delete", "ON")).await.map_err(database(&path))?;
+        let mut connection = SqliteConnection::connect_with(&base(&path).pragma("secure_delete", "ON"))
+            .await
+            .map_err(database(&path))?;
         part.check(&mut connection, &path, said).await?;
         if old.exists() {
             part.schema().upgrade(&mut connection, &path).await?;

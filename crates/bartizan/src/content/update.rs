@@ -38,7 +38,8 @@ fn install(args: &UpdateArgs, config: &Config, place: &Place, from: &Path) -> an
     let bytes = read_bytes(from, LONGEST_PACK)?;
     let open = |bytes: &[u8]| ContentPack::open(bytes, &trusted);
     let pack = open(&bytes).map_err(|error| {
-        Problem::new(format!("`{}`: {error}", from.display())).help("nothing was changed; packs come signed by a key in `content.public_keys`")
+        Problem::new(format!("`{}`: {error}", from.display()))
+            .help("nothing was changed; packs come signed by a key in `content.public_keys`")
     })?;
     let (name, version) = (pack.info.name.clone(), pack.info.version);
     // One that is broken says nothing; the highest version does.
@@ -61,7 +62,10 @@ fn install(args: &UpdateArgs, config: &Config, place: &Place, from: &Path) -> an
     let what = what_of(&installed);
     record(&tried(args, Some(installed))?, &title, &before)?;
     place.install(&name, version, &bytes)?;
-    writeln!(std::io::stdout(), "{title} is in force ({what}), in the place of {before}; a running gateway takes it by itself")?;
+    writeln!(
+        std::io::stdout(),
+        "{title} is in force ({what}), in the place of {before}; a running gateway takes it by itself"
+    )?;
     Ok(())
 }
 

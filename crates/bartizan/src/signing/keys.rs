@@ -4,7 +4,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use bartizan_sign::{
-    Bundle, Certificates, ContentPack, LONGEST_BUNDLE, PackInfo, SignError, SigningKey, Statement, Trust, TrustRoot, VerifyingKey,
+    Bundle, Certificates, ContentPack, LONGEST_BUNDLE, PackInfo, SignError, SigningKey, Statement, Trust, TrustRoot,
+    VerifyingKey,
 };
 
 use super::args::{CertificateArgs, KeyArgs, KeyPlace, TrustArgs};

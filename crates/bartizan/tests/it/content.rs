@@ -134,7 +134,8 @@ fn what_nobody_trusted_signed_or_cannot_be_used_is_refused_and_changes_nothing()
     refused("none.pack", "not a content pack");
     refused("missing.pack", "cannot read");
 
-    let args = ["pack", "build", "vendor-3", "--name", "acme", "--version", "4", "--key", "vendor.pem", "-o", "later.pack"];
+    let args =
+        ["pack", "build", "vendor-3", "--name", "acme", "--version", "4", "--key", "vendor.pem", "-o", "later.pack"];
     assert_eq!(program(at, &[&args[..], &["--program", "99.0.0"]].concat()).0, Some(2));
     // Weights that do not load are found when the pack is made.
     fs::create_dir_all(at.join("bad/classifier")).unwrap();
@@ -153,7 +154,8 @@ fn what_nobody_trusted_signed_or_cannot_be_used_is_refused_and_changes_nothing()
 fn an_installed_pack_that_was_changed_is_never_passed_over() {
     let folder = place();
     let at = folder.path();
-    let one = pack(at, 1, "vendor", &[("profiles.toml", "[strict]\nmode = \"monitor\"\n[relaxed]\nmode = \"monitor\"\n")]);
+    let one =
+        pack(at, 1, "vendor", &[("profiles.toml", "[strict]\nmode = \"monitor\"\n[relaxed]\nmode = \"monitor\"\n")]);
     assert_eq!(program(at, &["update", "--from", &one]).0, Some(0));
     // What the configuration says goes before what a pack says.
     let config = fs::read_to_string(at.join("bartizan.toml")).unwrap();

@@ -97,7 +97,11 @@ fn every_command_and_flag_exists() {
                 let Some(next) = next else { break };
                 // A variable of a recipe stands for one of several.
                 let next = if next.starts_with("\"$") { "infra" } else { next };
-                assert!(known.contains(&format!("\n  {next} ")), "{file}: `bartizan {}`: no `{next}`", command.join(" "));
+                assert!(
+                    known.contains(&format!("\n  {next} ")),
+                    "{file}: `bartizan {}`: no `{next}`",
+                    command.join(" ")
+                );
                 path.push(next.to_owned());
             }
             let known = help(&path);
@@ -191,7 +195,8 @@ fn dashboards_and_alerts_ask_for_metrics_that_exist() {
     }
     assert!(asked.len() > 12, "{asked:?}");
     let dashboard: Value = serde_json::from_str(&files()["packaging/grafana/dashboard.json"]).unwrap();
-    let ids: BTreeSet<i64> = dashboard["panels"].as_array().unwrap().iter().map(|p| p["id"].as_i64().unwrap()).collect();
+    let ids: BTreeSet<i64> =
+        dashboard["panels"].as_array().unwrap().iter().map(|p| p["id"].as_i64().unwrap()).collect();
     assert_eq!(ids.len(), dashboard["panels"].as_array().unwrap().len());
     for rule in all(&yaml(&files()["packaging/prometheus/alerts.yaml"])[0], "rules")[0].as_array().unwrap() {
         for key in ["alert", "expr", "labels", "annotations"] {
@@ -205,15 +210,13 @@ fn dashboards_and_alerts_ask_for_metrics_that_exist() {
 fn names_of_metrics_are_those_of_a_running_gateway() {
     let upstream =
         crate::http::serve_heads(|_, _, socket| crate::http::reply(socket, "application/json", "{\"choices\":[]}"));
-    let gateway = crate::support::Gateway::configured(&format!("[[upstream]]\nname = \"u\"\nurl = \"{upstream}/v1\"\n"));
+    let gateway =
+        crate::support::Gateway::configured(&format!("[[upstream]]\nname = \"u\"\nurl = \"{upstream}/v1\"\n"));
     let body = br#"{"model":"m","messages":[{"role":"user","content":"write to ann.lee@example.org"}]}"#;
     assert_eq!(crate::http::send(&gateway.origin, "POST", "/v1/chat/completions", &[], body).status, 200);
     let shown = crate::http::send(&gateway.origin, "GET", "/metrics", &[], b"").text();
-    let samples: BTreeSet<&str> = shown
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split(['{', ' ']).next())
-        .collect();
+    let samples: BTreeSet<&str> =
+        shown.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next()).collect();
     for name in [
         "bartizan_decisions_total",
         "bartizan_findings_total",
@@ -259,7 +262,8 @@ fn pods_and_containers_have_no_rights_that_they_do_not_need() {
     let policies = yaml(&files["packaging/kubernetes/base/networkpolicy.yaml"]);
     assert_eq!(policies.len(), 2);
     for policy in &policies {
-        let kinds: Vec<&str> = policy["spec"]["policyTypes"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let kinds: Vec<&str> =
+            policy["spec"]["policyTypes"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         assert!(kinds.contains(&"Egress"), "{policy}");
         // No way out is open to every address on every port.
         for way in policy["spec"]["egress"].as_array().unwrap() {
@@ -319,7 +323,9 @@ fn kustomize_renders_base_and_overlays() {
 #[test]
 fn the_unit_is_one_that_systemd_takes() {
     let unit = &files()["packaging/systemd/bartizan.service"];
-    for line in ["DynamicUser=yes", "NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet=", "UMask=0077"] {
+    for line in
+        ["DynamicUser=yes", "NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet=", "UMask=0077"]
+    {
         assert!(unit.lines().any(|l| l == line), "{line}");
     }
     let folder = tempfile::tempdir().unwrap();

@@ -39,7 +39,10 @@ mod tests {
         };
         let shipped = rules(&Settings::default());
         let text = PACKS[6].1;
-        assert_eq!(rules(&Settings { tables: [("secrets_generic".into(), text.into())].into(), ..Settings::default() }), shipped);
+        assert_eq!(
+            rules(&Settings { tables: [("secrets_generic".into(), text.into())].into(), ..Settings::default() }),
+            shipped
+        );
         let less = Settings { tables: [("secrets_ai".into(), "rule = []".into())].into(), ..Settings::default() };
         let left = rules(&less);
         assert!(!left.is_empty() && left.len() < shipped.len());
