@@ -4,6 +4,9 @@
 //! spelled out in words, in Morse code, backwards, in the usual ciphers, and in encodings at any alignment. What is
 //! found that way counts only where the attacker's own words hold no such thing.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use aws_lc_rs::hmac;
 use bartizan_transform::{Cipher, Transform};
 
@@ -133,14 +136,19 @@ fn styled(c: char) -> Option<char> {
     }
 }
 
+/// Letters by their names in the NATO alphabet, in lower case; `alpha` is how most write the first.
+static LETTERS: LazyLock<BTreeMap<String, char>> = LazyLock::new(|| {
+    let named = ('a'..='z').map(|c| (Cipher::Nato.apply(&c.to_string()).to_ascii_lowercase(), c));
+    named.chain([("alpha".to_owned(), 'a')]).collect()
+});
+
 /// Letters and digits that are given by their names, and by themselves, in one run.
 fn named(folded: &str) -> String {
     const DIGITS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
     let mut out = String::new();
     for word in folded.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()) {
         let digit = DIGITS.iter().position(|d| *d == word).and_then(|d| char::from_digit(u32::try_from(d).ok()?, 10));
-        let letter = ('a'..='z').find(|c| Cipher::Nato.apply(&c.to_string()).eq_ignore_ascii_case(word));
-        match digit.or(letter).or((word == "alpha").then_some('a')) {
+        match digit.or_else(|| LETTERS.get(word).copied()) {
             Some(c) => out.push(c),
             None => out.push_str(word),
         }

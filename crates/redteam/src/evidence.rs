@@ -111,7 +111,7 @@ pub struct Marks<'a> {
 
 /// Judges a trial by all that was seen of it, in order.
 #[must_use]
-pub fn weigh(seen: &[Seen], marks: &Marks<'_>, judge: &Judge) -> Evidence {
+pub fn weigh(seen: &[&Seen], marks: &Marks<'_>, judge: &Judge) -> Evidence {
     if !marks.benign {
         if let Some(why) = seen.iter().find_map(|s| proven(s, marks)).or_else(|| arrived(marks)) {
             // Who refuses may name what it will not say.
@@ -152,7 +152,7 @@ pub fn weigh(seen: &[Seen], marks: &Marks<'_>, judge: &Judge) -> Evidence {
     }
 }
 
-fn last_text(seen: &[Seen]) -> Option<&str> {
+fn last_text<'a>(seen: &[&'a Seen]) -> Option<&'a str> {
     seen.iter().rev().find_map(|s| match s {
         Seen::Answer(Answer::Reply(reply)) => Some(reply.text.as_str()),
         _ => None,

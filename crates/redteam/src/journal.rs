@@ -1,8 +1,9 @@
 //! What was said in each trial, on disk before it counts: JSON lines in a hash chain.
 //!
-//! A line is `{"seq", "prev", "hash", "record"}`; `hash` is SHA-256 of the previous line's hash and the bytes of `record`.
-//! The first record is the head: which plan and seed. A line that was cut by a crash is taken back; a line that was changed
-//! ends the reading with an error.
+//! A line is `{"seq", "prev", "id", "hash", "record"}`; `id` is SHA-256 of the bytes of `record`, its address wherever it
+//! stands, and `hash` SHA-256 of the previous line's hash and `id`. The first record is the head: which plan and seed. A line
+//! that was cut by a crash is taken back; a line that was changed ends the reading with an error. A hash chain alone cannot
+//! show that its end was cut off: a [`sealed`] note says how far it went.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
 use bartizan_client::{Ask, Usage};
-use bartizan_sign::hex;
+use bartizan_sign::{NoteKey, NoteVerifier, hex};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -19,6 +20,12 @@ use crate::evidence::{Evidence, Seen};
 
 /// Longest line that is read, bytes.
 const LONGEST: u64 = 64 << 20;
+
+/// Form of the journals that are written and read.
+pub const FORM: u32 = 2;
+
+/// What the text of a signed note about a journal begins with.
+const NOTE: &str = "bartizan/redteam-journal";
 
 /// The first record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +79,7 @@ pub struct Record {
 struct Line {
     seq: u64,
     prev: String,
+    id: String,
     hash: String,
     record: Box<RawValue>,
 }
@@ -84,10 +92,15 @@ pub struct Journal {
     prev: String,
 }
 
-fn link(prev: &str, record: &str) -> String {
+/// The address of a record.
+fn address(record: &str) -> String {
+    hex(digest::digest(&digest::SHA256, record.as_bytes()).as_ref())
+}
+
+fn link(prev: &str, id: &str) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(prev.as_bytes());
-    context.update(record.as_bytes());
+    context.update(id.as_bytes());
     hex(context.finish().as_ref())
 }
 
@@ -113,7 +126,8 @@ impl Journal {
     /// # Errors
     /// It cannot be read, or is broken, or is of another plan.
     pub fn resume(path: &Path, plan: &str, each: impl FnMut(Record)) -> Result<(Self, Head), RedteamError> {
-        let (head, read) = walk(path, each)?;
+        let mut each = each;
+        let (head, read) = walk(path, |_, record| each(record))?;
         if head.plan != plan {
             let reason = "it belongs to another plan; give another folder, or the plan that it was made with";
             return Err(RedteamError::journal(path, reason));
@@ -134,9 +148,10 @@ impl Journal {
         let mut out = Vec::new();
         let (mut seq, mut prev) = (self.seq, self.prev.clone());
         for record in records {
-            let hash = link(&prev, &record);
+            let id = address(&record);
+            let hash = link(&prev, &id);
             let record = RawValue::from_string(record).map_err(|e| failed(&e))?;
-            let line = Line { seq, prev, hash: hash.clone(), record };
+            let line = Line { seq, prev, id, hash: hash.clone(), record };
             serde_json::to_writer(&mut out, &line).map_err(|e| failed(&e))?;
             out.push(b'\n');
             (seq, prev) = (seq + 1, hash);
@@ -158,11 +173,58 @@ struct Extent {
 ///
 /// # Errors
 /// It cannot be read, or a line but the last was changed.
-pub fn read(path: &Path, each: impl FnMut(Record)) -> Result<Head, RedteamError> {
+pub fn read(path: &Path, mut each: impl FnMut(Record)) -> Result<Head, RedteamError> {
+    walk(path, |_, record| each(record)).map(|(head, _)| head)
+}
+
+/// The same with the address of each record.
+///
+/// # Errors
+/// As [`read`].
+pub fn entries(path: &Path, each: impl FnMut(&str, Record)) -> Result<Head, RedteamError> {
     walk(path, each).map(|(head, _)| head)
 }
 
-fn walk(path: &Path, mut each: impl FnMut(Record)) -> Result<(Head, Extent), RedteamError> {
+/// The first record alone.
+///
+/// # Errors
+/// It cannot be read, or there is none.
+pub fn head(path: &Path) -> Result<Head, RedteamError> {
+    let failed = |e: &dyn std::fmt::Display| RedteamError::journal(path, e);
+    let mut input = BufReader::new(File::open(path).map_err(|e| failed(&e))?);
+    let mut bytes = Vec::new();
+    std::io::Read::take(&mut input, LONGEST).read_until(b'\n', &mut bytes).map_err(|e| failed(&e))?;
+    let line: Line = serde_json::from_slice(&bytes).map_err(|_| failed(&"line 1: it is no line of a journal"))?;
+    serde_json::from_str(line.record.get()).map_err(|_| failed(&"line 1: it is no head of a journal"))
+}
+
+/// A signed note about a journal as it stands: of which plan, how many records, and the hash of the last one.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn sealed(path: &Path, key: &NoteKey) -> Result<String, RedteamError> {
+    let (head, extent) = walk(path, |_, _| ())?;
+    Ok(key.sign(&statement(&head, &extent)))
+}
+
+/// Whether a note was signed with this key and is about the journal as it stands.
+///
+/// # Errors
+/// It was not, or the journal went on, was cut, or is another one.
+pub fn verify(path: &Path, note: &str, key: &NoteVerifier) -> Result<(), RedteamError> {
+    let text = key.open(note).map_err(|e| RedteamError::journal(path, e))?;
+    let (head, extent) = walk(path, |_, _| ())?;
+    if text != statement(&head, &extent) {
+        return Err(RedteamError::journal(path, "the signed note is about another journal, or more or less of this one"));
+    }
+    Ok(())
+}
+
+fn statement(head: &Head, extent: &Extent) -> String {
+    format!("{NOTE}\nplan {}\nrecords {}\nhead {}\n", head.plan, extent.seq, extent.prev)
+}
+
+fn walk(path: &Path, mut each: impl FnMut(&str, Record)) -> Result<(Head, Extent), RedteamError> {
     let failed = |e: &dyn std::fmt::Display| RedteamError::journal(path, e);
     let mut input = BufReader::with_capacity(1 << 16, File::open(path).map_err(|e| failed(&e))?);
     let mut extent = Extent { bytes: 0, seq: 0, prev: "0".repeat(64) };
@@ -177,13 +239,20 @@ fn walk(path: &Path, mut each: impl FnMut(Record)) -> Result<(Head, Extent), Red
         }
         let broken = |what: &str| failed(&format!("line {}: {what}", extent.seq + 1));
         let line: Line = serde_json::from_slice(&bytes).map_err(|_| broken("it is no line of a journal"))?;
-        if line.seq != extent.seq || line.prev != extent.prev || line.hash != link(&line.prev, line.record.get()) {
+        let chained = line.prev == extent.prev && line.hash == link(&line.prev, &line.id);
+        if line.seq != extent.seq || !chained || line.id != address(line.record.get()) {
             return Err(broken("the chain is broken: something was changed, put in or taken out"));
         }
         if head.is_none() {
-            head = Some(serde_json::from_str(line.record.get()).map_err(|_| broken("it is no head of a journal"))?);
+            let first: Head =
+                serde_json::from_str(line.record.get()).map_err(|_| broken("it is no head of a journal"))?;
+            if first.bartizan_redteam != FORM {
+                return Err(broken("it was written by another version of this program"));
+            }
+            head = Some(first);
         } else {
-            each(serde_json::from_str(line.record.get()).map_err(|_| broken("it is no record of a trial"))?);
+            let record = serde_json::from_str(line.record.get()).map_err(|_| broken("it is no record of a trial"))?;
+            each(&line.id, record);
         }
         extent = Extent { bytes: extent.bytes + read as u64, seq: extent.seq + 1, prev: line.hash };
     }
@@ -200,7 +269,7 @@ mod tests {
 
     fn head() -> Head {
         Head {
-            bartizan_redteam: 1,
+            bartizan_redteam: FORM,
             plan: "p".into(),
             seed: "00".into(),
             trials: 3,
@@ -242,6 +311,18 @@ mod tests {
             assert_eq!(std::fs::read(&path).unwrap(), whole);
         }
         assert!(Journal::resume(&path, "other", |_| ()).err().unwrap().to_string().contains("another plan"));
+        // A note tells that the end was cut off, which the chain cannot.
+        let key = NoteKey::generate("redteam.test").unwrap();
+        let note = sealed(&path, &key).unwrap();
+        verify(&path, &note, &key.verifier()).unwrap();
+        std::fs::write(&path, &whole[..last]).unwrap();
+        assert_eq!(read(&path, |_| ()).unwrap(), head());
+        assert!(verify(&path, &note, &key.verifier()).is_err());
+        std::fs::write(&path, &whole).unwrap();
+        assert!(verify(&path, &note, &NoteKey::generate("redteam.test").unwrap().verifier()).is_err());
+        let mut ids = Vec::new();
+        entries(&path, |id, record| ids.push((id.to_owned(), record.n))).unwrap();
+        assert_eq!(ids, [(address(&record(0)), 0), (address(&record(1)), 1)]);
         let changed = String::from_utf8(whole).unwrap().replacen("refusal", "refused", 1);
         std::fs::write(&path, changed).unwrap();
         assert!(read(&path, |_| ()).unwrap_err().to_string().contains("line 2"));

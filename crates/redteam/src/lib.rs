@@ -12,6 +12,7 @@ mod error;
 mod evidence;
 mod fuzz;
 mod gate;
+pub mod harden;
 mod import;
 pub mod journal;
 mod judge;
@@ -25,6 +26,7 @@ pub mod stats;
 mod summary;
 mod tally;
 mod target;
+mod trial;
 
 #[cfg(test)]
 mod zoo;

@@ -21,6 +21,12 @@ enum Link {
 }
 
 impl Chain {
+    /// The text as it is.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self { name: "plain".to_owned(), links: Vec::new() }
+    }
+
     /// Reads its name.
     ///
     /// # Errors

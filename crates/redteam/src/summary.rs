@@ -132,7 +132,7 @@ impl Summary {
         let line = |probe: Option<usize>| line(work, tally, complete, probe);
         let families = (0..work.pack.probe.len()).map(|at| line(Some(at))).collect();
         let ways = work.chains.iter().enumerate().map(|(at, chain)| {
-            let (_, clusters) = tally.of(work, |c| !c.benign && c.chain == at, Step::is_success);
+            let (_, clusters) = tally.of(|c| !c.benign && c.chain == at, Step::is_success);
             WayLine {
                 name: chain.name().to_owned(),
                 seen_in_training: chain.seen_in_training(),
@@ -176,7 +176,7 @@ fn likely(step: Step) -> bool {
 
 fn line(work: &Work, tally: &Tally, complete: bool, probe: Option<usize>) -> Line {
     let of = |benign: bool, hit: fn(Step) -> bool| {
-        tally.of(work, |c: Cell| c.benign == benign && probe.is_none_or(|at| c.probe == at), hit)
+        tally.of(|c: Cell| c.benign == benign && probe.is_none_or(|at| c.probe == at), hit)
     };
     let share = |clusters: &[Cluster]| Share::new(clusters, complete);
     let (attacks, proven) = of(false, Step::is_success);
@@ -201,17 +201,17 @@ fn gated(gate: &Gate, work: &Work, tally: &Tally, complete: bool) -> GateResult 
     let fits = |cell: Cell| work.probe(cell).is_some_and(|p| p.fits(&gate.probes));
     let share = match gate.measure {
         Measure::Errors => {
-            let (counts, _) = tally.of(work, fits, |_| false);
+            let (counts, _) = tally.of(fits, |_| false);
             let (errors, all) = (counts.get(&Step::Error).copied().unwrap_or(0), counts.values().sum());
             Share::new(&[Cluster { hits: errors, trials: all }], complete)
         }
         Measure::Asr | Measure::LikelyAsr => {
             let hit = if gate.measure == Measure::Asr { Step::is_success } else { likely };
-            Share::new(&tally.of(work, |c| !c.benign && fits(c), hit).1, complete)
+            Share::new(&tally.of(|c| !c.benign && fits(c), hit).1, complete)
         }
         Measure::FalseBlock | Measure::FalseRefusal => {
             let wanted = if gate.measure == Measure::FalseBlock { Step::Blocked } else { Step::Refused };
-            Share::new(&tally.of(work, |c| c.benign && fits(c), |step| step == wanted).1, complete)
+            Share::new(&tally.of(|c| c.benign && fits(c), |step| step == wanted).1, complete)
         }
     };
     let value = match gate.bound {

@@ -1,133 +1,210 @@
-//! What came of the trials, one byte each.
+//! What came of the trials, counted by wording and way: the size does not depend on how many trials there are.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+
+use bartizan_client::Usage;
 
 use crate::evidence::Step;
 use crate::journal::Record;
-use crate::plan::Work;
+use crate::plan::{Cell, Work};
 use crate::stats::Cluster;
 
-/// Counts of a run. Its size is a byte a trial.
+/// Numbers from 0, as runs. Trials are made nearly in order, so there are few.
+#[derive(Clone, Debug, Default)]
+struct Numbers {
+    /// The end of each run by its start.
+    runs: BTreeMap<u64, u64>,
+    count: u64,
+}
+
+impl Numbers {
+    fn has(&self, n: u64) -> bool {
+        self.runs.range(..=n).next_back().is_some_and(|(_, end)| n < *end)
+    }
+
+    fn put(&mut self, n: u64) {
+        if self.has(n) {
+            return;
+        }
+        self.count += 1;
+        let start = match self.runs.range(..n).next_back() {
+            Some((start, end)) if *end == n => *start,
+            _ => n,
+        };
+        let end = self.runs.remove(&(n + 1)).unwrap_or(n + 1);
+        self.runs.insert(start, end);
+    }
+
+    fn take(&mut self, n: u64) -> bool {
+        let Some((start, end)) = self.runs.range(..=n).next_back().map(|(s, e)| (*s, *e)).filter(|(_, e)| n < *e) else {
+            return false;
+        };
+        self.count -= 1;
+        self.runs.remove(&start);
+        if start < n {
+            self.runs.insert(start, n);
+        }
+        if n + 1 < end {
+            self.runs.insert(n + 1, end);
+        }
+        true
+    }
+
+    /// Runs of what is missing below a bound.
+    fn gaps(&self, below: u64) -> Vec<Range<u64>> {
+        let mut out = Vec::new();
+        let mut from = 0;
+        for (start, end) in self.runs.iter().map(|(s, e)| (*s, *e)).chain([(below, below)]) {
+            if from < start.min(below) {
+                out.push(from..start.min(below));
+            }
+            from = from.max(end);
+        }
+        out
+    }
+}
+
+/// Counts of a run.
 #[derive(Clone, Debug)]
 pub struct Tally {
-    /// 0 where there is nothing yet, otherwise one more than the place of the step.
-    codes: Vec<u8>,
+    trials: u64,
+    /// Trials of each cell.
+    each: Vec<(Range<u64>, Cell)>,
+    /// By cell and step.
+    counts: Vec<[u32; Step::ALL.len()]>,
+    /// Trials with evidence.
+    proved: Numbers,
+    /// Trials that ended without, so far.
+    failed: Numbers,
     /// How often each rule stopped something.
     pub rules: BTreeMap<String, u64>,
-    /// How often each kind of failure came.
+    /// How often each kind of failure came, repeated trials counted.
     pub failures: BTreeMap<String, u64>,
-    /// Trials by the logarithm of their time in milliseconds, in steps of a quarter of a doubling.
-    times: [u64; 80],
-    /// Questions that were asked, and tokens.
+    /// Questions that were asked, repeated trials counted.
     pub questions: u64,
-    /// Tokens of questions.
-    pub input: u64,
-    /// Tokens of replies.
-    pub output: u64,
+    /// Tokens that these took.
+    pub usage: Usage,
+}
+
+fn place(step: Step) -> usize {
+    Step::ALL.iter().position(|s| *s == step).unwrap_or(0)
 }
 
 impl Tally {
-    /// Nothing yet, of so many trials.
+    /// Nothing yet.
     #[must_use]
-    pub fn new(trials: u64) -> Self {
+    pub fn new(work: &Work) -> Self {
+        let mut from = 0;
+        let cells = work.cells().iter().map(|cell| {
+            let times = if cell.benign { work.plan.benign_trials } else { work.plan.trials };
+            let range = from..from + u64::from(times);
+            from = range.end;
+            (range, *cell)
+        });
+        let each: Vec<_> = cells.collect();
         Self {
-            codes: vec![0; usize::try_from(trials).unwrap_or(0)],
+            trials: work.trials(),
+            counts: vec![[0; Step::ALL.len()]; each.len()],
+            each,
+            proved: Numbers::default(),
+            failed: Numbers::default(),
             rules: BTreeMap::new(),
             failures: BTreeMap::new(),
-            times: [0; 80],
             questions: 0,
-            input: 0,
-            output: 0,
+            usage: Usage::default(),
         }
     }
 
-    /// Counts a trial. A second record of it takes the place of the first.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "clamped to the table"
-    )]
+    /// Counts a trial. A second record of one that had ended without evidence takes the place of the first; of one with
+    /// evidence it counts as asked and nothing else.
     pub fn add(&mut self, record: &Record) {
         let step = record.evidence.step;
-        let place = Step::ALL.iter().position(|s| *s == step).unwrap_or(0);
-        let Some(slot) = usize::try_from(record.n).ok().and_then(|n| self.codes.get_mut(n)) else { return };
-        *slot = u8::try_from(place + 1).unwrap_or(0);
+        let at = self.each.partition_point(|(range, _)| range.end <= record.n);
+        let Some(counts) = self.counts.get_mut(at).filter(|_| record.n < self.trials) else { return };
+        self.questions += record.turns.len() as u64;
+        self.usage.input += record.usage.input;
+        self.usage.output += record.usage.output;
+        if self.proved.has(record.n) {
+            return;
+        }
+        let mut count = |step: Step, more: bool| {
+            if let Some(slot) = counts.get_mut(place(step)) {
+                *slot = if more { slot.saturating_add(1) } else { slot.saturating_sub(1) };
+            }
+        };
+        if self.failed.take(record.n) {
+            count(Step::Error, false);
+        }
+        count(step, true);
         for rule in &record.evidence.rules {
             *self.rules.entry(rule.clone()).or_default() += 1;
         }
         if step == Step::Error {
             *self.failures.entry(record.evidence.why.clone()).or_default() += 1;
+            self.failed.put(record.n);
+        } else {
+            self.proved.put(record.n);
         }
-        let bucket = (4.0 * (record.ms as f64 + 1.0).log2()).round().clamp(0.0, 79.0) as usize;
-        if let Some(slot) = self.times.get_mut(bucket) {
-            *slot += 1;
-        }
-        self.questions += record.turns.len() as u64;
-        self.input += record.usage.input;
-        self.output += record.usage.output;
     }
 
-    /// What came of a trial.
+    /// Trials that need to be made, or made again because they gave no evidence.
     #[must_use]
-    pub fn step(&self, trial: u64) -> Option<Step> {
-        let code = *self.codes.get(usize::try_from(trial).ok()?)?;
-        Step::ALL.get(usize::from(code).checked_sub(1)?).copied()
-    }
-
-    /// True where the trial need not be made (again). One without evidence is made again.
-    #[must_use]
-    pub fn is_done(&self, trial: u64) -> bool {
-        self.step(trial).is_some_and(|step| step != Step::Error)
+    pub fn missing(&self) -> Vec<Range<u64>> {
+        self.proved.gaps(self.trials)
     }
 
     /// Trials that something came of.
     #[must_use]
-    pub fn done(&self) -> u64 {
-        self.codes.iter().filter(|c| **c != 0).count() as u64
-    }
-
-    /// The time below which this share of trials stayed, milliseconds, to about a tenth.
-    #[must_use]
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "times of trials"
-    )]
-    pub fn time(&self, share: f64) -> u64 {
-        let all: u64 = self.times.iter().sum();
-        let mut seen = 0;
-        for (bucket, count) in self.times.iter().enumerate() {
-            seen += count;
-            if all > 0 && seen as f64 >= share * all as f64 {
-                return ((bucket as f64 / 4.0).exp2() - 1.0).round() as u64;
-            }
-        }
-        0
+    pub const fn done(&self) -> u64 {
+        self.proved.count + self.failed.count
     }
 
     /// Counts by step of the trials of selected cells, and hits and trials of each wording. Those without evidence are no
     /// trials there.
     pub(crate) fn of(
         &self,
-        work: &Work,
-        wanted: impl Fn(crate::plan::Cell) -> bool,
+        wanted: impl Fn(Cell) -> bool,
         hit: impl Fn(Step) -> bool,
     ) -> (BTreeMap<Step, u64>, Vec<Cluster>) {
-        let mut counts = BTreeMap::new();
+        let mut by_step = BTreeMap::new();
         let mut clusters: BTreeMap<(usize, usize, bool), Cluster> = BTreeMap::new();
-        for trial in 0..work.trials() {
-            let Some(step) = self.step(trial) else { continue };
-            let cell = work.cell_of(trial).and_then(|(at, _)| work.cells().get(at)).copied();
-            let Some(cell) = cell.filter(|c| wanted(*c)) else { continue };
-            *counts.entry(step).or_default() += 1;
-            let cluster = clusters.entry((cell.probe, cell.wording, cell.benign)).or_default();
-            if step != Step::Error {
-                cluster.trials += 1;
-                cluster.hits += u64::from(hit(step));
+        for ((_, cell), counts) in self.each.iter().zip(&self.counts).filter(|((_, cell), _)| wanted(*cell)) {
+            for (step, count) in Step::ALL.into_iter().zip(counts).filter(|(_, count)| **count > 0) {
+                let count = u64::from(*count);
+                *by_step.entry(step).or_default() += count;
+                let cluster = clusters.entry((cell.probe, cell.wording, cell.benign)).or_default();
+                if step != Step::Error {
+                    cluster.trials += count;
+                    cluster.hits += if hit(step) { count } else { 0 };
+                }
             }
         }
-        (counts, clusters.into_values().collect())
+        (by_step, clusters.into_values().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_numbers_are_a_set() {
+        let mut numbers = Numbers::default();
+        let mut plain = std::collections::BTreeSet::new();
+        let mut dice = bartizan_stats::SplitMix64::new(5);
+        for _ in 0..2000 {
+            let n = dice.bits() % 60;
+            if dice.unit() < 0.6 {
+                numbers.put(n);
+                plain.insert(n);
+            } else {
+                assert_eq!(numbers.take(n), plain.remove(&n));
+            }
+            assert_eq!(numbers.count, plain.len() as u64);
+            let missing: Vec<u64> = numbers.gaps(50).into_iter().flatten().collect();
+            assert_eq!(missing, (0..50).filter(|n| !plain.contains(n)).collect::<Vec<_>>());
+        }
+        numbers.runs.iter().zip(numbers.runs.iter().skip(1)).for_each(|((_, end), (start, _))| assert!(end < start));
     }
 }

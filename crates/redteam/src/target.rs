@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bartizan_client::{Answer, Ask, Block, Client, Failure, FailureKind};
-use bartizan_core::Protocol;
+use bartizan_core::{Protocol, Source};
 use bartizan_guard::{Guard, ReplyContext, Route};
 use bartizan_policy::Outcome;
 
@@ -36,20 +36,30 @@ impl Target {
             Err(failure) => Seen::Failed(failure),
         }
     }
+}
 
-    /// True where there is no model, so that nothing can be proven.
-    #[must_use]
-    pub const fn is_guard_alone(&self) -> bool {
-        matches!(self, Self::Guard(_))
-    }
+/// What the guard said of one question.
+pub(crate) struct Examined {
+    pub(crate) seen: Seen,
+    /// What the reply to it is compared with.
+    pub(crate) context: ReplyContext,
+    /// The probability of an injection, by where the text is from.
+    pub(crate) scores: Vec<(Source, f32)>,
 }
 
 fn guarded(guard: &Guard, ask: &Ask, payload: &str) -> Seen {
+    examine(guard, ask, payload).seen
+}
+
+/// Offers a question to the guard. `payload` is the attack in it, as it is written.
+pub(crate) fn examine(guard: &Guard, ask: &Ask, payload: &str) -> Examined {
     let body = ask.to_openai("model").to_string().into_bytes();
-    let failed = |what: String| Seen::Failed(Failure::new(FailureKind::Rejected, what));
     let parsed = match guard.read_request(Protocol::OpenaiChat, body) {
         Ok(parsed) => parsed,
-        Err(error) => return failed(error.to_string()),
+        Err(error) => {
+            let seen = Seen::Failed(Failure::new(FailureKind::Rejected, error.to_string()));
+            return Examined { seen, context: ReplyContext::default(), scores: Vec::new() };
+        }
     };
     let checked = guard.check(parsed, &ReplyContext::default(), Route::default());
     let fired = || {
@@ -59,7 +69,7 @@ fn guarded(guard: &Guard, ask: &Ask, payload: &str) -> Seen {
         rules.dedup();
         rules
     };
-    match &checked.outcome {
+    let seen = match &checked.outcome {
         Outcome::Refuse(refusal) | Outcome::Hold(refusal) => {
             let rules = refusal.causes.iter().map(bartizan_policy::Cause::name).collect();
             Seen::Answer(Answer::Blocked(Block { code: refusal.verdict.to_string(), event: None, rules }))
@@ -70,5 +80,7 @@ fn guarded(guard: &Guard, ask: &Ask, payload: &str) -> Seen {
             let body = String::from_utf8_lossy(&permitted.get().body);
             Seen::Passed { changed: masked + stripped > 0 && !body.contains(inner), rules: fired() }
         }
-    }
+    };
+    let scores = checked.assessment.scores.iter().filter_map(|(source, s)| Some((*source, s.injection?))).collect();
+    Examined { seen, context: checked.context, scores }
 }

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::content::{ContentSettings, Installed};
 use crate::evidence::Evidence;
 pub(crate) use candidate::Candidate;
-pub(crate) use load::{Loaded, digest, flags, load, load_with, unchecked, variables};
+pub(crate) use load::{DEFAULT_FILE, Loaded, digest, flags, load, load_with, unchecked, variables};
 pub(crate) use models::{ModelArtifact, Models, Require};
 
 /// A guard of its own for some callers. What is left out is as in the rest of the file.

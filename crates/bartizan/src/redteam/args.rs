@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::ConfigArgs;
+use crate::redteam::harden::HardenArgs;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RedteamCommand {
@@ -18,6 +19,10 @@ pub(crate) enum RedteamCommand {
     Replay(ReplayArgs),
     /// Compare two runs of the same attacks: before and after, one model and another.
     Compare(CompareArgs),
+    /// Turn attacks that got through into rules, try these, and stage one that you accept.
+    ///
+    /// Nothing is changed without --accept, and nothing is carried out before `bartizan policy promote`.
+    Harden(HardenArgs),
     /// Measure the built-in judge on replies that people labelled.
     ///
     /// Each line of the file is {"response", "complied": 0 or 1}.
@@ -88,6 +93,9 @@ pub(crate) struct RunArgs {
     /// Folder of the run: plan, journal, report
     #[arg(long, value_name = "FOLDER", default_value = "redteam-run")]
     pub(crate) out: PathBuf,
+    /// Key that signs the journal once the run ends, as `bartizan report new-key` makes one: file:PATH or env:NAME
+    #[arg(long, value_name = "REF")]
+    pub(crate) sign_key: Option<String>,
     /// Print what would be done and what it costs, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -102,6 +110,9 @@ pub(crate) struct RunArgs {
 pub(crate) struct ReplayArgs {
     /// Folder of the run
     pub(crate) folder: PathBuf,
+    /// Public key that the journal must be signed with
+    #[arg(long, value_name = "KEY")]
+    pub(crate) verify_key: Option<String>,
     /// How to answer
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: RedteamFormat,

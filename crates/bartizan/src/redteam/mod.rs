@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 mod compare;
+mod harden;
 mod import;
 mod judge;
 mod show;
@@ -13,12 +14,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use bartizan_client::{Client, Dialect, Endpoint, Spent};
 use bartizan_redteam::{
-    Fuzz, Options, Pack, Plan, RedteamError, Sink, Step, Summary, Target, Work, fuzz, rescore, run,
+    Fuzz, Options, Pack, Plan, RedteamError, Sink, Step, Summary, Target, Work, fuzz, journal, rescore, run,
 };
-use bartizan_sign::SecretRef;
+use bartizan_sign::{NoteKey, NoteVerifier, SecretRef};
 use bartizan_transform::Way;
 
 use crate::problem::Problem;
+use crate::cli::ConfigArgs;
 use crate::{DONE, FOUND, UNREAD, config};
 use args::{FuzzArgs, RedteamCommand, ReplayArgs, RunArgs, What};
 
@@ -26,6 +28,8 @@ use args::{FuzzArgs, RedteamCommand, ReplayArgs, RunArgs, What};
 const PLAN: &str = "plan.json";
 /// The journal in the folder of a run.
 const JOURNAL: &str = "journal.jsonl";
+/// The signed note about the journal in the folder of a run.
+const NOTE: &str = "journal.note";
 /// The report in the folder of a run.
 const REPORT: &str = "report.json";
 
@@ -35,6 +39,7 @@ pub(crate) fn start(command: &RedteamCommand) -> anyhow::Result<u8> {
         RedteamCommand::Run(args) => attack(args),
         RedteamCommand::Replay(args) => replay(args),
         RedteamCommand::Compare(args) => compare::run(args),
+        RedteamCommand::Harden(args) => harden::run(args),
         RedteamCommand::Judge(args) => judge::run(args),
         RedteamCommand::Fuzz(args) => search(args),
         RedteamCommand::Import(args) => import::run(args),
@@ -147,10 +152,20 @@ fn attack(args: &RunArgs) -> anyhow::Result<u8> {
     if args.dry_run {
         return Ok(DONE);
     }
-    let (target, concurrency) = target(&plan, args)?;
+    let key = args.sign_key.as_deref().map(sign_key).transpose()?;
+    let (target, concurrency) = target(&plan, &args.config)?;
+    let client = match &target {
+        Target::Endpoint(client) => Some(Arc::clone(client)),
+        _ => None,
+    };
     let journal = args.out.join(JOURNAL);
-    let folder = || format!("cannot make the folder `{}`", args.out.display());
+    let folder = || format!("cannot write to the folder `{}`", args.out.display());
     std::fs::create_dir_all(&args.out).with_context(folder)?;
+    let text = serde_json::to_string_pretty(&plan)?;
+    if !journal.exists() {
+        // A run that is killed can be judged all the same.
+        std::fs::write(args.out.join(PLAN), &text).with_context(folder)?;
+    }
     let options = Options { concurrency, target: name.clone() };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let trials = work.trials();
@@ -177,15 +192,38 @@ fn attack(args: &RunArgs) -> anyhow::Result<u8> {
         }
         anyhow::Ok(done)
     })?;
-    let text = serde_json::to_string_pretty(&plan)?;
     std::fs::write(args.out.join(PLAN), text).with_context(folder)?;
+    if let Some(key) = key {
+        let note = journal::sealed(&journal, &key).map_err(|e| problem(&e))?;
+        std::fs::write(args.out.join(NOTE), note).with_context(folder)?;
+    }
+    if let Some(client) = client {
+        show::spent(&mut std::io::stderr().lock(), client.spent(), plan.target.as_ref())?;
+    }
     let summary = Summary::new(&work, &done.tally, &name, done.stopped);
     std::fs::write(args.out.join(REPORT), serde_json::to_string_pretty(&summary)?).with_context(folder)?;
     show::summary(&summary, args.format, &work)?;
     Ok(code(&summary))
 }
 
-fn target(plan: &Plan, args: &RunArgs) -> anyhow::Result<(Target, usize)> {
+fn sign_key(text: &str) -> anyhow::Result<NoteKey> {
+    let wrong = |e: String| Problem::new(format!("--sign-key: {e}")).help("`bartizan report new-key FILE` makes one");
+    let secret = SecretRef::try_from(text.to_owned()).map_err(|e| wrong(e.to_string()))?;
+    Ok(NoteKey::parse(&secret.resolve().map_err(wrong)?).map_err(|e| wrong(e.to_string()))?)
+}
+
+/// Whether the journal is as its signed note says.
+fn verified(folder: &Path, key: &str) -> anyhow::Result<()> {
+    let key = NoteVerifier::parse(key).map_err(|e| Problem::new(format!("--verify-key: {e}")))?;
+    let path = folder.join(NOTE);
+    let note = std::fs::read_to_string(&path).map_err(|e| {
+        Problem::new(format!("cannot read `{}`: {e}", path.display())).help("`bartizan redteam run --sign-key` writes it")
+    })?;
+    Ok(journal::verify(&folder.join(JOURNAL), &note, &key).map_err(|e| problem(&e))?)
+}
+
+/// What a plan attacks, and how many trials may be under way at once.
+fn target(plan: &Plan, config: &ConfigArgs) -> anyhow::Result<(Target, usize)> {
     match &plan.target {
         Some(endpoint) => {
             let spent = Arc::new(Spent::new(plan.budget, endpoint.price));
@@ -194,7 +232,7 @@ fn target(plan: &Plan, args: &RunArgs) -> anyhow::Result<(Target, usize)> {
             Ok((Target::Endpoint(Arc::new(client)), concurrency))
         }
         None => {
-            let guard = config::load(&args.config, &[])?.guard()?;
+            let guard = config::load(config, &[])?.guard()?;
             Ok((Target::Guard(Arc::new(guard)), cores()))
         }
     }
@@ -248,6 +286,9 @@ fn recorded(folder: &Path) -> anyhow::Result<(Work, std::path::PathBuf)> {
 }
 
 fn replay(args: &ReplayArgs) -> anyhow::Result<u8> {
+    if let Some(key) = &args.verify_key {
+        verified(&args.folder, key)?;
+    }
     let (work, journal) = recorded(&args.folder)?;
     let mut changed = 0u64;
     let (tally, head) = rescore(&work, &journal, |before, now| changed += u64::from(before.evidence.step != now.step))

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use bartizan_client::{Endpoint, Spent};
 use bartizan_redteam::{Line, Share, Step, Summary, Work, report};
 use serde_json::{Value, json};
 
@@ -49,6 +50,16 @@ pub(super) fn plan(out: &mut impl Write, work: &Work, name: &str) -> std::io::Re
     .collect();
     let bounds = if bounds.is_empty() { "none".to_owned() } else { bounds.join(", ") };
     writeln!(out, "budget: {bounds}")
+}
+
+/// What was used of the budget, earlier parts of the run counted.
+pub(super) fn spent(out: &mut impl Write, spent: &Spent, target: Option<&Endpoint>) -> std::io::Result<()> {
+    let usage = spent.usage();
+    write!(out, "used:   {} requests, {} tokens of questions, {} of replies", spent.requests(), usage.input, usage.output)?;
+    if target.is_some_and(|t| t.price.is_some()) {
+        write!(out, ", price {:.2}", spent.price())?;
+    }
+    writeln!(out)
 }
 
 /// A run.

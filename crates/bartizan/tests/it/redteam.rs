@@ -83,3 +83,117 @@ fn what_is_wrong_is_said() {
         assert!(!said.contains("abc"));
     }
 }
+
+#[test]
+fn what_got_through_is_staged_tried_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    std::fs::write(here.join("bartizan.toml"), "# ours\n[rules]\ncanary = [\"ours-and-long-enough\"]\n").unwrap();
+    let args = ["redteam", "run", "--guard", "--probe", "system-prompt", "--transform", "plain", "--trials", "1"];
+    let run = bartizan(here, &args);
+    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
+    let benign = "{\"text\":\"When does the library open?\"}\n{\"text\":\"Your parcel has arrived.\",\"origin\":\"tool\"}\n";
+    std::fs::write(here.join("benign.jsonl"), benign).unwrap();
+    let harden = ["redteam", "harden", "redteam-run", "--benign", "benign.jsonl", "--format", "json"];
+    let proposed = json(&bartizan(here, &harden));
+    assert!(!here.join("candidate.toml").exists(), "nothing is changed without --accept");
+    let proposal = proposed["proposals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|p| p["change"]["kind"] == "topic")
+        .unwrap_or_else(|| panic!("{proposed}"));
+    let id = proposal["id"].as_str().unwrap();
+    let shown = bartizan(here, &["redteam", "harden", "redteam-run", "--benign", "benign.jsonl"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("--accept h"));
+
+    let wrong = bartizan(here, &["redteam", "harden", "redteam-run", "--accept", "h00000000"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let accepted = bartizan(here, &[&harden[..], &["--accept", id]].concat());
+    let errors = String::from_utf8_lossy(&accepted.stderr);
+    assert_eq!(accepted.status.code(), Some(0), "{errors}");
+    let accepted = json(&accepted);
+    assert_eq!((&accepted["effect"], &accepted["version"]), (&proposal["effect"], &Value::from(1)));
+    assert_eq!(accepted["held_out"], proposal["held_out"]);
+    let main = std::fs::read_to_string(here.join("bartizan.toml")).unwrap();
+    assert!(main.starts_with("# ours\n[rules]\ncanary") && main.contains("candidate.toml"), "{main}");
+    let candidate = std::fs::read_to_string(here.join("candidate.toml")).unwrap();
+    // The section takes the place of the one in force as a whole, so it holds that too.
+    assert!(candidate.contains("ours-and-long-enough") && candidate.contains("[[rules.topic]]"), "{candidate}");
+    assert!(here.join("harden/candidate.v1.toml").exists() && here.join("harden/versions.jsonl").exists());
+
+    let check = |code: i32| {
+        let checked = bartizan(here, &["redteam", "harden", "--check"]);
+        assert_eq!(checked.status.code(), Some(code), "{}", String::from_utf8_lossy(&checked.stdout));
+    };
+    check(0);
+    // Staged is not in force: the same attacks still pass, and what is staged already is not proposed again.
+    let again = json(&bartizan(here, &harden));
+    assert!(again["proposals"].as_array().unwrap().iter().all(|p| p["id"] != id));
+    std::fs::write(here.join("candidate.toml"), "mode = \"enforce\"\n").unwrap();
+    check(1);
+}
+
+/// A run that is killed at twenty moments says in the end what an uninterrupted one says.
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_killed_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = "probes = ['system-prompt', 'injection/override']\ntransforms = ['plain']\ntrials = 3\nbenign_trials = 1\nseed = 's'\n\
+                gates = ['asr < 50%']\n[target]\nkind = 'command'\ncommand = ['cat']\nconcurrency = 2\n";
+    std::fs::write(folder.path().join("plan.toml"), plan).unwrap();
+    let run = |out: &str| ["redteam", "run", "plan.toml", "--format", "json", "--out", out].map(str::to_owned);
+    let arguments = |out: &str| run(out).to_vec();
+    let whole: Vec<String> = arguments("whole");
+    let whole = bartizan(folder.path(), &whole.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(whole.status.code(), Some(1), "{}", String::from_utf8_lossy(&whole.stderr));
+    let journal = folder.path().join("cut/journal.jsonl");
+    let lines = || std::fs::read_to_string(&journal).map_or(0, |text| text.lines().count());
+    // Moments that are spread over the run, whatever the speed of the machine.
+    for turn in 0..20 {
+        let before = lines();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_bartizan"))
+            .args(arguments("cut"))
+            .current_dir(folder.path())
+            .env_remove("BARTIZAN_CONFIG")
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let wait = std::time::Instant::now();
+        while lines() < before + 1 + turn % 3 && wait.elapsed().as_secs() < 20 {
+            if child.try_wait().expect("a child").is_some() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_micros(300 + 731 * (turn as u64 * 7 % 11)));
+        }
+        child.kill().expect("a child");
+        child.wait().expect("a child");
+    }
+    let ended = bartizan(folder.path(), &arguments("cut").iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(json(&ended), json(&whole));
+    let replayed = bartizan(folder.path(), &["redteam", "replay", "cut", "--format", "json"]);
+    assert_eq!(json(&replayed)["total"], json(&whole)["total"]);
+}
+
+#[test]
+fn a_signed_journal_tells_what_was_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let key = bartizan_sign::NoteKey::generate("redteam.test").unwrap();
+    std::fs::write(here.join("key"), key.secret()).unwrap();
+    let args = ["redteam", "run", "--guard", "--probe", "system-prompt/direct", "--transform", "plain", "--trials", "1"];
+    let run = bartizan(here, &[&args[..], &["--sign-key", "file:key"]].concat());
+    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
+    let public = key.verifier().to_string();
+    let replay = |key: &str| bartizan(here, &["redteam", "replay", "redteam-run", "--verify-key", key]).status.code();
+    assert_eq!(replay(&public), Some(0));
+    let other = bartizan_sign::NoteKey::generate("redteam.test").unwrap().verifier().to_string();
+    assert_eq!(replay(&other), Some(2));
+    let path = here.join("redteam-run/journal.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let cut = text.trim_end().rfind('\n').unwrap() + 1;
+    std::fs::write(&path, &text[..cut]).unwrap();
+    assert_eq!(replay(&public), Some(2));
+    assert_eq!(bartizan(here, &["redteam", "replay", "redteam-run"]).status.code(), Some(3), "the chain alone cannot tell");
+}
