@@ -215,7 +215,10 @@ pub fn verify(path: &Path, note: &str, key: &NoteVerifier) -> Result<(), Redteam
     let text = key.open(note).map_err(|e| RedteamError::journal(path, e))?;
     let (head, extent) = walk(path, |_, _| ())?;
     if text != statement(&head, &extent) {
-        return Err(RedteamError::journal(path, "the signed note is about another journal, or more or less of this one"));
+        return Err(RedteamError::journal(
+            path,
+            "the signed note is about another journal, or more or less of this one",
+        ));
     }
     Ok(())
 }

@@ -37,7 +37,8 @@ impl Numbers {
     }
 
     fn take(&mut self, n: u64) -> bool {
-        let Some((start, end)) = self.runs.range(..=n).next_back().map(|(s, e)| (*s, *e)).filter(|(_, e)| n < *e) else {
+        let Some((start, end)) = self.runs.range(..=n).next_back().map(|(s, e)| (*s, *e)).filter(|(_, e)| n < *e)
+        else {
             return false;
         };
         self.count -= 1;

@@ -30,7 +30,9 @@ pub(super) fn run(args: &HardenArgs) -> anyhow::Result<u8> {
         return check(args);
     }
     let Some(folder) = &args.folder else {
-        return Err(Problem::new("there is no run").help("give the folder that `bartizan redteam run --out` wrote").into());
+        return Err(Problem::new("there is no run")
+            .help("give the folder that `bartizan redteam run --out` wrote")
+            .into());
     };
     match &args.accept {
         Some(id) => accept(args, folder, id),
@@ -60,9 +62,8 @@ fn propose(args: &HardenArgs, folder: &Path) -> anyhow::Result<u8> {
         false => None,
     };
     let given = Given { work: &work, journal: &journal, settings: &settings };
-    let hardened = runtime
-        .block_on(harden(given, &texts, asking.as_ref(), args.most_blocked))
-        .map_err(|e| problem(&e))?;
+    let hardened =
+        runtime.block_on(harden(given, &texts, asking.as_ref(), args.most_blocked)).map_err(|e| problem(&e))?;
     let path = folder.join(PROPOSALS);
     std::fs::write(&path, serde_json::to_string_pretty(&hardened)?)
         .map_err(|e| Problem::new(format!("cannot write `{}`: {e}", path.display())))?;
@@ -83,7 +84,12 @@ fn percent(part: &Part) -> String {
 
 fn effect(out: &mut impl std::io::Write, effect: &Effect) -> std::io::Result<()> {
     writeln!(out, "  attacks that work: {} → {}", percent(&effect.before), percent(&effect.after))?;
-    writeln!(out, "  harmless texts stopped: {} → {}", percent(&effect.blocked_before), percent(&effect.blocked_after))?;
+    writeln!(
+        out,
+        "  harmless texts stopped: {} → {}",
+        percent(&effect.blocked_before),
+        percent(&effect.blocked_after)
+    )?;
     if !effect.newly_blocked.is_empty() {
         writeln!(out, "  newly stopped, for example: {}", terminal::line(&effect.newly_blocked.join(", ")))?;
     }
@@ -101,9 +107,20 @@ fn show(out: &mut impl std::io::Write, hardened: &Hardened, folder: &Path) -> st
         writeln!(out, "{} records were too many to look at", hardened.left_out)?;
     }
     for (at, group) in hardened.groups.iter().enumerate() {
-        writeln!(out, "\n{}", terminal::paint(&format!("group {}: {}", at + 1, group.probes.join(", ")), Style::Heading, color))?;
+        writeln!(
+            out,
+            "\n{}",
+            terminal::paint(&format!("group {}: {}", at + 1, group.probes.join(", ")), Style::Heading, color)
+        )?;
         for attack in &group.attacks {
-            writeln!(out, "  {} {} (×{}): {}", attack.probe, attack.wording, attack.times, terminal::line(&attack.text))?;
+            writeln!(
+                out,
+                "  {} {} (×{}): {}",
+                attack.probe,
+                attack.wording,
+                attack.times,
+                terminal::line(&attack.text)
+            )?;
         }
         if !hardened.proposals.iter().any(|p| p.group == Some(at)) {
             writeln!(out, "  no words of it can be told from harmless texts")?;
@@ -141,7 +158,9 @@ fn accept(args: &HardenArgs, folder: &Path, id: &str) -> anyhow::Result<u8> {
     }
     let Some(proposal) = hardened.proposals.iter().find(|p| p.id == id) else {
         let ids: Vec<&str> = hardened.proposals.iter().map(|p| p.id.as_str()).collect();
-        return Err(Problem::new(format!("no proposal is `{id}`")).help(format!("there are: {}", ids.join(", "))).into());
+        return Err(Problem::new(format!("no proposal is `{id}`"))
+            .help(format!("there are: {}", ids.join(", ")))
+            .into());
     };
     let loaded = config::load(&args.config, &[])?;
     let (settings, texts) = (basis(&loaded), benign(args)?);
@@ -213,8 +232,16 @@ fn report(
         "staged as version {version} in `{}`: judged beside the policy in force and counted, never carried out",
         staged.candidate.display()
     )?;
-    writeln!(out, "{} cases are kept in `{}`; `bartizan redteam harden --check` tries them", proof.cases.len(), staged.cases().display())?;
-    writeln!(out, "`bartizan policy candidate` says what it would have done; `bartizan policy promote` puts it in force")?;
+    writeln!(
+        out,
+        "{} cases are kept in `{}`; `bartizan redteam harden --check` tries them",
+        proof.cases.len(),
+        staged.cases().display()
+    )?;
+    writeln!(
+        out,
+        "`bartizan policy candidate` says what it would have done; `bartizan policy promote` puts it in force"
+    )?;
     Ok(())
 }
 
@@ -240,7 +267,12 @@ fn check(args: &HardenArgs) -> anyhow::Result<u8> {
         for name in &failed {
             writeln!(out, "no longer as it was: {}", terminal::line(name))?;
         }
-        writeln!(out, "{} of {} cases behave as they did when they were accepted", cases.len() - failed.len(), cases.len())?;
+        writeln!(
+            out,
+            "{} of {} cases behave as they did when they were accepted",
+            cases.len() - failed.len(),
+            cases.len()
+        )?;
     }
     Ok(if failed.is_empty() { DONE } else { FOUND })
 }

@@ -19,8 +19,8 @@ use bartizan_redteam::{
 use bartizan_sign::{NoteKey, NoteVerifier, SecretRef};
 use bartizan_transform::Way;
 
-use crate::problem::Problem;
 use crate::cli::ConfigArgs;
+use crate::problem::Problem;
 use crate::{DONE, FOUND, UNREAD, config};
 use args::{FuzzArgs, RedteamCommand, ReplayArgs, RunArgs, What};
 
@@ -217,7 +217,8 @@ fn verified(folder: &Path, key: &str) -> anyhow::Result<()> {
     let key = NoteVerifier::parse(key).map_err(|e| Problem::new(format!("--verify-key: {e}")))?;
     let path = folder.join(NOTE);
     let note = std::fs::read_to_string(&path).map_err(|e| {
-        Problem::new(format!("cannot read `{}`: {e}", path.display())).help("`bartizan redteam run --sign-key` writes it")
+        Problem::new(format!("cannot read `{}`: {e}", path.display()))
+            .help("`bartizan redteam run --sign-key` writes it")
     })?;
     Ok(journal::verify(&folder.join(JOURNAL), &note, &key).map_err(|e| problem(&e))?)
 }

@@ -55,7 +55,13 @@ pub(super) fn plan(out: &mut impl Write, work: &Work, name: &str) -> std::io::Re
 /// What was used of the budget, earlier parts of the run counted.
 pub(super) fn spent(out: &mut impl Write, spent: &Spent, target: Option<&Endpoint>) -> std::io::Result<()> {
     let usage = spent.usage();
-    write!(out, "used:   {} requests, {} tokens of questions, {} of replies", spent.requests(), usage.input, usage.output)?;
+    write!(
+        out,
+        "used:   {} requests, {} tokens of questions, {} of replies",
+        spent.requests(),
+        usage.input,
+        usage.output
+    )?;
     if target.is_some_and(|t| t.price.is_some()) {
         write!(out, ", price {:.2}", spent.price())?;
     }

@@ -92,7 +92,8 @@ fn what_got_through_is_staged_tried_and_kept() {
     let args = ["redteam", "run", "--guard", "--probe", "system-prompt", "--transform", "plain", "--trials", "1"];
     let run = bartizan(here, &args);
     assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
-    let benign = "{\"text\":\"When does the library open?\"}\n{\"text\":\"Your parcel has arrived.\",\"origin\":\"tool\"}\n";
+    let benign =
+        "{\"text\":\"When does the library open?\"}\n{\"text\":\"Your parcel has arrived.\",\"origin\":\"tool\"}\n";
     std::fs::write(here.join("benign.jsonl"), benign).unwrap();
     let harden = ["redteam", "harden", "redteam-run", "--benign", "benign.jsonl", "--format", "json"];
     let proposed = json(&bartizan(here, &harden));
@@ -182,7 +183,8 @@ fn a_signed_journal_tells_what_was_cut_off() {
     let here = folder.path();
     let key = bartizan_sign::NoteKey::generate("redteam.test").unwrap();
     std::fs::write(here.join("key"), key.secret()).unwrap();
-    let args = ["redteam", "run", "--guard", "--probe", "system-prompt/direct", "--transform", "plain", "--trials", "1"];
+    let args =
+        ["redteam", "run", "--guard", "--probe", "system-prompt/direct", "--transform", "plain", "--trials", "1"];
     let run = bartizan(here, &[&args[..], &["--sign-key", "file:key"]].concat());
     assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
     let public = key.verifier().to_string();
@@ -195,5 +197,9 @@ fn a_signed_journal_tells_what_was_cut_off() {
     let cut = text.trim_end().rfind('\n').unwrap() + 1;
     std::fs::write(&path, &text[..cut]).unwrap();
     assert_eq!(replay(&public), Some(2));
-    assert_eq!(bartizan(here, &["redteam", "replay", "redteam-run"]).status.code(), Some(3), "the chain alone cannot tell");
+    assert_eq!(
+        bartizan(here, &["redteam", "replay", "redteam-run"]).status.code(),
+        Some(3),
+        "the chain alone cannot tell"
+    );
 }

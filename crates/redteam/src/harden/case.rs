@@ -68,11 +68,7 @@ fn asked(ask: Ask) -> Vec<Turn> {
 }
 
 /// Reads a run, and adds the harmless texts of `lines` and those of `twins` that were not sent.
-pub(crate) fn recorded<'a>(
-    given: &Given<'a>,
-    twins: &'a Pack,
-    lines: &[Ask],
-) -> Result<Recorded<'a>, RedteamError> {
+pub(crate) fn recorded<'a>(given: &Given<'a>, twins: &'a Pack, lines: &[Ask]) -> Result<Recorded<'a>, RedteamError> {
     let (head, seed) = head_of(given.work, given.journal)?;
     let draw = Draw { seed: &seed, host: &head.sink };
     let (mut worked, mut benign, mut attacks, mut left_out) = (Vec::new(), Vec::new(), 0, 0);
@@ -176,9 +172,8 @@ pub fn harmless(path: &Path, text: &str) -> Result<Vec<Ask>, RedteamError> {
         }
         let line: Line = serde_json::from_str(line).map_err(|e| wrong(e.to_string()))?;
         let turns = match (line.text, line.messages) {
-            (Some(text), None) => placed(text, line.origin.as_deref()).ok_or_else(|| {
-                wrong("`origin` is `user`, `tool`, `document` or `memory`".to_owned())
-            })?,
+            (Some(text), None) => placed(text, line.origin.as_deref())
+                .ok_or_else(|| wrong("`origin` is `user`, `tool`, `document` or `memory`".to_owned()))?,
             (None, Some(messages)) => messages
                 .into_iter()
                 .map(|m| Said { call_id: m.tool_call_id, ..Said::new(m.role, m.content.unwrap_or_default()) })

@@ -59,7 +59,8 @@ impl Change {
         match self {
             Self::Topic(topic) => {
                 let words: Vec<String> = topic.words.iter().map(|w| format!("\"{w}\"")).collect();
-                let near = topic.within.map_or(String::new(), |n| format!(", {} of them within {n} words", topic.count));
+                let near =
+                    topic.within.map_or(String::new(), |n| format!(", {} of them within {n} words", topic.count));
                 format!("rule topic/{}: {}{near}", topic.name, words.join(", "))
             }
             Self::Threshold { source, block } => format!("policy.injection.{source}.block = {block}"),

@@ -96,8 +96,7 @@ impl HeldOut {
             return "decided by where arguments come from, so other words change nothing".to_owned();
         }
         let part = |(hits, of): (u64, u64)| if of == 0 { "none to try".to_owned() } else { format!("{hits} of {of}") };
-        let mut out =
-            format!("other ways of writing: {}; other wordings: {}", part(self.ways), part(self.wordings));
+        let mut out = format!("other ways of writing: {}; other wordings: {}", part(self.ways), part(self.wordings));
         if self.fits_only_its_own() {
             out.push_str("; IT FITS ONLY ITS OWN ATTACK");
         }

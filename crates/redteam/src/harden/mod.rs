@@ -52,7 +52,17 @@ const ALIKE: f64 = 0.35;
 
 /// Ways of writing that held-out variants are written in, as far as the plan did not use them.
 const OTHER_WAYS: [&str; 12] = [
-    "plain", "rot13", "base64", "hex", "leet", "zero-width", "homoglyph", "spaced", "reversed", "frame:json", "fullwidth",
+    "plain",
+    "rot13",
+    "base64",
+    "hex",
+    "leet",
+    "zero-width",
+    "homoglyph",
+    "spaced",
+    "reversed",
+    "frame:json",
+    "fullwidth",
     "morse",
 ];
 
@@ -304,8 +314,8 @@ fn grouped(attacks: Vec<Shortest>) -> Vec<Group> {
     let mut group: Vec<usize> = (0..attacks.len()).collect();
     for (one, a) in attacks.iter().enumerate() {
         for (two, b) in attacks.iter().enumerate().skip(one + 1) {
-            let together = a.probe == b.probe
-                || bags.get(one).zip(bags.get(two)).is_some_and(|(x, y)| alike(x, y) >= ALIKE);
+            let together =
+                a.probe == b.probe || bags.get(one).zip(bags.get(two)).is_some_and(|(x, y)| alike(x, y) >= ALIKE);
             let (Some(to), Some(from)) = (group.get(one).copied(), group.get(two).copied()) else { continue };
             if together && to != from {
                 group.iter_mut().filter(|g| **g == from).for_each(|g| *g = to);

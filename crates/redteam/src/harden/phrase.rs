@@ -10,10 +10,11 @@ const SHORTEST: (usize, usize) = (12, 5);
 
 /// Words that say nothing of a subject. Other languages have theirs; there only the number of letters tells.
 const PLAIN: [&str; 57] = [
-    "about", "above", "after", "again", "also", "been", "before", "being", "below", "both", "could", "does", "doing", "down",
-    "each", "even", "every", "from", "have", "having", "here", "into", "just", "like", "more", "most", "much", "must", "only",
-    "other", "over", "same", "should", "some", "such", "than", "that", "their", "them", "then", "there", "these", "they",
-    "this", "those", "through", "under", "until", "very", "were", "what", "when", "which", "will", "with", "would", "your",
+    "about", "above", "after", "again", "also", "been", "before", "being", "below", "both", "could", "does", "doing",
+    "down", "each", "even", "every", "from", "have", "having", "here", "into", "just", "like", "more", "most", "much",
+    "must", "only", "other", "over", "same", "should", "some", "such", "than", "that", "their", "them", "then",
+    "there", "these", "they", "this", "those", "through", "under", "until", "very", "were", "what", "when", "which",
+    "will", "with", "would", "your",
 ];
 
 /// Most phrases or words of one rule.
@@ -109,10 +110,8 @@ impl Attack<'_> {
 /// Few phrases of which each attack has one, as far as possible: the one that most attacks have first, of those the one
 /// with most words. No harmless text has any.
 pub(crate) fn covering(attacks: &[Attack<'_>], harmless: &Harmless) -> Vec<String> {
-    let each: Vec<BTreeSet<String>> = attacks
-        .iter()
-        .map(|a| a.phrases().into_iter().filter(|p| !harmless.phrases.contains(p)).collect())
-        .collect();
+    let each: Vec<BTreeSet<String>> =
+        attacks.iter().map(|a| a.phrases().into_iter().filter(|p| !harmless.phrases.contains(p)).collect()).collect();
     let mut open: BTreeSet<usize> = (0..each.len()).collect();
     let mut out = Vec::new();
     while out.len() < MOST && !open.is_empty() {
@@ -145,7 +144,9 @@ pub(crate) fn telling(attacks: &[Attack<'_>], harmless: &Harmless) -> Vec<String
     let rare = |word: &str| harmless.words.get(word).copied().unwrap_or(0) * 50 <= harmless.texts;
     let mut out: Vec<(String, usize)> = counts
         .into_iter()
-        .filter(|(w, n)| *n >= 2 && w.chars().count() >= SHORTEST.1 && w.chars().all(char::is_alphabetic) && is_telling(w) && rare(w))
+        .filter(|(w, n)| {
+            *n >= 2 && w.chars().count() >= SHORTEST.1 && w.chars().all(char::is_alphabetic) && is_telling(w) && rare(w)
+        })
         .collect();
     out.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     out.into_iter().take(MOST).map(|(word, _)| word).collect()

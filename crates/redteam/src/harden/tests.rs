@@ -94,7 +94,8 @@ async fn what_got_through_leads_to_rules_that_hold() {
 #[tokio::test]
 async fn an_attack_of_its_own_is_said_to_be_one() {
     let folder = tempfile::tempdir().unwrap();
-    let work = work("probes = ['system-prompt/debug']\ntransforms = ['plain']\ntrials = 1\nbenign_trials = 0\nseed = 's'");
+    let work =
+        work("probes = ['system-prompt/debug']\ntransforms = ['plain']\ntrials = 1\nbenign_trials = 0\nseed = 's'");
     let journal = recording(&work, folder.path(), leaks).await;
     let mut settings = quick();
     settings.rules.disabled = vec!["prompt/*".into()];
@@ -110,7 +111,8 @@ async fn an_attack_of_its_own_is_said_to_be_one() {
 #[tokio::test]
 async fn calls_that_were_the_attacks_are_stopped_by_their_origin() {
     let folder = tempfile::tempdir().unwrap();
-    let work = work("probes = ['tools/result-injection']\ntransforms = ['plain']\ntrials = 1\nbenign_trials = 1\nseed = 's'");
+    let work =
+        work("probes = ['tools/result-injection']\ntransforms = ['plain']\ntrials = 1\nbenign_trials = 1\nseed = 's'");
     let journal = recording(&work, folder.path(), obeys).await;
     let given = |settings| Given { work: &work, journal: &journal, settings };
     // In force as shipped, the policy of tool calls stops them already.
@@ -138,7 +140,8 @@ async fn calls_that_were_the_attacks_are_stopped_by_their_origin() {
 #[tokio::test]
 async fn a_target_says_what_an_attack_needs() {
     let folder = tempfile::tempdir().unwrap();
-    let work = work("probes = ['system-prompt/direct']\ntransforms = ['plain']\ntrials = 1\nbenign_trials = 0\nseed = 's'");
+    let work =
+        work("probes = ['system-prompt/direct']\ntransforms = ['plain']\ntrials = 1\nbenign_trials = 0\nseed = 's'");
     // It tells where it is asked for all of something.
     fn picky(ask: &Ask) -> Result<Answer, Failure> {
         let asked = ask.turns.last().is_some_and(|t| t.content.contains("system prompt"));

@@ -48,7 +48,9 @@ impl Staged {
         let named = loaded.config.candidate.file.clone();
         if named.is_none() && !loaded.config.candidate.is_empty() {
             let help = "move its tables to a file of their own and name it: `candidate.file = \"candidate.toml\"`";
-            return Err(Problem::new(format!("the candidate stands in `{}` itself", config.display())).help(help).into());
+            return Err(Problem::new(format!("the candidate stands in `{}` itself", config.display()))
+                .help(help)
+                .into());
         }
         let folder = beside(loaded.file.as_deref());
         let candidate = named.clone().unwrap_or_else(|| folder.join(CANDIDATE));
@@ -133,7 +135,8 @@ impl Staged {
         let path = folder.join(VERSIONS);
         let earlier = std::fs::read_to_string(&path).unwrap_or_default();
         let version = earlier.lines().count() as u64 + 1;
-        let text = std::fs::read(&self.candidate).with_context(|| format!("cannot read `{}`", self.candidate.display()))?;
+        let text =
+            std::fs::read(&self.candidate).with_context(|| format!("cannot read `{}`", self.candidate.display()))?;
         std::fs::write(folder.join(format!("candidate.v{version}.toml")), &text)
             .with_context(|| format!("cannot write to `{}`", folder.display()))?;
         let sha256 = |bytes: &[u8]| hex(digest(&SHA256, bytes).as_ref());
