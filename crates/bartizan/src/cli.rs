@@ -591,6 +591,9 @@ pub(crate) struct PolicyEvalArgs {
     /// Say where each argument came from
     #[arg(long)]
     pub(crate) explain: bool,
+    /// The runs are conversations of one tenant, in this order: what one has produced is known in the next
+    #[arg(long)]
+    pub(crate) linked: bool,
 }
 
 #[derive(Debug, Args)]

@@ -35,10 +35,19 @@ pub(crate) struct Admitted {
     pub(crate) principal: Principal,
     /// True where the caller's own credentials may be passed on to the provider.
     pub(crate) pass_credentials: bool,
+    /// What of the principal a token says.
+    pub(crate) vouched: Vouched,
     /// What the caller may do.
     pub(crate) grant: Arc<Grant>,
     /// Whom its use is charged to; empty where no key was needed.
     pub(crate) accounts: Arc<[Account]>,
+}
+
+/// What of a principal is said by a token, and not by a header of whoever asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Vouched {
+    pub(crate) user: bool,
+    pub(crate) team: bool,
 }
 
 impl Admitted {
@@ -155,6 +164,7 @@ impl Admission {
                 // Who somebody is cannot be said here; which conversation it is can, for its pseudonyms.
                 principal: Principal { session: name_in(shown.headers, "x-bartizan-session"), ..Principal::default() },
                 pass_credentials: true,
+                vouched: Vouched::default(),
                 grant: Arc::default(),
                 accounts: Arc::from([]),
             });
@@ -249,9 +259,13 @@ impl Admission {
                 "x-bartizan-team",
             ),
         };
+        let vouched = Vouched {
+            user: claims.is_some_and(|c| c.user.is_some()),
+            team: claims.is_some_and(|c| c.team.is_some()),
+        };
         let none = Quota::default();
         let accounts = accounts(tenant, of_tenant.map_or(&none, |t| &t.quota), key, &grant.quota);
-        Ok(Admitted { principal, pass_credentials: false, grant, accounts })
+        Ok(Admitted { principal, pass_credentials: false, vouched, grant, accounts })
     }
 
     /// A name that resolves to this machine is no proof of friendliness: a page that rebinds its own name to

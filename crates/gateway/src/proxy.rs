@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use bartizan_access::{Price, RequestBound, request_bound};
-use bartizan_core::{Action, Direction, Event, Exchange, Protocol, TenantId, Timings};
+use bartizan_core::{Action, Direction, Event, Exchange, Principal, Protocol, TenantId, Timings};
 use bartizan_guard::{Checked, Decider, Kept, Meta, Noted, Parsed, ReplyContext, ReplyFacts, Request as Record, Route};
 use bartizan_policy::{Cause, Outcome, Permitted};
 use bartizan_wire::{ErrorKind, error_body, notice_body, refusal_body, refusal_stream};
@@ -199,7 +199,7 @@ async fn converse(
     let conversation = conversation_of(shared, &live, &record.principal, &parsed).await?;
     parsed.converse(conversation.clone());
 
-    let checked = check(shared, &live, parsed, ReplyContext::default(), target, &record.principal.tenant).await?;
+    let checked = check(shared, &live, parsed, ReplyContext::default(), target, &record.principal).await?;
     let mut settled = settle(shared, &record, checked);
     journey.decided(&shared.tracing, &settled.event, &settled.facts);
     let model = settled.event.model.clone();
@@ -289,7 +289,8 @@ async fn fetch(
     know(shared, &admitted.principal.tenant).await?;
     let record = Record::start(admitted.principal, &route, &live.guard);
     let tenant = record.principal.tenant.clone();
-    let checked = check(shared, &live, live.guard.no_body(protocol), ReplyContext::default(), target, &tenant).await?;
+    let nothing = live.guard.no_body(protocol);
+    let checked = check(shared, &live, nothing, ReplyContext::default(), target, &record.principal).await?;
     let settled = settle(shared, &record, checked);
     journey.decided(&shared.tracing, &settled.event, &settled.facts);
     let Some(permitted) = settled.permitted else {
@@ -376,16 +377,17 @@ async fn check(
     parsed: Parsed,
     context: ReplyContext,
     target: usize,
-    tenant: &TenantId,
+    who: &Principal,
 ) -> Result<Checked, Failure> {
     let large = parsed.bytes() > INLINE || parsed.may_hold_documents() || live.guard.may_infer(&parsed);
     let second = shared.second.begin(live, &parsed, &context, target);
-    let (live, tenant) = (Arc::clone(live), tenant.clone());
+    let known = live.guard.known(&shared.ledgers, who, shared.access.now().wall);
+    let (live, tenant) = (Arc::clone(live), who.tenant.clone());
     let work = move || {
         let upstream = live.upstreams.settings(target);
         let name = upstream.map_or("", |u| u.name.as_str());
         let opaque = upstream.and_then(|u| u.opaque.as_ref());
-        live.guard.check(parsed, &context, Route { name, opaque, tenant: Some(&tenant) })
+        live.guard.check(parsed, &context, Route { name, opaque, tenant: Some(&tenant), known: known.as_ref() })
     };
     let checked = if large { off_worker(work).await? } else { work() };
     if let Some(second) = second {
@@ -588,7 +590,7 @@ async fn whole_reply(
     parsed.contain(&shared.access.contained(&who.tenant), &who.key);
     parsed.except(excepted(shared, &asked.live, who, &asked.record.route));
     parsed.converse(asked.conversation.clone());
-    let checked = check(shared, &asked.live, parsed, asked.context.clone(), asked.target, &who.tenant).await?;
+    let checked = check(shared, &asked.live, parsed, asked.context.clone(), asked.target, who).await?;
     let mut settled = settle(shared, &asked.record, checked);
     settled.event.model.clone_from(&asked.model);
     settled.event.timings.upstream_us = upstream_us;
@@ -601,6 +603,9 @@ async fn whole_reply(
     }
     let taken = calls.as_mut().filter(|_| settled.permitted.is_some()).map(Decider::take).unwrap_or_default();
     let fresh = approve::use_up(shared, who, taken).await?;
+    if settled.permitted.is_some() && fresh {
+        shared.tickets.issue(&asked.live, who, shared.access.now().wall, calls.as_mut().map(Decider::cleared).unwrap_or_default());
+    }
     append(shared, settled.event, kept).await?;
     match (settled.permitted.filter(|_| fresh), &calls) {
         (Some(permitted), _) => Ok(json(200, permitted.into_inner().body)),

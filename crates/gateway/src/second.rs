@@ -70,7 +70,7 @@ impl Second {
                 let upstream = settings.upstreams.settings(target);
                 let name = upstream.map_or("", |u| u.name.as_str());
                 let opaque = upstream.and_then(|u| u.opaque.as_ref());
-                refusal(&guard.check(parsed, &context, Route { name, opaque, tenant: None }).outcome)
+                refusal(&guard.check(parsed, &context, Route { name, opaque, tenant: None, known: None }).outcome)
             };
             if let Some(candidate) = crate::pressure::off_worker(work).await {
                 metrics.candidate(direction, &Compared { live, candidate });

@@ -8,6 +8,7 @@ use bartizan_core::{Grant, Quota, TenantId};
 use bartizan_guard::RouteChecks;
 use bartizan_policy::OpaqueTable;
 use bartizan_policy::provenance::Writer;
+use bartizan_policy::retrieval::Retrieval;
 use bartizan_rules::{RouteSettings, Scripts, SinkKind};
 use bartizan_sign::SecretRef;
 use schemars::JsonSchema;
@@ -445,7 +446,7 @@ impl Default for Store {
 }
 
 /// The check APIs: other gateways and applications ask, and carry the answer out themselves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckApi {
     /// Answers name the rules that decided. Rules tell an attacker which words to change, so only for callers who
@@ -453,6 +454,8 @@ pub struct CheckApi {
     pub reveal: bool,
     /// Start without any `[[upstream]]`: nothing is proxied, only checks are answered.
     pub standalone: bool,
+    /// Who may read what is retrieved: `POST /v1/check/retrieval`.
+    pub retrieval: Retrieval,
 }
 
 /// The part of the configuration that is about sockets.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use bartizan_core::{Direction, Event, Exchange, Principal, Protocol, TenantId};
-use bartizan_guard::{Conversation, Guard, Kept, Parsed, Recorder, ReplyContext, Request as Record};
+use bartizan_guard::{Conversation, Guard, Kept, Ledgers, Parsed, Recorder, ReplyContext, Request as Record};
 use bartizan_wire::ErrorKind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
@@ -16,7 +16,7 @@ use crate::access::{Access, Charge, Entry};
 use crate::admission::{Admission, Admitted};
 use crate::console::Sessions;
 use crate::failure::Failure;
-use crate::mcp::Front;
+use crate::mcp::{Front, Tickets};
 use crate::metrics::Metrics;
 use crate::second::Seconds;
 use crate::settings::Settings;
@@ -37,6 +37,10 @@ pub(crate) struct Shared {
     /// Bodies that a candidate looks at.
     pub(crate) second: Seconds,
     pub(crate) tracing: Tracing,
+    /// What models and tools have produced lately.
+    pub(crate) ledgers: Ledgers,
+    /// Calls that were decided here and that MCP servers wait for.
+    pub(crate) tickets: Tickets,
     /// Who has signed in to the console, where there is one.
     pub(crate) sessions: Option<Arc<Sessions>>,
 }
@@ -72,6 +76,7 @@ impl Live {
         if settings.upstream.is_empty() && !settings.check_api.standalone && settings.mcp.servers.is_empty() {
             return Err("no upstream is configured: give `--upstream URL` or an `[[upstream]]` section".into());
         }
+        settings.check_api.retrieval.check().map_err(|fault| format!("check_api.retrieval: {fault}"))?;
         let admission = Admission::new(&settings, access)?;
         if !address.ip().is_loopback() && !admission.needs_key() {
             return Err(format!(
@@ -137,6 +142,8 @@ impl Shared {
             access,
             recording: AtomicBool::new(true),
             second: Seconds::default(),
+            ledgers: Ledgers::default(),
+            tickets: Tickets::default(),
             tracing,
             sessions,
         }

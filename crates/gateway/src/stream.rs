@@ -141,6 +141,7 @@ async fn run(
             break;
         }
         shared.metrics.held(stream.held());
+        issue(&shared, &asked, &mut stream);
         if output.ended {
             // The ending, which waits for the record.
             ending = Some(output.released);
@@ -155,6 +156,9 @@ async fn run(
     drop(metered);
     let last = (!caller_left).then(|| ending.unwrap_or_else(|| stream.finish().released));
     let void = void || !use_up(&shared, &asked, &mut stream).await;
+    if !void && !caller_left {
+        issue(&shared, &asked, &mut stream);
+    }
     // Without a record, or with a call that has lost its approval, the caller gets no proper end.
     let kept_asking = approve::ask(&shared, &asked.record, &asked.context, stream.asking()).await.is_ok();
     let recorded = record(&shared, &asked, &stream, kept, upstream_us).await && kept_asking && !void;
@@ -174,6 +178,12 @@ async fn run(
 async fn use_up(shared: &Shared, asked: &Asked, stream: &mut ReplyStream) -> bool {
     let taken = stream.take_approvals();
     taken.is_empty() || matches!(approve::use_up(shared, &asked.record.principal, taken).await, Ok(true))
+}
+
+/// Issues tickets for the calls that go out now, before anybody can make them.
+fn issue(shared: &Shared, asked: &Asked, stream: &mut ReplyStream) {
+    let cleared = stream.take_cleared();
+    shared.tickets.issue(&asked.live, &asked.record.principal, shared.access.now().wall, cleared);
 }
 
 fn keep_and_push(stream: &mut ReplyStream, kept: Option<&mut Kept>, bytes: &[u8]) -> Output {

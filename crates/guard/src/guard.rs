@@ -12,10 +12,10 @@ use bartizan_core::finding::FindingRecord;
 use bartizan_core::report::Flags;
 use bartizan_core::{
     CheckOutput, Confidence, Context, Coverage, Detector, Direction, Edit, EngineId, Exchange, Family, Finding, Kind,
-    Limits, Location, Mode, Profile, Protocol, Rpc, Rule, RuleId, Scores, Source, TenantId, ToolCall, Verdict, View,
+    Limits, Location, Mode, Principal, Profile, Protocol, Rpc, Rule, RuleId, Scores, Source, TenantId, ToolCall, Verdict, View,
 };
 use bartizan_engine::{Clock, Engine, EngineError, Meter, Spent, Surroundings};
-use bartizan_policy::provenance::PolicyFault;
+use bartizan_policy::provenance::{Known, PolicyFault};
 use bartizan_policy::{
     Assessment, Cause, Contained, Conversing, OpaqueTable, Outcome, Permitted, Refusal, Replacer, Table, decide, judge,
 };
@@ -23,7 +23,7 @@ use bartizan_rules::RulesError;
 use bartizan_rules::prompt::learned_injection;
 use bartizan_wire::WireError;
 
-use crate::agents::{Agent, Conduct, Decider};
+use crate::agents::{Agent, Conduct, Decider, Ledgers};
 use crate::assess::assess;
 use crate::cache::{Scanner, SegmentCache, Work};
 use crate::candidate::{Candidate, Compared};
@@ -81,6 +81,8 @@ pub struct Route<'a> {
     pub opaque: Option<&'a OpaqueTable>,
     /// Whose traffic: what the engine said of a text is kept for the tenant's next request. Without one nothing is.
     pub tenant: Option<&'a TenantId>,
+    /// What models and tools have produced for the tenant; see [`Guard::known`].
+    pub known: Option<&'a Known>,
 }
 
 /// One body, read.
@@ -552,7 +554,7 @@ impl Guard {
         assessment.suppressed += (before - assessment.findings.len()) as u64;
         assessment.contained.extend(contained);
         let agent = match exchange.direction {
-            Direction::Request => self.conduct.agent(&exchange, route.name),
+            Direction::Request => self.conduct.agent(&exchange, route.name, route.known),
             Direction::Reply => None,
         };
         let calls = self.decide_calls(&exchange, context, conversation.as_deref());
@@ -594,7 +596,14 @@ impl Guard {
     /// calls tools for a model. `None` where none is decided.
     #[must_use]
     pub fn agent(&self, request: &Exchange, route: &str) -> Option<Arc<Agent>> {
-        self.conduct.agent(request, route)
+        self.conduct.agent(request, route, None)
+    }
+
+    /// What models and tools have produced for the tenant of a caller, as it is known at a time in milliseconds. `None`
+    /// where none of it is kept.
+    #[must_use]
+    pub fn known(&self, ledgers: &Ledgers, who: &Principal, now: i64) -> Option<Known> {
+        self.conduct.known(ledgers, who, now)
     }
 
     /// Decides the calls of a whole reply.
@@ -615,6 +624,11 @@ impl Guard {
                 Some(arguments) => decider.decide(&ToolCall { arguments, ..call.clone() }),
                 None => decider.decide(call),
             };
+        }
+        let said = |text: &&bartizan_core::Text| text.origin.source == Source::Model && text.kind == Kind::Text;
+        for (place, text) in exchange.texts.iter().filter(said).enumerate() {
+            decider.said(place as u64, &text.value);
+            decider.said_all(place as u64);
         }
         Some(decider).filter(|decider| !decider.notes().is_empty())
     }

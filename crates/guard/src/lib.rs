@@ -29,7 +29,7 @@ mod stream;
 mod trace;
 mod vault;
 
-pub use agents::{Agent, Approving, Asking, CallNote, Decider, Desk, Shown, ShownValue};
+pub use agents::{Agent, Approving, Asking, CallNote, Decider, Desk, Ledgers, Shown, ShownValue};
 pub use bartizan_engine::Spent;
 pub use cache::{SegmentCache, Work};
 pub use candidate::Compared;

@@ -364,6 +364,16 @@ impl ReplyStream {
         decider.take()
     }
 
+    /// Calls that what was released so far lets out, and that were not asked for before: tool and arguments.
+    pub fn take_cleared(&mut self) -> Vec<(String, serde_json::Value)> {
+        let cut = matches!(self.noted.action, Action::Cut | Action::Hold | Action::Refuse);
+        let waits = self.mode == Mode::Enforce && self.waits_for_call();
+        match &mut self.decider {
+            Some(decider) if !cut && !waits => decider.cleared(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Requests for an approval that have to be kept before the end is sent.
     #[must_use]
     pub fn asking(&self) -> Vec<Asking> {
@@ -565,6 +575,9 @@ impl ReplyStream {
                 self.hold_call(&delta.channel, &delta.text)?;
                 continue;
             }
+            if let Some(decider) = self.decider.as_mut().filter(|_| delta.channel.part == ChannelPart::Text) {
+                decider.said(place(&delta.channel), &delta.text);
+            }
             let mut meter = std::mem::take(&mut self.meter);
             let flow = self.flow(delta);
             flow.hash.write(delta.text.as_bytes());
@@ -594,6 +607,9 @@ impl ReplyStream {
 
     /// The rest of a text that has come to its end.
     fn finished(&mut self, channel: &Channel) -> Result<String, Stopped> {
+        if let Some(decider) = self.decider.as_mut().filter(|_| channel.part == ChannelPart::Text) {
+            decider.said_all(place(channel));
+        }
         match self.texts.remove(channel) {
             Some(mut flow) => {
                 let step = flow.stream.finish_metered(&mut self.meter);
@@ -1119,6 +1135,13 @@ fn changed_leaves(exchange: &Exchange, edits: &[Edit]) -> Result<Vec<(usize, Str
     }
     let value = |text: usize| exchange.texts.get(text).map_or("", |t| t.value.as_str());
     Ok(places.into_iter().map(|(text, places)| (text, apply(value(text), 0, &places))).collect())
+}
+
+/// A number for the place of a text in its reply.
+fn place(channel: &Channel) -> u64 {
+    let mut hash = DefaultHasher::new();
+    (channel.choice, channel.block).hash(&mut hash);
+    hash.finish()
 }
 
 const fn is_call(channel: &Channel) -> bool {

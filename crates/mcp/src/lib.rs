@@ -26,6 +26,7 @@ mod lock;
 mod message;
 mod note;
 mod request;
+mod ticket;
 mod tool;
 
 pub use audit::{Elsewhere, audit};
@@ -34,6 +35,7 @@ pub use lock::{Change, Lock, LockError, Pinned, PinnedTool};
 pub use message::{Id, Message, MessageError, ToolCall, error_reply, tool_error};
 pub use note::{Note, element_of, rules};
 pub use request::requested;
+pub use ticket::{Tickets, is_called};
 pub use tool::{Listed, Tool, canonical, hash};
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ pub mod rules {
     pub const CROSS_SERVER: &str = "mcp/cross-server-reference";
     /// A tool or server instruction that is not what was pinned.
     pub const CHANGED: &str = "mcp/tool-changed";
+    /// A call that the model's side has not decided.
+    pub const UNDECIDED: &str = "mcp/undecided-call";
     /// A server asks the client's model to write something.
     pub const SAMPLING: &str = "mcp/sampling-request";
     /// A server asks the user for a secret.

@@ -258,3 +258,37 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 }
+
+#[test]
+fn a_ticket_is_for_one_call_of_one_holder_for_a_while() {
+    let call = |name: &str, arguments: Value| ToolCall { name: name.to_owned(), arguments };
+    let mut tickets = Tickets::default();
+    let arguments = json!({"to": "ann@corp.example", "n": 1});
+    tickets.issue("acme/agent", "mcp__mail__send", &arguments, 0, 100);
+    // Not another's, not elsewhere, not another tool, not other arguments, not too late.
+    assert!(!tickets.take("acme/other", "mail", &call("send", arguments.clone()), 1));
+    assert!(!tickets.take("acme/agent", "files", &call("send", arguments.clone()), 1));
+    assert!(!tickets.take("acme/agent", "mail", &call("delete", arguments.clone()), 1));
+    assert!(!tickets.take("acme/agent", "mail", &call("send", json!({"to": "eve@evil.example", "n": 1})), 1));
+    assert!(!tickets.take("acme/agent", "mail", &call("send", json!({"n": 1})), 1));
+    assert!(!tickets.take("acme/agent", "mail", &call("send", arguments.clone()), 100));
+    // Once, in any order of keys.
+    let other: Value = serde_json::from_str(r#"{"n": 1, "to": "ann@corp.example"}"#).unwrap();
+    assert!(tickets.take("acme/agent", "mail", &call("send", other), 99));
+    assert!(!tickets.take("acme/agent", "mail", &call("send", arguments.clone()), 99));
+    // As often as it was decided.
+    tickets.issue("acme/agent", "send", &arguments, 0, 100);
+    tickets.issue("acme/agent", "send", &arguments, 0, 100);
+    let taken = (0..3).filter(|_| tickets.take("acme/agent", "mail", &call("send", arguments.clone()), 1)).count();
+    assert_eq!(taken, 2);
+}
+
+#[test]
+fn names_of_clients_are_a_servers_own() {
+    for name in ["send", "mail__send", "mcp__mail__send", "mail.send", "mail/send", "mcp_mail_send", "mail-send"] {
+        assert!(is_called(name, "mail", "send"), "{name}");
+    }
+    for name in ["resend", "files__send", "mcp__files__send", "mail_x_send", "mail__send2", "x_send", "_send", ""] {
+        assert!(!is_called(name, "mail", "send"), "{name}");
+    }
+}

@@ -34,11 +34,16 @@ pub struct Agents {
     pub max_calls: u32,
     /// How often in a row the same tool may be called with the same arguments; 0 is any number.
     pub max_repeats: u32,
+    /// Hours for which keyed fingerprints of what models and tools have produced are kept, by tenant: where it comes back
+    /// as the words of a user or operator, it is not theirs. 0 keeps none.
+    pub remember_hours: u32,
+    /// Mebibytes that the fingerprints of one tenant may take; the oldest go first.
+    pub remember_mib: u32,
 }
 
 impl Default for Agents {
     fn default() -> Self {
-        Self { mode: AgentMode::default(), policy: None, approval_minutes: 15, max_calls: 0, max_repeats: 20 }
+        Self { mode: AgentMode::default(), policy: None, approval_minutes: 15, max_calls: 0, max_repeats: 20, remember_hours: 24, remember_mib: 16 }
     }
 }
 
@@ -47,6 +52,14 @@ impl Agents {
     #[must_use]
     pub fn approval_ms(&self) -> i64 {
         i64::from(self.approval_minutes.clamp(1, 24 * 60)) * 60_000
+    }
+
+    /// For how many milliseconds, and in how many bytes, it is remembered what a tenant's models and tools have
+    /// produced; `None` where it is not.
+    #[must_use]
+    pub fn remembers(&self) -> Option<(i64, usize)> {
+        let kept = self.mode != AgentMode::Off && self.remember_hours > 0 && self.remember_mib > 0;
+        kept.then(|| (i64::from(self.remember_hours) * 3_600_000, self.remember_mib as usize * (1 << 20)))
     }
 }
 

@@ -23,6 +23,7 @@ mod opaque;
 pub mod operator;
 pub mod provenance;
 mod redact;
+pub mod retrieval;
 mod table;
 
 pub use agents::{AgentMode, Agents, PolicyFile};

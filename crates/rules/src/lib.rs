@@ -24,6 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod adjust;
+pub mod data;
 pub mod egress;
 mod html;
 pub mod limits;

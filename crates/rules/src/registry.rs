@@ -58,12 +58,15 @@ pub const DETECTORS: &[Make] = &[
 /// Rules whose findings the guard makes: about a whole exchange, with what the modules of the rules offer, and of the
 /// classifier.
 pub const OF_GUARD: &[&Rule] = &[
+    &crate::data::CANARY_DOCUMENT,
+    &crate::data::OUT_OF_SCOPE_CHUNK,
     &crate::limits::input_tokens::RULE,
     &crate::mcp::CROSS_SERVER_REFERENCE,
     &crate::mcp::ELICITED_SECRET,
     &crate::mcp::SAMPLING_REQUEST,
     &crate::mcp::TOOL_CHANGED,
     &crate::mcp::TOOL_SHADOWING,
+    &crate::mcp::UNDECIDED_CALL,
     &crate::mcp::UNSAFE_LINK,
     &crate::output::protected_text::RULE,
     &crate::output::schema_violation::RULE,

@@ -295,7 +295,7 @@ impl Config {
             store: self.store.clone(),
             pass_headers: self.pass_headers.clone(),
             passthrough: self.passthrough.clone(),
-            check_api: self.check_api,
+            check_api: self.check_api.clone(),
             mcp: self.mcp.clone(),
         }
     }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bartizan_core::{Limits, Verdict};
-use bartizan_policy::provenance::{Answer, PolicyFault, Rules, Run, Syntax, Tool, evaluate, tools};
+use bartizan_policy::provenance::{
+    Answer, Known, Ledger, PolicyFault, Rules, Run, Syntax, Tool, evaluate, evaluate_knowing, tools,
+};
 use serde_json::Value;
 
 use crate::cli::{PolicyCheckArgs, PolicyEvalArgs, PolicyTestArgs};
@@ -25,10 +27,13 @@ pub(crate) fn eval(args: &PolicyEvalArgs) -> anyhow::Result<u8> {
     let mut seen = Seen::default();
     let mut counts: BTreeMap<Verdict, u64> = BTreeMap::new();
     let mut runs = 0_u64;
+    // The same answers each time, and nothing of a file is forgotten.
+    let known = args.linked.then(|| Known::new(Arc::new(Ledger::seeded(1, i64::MAX, 1 << 30)), &["eval"], 0));
     for_each(&args.file, |number, run| {
         fitting(policy.as_ref(), &run, &args.file, number, &mut seen)?;
         runs += 1;
-        for answer in evaluate(&run, policy.as_ref().map(|p| &p.rules), args.explain) {
+        let rules = policy.as_ref().map(|p| &p.rules);
+        for answer in evaluate_knowing(&run, rules, args.explain, known.clone()) {
             *counts.entry(answer.verdict).or_default() += 1;
             if args.jsonl {
                 serde_json::to_writer(&mut out, &answer)?;

@@ -13,6 +13,7 @@ mod llm_guard;
 mod moderations;
 mod nemo;
 mod portkey;
+mod retrieval;
 mod words;
 
 use std::collections::BTreeMap;
@@ -56,6 +57,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/agentgateway/response", post(ask::<agentgateway::Answered>))
         .route("/portkey", post(ask::<portkey::Portkey>))
         .route("/v1/checks", post(ask::<nemo::Checks>))
+        .route("/v1/check/retrieval", post(retrieval::ask))
 }
 
 /// One check API.

@@ -20,7 +20,7 @@ use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::Mcp;
+use super::{Mcp, TicketNeed};
 use super::lockfile::LockFile;
 use super::server::Server;
 use super::session::{INTERNAL_ERROR, Next, Session};
@@ -73,6 +73,8 @@ pub(crate) struct Front {
     targets: BTreeMap<String, Target>,
     transport: Option<Box<dyn Transport>>,
     lock: Arc<LockFile>,
+    /// Milliseconds for which a ticket lasts; `None` where no server needs one.
+    tickets_last: Option<i64>,
     sessions: Arc<Mutex<Sessions>>,
 }
 
@@ -98,10 +100,18 @@ impl Front {
                 Ok::<_, String>(value)
             };
             let key = key.transpose()?.map(bearer).transpose()?;
+            let tickets = server.tickets == TicketNeed::Required;
+            if tickets && settings.upstream.is_empty() {
+                return Err(format!(
+                    "tickets of MCP server `{name}`: `required` needs an `[[upstream]]`, where the calls are decided"
+                ));
+            }
             let stays = before.and_then(|before| before.targets.get(name));
-            let stays = stays.filter(|before| before.uri == uri && before.server.opaque == server.opaque);
+            let stays = stays.filter(|before| {
+                before.uri == uri && before.server.opaque == server.opaque && before.server.ticketed == tickets
+            });
             let known = stays.map_or_else(
-                || Arc::new(Server::new(name, Reach::Remote, server.opaque, Arc::clone(&lock))),
+                || Arc::new(Server::new(name, Reach::Remote, server.opaque, Arc::clone(&lock)).ticketed(tickets)),
                 |before| Arc::clone(&before.server),
             );
             targets.insert(name.clone(), Target { server: known, uri, key, tenants: server.tenants.clone() });
@@ -109,7 +119,13 @@ impl Front {
         let tls = servers.values().any(|server| server.url.starts_with("https:"));
         let transport = (!servers.is_empty()).then(|| transport(&settings.timeouts, tls)).transpose()?;
         let sessions = before.map_or_else(Arc::default, |before| Arc::clone(&before.sessions));
-        Ok(Self { targets, transport, lock, sessions })
+        let needed = servers.values().any(|server| server.tickets == TicketNeed::Required);
+        let tickets_last = needed.then(|| i64::from(settings.mcp.ticket_seconds) * 1000);
+        Ok(Self { targets, transport, lock, tickets_last, sessions })
+    }
+
+    pub(crate) const fn tickets_last(&self) -> Option<i64> {
+        self.tickets_last
     }
 
     /// A session with this server. One with a server that was of the same name before is none.

@@ -7,6 +7,7 @@ mod lockfile;
 mod server;
 mod session;
 mod stdio;
+mod ticket;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) use http::{Front, serve};
 pub use lockfile::{LockFile, LockFileError};
 pub use stdio::{Said, Stdio, list, proxy};
+pub use ticket::Need as TicketNeed;
+pub(crate) use ticket::Tickets;
 
 /// Servers of the Model Context Protocol that the gateway stands in front of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,11 +35,13 @@ pub struct Mcp {
     pub servers: BTreeMap<String, McpServer>,
     /// Milliseconds that a call may take.
     pub call_ms: u64,
+    /// Seconds for which a call that the model's side has decided may be made at a server that needs tickets.
+    pub ticket_seconds: u32,
 }
 
 impl Default for Mcp {
     fn default() -> Self {
-        Self { lock: None, servers: BTreeMap::new(), call_ms: 10 * 60 * 1000 }
+        Self { lock: None, servers: BTreeMap::new(), call_ms: 10 * 60 * 1000, ticket_seconds: 300 }
     }
 }
 
@@ -55,6 +60,10 @@ pub struct McpServer {
     /// Parts that cannot be read as text, such as pictures; as the policy has it where this is left out.
     #[serde(default)]
     pub opaque: Option<OpaqueTable>,
+    /// Whether a tool is called only after this gateway, in front of the model, has decided the same call for the same
+    /// key: `required` or `off`.
+    #[serde(default)]
+    pub tickets: ticket::Need,
 }
 
 impl Mcp {

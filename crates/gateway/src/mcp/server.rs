@@ -14,6 +14,8 @@ pub(crate) struct Server {
     pub(crate) name: Arc<str>,
     pub(crate) reach: Reach,
     pub(crate) opaque: Option<OpaqueTable>,
+    /// Its tools are called with tickets only.
+    pub(crate) ticketed: bool,
     lock: Arc<LockFile>,
     state: Mutex<State>,
 }
@@ -29,7 +31,12 @@ struct State {
 
 impl Server {
     pub(crate) fn new(name: &str, reach: Reach, opaque: Option<OpaqueTable>, lock: Arc<LockFile>) -> Self {
-        Self { name: Arc::from(name), reach, opaque, lock, state: Mutex::default() }
+        Self { name: Arc::from(name), reach, opaque, ticketed: false, lock, state: Mutex::default() }
+    }
+
+    /// The same, whose tools are called with tickets only.
+    pub(crate) fn ticketed(self, ticketed: bool) -> Self {
+        Self { ticketed, ..self }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

@@ -186,6 +186,10 @@ impl Session {
             if withheld {
                 note(&mut parsed, vec![changed("/params/name")]);
             }
+            let now = shared.access.now().wall;
+            if self.server.ticketed && !shared.tickets.take(&self.principal, &self.server.name, call, now) {
+                note(&mut parsed, vec![undecided("/params/name")]);
+            }
         }
         if let Some(params) = params.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok()) {
             note(&mut parsed, links(&params, "/params", Reach::Local));
@@ -207,6 +211,11 @@ impl Session {
             (None, Kind::Request(id)) if decided.quarantined => {
                 let message = "this tool is quarantined: it is not what was pinned, or its definition was refused; \
                     whoever runs the guard can look at it with `bartizan mcp pin`";
+                Ok(Next::Answer(tool_error(&id, &format!("{message} (event {})", decided.event), &decided.event)))
+            }
+            (None, Kind::Request(id)) if decided.undecided => {
+                let message = "this call has no ticket: a tool of this server is called once for each time that this \
+                    gateway has let the model of the same client key make the same call";
                 Ok(Next::Answer(tool_error(&id, &format!("{message} (event {})", decided.event), &decided.event)))
             }
             (None, Kind::Request(id)) => Ok(Next::Answer(blocked(&id, &rpc, &decided.event))),
@@ -360,7 +369,8 @@ impl Session {
         let direction = parsed.exchange().direction;
         let kept = kept(shared, bartizan_core::Protocol::Mcp, direction, body);
         let checked = self.check(shared, live, record, parsed).await?;
-        let withheld = changed_call(&checked);
+        let withheld = noted_call(&checked, rules::CHANGED);
+        let undecided = noted_call(&checked, rules::UNDECIDED);
         let elements = match direction {
             Direction::Request => self.refused_elements(live, &checked),
             Direction::Reply => BTreeSet::new(),
@@ -389,7 +399,7 @@ impl Session {
         if !quiet || settled.event.verdict > Verdict::Allow {
             append(shared, settled.event, kept).await?;
         }
-        Ok(Decided { permitted, event, left_out, quarantined: withheld })
+        Ok(Decided { permitted, event, left_out, quarantined: withheld, undecided })
     }
 
     async fn keep(&self, shared: &Arc<Shared>, live: &Arc<Live>, passed: &Exchange) -> Result<(), Failure> {
@@ -416,7 +426,7 @@ impl Session {
         let (guard, server, route) = (Arc::clone(&live.guard), Arc::clone(&self.server), self.route.clone());
         let tenant = self.principal.tenant.clone();
         let work = move || {
-            let route = Route { name: &route, opaque: server.opaque.as_ref(), tenant: Some(&tenant) };
+            let route = Route { name: &route, opaque: server.opaque.as_ref(), tenant: Some(&tenant), known: None };
             guard.check(parsed, &ReplyContext::default(), route)
         };
         if large { off_worker(work).await } else { Ok(work()) }
@@ -497,6 +507,8 @@ struct Decided {
     left_out: BTreeSet<String>,
     /// The call of a tool that is not what was pinned.
     quarantined: bool,
+    /// The call has no ticket.
+    undecided: bool,
 }
 
 /// Runs what takes time in proportion to a message of `size` bytes where it holds up nobody else.
@@ -546,9 +558,14 @@ fn changed(pointer: &str) -> Note {
     Note { rule: rules::CHANGED, pointer: pointer.to_owned(), confidence: bartizan_core::Confidence::High }
 }
 
-fn changed_call(checked: &Checked) -> bool {
-    let is_changed = |f: &bartizan_policy::TextFinding| f.finding.rule.as_str() == rules::CHANGED;
-    checked.meta.direction == Direction::Reply && checked.assessment.findings.iter().any(is_changed)
+fn undecided(pointer: &str) -> Note {
+    Note { rule: rules::UNDECIDED, pointer: pointer.to_owned(), confidence: bartizan_core::Confidence::High }
+}
+
+/// True where a rule was noted about a call.
+fn noted_call(checked: &Checked, rule: &str) -> bool {
+    let is_it = |f: &bartizan_policy::TextFinding| f.finding.rule.as_str() == rule;
+    checked.meta.direction == Direction::Reply && checked.assessment.findings.iter().any(is_it)
 }
 
 fn note(parsed: &mut Parsed, notes: Vec<Note>) {

@@ -4,6 +4,7 @@
 
 mod access;
 mod admin;
+mod agents;
 mod approvals;
 mod bad_input;
 mod console;

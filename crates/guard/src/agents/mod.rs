@@ -5,17 +5,19 @@
 //! [`Desk`].
 
 mod desk;
+mod ledgers;
 mod note;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use bartizan_core::{Exchange, Limits, Mode, Protocol, ToolCall, Verdict};
-use bartizan_policy::provenance::{Bounds, History, Rules, Why, Writer, tools};
+use bartizan_core::{Exchange, Limits, Mode, Principal, Protocol, Source, ToolCall, Verdict};
+use bartizan_policy::provenance::{Bounds, History, Known, Rules, Saying, Why, Writer, tools};
 use bartizan_policy::{AgentMode, Agents};
 use serde_json::Value;
 
 pub use desk::{Approving, Asking, Desk, Shown, ShownValue};
+pub use ledgers::Ledgers;
 pub use note::CallNote;
 pub(crate) use note::{Standing, notice};
 
@@ -48,8 +50,13 @@ impl Conduct {
         Ok(Self { settings: agents, rules, writers })
     }
 
+    /// What is known of a caller's tenant.
+    pub(crate) fn known(&self, ledgers: &Ledgers, who: &Principal, now: i64) -> Option<Known> {
+        ledgers.of(&self.settings, who, now)
+    }
+
     /// What the calls of the reply to a request are decided by; `None` where none is decided.
-    pub(crate) fn agent(&self, request: &Exchange, route: &str) -> Option<Arc<Agent>> {
+    pub(crate) fn agent(&self, request: &Exchange, route: &str, known: Option<&Known>) -> Option<Arc<Agent>> {
         let speaks = matches!(
             request.protocol,
             Protocol::OpenaiChat
@@ -61,11 +68,20 @@ impl Conduct {
         if self.settings.mode == AgentMode::Off || !speaks {
             return None;
         }
+        let offers = !request.tools.is_empty();
+        // Where tools play no part and nothing is known, there is nothing to recognise and nothing to note.
+        let plays = |known: &&Known| {
+            offers || !known.is_empty() || request.texts.iter().any(|text| text.origin.source == Source::Tool)
+        };
+        let known = known.filter(plays).cloned();
         // Without tools every call is of one that was not offered.
-        let body = if request.tools.is_empty() { Vec::new() } else { request.body.clone() };
+        let body = if offers || known.is_some() { request.body.clone() } else { Vec::new() };
+        let eager = known.is_some() || body.len() > LAZY;
         let agent = Agent {
             protocol: request.protocol,
             body,
+            offers,
+            known,
             writer: self.writers.get(route).copied().unwrap_or_default(),
             rules: self.rules.clone(),
             bounds: Bounds { calls: self.settings.max_calls as usize, repeats: self.settings.max_repeats as usize },
@@ -73,7 +89,7 @@ impl Conduct {
             approval_ms: self.settings.approval_ms(),
             history: OnceLock::new(),
         };
-        if agent.body.len() > LAZY {
+        if eager {
             let _ = agent.history();
         }
         Some(Arc::new(agent))
@@ -84,6 +100,8 @@ impl Conduct {
 pub struct Agent {
     protocol: Protocol,
     body: Vec<u8>,
+    offers: bool,
+    known: Option<Known>,
     writer: Writer,
     rules: Option<Arc<Rules>>,
     bounds: Bounds,
@@ -107,9 +125,10 @@ impl Agent {
     #[must_use]
     pub fn history(&self) -> &History {
         self.history.get_or_init(|| {
-            let read = |body| History::read_of(self.protocol, &body, self.rules.clone(), self.writer);
+            let read =
+                |body| History::read_of(self.protocol, &body, self.rules.clone(), self.writer, self.known.clone());
             let history = serde_json::from_slice::<Value>(&self.body).map(read).unwrap_or_else(|_| {
-                let mut history = History::new(Vec::new(), self.rules.clone());
+                let mut history = History::new(Vec::new(), self.rules.clone()).knowing(self.known.clone());
                 history.unseen();
                 history
             });
@@ -125,8 +144,8 @@ impl Agent {
 
     /// True where the request offers tools.
     #[must_use]
-    pub fn has_tools(&self) -> bool {
-        !self.body.is_empty()
+    pub const fn has_tools(&self) -> bool {
+        self.offers
     }
 
     /// The same for a stored response, of which there is no request: it repeats the tools, and what came before is unseen.
@@ -136,6 +155,7 @@ impl Agent {
         }
         let read = |body: Value| {
             let mut history = History::new(tools(body.get("tools")), self.rules.clone()).bounded(self.bounds);
+            history = history.knowing(self.known.clone());
             history.unseen();
             history
         };
@@ -143,6 +163,8 @@ impl Agent {
         Arc::new(Self {
             protocol: self.protocol,
             body: Vec::new(),
+            offers: true,
+            known: self.known.clone(),
             writer: self.writer,
             rules: self.rules.clone(),
             bounds: self.bounds,
@@ -171,7 +193,14 @@ pub struct Decider {
     told: BTreeSet<String>,
     enforce: bool,
     limits: Limits,
+    /// What the model says, by the place of the text in the reply.
+    saying: BTreeMap<u64, Saying>,
+    /// How many of the calls the surface knows to have passed.
+    cleared: usize,
 }
+
+/// Most texts of one reply that are noted apart; the rest are noted as one.
+const TEXTS: u64 = 64;
 
 /// Most calls of one reply that are decided apart; the rest are denied.
 const MOST: usize = 256;
@@ -189,7 +218,44 @@ impl Decider {
             told: BTreeSet::new(),
             enforce,
             limits: limits.clone(),
+            saying: BTreeMap::new(),
+            cleared: 0,
         }
+    }
+
+    /// Notes a piece of what the model says, in a text of the reply.
+    pub(crate) fn said(&mut self, place: u64, text: &str) {
+        if self.agent.known.is_none() {
+            return;
+        }
+        let place = place % TEXTS;
+        if let std::collections::btree_map::Entry::Vacant(at) = self.saying.entry(place)
+            && let Some(saying) = self.agent.history().saying()
+        {
+            at.insert(saying);
+        }
+        if let Some(saying) = self.saying.get_mut(&place) {
+            saying.push(text);
+        }
+    }
+
+    /// Ends a text.
+    pub(crate) fn said_all(&mut self, place: u64) {
+        if let Some(mut saying) = self.saying.remove(&(place % TEXTS)) {
+            saying.end();
+        }
+    }
+
+    /// Calls that go out and that the surface has not asked for yet: tool and arguments. None where one of the reply does
+    /// not pass.
+    pub fn cleared(&mut self) -> Vec<(String, Value)> {
+        if self.enforce && self.notes.iter().any(|note| note.verdict() != Verdict::Allow) {
+            return Vec::new();
+        }
+        let new = self.notes.get(self.cleared..).unwrap_or_default();
+        let new = new.iter().map(|note| (note.name.clone(), note.args.clone())).collect();
+        self.cleared = self.notes.len();
+        new
     }
 
     /// True where its decisions are carried out.
@@ -244,6 +310,9 @@ impl Decider {
             if note.decision.verdict == Verdict::Hold && note.enforced {
                 note.standing = desk.standing(&note, &mut self.taken);
             }
+        }
+        if !self.enforce || note.verdict() == Verdict::Allow {
+            history.note_call(&note.args);
         }
         note
     }

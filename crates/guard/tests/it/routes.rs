@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::streams::{anthropic, event, openai, run, text};
 
-const ROUTE: Route<'static> = Route { name: "here", opaque: None, tenant: None };
+const ROUTE: Route<'static> = Route { name: "here", opaque: None, tenant: None, known: None };
 
 fn settings(checks: RouteChecks) -> Settings {
     Settings { routes: BTreeMap::from([("here".to_owned(), checks)]), ..Settings::default() }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use bartizan_core::{Integrity, Label, Origin, Source, Verdict};
 use serde_json::Value;
 
-use super::history::{Bounds, Call, History, Outcome, Place, Taint};
+use super::history::{Bounds, Call, History, Oddity, Outcome, Place, Taint};
 use super::rules::{CallRule, Need};
 use super::text::{Shape, addresses, covered, fold, is_file_name, key, name_tokens, shape, stem, tokens};
 use super::tool::{Role, Tool};
@@ -678,10 +678,20 @@ impl History {
 
     /// The act itself: after something untrusted was read, the user must have asked for an act of this kind.
     fn act(&self, tool: &Tool, whole: &[Need], d: &mut Decision) {
-        if tool.only_reads() || whole.contains(&Need::Unasked) || self.user.is_empty() {
+        // Where the words of a user are all there could be and none of them is one's own, nobody has asked for anything.
+        let nobody = self.user.is_empty() && !self.oddities.contains(&Oddity::Returned);
+        if tool.only_reads() || whole.contains(&Need::Unasked) || nobody {
             return;
         }
         let asked = |words: &[&str]| words.iter().any(|w| self.user.asks(w));
+        if tool.memory {
+            // What is kept speaks in conversations that nobody sees yet.
+            if !asked(vocab::KEEP) {
+                let text = "the user's words do not ask to keep anything".to_owned();
+                d.stop(Verdict::Hold, Why::NotAsked, "", text);
+            }
+            return;
+        }
         let listed =
             |table: &[(Act, &[&str])]| table.iter().filter(|(act, _)| *act == tool.act).any(|(_, words)| asked(words));
         if listed(vocab::VERBS)

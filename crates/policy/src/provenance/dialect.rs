@@ -9,6 +9,7 @@ use bartizan_core::Protocol;
 use serde_json::Value;
 
 use super::history::{Call, History};
+use super::ledger::Known;
 use super::rules::Rules;
 use super::tool::Tool;
 use super::trace::Writer;
@@ -18,17 +19,23 @@ impl History {
     /// nothing.
     #[must_use]
     pub fn read(protocol: Protocol, body: &Value, rules: Option<Arc<Rules>>) -> Self {
-        Self::read_of(protocol, body, rules, Writer::Human)
+        Self::read_of(protocol, body, rules, Writer::Human, None)
     }
 
-    /// The same where it is known who writes the user messages.
+    /// The same where it is known who writes the user messages, and what models and tools have produced before.
     #[must_use]
-    pub fn read_of(protocol: Protocol, body: &Value, rules: Option<Arc<Rules>>, writer: Writer) -> Self {
+    pub fn read_of(
+        protocol: Protocol,
+        body: &Value,
+        rules: Option<Arc<Rules>>,
+        writer: Writer,
+        known: Option<Known>,
+    ) -> Self {
         let offered = match protocol {
             Protocol::BedrockConverse => body.get("toolConfig").and_then(|config| config.get("tools")),
             _ => body.get("tools"),
         };
-        let mut history = Self::new(tools(offered), rules);
+        let mut history = Self::new(tools(offered), rules).knowing(known);
         history.writer = writer;
         match protocol {
             Protocol::OpenaiChat => messages(body).for_each(|m| history.push_chat(m)),
@@ -252,7 +259,7 @@ fn text_of(block: &Value) -> &str {
 }
 
 /// The texts of a content that is a string or a list of parts.
-fn texts(content: &Value) -> impl Iterator<Item = &str> {
+pub(super) fn texts(content: &Value) -> impl Iterator<Item = &str> {
     let parts = content.as_array().into_iter().flatten().map(text_of);
     content.as_str().into_iter().chain(parts).filter(|t| !t.is_empty())
 }

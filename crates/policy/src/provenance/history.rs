@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bartizan_core::{Integrity, Label, Origin, Source};
 use serde_json::Value;
 
+use super::ledger::{Known, Piece, Saying, Written};
 use super::rules::Rules;
 use super::text::{Shape, Words, fold, is_file_name, key, name_tokens, shape, stem, tokens};
 use super::tool::Tool;
@@ -68,6 +69,8 @@ pub enum Oddity {
     UnknownTool,
     /// The request points at messages that it does not hold.
     Unseen,
+    /// What a model or a tool has produced stands there as somebody's words.
+    Returned,
 }
 
 impl Oddity {
@@ -79,6 +82,7 @@ impl Oddity {
             Self::DuplicateId => "duplicate-call-id",
             Self::UnknownTool => "unknown-tool",
             Self::Unseen => "history-not-resent",
+            Self::Returned => "returned-text",
         }
     }
 }
@@ -119,6 +123,10 @@ pub struct History {
     pub(crate) oddities: HashSet<Oddity>,
     /// The user hands the task on to what a text says.
     pub(crate) delegates: bool,
+    /// What models and tools have produced for this tenant.
+    known: Option<Known>,
+    /// Prints of what user and operator wrote.
+    written: Written,
 }
 
 /// Why the model may be acting on words that are not the user's.
@@ -168,6 +176,46 @@ impl History {
         Self { bounds, ..self }
     }
 
+    /// The same, in which what models and tools have produced for the tenant is nobody's words, and what they produce is
+    /// noted.
+    #[must_use]
+    pub fn knowing(self, known: Option<Known>) -> Self {
+        Self { known, ..self }
+    }
+
+    /// Notes a text of the model as it comes. `None` where nothing is kept.
+    #[must_use]
+    pub fn saying(&self) -> Option<Saying> {
+        let known = self.known.clone()?;
+        Some(Saying::new(known, self.is_tainted(), Arc::new(self.written.clone())))
+    }
+
+    /// Notes the arguments of a call that goes out.
+    pub fn note_call(&self, args: &Value) {
+        if let Some(known) = &self.known {
+            let said = |text: &str| self.user.holds(text, shape(text)) || self.operator.holds(text, shape(text));
+            known.called(args, self.is_tainted(), &self.written, &said);
+        }
+    }
+
+    /// The pieces of a text that are somebody's own words. What else is in it keeps its label.
+    fn own<'a>(&mut self, text: &'a str) -> Vec<&'a str> {
+        let Some(known) = &self.known else { return vec![text] };
+        let pieces = known.parts(text, &mut self.written);
+        let mut own = Vec::new();
+        for (kind, piece) in pieces {
+            match kind {
+                Piece::Own => own.push(piece),
+                Piece::Produced => _ = self.oddities.insert(Oddity::Returned),
+                Piece::Tainted => {
+                    self.oddities.insert(Oddity::Returned);
+                    self.push_untrusted(piece);
+                }
+            }
+        }
+        own
+    }
+
     /// True where the request offers a tool of this name.
     #[must_use]
     pub fn offers(&self, tool: &str) -> bool {
@@ -210,7 +258,9 @@ impl History {
 
     /// Adds what the operator wrote.
     pub fn push_system(&mut self, text: &str) {
-        self.operator.push(text);
+        for piece in self.own(text) {
+            self.operator.push(piece);
+        }
     }
 
     /// Adds what stands in a user message: the user's words, or where an agent writes them nobody's.
@@ -218,7 +268,9 @@ impl History {
         if self.writer == Writer::Agent {
             return self.push_untrusted(text);
         }
-        self.user.push(text);
+        for piece in self.own(text) {
+            self.user.push(piece);
+        }
         self.delegates |= delegates(self.user.sequence());
     }
 
@@ -278,6 +330,9 @@ impl History {
             parts,
         };
         self.keep(outcome);
+        if let Some(known) = &self.known {
+            known.returned(text, self.is_tainted(), &self.written);
+        }
     }
 
     fn keep(&mut self, mut outcome: Outcome) {

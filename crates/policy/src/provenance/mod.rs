@@ -10,6 +10,8 @@
 mod decide;
 mod dialect;
 mod history;
+mod ledger;
+mod prints;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ mod vocab;
 pub use decide::{Decision, Reason, Trace, Traced, Why};
 pub use dialect::{chat_call, tools};
 pub use history::{Bounds, Call, History, Oddity};
+pub use ledger::{Known, Ledger, Saying};
 pub use rules::{Need, PolicyFault, Rules, Syntax};
 pub use tool::{Role, Tool};
-pub use trace::{Answer, Run, RunCall, SourceLine, Writer, evaluate};
+pub use trace::{Answer, Run, RunCall, SourceLine, Writer, evaluate, evaluate_knowing};

@@ -52,6 +52,8 @@ pub struct Tool {
     pub(crate) destructive: bool,
     /// What it returns is the content of a document, whatever form that has.
     pub(crate) raw: bool,
+    /// It keeps something for later conversations, or brings it back.
+    pub(crate) memory: bool,
     /// Kinds of things that it is about.
     pub(crate) nouns: Vec<String>,
     /// It takes a text, and no JSON.
@@ -110,12 +112,15 @@ impl Tool {
             says("openWorldHint") == Some(true) || fetches || all.iter().any(|w| vocab::OPEN.contains(&w.as_str()));
         let destructive =
             act == Act::Remove || act == Act::Run || says("destructiveHint") == Some(true) && act != Act::Read;
-        let raw = act == Act::Read
-            && matches!(verb.as_str(), "read" | "cat" | "head" | "tail" | "load" | "extract" | "parse" | "download")
-            && all.iter().any(|w| among(vocab::DOCUMENTS, w));
+        let memory = all.iter().any(|w| vocab::MEMORY.contains(&w.as_str()));
+        let document =
+            matches!(verb.as_str(), "read" | "cat" | "head" | "tail" | "load" | "extract" | "parse" | "download")
+                && all.iter().any(|w| among(vocab::DOCUMENTS, w));
+        // What a memory holds was once written by whoever had the model's ear.
+        let raw = act == Act::Read && (document || memory);
         let nouns =
             all.iter().filter(|w| !vocab::IDLE_NOUNS.contains(&w.as_str()) && **w != verb).map(|w| stem(w)).collect();
-        Self { name: name.to_owned(), schema, act, verb, open, destructive, raw, nouns, freeform: false }
+        Self { name: name.to_owned(), schema, act, verb, open, destructive, raw, memory, nouns, freeform: false }
     }
 
     /// True where a call changes nothing and tells nobody.

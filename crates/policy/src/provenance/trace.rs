@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::decide::Decision;
-use super::dialect::tools;
+use super::dialect::{texts, tools};
 use super::history::{Call, History};
+use super::ledger::Known;
 use super::rules::Rules;
 
 /// One run of an agent: the recording format, and a line in of `bartizan policy eval --jsonl`. Unknown fields are for others.
@@ -102,7 +103,13 @@ pub struct SourceLine {
 /// follows, as it would have been.
 #[must_use]
 pub fn evaluate(run: &Run, rules: Option<&Arc<Rules>>, explain: bool) -> Vec<Answer> {
-    let mut history = History::new(tools(Some(&run.tools)), rules.cloned());
+    evaluate_knowing(run, rules, explain, None)
+}
+
+/// The same for a run behind others of its tenant: what they have produced is nobody's words in it.
+#[must_use]
+pub fn evaluate_knowing(run: &Run, rules: Option<&Arc<Rules>>, explain: bool, known: Option<Known>) -> Vec<Answer> {
+    let mut history = History::new(tools(Some(&run.tools)), rules.cloned()).knowing(known);
     let mut denied: HashSet<&str> = HashSet::new();
     let ids: HashSet<&str> = run.calls.iter().map(|c| c.id.as_str()).collect();
     let mut order: Vec<&RunCall> = run.calls.iter().collect();
@@ -149,11 +156,19 @@ fn advance(
         Some("assistant") => {
             let (now, later): (Vec<_>, Vec<_>) = pending.drain(..).partition(|(index, _)| *index <= at);
             *pending = later;
-            now.into_iter().for_each(|(_, call)| history.push_call(call));
+            if let Some(mut saying) = history.saying() {
+                message.get("content").into_iter().flat_map(texts).for_each(|text| saying.push(text));
+                saying.end();
+            }
+            for (_, call) in now {
+                history.note_call(&call.args);
+                history.push_call(call);
+            }
             // Calls that nobody asks about were let through by whoever recorded the run.
             for call in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
                 let call = super::dialect::chat_call(call);
                 if !ids.contains(call.id.as_str()) {
+                    history.note_call(&call.args);
                     history.push_call(call);
                 }
             }

@@ -44,6 +44,7 @@ pub(crate) const VERBS: &[(Act, &[&str])] = &[
             "query",
             "describe",
             "count",
+            "recall",
             "retrieve",
             "browse",
             "download",
@@ -133,6 +134,9 @@ pub(crate) const VERBS: &[(Act, &[&str])] = &[
         Make,
         &[
             "create",
+            "remember",
+            "memorize",
+            "memorise",
             "make",
             "add",
             "new",
@@ -1091,6 +1095,13 @@ pub(crate) const OPEN: &[&str] = &[
     "reviews",
     "review",
 ];
+
+/// Words in names of tools that keep something for later conversations.
+pub(crate) const MEMORY: &[&str] = &["memory", "memories", "remember", "memorize", "memorise", "recall", "mem0"];
+
+/// Words by which people ask for that.
+pub(crate) const KEEP: &[&str] =
+    &["remember", "memorize", "memorise", "memory", "memories", "note", "save", "store", "keep", "forget", "recall"];
 
 /// True where a list of words holds a word or its singular.
 pub(crate) fn among(list: &[&str], word: &str) -> bool {

@@ -67,6 +67,19 @@ rule!(
 );
 
 rule!(
+    /// A call that nobody in front of the model has decided.
+    UNDECIDED_CALL,
+    "mcp/undecided-call",
+    "a tool call that the model's side has not decided",
+    "undecided_call.md",
+    [
+        Reference::new("OWASP-AGENTIC", "ASI02"),
+        Reference::new("OWASP-AGENTIC", "ASI10"),
+        Reference::new("ATLAS", "AML.T0053"),
+    ]
+);
+
+rule!(
     /// A server that wants the client's model to write something.
     SAMPLING_REQUEST,
     "mcp/sampling-request",

@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bartizan_classifier::{Classifier, channel};
-use bartizan_core::{Context, Detector as _, Direction, Family, Kind, Limits, Origin, Profile, RuleId, Source};
+use bartizan_core::{
+    Context, Detector as _, Direction, Family, Kind, Limits, Origin, Profile, RuleId, Source, TenantId,
+};
 use bartizan_engine::{Engine, Input};
-use bartizan_mcp::{Elsewhere, Listed, Note, Pinned, Reach, audit, links, requested};
+use bartizan_mcp::{Elsewhere, Listed, Note, Pinned, Reach, Tickets, ToolCall, audit, links, requested};
+use bartizan_policy::retrieval::{Chunk, Reader, Retrieval};
 use bartizan_protected::{Builder, Common, Index, Key, ProtectedText, Public, Writer};
 use bartizan_rules::limits::input_tokens;
 use bartizan_rules::output::schema_violation::{Fit, ReplySchema};
@@ -177,6 +180,17 @@ fn found_in_exchange(example: &Example) -> Option<bool> {
             });
             Some(ReplySchema::new(&schema).unwrap().judge(&example.text) == Fit::Violates)
         }
+        id if id.starts_with("data/") => Some(dropped(&example.text) == Some(id)),
+        "mcp/undecided-call" => {
+            let value: serde_json::Value = serde_json::from_str(&example.text).unwrap();
+            let mut tickets = Tickets::default();
+            tickets.issue("", "mcp__mail__send", &serde_json::json!({"to": "ann@corp.example"}), 0, 1);
+            let call = value.get("call").map(|call| ToolCall {
+                name: call["name"].as_str().unwrap().to_owned(),
+                arguments: call["arguments"].clone(),
+            });
+            Some(call.is_some_and(|call| !tickets.take("", "mail", &call, 0)))
+        }
         id if id.starts_with("mcp/") && id != "mcp/tool-poisoning" => {
             let value: serde_json::Value = serde_json::from_str(&example.text).unwrap();
             Some(notes_of(&value).iter().any(|note| note.rule == id))
@@ -199,6 +213,26 @@ fn found_in_exchange(example: &Example) -> Option<bool> {
         }
         _ => None,
     }
+}
+
+/// The rule under which a retrieved chunk is dropped.
+fn dropped(chunk: &str) -> Option<&'static str> {
+    let chunk: serde_json::Value = serde_json::from_str(chunk).unwrap();
+    let readers: Option<Vec<String>> = chunk.get("readers").map(|list| serde_json::from_value(list.clone()).unwrap());
+    let said = |key: &str| chunk.get(key).and_then(serde_json::Value::as_str);
+    let rules: Retrieval = serde_json::from_value(serde_json::json!({
+        "classifications": ["internal", "secret"], "canaries": ["hr/salaries-2019.xlsx", "trap/*"]
+    }))
+    .unwrap();
+    let who = Reader::new(TenantId::authenticated("acme").unwrap(), "app", Some("ann"), None);
+    let chunk = Chunk {
+        source: said("source").unwrap_or_default(),
+        tenant: said("tenant"),
+        readers: readers.as_deref(),
+        classification: said("classification"),
+        intact: true,
+    };
+    rules.admit(&who, &chunk).err().map(bartizan_policy::retrieval::Dropped::rule)
 }
 
 /// What is noted about a list of tools, a message or a result, beside another server with the tool `send_email`. The

@@ -1,0 +1,360 @@
+//! What models and tools have produced for a tenant lately, as fingerprints: text that comes back as somebody's words is
+//! recognised, and keeps its label.
+
+use std::collections::hash_map::{Entry, HashMap};
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use super::prints::{Base, Choice, Print, Printer, prints, widened};
+
+/// Most lines of a text that are looked up as whole values.
+const LINES: usize = 4096;
+
+/// How deep arguments are entered.
+const DEPTH: u8 = 32;
+
+/// What is known of one print.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// Whoever produced it had read something untrusted.
+    tainted: bool,
+    /// The caller whose own words it was before a model repeated them; 0 where it was nobody's.
+    own: u32,
+    /// When, in milliseconds.
+    at: i64,
+}
+
+#[derive(Debug, Default)]
+struct Shelves {
+    young: HashMap<u64, Seen>,
+    old: HashMap<u64, Seen>,
+    /// When `young` was begun.
+    since: i64,
+}
+
+/// The fingerprints of one tenant, for a while and in bounded memory: the older half goes when the younger is full.
+#[derive(Debug)]
+pub struct Ledger {
+    base: Base,
+    ttl: i64,
+    /// Most prints of a half.
+    half: usize,
+    shelves: Mutex<Shelves>,
+}
+
+/// Bytes that a print takes, with its share of the table.
+const COST: usize = 48;
+
+impl Ledger {
+    /// One that keeps for `ttl_ms` milliseconds in about `bytes` bytes, under a key that dies with it.
+    #[must_use]
+    pub fn new(ttl_ms: i64, bytes: usize) -> Self {
+        Self::seeded(RandomState::new().build_hasher().finish(), ttl_ms, bytes)
+    }
+
+    /// The same under a key that is given: for answers that must not differ from one run to the next.
+    #[must_use]
+    pub fn seeded(seed: u64, ttl_ms: i64, bytes: usize) -> Self {
+        Self { base: Base::new(seed), ttl: ttl_ms.max(1), half: (bytes / COST / 2).max(1), shelves: Mutex::default() }
+    }
+
+    fn shelves(&self, now: i64) -> MutexGuard<'_, Shelves> {
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        if shelves.young.len() >= self.half || now.saturating_sub(shelves.since) >= self.ttl {
+            let young = std::mem::take(&mut shelves.young);
+            shelves.old = young;
+            shelves.since = now;
+        }
+        shelves
+    }
+
+    /// True where nothing is known.
+    #[must_use]
+    pub fn is_empty(&self, now: i64) -> bool {
+        let shelves = self.shelves(now);
+        shelves.young.is_empty() && shelves.old.is_empty()
+    }
+
+    fn keep(&self, value: u64, new: Seen) {
+        let mut shelves = self.shelves(new.at);
+        let old = shelves.old.get(&value).copied().filter(|seen| new.at.saturating_sub(seen.at) < self.ttl);
+        let joined = |seen: Seen| Seen {
+            tainted: seen.tainted || new.tainted,
+            own: if seen.own == new.own { new.own } else { 0 },
+            at: new.at,
+        };
+        match shelves.young.entry(value) {
+            Entry::Occupied(mut at) => {
+                let seen = joined(*at.get());
+                at.insert(seen);
+            }
+            Entry::Vacant(at) => {
+                at.insert(old.map_or(new, joined));
+            }
+        }
+    }
+
+    fn find(&self, value: u64, now: i64) -> Option<Seen> {
+        let shelves = self.shelves(now);
+        let seen = shelves.young.get(&value).or_else(|| shelves.old.get(&value)).copied();
+        seen.filter(|seen| now.saturating_sub(seen.at) < self.ttl)
+    }
+}
+
+/// A tenant's ledger as one caller sees it now.
+#[derive(Clone, Debug)]
+pub struct Known {
+    ledger: Arc<Ledger>,
+    caller: u32,
+    now: i64,
+}
+
+/// A piece of a text that was offered as somebody's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// Nobody has produced it.
+    Own,
+    /// A model or a tool has, out of nothing but the words of user and operator.
+    Produced,
+    /// The same out of anything else.
+    Tainted,
+}
+
+/// What a caller wrote in the conversation so far.
+pub(crate) type Written = HashSet<u64>;
+
+impl Known {
+    /// For a caller, named by anything that tells one from another, at a time in milliseconds.
+    #[must_use]
+    pub fn new(ledger: Arc<Ledger>, caller: &[&str], now: i64) -> Self {
+        let joined = caller.join("\0");
+        let hash = joined.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        // 0 is nobody.
+        Self { ledger, caller: ((hash >> 32) as u32 ^ hash as u32).max(1), now }
+    }
+
+    /// True where nothing is known of anybody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ledger.is_empty(self.now)
+    }
+
+    fn note(&self, value: u64, tainted: bool, own: bool) {
+        let own = if own { self.caller } else { 0 };
+        self.ledger.keep(value, Seen { tainted, own, at: self.now });
+    }
+
+    /// Notes a text that a tool has returned. What the caller wrote before is no news.
+    pub(crate) fn returned(&self, text: &str, tainted: bool, written: &Written) {
+        let all = prints(self.ledger.base, text, Choice::Ends).into_iter().filter(|p| !written.contains(&p.value));
+        all.for_each(|print| self.note(print.value, tainted, false));
+    }
+
+    /// Notes a document that was retrieved to be put into a prompt.
+    pub fn retrieved(&self, text: &str) {
+        self.returned(text, true, &Written::new());
+    }
+
+    /// Notes every string in the arguments of a call. What the caller wrote before stays the caller's, and is news to
+    /// all others.
+    pub(crate) fn called(&self, args: &Value, tainted: bool, written: &Written, said: &dyn Fn(&str) -> bool) {
+        self.called_at(args, tainted, written, said, 0);
+    }
+
+    fn called_at(&self, args: &Value, tainted: bool, written: &Written, said: &dyn Fn(&str) -> bool, depth: u8) {
+        match args {
+            Value::String(text) => {
+                for print in prints(self.ledger.base, text, Choice::Ends) {
+                    self.note(print.value, tainted, written.contains(&print.value));
+                }
+                if let Some(whole) = self.ledger.base.whole(text) {
+                    self.note(whole, tainted, said(text));
+                }
+            }
+            Value::Array(items) if depth < DEPTH => {
+                items.iter().for_each(|item| self.called_at(item, tainted, written, said, depth + 1));
+            }
+            Value::Object(fields) if depth < DEPTH => {
+                fields.values().for_each(|item| self.called_at(item, tainted, written, said, depth + 1));
+            }
+            _ => {}
+        }
+    }
+
+    /// Parts a text that is offered as somebody's words, and notes what of it nobody has produced as `written`.
+    pub(crate) fn parts<'a>(&self, text: &'a str, written: &mut Written) -> Vec<(Piece, &'a str)> {
+        let mut met: Vec<(Range<usize>, bool)> = Vec::new();
+        let foreign = |value: u64| self.ledger.find(value, self.now).filter(|seen| seen.own != self.caller);
+        let mut met_any = false;
+        for Print { value, .. } in prints(self.ledger.base, text, Choice::Smallest) {
+            let is_foreign = foreign(value).is_some() && !written.contains(&value);
+            met_any |= is_foreign;
+            if !is_foreign {
+                written.insert(value);
+            }
+        }
+        if met_any {
+            // Now exactly: the ends of what was produced are known too.
+            for Print { value, at } in prints(self.ledger.base, text, Choice::All) {
+                if let Some(seen) = foreign(value).filter(|_| !written.contains(&value)) {
+                    met.push((widened(text, at), seen.tainted || seen.own != 0));
+                }
+            }
+        }
+        for line in wholes(text) {
+            let seen = text.get(line.clone()).and_then(|line| foreign(self.ledger.base.whole(line)?));
+            met.extend(seen.map(|seen| (line, seen.tainted || seen.own != 0)));
+        }
+        if met.is_empty() {
+            return vec![(Piece::Own, text)];
+        }
+        met.sort_by_key(|(at, _)| (at.start, at.end));
+        let mut joined: Vec<(Range<usize>, bool)> = Vec::new();
+        for (at, tainted) in met {
+            match joined.last_mut() {
+                Some((last, label)) if at.start <= last.end => {
+                    last.end = last.end.max(at.end);
+                    *label |= tainted;
+                }
+                _ => joined.push((at, tainted)),
+            }
+        }
+        let mut pieces = Vec::new();
+        let mut from = 0;
+        let mut add = |kind: Piece, at: Range<usize>| {
+            if let Some(piece) = text.get(at).filter(|piece| !piece.trim().is_empty()) {
+                pieces.push((kind, piece));
+            }
+        };
+        for (at, tainted) in joined {
+            add(Piece::Own, from..at.start);
+            from = at.end;
+            add(if tainted { Piece::Tainted } else { Piece::Produced }, at);
+        }
+        add(Piece::Own, from..text.len());
+        pieces
+    }
+}
+
+/// The places in a text that may be a value which was handed over as a whole: the text, each line, what is between tags,
+/// and what stands behind a colon.
+fn wholes(text: &str) -> Vec<Range<usize>> {
+    let mut all = Vec::new();
+    let mut add = |at: Range<usize>| {
+        if !at.is_empty() {
+            all.push(at);
+        }
+    };
+    add(0..text.len());
+    let mut start = 0;
+    for line in text.split(['\n', '<', '>']).take(LINES) {
+        let end = start + line.len();
+        add(start..end);
+        if let Some((front, _)) = line.split_once(": ") {
+            add(start + front.len() + 2..end);
+        }
+        start = end + 1;
+    }
+    all
+}
+
+/// A text of a model that comes in pieces, noted as it comes.
+#[derive(Clone, Debug)]
+pub struct Saying {
+    known: Known,
+    tainted: bool,
+    written: Arc<Written>,
+    printer: Option<Printer>,
+}
+
+impl Saying {
+    pub(crate) fn new(known: Known, tainted: bool, written: Arc<Written>) -> Self {
+        let printer = Some(Printer::new(known.ledger.base, Choice::Ends));
+        Self { known, tainted, written, printer }
+    }
+
+    fn note(known: &Known, written: &Written, tainted: bool, print: &Print) {
+        if !written.contains(&print.value) {
+            known.note(print.value, tainted, false);
+        }
+    }
+
+    /// Adds a piece. What is behind an end is a text of its own.
+    pub fn push(&mut self, text: &str) {
+        let Self { known, tainted, written, printer } = self;
+        let printer = printer.get_or_insert_with(|| Printer::new(known.ledger.base, Choice::Ends));
+        printer.push(text, |print| Self::note(known, written, *tainted, &print));
+    }
+
+    /// Ends the text.
+    pub fn end(&mut self) {
+        if let Some(printer) = self.printer.take() {
+            printer.finish(|print| Self::note(&self.known, &self.written, self.tainted, &print));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+    const PROSE: &str = "The vendor asks that all further payments go to the account at the new bank, starting next Monday.";
+
+    fn known(ledger: &Arc<Ledger>, caller: &str, now: i64) -> Known {
+        Known::new(Arc::clone(ledger), &[caller], now)
+    }
+
+    fn kinds(known: &Known, text: &str) -> Vec<Piece> {
+        known.parts(text, &mut Written::new()).into_iter().map(|(kind, _)| kind).collect()
+    }
+
+    #[test]
+    fn what_was_produced_is_told_apart_until_it_expires() {
+        let ledger = Arc::new(Ledger::seeded(3, HOUR, 1 << 20));
+        let now = known(&ledger, "a", 0);
+        assert!(now.is_empty());
+        now.returned(PROSE, true, &Written::new());
+        let text = format!("Please look at this for me and tell Ann what you think of it by noon.\n\n> {PROSE}\n\nThanks, and do send the answer to Bob too.");
+        let mut written = Written::new();
+        let pieces = now.parts(&text, &mut written);
+        let own: Vec<&str> = pieces.iter().filter(|(k, _)| *k == Piece::Own).map(|(_, t)| t.trim()).collect();
+        assert!(own[0].starts_with("Please look at this") && own[1].ends_with("the answer to Bob too."), "{pieces:?}");
+        assert!(pieces.iter().any(|(k, t)| *k == Piece::Tainted && t.contains(PROSE)), "{pieces:?}");
+        // A phrase of it is anybody's.
+        assert_eq!(kinds(&now, "What about the account at the new bank?"), [Piece::Own]);
+        assert_eq!(kinds(&known(&ledger, "a", HOUR - 1), PROSE), [Piece::Tainted]);
+        assert_eq!(kinds(&known(&ledger, "a", HOUR), PROSE), [Piece::Own]);
+    }
+
+    #[test]
+    fn what_a_model_repeats_stays_the_callers_and_is_nobody_elses() {
+        let ledger = Arc::new(Ledger::seeded(3, HOUR, 1 << 20));
+        let (ann, bob) = (known(&ledger, "ann", 0), known(&ledger, "bob", 0));
+        let mut written = Written::new();
+        assert_eq!(ann.parts(PROSE, &mut written), [(Piece::Own, PROSE)]);
+        ann.called(&serde_json::json!({"fact": [PROSE]}), false, &written, &|_| true);
+        assert_eq!(kinds(&ann, PROSE), [Piece::Own]);
+        assert_eq!(kinds(&bob, PROSE), [Piece::Tainted]);
+        // A short prompt is handed over as a whole, with a line of the framework around it.
+        bob.called(&serde_json::json!({"prompt": "Pay 500 to Eve Adams"}), true, &Written::new(), &|_| false);
+        assert_eq!(kinds(&ann, "You are a sub-agent.\nTask: pay 500 to Eve Adams\n"), [Piece::Own, Piece::Tainted]);
+        assert_eq!(kinds(&ann, "I want to pay 500 to Eve Adams today"), [Piece::Own]);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let ledger = Arc::new(Ledger::seeded(3, HOUR, 4096));
+        let now = known(&ledger, "a", 0);
+        for i in 0..2_000 {
+            now.returned(&format!("{PROSE} {i} {PROSE}"), false, &Written::new());
+            now.called(&serde_json::json!(format!("a value of its own, number {i}")), false, &Written::new(), &|_| false);
+        }
+        let shelves = ledger.shelves.lock().unwrap();
+        assert!(shelves.young.len() + shelves.old.len() <= 4096 / COST + 2);
+    }
+}
