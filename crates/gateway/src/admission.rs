@@ -259,10 +259,8 @@ impl Admission {
                 "x-bartizan-team",
             ),
         };
-        let vouched = Vouched {
-            user: claims.is_some_and(|c| c.user.is_some()),
-            team: claims.is_some_and(|c| c.team.is_some()),
-        };
+        let vouched =
+            Vouched { user: claims.is_some_and(|c| c.user.is_some()), team: claims.is_some_and(|c| c.team.is_some()) };
         let none = Quota::default();
         let accounts = accounts(tenant, of_tenant.map_or(&none, |t| &t.quota), key, &grant.quota);
         Ok(Admitted { principal, pass_credentials: false, vouched, grant, accounts })

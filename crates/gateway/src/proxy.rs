@@ -604,7 +604,12 @@ async fn whole_reply(
     let taken = calls.as_mut().filter(|_| settled.permitted.is_some()).map(Decider::take).unwrap_or_default();
     let fresh = approve::use_up(shared, who, taken).await?;
     if settled.permitted.is_some() && fresh {
-        shared.tickets.issue(&asked.live, who, shared.access.now().wall, calls.as_mut().map(Decider::cleared).unwrap_or_default());
+        shared.tickets.issue(
+            &asked.live,
+            who,
+            shared.access.now().wall,
+            calls.as_mut().map(Decider::cleared).unwrap_or_default(),
+        );
     }
     append(shared, settled.event, kept).await?;
     match (settled.permitted.filter(|_| fresh), &calls) {

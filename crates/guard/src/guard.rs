@@ -12,7 +12,8 @@ use bartizan_core::finding::FindingRecord;
 use bartizan_core::report::Flags;
 use bartizan_core::{
     CheckOutput, Confidence, Context, Coverage, Detector, Direction, Edit, EngineId, Exchange, Family, Finding, Kind,
-    Limits, Location, Mode, Principal, Profile, Protocol, Rpc, Rule, RuleId, Scores, Source, TenantId, ToolCall, Verdict, View,
+    Limits, Location, Mode, Principal, Profile, Protocol, Rpc, Rule, RuleId, Scores, Source, TenantId, ToolCall,
+    Verdict, View,
 };
 use bartizan_engine::{Clock, Engine, EngineError, Meter, Spent, Surroundings};
 use bartizan_policy::provenance::{Known, PolicyFault};

@@ -43,7 +43,15 @@ pub struct Agents {
 
 impl Default for Agents {
     fn default() -> Self {
-        Self { mode: AgentMode::default(), policy: None, approval_minutes: 15, max_calls: 0, max_repeats: 20, remember_hours: 24, remember_mib: 16 }
+        Self {
+            mode: AgentMode::default(),
+            policy: None,
+            approval_minutes: 15,
+            max_calls: 0,
+            max_repeats: 20,
+            remember_hours: 24,
+            remember_mib: 16,
+        }
     }
 }
 

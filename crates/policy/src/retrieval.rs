@@ -207,7 +207,10 @@ mod tests {
         assert_eq!(admit(Chunk { source: "hr/salaries-2019.xlsx", tenant: None, ..chunk }), Err(Dropped::Canary));
         // An empty name is nobody's, and a name cannot be put together.
         let nobody = Reader::new(TenantId::authenticated("acme").unwrap(), "", Some(""), None);
-        assert_eq!(rules().admit(&nobody, &Chunk { readers: Some(&readers(&["key:", "user:"])), ..chunk }), Err(Dropped::Reader));
+        assert_eq!(
+            rules().admit(&nobody, &Chunk { readers: Some(&readers(&["key:", "user:"])), ..chunk }),
+            Err(Dropped::Reader)
+        );
     }
 
     #[test]

@@ -63,7 +63,8 @@ impl Offered {
     fn is_intact(&self) -> bool {
         let digest = || aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.text.as_bytes());
         self.digest.as_ref().is_none_or(|said| {
-            said.strip_prefix("sha256:").is_some_and(|hex| hex.eq_ignore_ascii_case(&bartizan_sign::hex(digest().as_ref())))
+            said.strip_prefix("sha256:")
+                .is_some_and(|hex| hex.eq_ignore_ascii_case(&bartizan_sign::hex(digest().as_ref())))
         })
     }
 }
@@ -84,11 +85,7 @@ pub(crate) async fn ask(State(shared): State<Arc<Shared>>, request: Request<Body
     contained(&shared, Protocol::Json, &journey, answer(&shared, request, &journey)).await
 }
 
-async fn answer(
-    shared: &Arc<Shared>,
-    request: Request<Body>,
-    journey: &Journey,
-) -> Result<Response<Body>, Failure> {
+async fn answer(shared: &Arc<Shared>, request: Request<Body>, journey: &Journey) -> Result<Response<Body>, Failure> {
     let live = shared.live();
     let (admitted, _in_flight) = admit(shared, &live, &request)?;
     let live = live.for_caller(&admitted)?;

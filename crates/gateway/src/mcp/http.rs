@@ -20,10 +20,10 @@ use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::{Mcp, TicketNeed};
 use super::lockfile::LockFile;
 use super::server::Server;
 use super::session::{INTERNAL_ERROR, Next, Session};
+use super::{Mcp, TicketNeed};
 use crate::body::{decoded, read};
 use crate::coding::{Unpacker, coding};
 use crate::contain::refuse_contained;

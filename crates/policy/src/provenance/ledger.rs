@@ -1,8 +1,8 @@
 //! What models and tools have produced for a tenant lately, as fingerprints: text that comes back as somebody's words is
 //! recognised, and keeps its label.
 
-use std::collections::hash_map::{Entry, HashMap};
 use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -132,7 +132,8 @@ impl Known {
     #[must_use]
     pub fn new(ledger: Arc<Ledger>, caller: &[&str], now: i64) -> Self {
         let joined = caller.join("\0");
-        let hash = joined.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        let hash =
+            joined.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
         // 0 is nobody.
         Self { ledger, caller: ((hash >> 32) as u32 ^ hash as u32).max(1), now }
     }
@@ -303,7 +304,8 @@ mod tests {
     use super::*;
 
     const HOUR: i64 = 3_600_000;
-    const PROSE: &str = "The vendor asks that all further payments go to the account at the new bank, starting next Monday.";
+    const PROSE: &str =
+        "The vendor asks that all further payments go to the account at the new bank, starting next Monday.";
 
     fn known(ledger: &Arc<Ledger>, caller: &str, now: i64) -> Known {
         Known::new(Arc::clone(ledger), &[caller], now)
@@ -319,7 +321,9 @@ mod tests {
         let now = known(&ledger, "a", 0);
         assert!(now.is_empty());
         now.returned(PROSE, true, &Written::new());
-        let text = format!("Please look at this for me and tell Ann what you think of it by noon.\n\n> {PROSE}\n\nThanks, and do send the answer to Bob too.");
+        let text = format!(
+            "Please look at this for me and tell Ann what you think of it by noon.\n\n> {PROSE}\n\nThanks, and do send the answer to Bob too."
+        );
         let mut written = Written::new();
         let pieces = now.parts(&text, &mut written);
         let own: Vec<&str> = pieces.iter().filter(|(k, _)| *k == Piece::Own).map(|(_, t)| t.trim()).collect();
@@ -352,7 +356,9 @@ mod tests {
         let now = known(&ledger, "a", 0);
         for i in 0..2_000 {
             now.returned(&format!("{PROSE} {i} {PROSE}"), false, &Written::new());
-            now.called(&serde_json::json!(format!("a value of its own, number {i}")), false, &Written::new(), &|_| false);
+            now.called(&serde_json::json!(format!("a value of its own, number {i}")), false, &Written::new(), &|_| {
+                false
+            });
         }
         let shelves = ledger.shelves.lock().unwrap();
         assert!(shelves.young.len() + shelves.old.len() <= 4096 / COST + 2);

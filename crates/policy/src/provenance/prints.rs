@@ -237,11 +237,15 @@ mod tests {
     #[test]
     fn what_was_wrapped_or_marked_up_is_the_same() {
         let plain = "Move the quarterly numbers to the shared folder and tell finance when it is done";
-        let other = "> **Move** the Quarterly numbers\n> to the shared folder \u{200b}and tell\nfinance, when it is: done!";
+        let other =
+            "> **Move** the Quarterly numbers\n> to the shared folder \u{200b}and tell\nfinance, when it is: done!";
         assert_eq!(values(plain), values(other));
         assert!(!values(plain).is_empty());
         assert!(values("Move the quarterly numbers").is_empty());
-        assert_ne!(values(plain), prints(Base::new(43), plain, Choice::Smallest).into_iter().map(|p| p.value).collect::<Vec<_>>());
+        assert_ne!(
+            values(plain),
+            prints(Base::new(43), plain, Choice::Smallest).into_iter().map(|p| p.value).collect::<Vec<_>>()
+        );
     }
 
     #[test]
