@@ -65,7 +65,8 @@ pub(crate) enum Expanded {
     Broken(Vec<u8>),
 }
 
-fn read(mut from: impl Read, limit: usize) -> Expanded {
+/// Reads at most `limit` bytes of what a decoder gives.
+pub(crate) fn read(mut from: impl Read, limit: usize) -> Expanded {
     let mut out = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     match from.by_ref().take(most).read_to_end(&mut out) {
@@ -94,23 +95,33 @@ pub(crate) fn expand(bytes: &[u8], coding: Coding, limit: usize) -> Expanded {
         },
         Coding::Lz4 => read(lz4_flex::frame::FrameDecoder::new(bytes), limit),
     };
+    guarded(run)
+}
+
+/// Runs a decoder of another crate: a panic of its is an error.
+pub(crate) fn guarded(run: impl FnOnce() -> Expanded) -> Expanded {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Expanded::Broken(Vec::new()))
 }
 
 /// Expands under the budget of the desk and says what was left out; what there was.
 pub(crate) fn expanded(bytes: &[u8], coding: Coding, desk: &mut Desk<'_>) -> Vec<u8> {
     let limit = desk.left();
-    let (out, gap) = match expand(bytes, coding, limit) {
+    settle(bytes.len(), expand(bytes, coding, limit), desk)
+}
+
+/// Takes an expansion of `stored` bytes from the budget and says what was left out; what there was.
+pub(crate) fn settle(stored: usize, expanded: Expanded, desk: &mut Desk<'_>) -> Vec<u8> {
+    let (out, gap) = match expanded {
         Expanded::Whole(out) => (out, None),
         Expanded::Cut(out) => (out, Some((Reason::DecodedTooLarge, "it expands beyond the limit"))),
         Expanded::Broken(out) => (out, Some((Reason::Malformed, "its compressed data is broken"))),
     };
     desk.spend(out.len());
-    if out.len() > HARMLESS && out.len() / RATIO > bytes.len() {
-        desk.find(&rules::BOMB, format!("{} bytes expand to more than {}", bytes.len(), out.len()), 0, bytes.len());
+    if out.len() > HARMLESS && out.len() / RATIO > stored {
+        desk.find(&rules::BOMB, format!("{stored} bytes expand to more than {}", out.len()), 0, stored);
     }
     if let Some((reason, why)) = gap {
-        desk.partial(reason, bytes.len(), why);
+        desk.partial(reason, stored, why);
     }
     out
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::bytes::{contains, show};
 use crate::desk::Desk;
+use crate::keras::{self, is_builtin};
 use crate::{rules, template, zip};
 
 /// Without one of these no document says anything here. `\u00` may hide them.
@@ -23,6 +24,8 @@ const KEYS: &[&[u8]] = &[
     b"registered_name",
     b"py_object",
     b"python/",
+    b"\"handler\"",
+    b"_diffusers_version",
 ];
 
 /// Modules whose functions run code when a configuration names them.
@@ -65,7 +68,8 @@ const RUNNERS: &[&str] = &[
     "cProfile",
 ];
 
-fn runs(path: &str) -> bool {
+/// True where a dotted name leads to what runs code.
+pub(crate) fn runs(path: &str) -> bool {
     let top = path.split(['.', ':']).next().unwrap_or_default();
     RUNNERS.contains(&top)
         || path.split('.').any(|part| matches!(part, "eval" | "exec" | "system" | "popen" | "Popen" | "__import__"))
@@ -76,7 +80,8 @@ pub(crate) fn json(text: &str, desk: &mut Desk<'_>) -> bool {
     let bytes = text.as_bytes();
     let named = KEYS.iter().any(|key| contains(bytes, key)) || contains(bytes, b"\\u00");
     if !named {
-        return true;
+        // Templates begin with braces, too.
+        return bytes.len() > desk.budget.document || is_json(text);
     }
     if bytes.len() > desk.budget.document {
         desk.partial(Reason::TooLong, bytes.len(), "the JSON document is longer than the limit");
@@ -85,6 +90,10 @@ pub(crate) fn json(text: &str, desk: &mut Desk<'_>) -> bool {
     let Ok(value) = serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}')) else { return false };
     tree(&value, desk);
     true
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text.trim_start_matches('\u{feff}')).is_ok()
 }
 
 /// Walks a whole tree, whatever it belongs to.
@@ -129,6 +138,13 @@ fn object(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
     if map.contains_key("custom_pipelines") {
         desk.find(&rules::REMOTE, "`custom_pipelines` loads code of the repository", 0, 0);
     }
+    if let Some(handler) = text("handler").filter(|h| h.ends_with(".py") && map.contains_key("modelName")) {
+        let what = format!("the server runs `{}` of the archive", show(handler));
+        desk.find_as(&rules::REMOTE, Severity::Medium, what, (0, 0), Vec::new());
+    }
+    if map.contains_key("_diffusers_version") {
+        pipeline(map, desk);
+    }
     if map.get("trust_remote_code") == Some(&Value::Bool(true)) {
         desk.find(&rules::REMOTE, "`trust_remote_code` is set", 0, 0);
     }
@@ -161,50 +177,24 @@ fn object(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
             desk.find(&rules::PATH, format!("a shard is read from `{}`", show(file)), 0, 0);
         }
     }
-    keras(map, desk);
+    keras::object(map, desk);
     skops(map, desk);
 }
 
-fn keras(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
-    const HOMES: &[&str] = &["keras", "keras_nlp", "keras_hub", "keras_cv", "tensorflow", "tf_keras", "builtins"];
-    let text = |key: &str| map.get(key).and_then(Value::as_str).unwrap_or_default();
-    let class = text("class_name");
-    if class.is_empty() {
-        return;
+/// The parts of a diffusers pipeline: a package and a class each. What is no package is a file of the repository.
+fn pipeline(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
+    const HOMES: &[&str] = &["diffusers", "transformers", "onnxruntime", "flax", "sentence_transformers", "tokenizers"];
+    for (name, value) in map {
+        let Some([Value::String(home), Value::String(class)]) = value.as_array().map(Vec::as_slice) else { continue };
+        let top = home.split('.').next().unwrap_or_default();
+        // Pipelines of diffusers itself are named by their module alone, such as `stable_diffusion`.
+        let own = HOMES.contains(&top) || name != "_class_name" && class.starts_with("StableDiffusion");
+        if !own && (name == "_class_name" || !name.starts_with('_')) {
+            let what = format!("`{}` is loaded from `{}.{}`", show(name), show(home), show(class));
+            let severity = if runs(home) || name == "_class_name" { Severity::High } else { Severity::Medium };
+            desk.find_as(&rules::REMOTE, severity, what, (0, 0), Vec::new());
+        }
     }
-    if matches!(class, "Lambda" | "__lambda__" | "TFOpLambda" | "SlicingOpLambda" | "TorchModuleWrapper") {
-        let severity = if matches!(class, "TFOpLambda" | "SlicingOpLambda") { Severity::Low } else { Severity::High };
-        desk.find_as(&rules::CONFIG, severity, format!("a `{class}` layer holds code"), (0, 0), Vec::new());
-        return;
-    }
-    let module = text("module");
-    let top = module.split('.').next().unwrap_or_default();
-    let inner = map.get("config").and_then(Value::as_str).unwrap_or_default();
-    if !module.is_empty() && !HOMES.contains(&top) {
-        desk.find(&rules::CONFIG, format!("a layer is loaded from `{}.{}`", show(module), show(class)), 0, 0);
-    } else if class == "function"
-        && (top == "builtins" || runs(module))
-        && (top != "builtins"
-            || runs(inner)
-            || !inner.is_empty() && text("registered_name") == "function" && is_builtin(inner))
-    {
-        desk.find(&rules::CONFIG, format!("a function is loaded: `{}`", show(inner)), 0, 0);
-    } else if matches!(class, "get_file" | "load_model" | "save_model" | "load_weights" | "model_from_json")
-        || module.starts_with("keras.utils")
-        || module.starts_with("keras.src.utils")
-        || module.starts_with("keras.saving")
-        || module.starts_with("keras.src.saving")
-        || matches!(inner, "get_file" | "load_model" | "save_model")
-    {
-        desk.find(&rules::CONFIG, format!("a layer is loaded from `{}.{}`", show(module), show(class)), 0, 0);
-    }
-}
-
-fn is_builtin(name: &str) -> bool {
-    matches!(
-        name,
-        "eval" | "exec" | "compile" | "open" | "getattr" | "setattr" | "__import__" | "input" | "print" | "breakpoint"
-    )
 }
 
 /// skops' `schema.json`: each node names its class and module.

@@ -1,10 +1,13 @@
 //! What a file is, by its content, and who reads it.
 
-use bartizan_core::Reason;
+use bartizan_core::{Reason, Severity};
 
-use crate::bytes::{contains, piece, u32le};
+use crate::bytes::{contains, piece, size, u32le};
 use crate::desk::Desk;
-use crate::{codec, config, gguf, hdf5, npy, onnx, pickle, rules, safetensors, tar, template, zip};
+use crate::{
+    codec, config, coreml, gguf, hdf5, msgpack, npy, onnx, openvino, paddle, pickle, python, raw, rules, safetensors,
+    sevenz, tar, template, tensorflow, tflite, ubjson, zip,
+};
 
 /// Formats told by their first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +19,14 @@ pub(crate) enum Magic {
     Gguf,
     Hdf5,
     Tar,
+    Sevenz,
+    Tflite,
+    /// A program that is an archive, too: llamafile puts a model behind it.
+    Ape,
+    /// Code for a processor.
+    Native,
+    /// Code for Python's machine.
+    Bytecode,
     /// Known, and described only.
     Named(&'static str),
     /// Known, not supported: never called clean.
@@ -33,10 +44,14 @@ pub(crate) fn magic(bytes: &[u8]) -> Option<Magic> {
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Magic::Npy,
         [b'G', b'G', b'U', b'F', ..] => Magic::Gguf,
         [0x89, b'H', b'D', b'F', 0x0d, 0x0a, 0x1a, 0x0a, ..] => Magic::Hdf5,
-        [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => Magic::Closed("a 7z archive"),
+        [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => Magic::Sevenz,
         [b'R', b'a', b'r', b'!', ..] => Magic::Closed("a RAR archive"),
-        [0x7f, b'E', b'L', b'F', ..] | [b'M', b'Z', 0x90, ..] => Magic::Closed("a native program"),
-        [_, _, _, _, b'T', b'F', b'L', b'3', ..] => Magic::Named("tflite"),
+        [b'M', b'Z', b'q', b'F', b'p', b'D', ..] => Magic::Ape,
+        [0x7f, b'E', b'L', b'F', ..] => Magic::Native,
+        [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => Magic::Native,
+        [_, 0x0c..=0x0f, b'\r', b'\n', ..] => Magic::Bytecode,
+        [b'M', b'Z', ..] if is_portable(bytes) => Magic::Native,
+        _ if tflite::begins(bytes) => Magic::Tflite,
         [_, _, _, _, b'E', b'T', b'1', b'2', ..] => Magic::Named("executorch"),
         [b'f', b't', b'r', b't', ..] | [b'p', b't', b'r', b't', ..] => Magic::Named("tensorrt"),
         [0x89, b'P', b'N', b'G', ..] => Magic::Named("png"),
@@ -52,6 +67,11 @@ pub(crate) fn magic(bytes: &[u8]) -> Option<Magic> {
     })
 }
 
+/// Windows's programs name the place of their second header.
+fn is_portable(bytes: &[u8]) -> bool {
+    u32le(bytes, 60).is_some_and(|at| piece(bytes, size(u64::from(at)), 4) == Some(b"PE\0\0"))
+}
+
 /// Examines bytes of any kind; the name of what they are.
 pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
     if bytes.is_empty() {
@@ -59,7 +79,8 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
     }
     let found = magic(bytes);
     // A zip archive is found from its end: whatever comes before it, Python opens it.
-    if found != Some(Magic::Zip) && zip::ends(bytes) {
+    let both = matches!(found, Some(Magic::Zip | Magic::Tflite | Magic::Ape));
+    if !both && zip::ends(bytes) {
         desk.find(&rules::CONTAINER, "a zip archive begins behind other bytes", 0, bytes.len());
         desk.within("zip", bytes.len(), |desk| {
             zip::examine(bytes, desk);
@@ -71,8 +92,29 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
         Some(Magic::Compressed(coding)) => codec::examine(bytes, coding, desk),
         Some(Magic::Npy) => npy::examine(bytes, desk),
         Some(Magic::Gguf) => gguf::examine(bytes, desk),
-        Some(Magic::Hdf5) => hdf5::examine(bytes, desk),
+        Some(Magic::Hdf5) => hdf5::examine(bytes, 0, desk),
         Some(Magic::Tar) => tar::examine(bytes, desk),
+        Some(Magic::Sevenz) => sevenz::examine(bytes, desk),
+        Some(Magic::Tflite) => tflite::examine(bytes, desk),
+        Some(Magic::Ape) => {
+            desk.find(&rules::NATIVE, "the file is a program for several systems", 0, bytes.len());
+            if zip::ends(bytes) {
+                zip::examine(bytes, desk);
+            }
+            desk.opaque(bytes.len(), "machine code");
+            "llamafile"
+        }
+        Some(Magic::Bytecode) => {
+            let what = "the file is compiled Python, which runs when it is imported";
+            desk.find_as(&rules::PYTHON, Severity::Medium, what, (0, bytes.len()), Vec::new());
+            desk.partial(Reason::File, bytes.len(), "compiled Python is not examined");
+            "python bytecode"
+        }
+        Some(Magic::Native) => {
+            desk.find(&rules::NATIVE, "the file is a native program or library", 0, bytes.len());
+            desk.partial(Reason::File, bytes.len(), "machine code is not examined");
+            "native code"
+        }
         Some(Magic::Named(name)) => {
             desk.opaque(bytes.len(), "a known format that is described, not read");
             name
@@ -89,26 +131,46 @@ fn unmarked(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
     if safetensors::begins(bytes) {
         return safetensors::examine(bytes, desk);
     }
+    if let Some(start) = hdf5::start(bytes) {
+        return hdf5::examine(bytes, start, desk);
+    }
     // A pickle of protocol 0 or 1 has no magic: whatever runs as one is one.
     if let Some(pickle) = pickle::examine(bytes, desk, true) {
         return pickle.format;
     }
-    if let Some(format) = onnx::examine(bytes, desk) {
+    let messages = [onnx::examine, coreml::examine, tensorflow::examine, paddle::examine];
+    if let Some(format) = messages.iter().find_map(|examine| examine(bytes, desk)) {
         return format;
+    }
+    if ubjson::begins(bytes) {
+        return ubjson::examine(bytes, desk);
     }
     if std::str::from_utf8(bytes).is_ok() {
         return text(bytes, desk);
     }
-    if bytes.first() == Some(&b'{')
-        && u32le(bytes, 0).is_some()
-        && contains(piece(bytes, 0, 256.min(bytes.len())).unwrap_or_default(), b"learner")
-    {
-        desk.opaque(bytes.len(), "an xgboost model");
-        return "xgboost";
+    if let Some(format) = msgpack::examine(bytes, desk) {
+        return format;
     }
-    // Weights without a header, as Core ML and ncnn keep them, look like this too.
-    desk.partial(Reason::File, bytes.len(), "the file is of no known format");
-    "unknown"
+    let (format, what) = if tensorflow::is_table(bytes) {
+        ("tensorflow table", "names and places of tensors")
+    } else if tensorflow::is_checkpoint(bytes) {
+        ("tensorflow checkpoint", "tensors")
+    } else if onnx::is_tensor(bytes) {
+        ("onnx tensor", "a tensor")
+    } else if tensorflow::is_fingerprint(bytes) {
+        ("tensorflow fingerprint", "numbers that identify a model")
+    } else if paddle::is_parameters(bytes) {
+        ("paddle parameters", "tensors")
+    } else if coreml::is_weights(bytes) {
+        ("core ml weights", "tensors")
+    } else if raw::is_numbers(bytes) {
+        ("raw numbers", "numbers without a header, as weights beside a model are")
+    } else {
+        desk.partial(Reason::File, bytes.len(), "the file is of no known format");
+        return "unknown";
+    };
+    desk.opaque(bytes.len(), what);
+    format
 }
 
 fn text(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
@@ -116,6 +178,12 @@ fn text(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
     let head = text.trim_start_matches('\u{feff}').trim_start();
     if head.starts_with(['{', '[']) && config::json(text, desk) {
         return "json";
+    }
+    if openvino::begins(text) {
+        return openvino::examine(text, desk);
+    }
+    if python::examine(text, desk) {
+        return "python";
     }
     if contains(bytes, b"{%") || contains(bytes, b"{{") {
         template::examine(text, 0, desk);

@@ -23,19 +23,33 @@
 mod bytes;
 mod codec;
 mod config;
+mod coreml;
 mod desk;
+#[cfg(test)]
+mod format_tests;
 mod gguf;
 mod hdf5;
+mod keras;
 mod kind;
+mod msgpack;
 mod npy;
 mod onnx;
+mod openvino;
+mod paddle;
 mod pickle;
+mod proto;
+mod python;
+mod raw;
 pub mod rules;
 mod safetensors;
+mod sevenz;
 mod tar;
 mod template;
+mod tensorflow;
 #[cfg(test)]
 mod tests;
+mod tflite;
+mod ubjson;
 mod zip;
 
 pub use desk::{Budget, Found, Gap, Report, Step};

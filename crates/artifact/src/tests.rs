@@ -6,7 +6,7 @@ use bartizan_core::{CoverageStatus, Severity};
 
 use crate::{Budget, Report, examine};
 
-fn scan(bytes: &[u8]) -> Report {
+pub(crate) fn scan(bytes: &[u8]) -> Report {
     examine(bytes, &Budget::default())
 }
 
@@ -14,19 +14,19 @@ fn worst(bytes: &[u8]) -> Option<Severity> {
     scan(bytes).worst()
 }
 
-fn has(report: &Report, rule: &str) -> bool {
+pub(crate) fn has(report: &Report, rule: &str) -> bool {
     report.found.iter().any(|f| f.finding.rule.as_str() == rule)
 }
 
 #[track_caller]
-fn alarms(name: &str, bytes: &[u8]) -> Report {
+pub(crate) fn alarms(name: &str, bytes: &[u8]) -> Report {
     let report = scan(bytes);
     assert!(report.worst() >= Some(Severity::High), "{name}: {report:?}");
     report
 }
 
 #[track_caller]
-fn quiet(name: &str, bytes: &[u8]) -> Report {
+pub(crate) fn quiet(name: &str, bytes: &[u8]) -> Report {
     let report = scan(bytes);
     assert!(report.worst() < Some(Severity::Medium), "{name}: {report:?}");
     assert_ne!(report.coverage.status, CoverageStatus::Partial, "{name}: {report:?}");
@@ -241,7 +241,7 @@ fn streams_that_break_off_are_not_clean() {
 }
 
 /// A zip archive of stored members, with a hook on local headers and directory entries.
-fn zip(members: &[(&str, &[u8])], local: impl Fn(&mut Vec<u8>), central: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+pub(crate) fn zip(members: &[(&str, &[u8])], local: impl Fn(&mut Vec<u8>), central: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
     let (mut out, mut directory) = (Vec::new(), Vec::new());
     for (name, data) in members {
         let (at, crc) = (u32::try_from(out.len()).unwrap(), crc32fast::hash(data));

@@ -10,6 +10,8 @@ use crate::codec::{self, Coding};
 use crate::desk::Desk;
 use crate::rules;
 
+/// The number of LZMA among the methods of compression.
+const LZMA: u16 = 14;
 /// The end record with its longest comment.
 const TAIL: usize = 22 + 0xffff;
 
@@ -175,6 +177,8 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
     overlaps(&mut spans, desk);
     hidden(bytes, &spans, end.directory, desk);
     match (script, torch, keras) {
+        _ if names.iter().any(|n| n.starts_with("MAR-INF/")) => "torchserve archive",
+        _ if names.iter().any(|n| n.ends_with("archive_format")) => "pytorch exported program",
         (true, true, _) => "torchscript",
         (false, true, _) => "pytorch zip",
         (_, _, true) if names.iter().any(|n| n.ends_with(".weights.h5")) => "keras",
@@ -253,7 +257,7 @@ fn copy(member: &Member) -> Member {
 
 fn contents(data: &[u8], member: &Member, desk: &mut Desk<'_>) {
     let coding = match member.method {
-        0 => None,
+        0 | LZMA => None,
         8 => Some(Coding::Deflate),
         12 => Some(Coding::Bzip2),
         93 => Some(Coding::Zstd),
@@ -269,7 +273,10 @@ fn contents(data: &[u8], member: &Member, desk: &mut Desk<'_>) {
         }
     };
     desk.within(&member.name, data.len(), |desk| {
-        let expanded = coding.map(|coding| codec::expanded(data, coding, desk));
+        let expanded = match coding {
+            None if member.method == LZMA => Some(lzma(data, member, desk)),
+            coding => coding.map(|coding| codec::expanded(data, coding, desk)),
+        };
         let bytes = expanded.as_deref().unwrap_or(data);
         // Loaders of torch do not compare it: a wrong one hides a member from those that do.
         if bytes.len() as u64 != member.whole {
@@ -280,11 +287,31 @@ fn contents(data: &[u8], member: &Member, desk: &mut Desk<'_>) {
         if is_tensor(&member.name) && crate::kind::magic(bytes).is_none() {
             desk.opaque(bytes.len(), "tensors");
         } else if is_source(&member.name) {
+            script(bytes, desk);
             desk.opaque(bytes.len(), "TorchScript code, which its own interpreter runs");
         } else {
             crate::kind::examine(bytes, desk);
         }
     });
+}
+
+/// LZMA in a zip archive: a version, the length of the properties, the properties, then the stream.
+fn lzma(data: &[u8], member: &Member, desk: &mut Desk<'_>) -> Vec<u8> {
+    let limit = desk.left();
+    let properties = data.get(4).copied().zip(u32le(data, 5));
+    // A mark ends the stream where the flag says so; else the directory knows its length.
+    let len = if member.flags & 2 != 0 { u64::MAX } else { member.whole };
+    let expanded = codec::guarded(|| match properties {
+        Some((properties, wanted)) => {
+            let most = u32::try_from(limit).unwrap_or(u32::MAX).max(4096);
+            match lzma_rust2::LzmaReader::new_with_props(from(data, 9), len, properties, wanted.min(most), None) {
+                Ok(reader) => codec::read(reader, limit),
+                Err(_) => codec::Expanded::Broken(Vec::new()),
+            }
+        }
+        None => codec::Expanded::Broken(Vec::new()),
+    });
+    codec::settle(data.len(), expanded, desk)
 }
 
 /// torch's storages: `archive/data/0`, `archive/constants/0`.
@@ -300,6 +327,20 @@ fn is_tensor(name: &str) -> bool {
 
 fn is_source(name: &str) -> bool {
     name.contains("/code/") && (name.ends_with(".py") || name.ends_with(".debug_pkl"))
+}
+
+/// Operations of TorchScript that reach files: its interpreter has no others that do.
+fn script(source: &[u8], desk: &mut Desk<'_>) {
+    for (call, what) in [
+        (&b"torch.save("[..], "writes a file with `torch.save`"),
+        (b"torch.from_file(", "maps a file with `torch.from_file`"),
+        (b"ops.aten.save(", "writes a file with `aten.save`"),
+        (b"ops.aten.from_file(", "maps a file with `aten.from_file`"),
+    ] {
+        if let Some(at) = memchr::memmem::find(source, call) {
+            desk.find(&rules::CONFIG, format!("the model {what}"), at, call.len());
+        }
+    }
 }
 
 /// Members that share bytes are how small archives become large ones.

@@ -71,7 +71,8 @@ pub(super) struct Machine<'a> {
     memo: Vec<Option<V>>,
     sparse: HashMap<u64, V>,
     memoized: u64,
-    globals: HashMap<String, u32>,
+    /// Names that were imported: module and name on two lines.
+    pub(super) globals: HashMap<String, u32>,
     pub(super) nodes: Vec<Node>,
     pub(super) effects: Vec<Effect>,
     pub(super) payloads: Vec<Payload>,
@@ -261,7 +262,12 @@ impl<'a> Machine<'a> {
     }
 
     pub(super) fn global(&self, value: V) -> Option<(&str, &str, &profile::Grant)> {
-        match &self.node(value)?.kind {
+        let kind = match &self.node(value)?.kind {
+            // torch's old format names the class of a module by an identifier that holds it.
+            Kind::Persistent(id) => &self.node(profile::module_of(self, *id)?)?.kind,
+            kind => kind,
+        };
+        match kind {
             Kind::Global { module, name, grant } => Some((module, name, grant)),
             _ => None,
         }

@@ -1,5 +1,7 @@
 //! Pickles: one stream or several after one another, torch's old format, and joblib's.
 
+#[cfg(test)]
+mod differential;
 mod explain;
 pub(crate) mod joblib;
 mod machine;

@@ -767,6 +767,17 @@ pub(super) fn may_build(machine: &Machine<'_>, target: V, callee: V) -> bool {
         && machine.global(callee).is_some_and(|(_, _, grant)| grant.call.is_some() || grant.class)
 }
 
+/// The class in `("module", class, file, source)`, which torch's loader gives back for such an identifier.
+pub(super) fn module_of(machine: &Machine<'_>, id: V) -> Option<V> {
+    let Kind::Seq { shape: Container::Tuple, items, .. } = &machine.node(id)?.kind else { return None };
+    match items.as_slice() {
+        [tag, class, ..] if machine.text(*tag).as_deref() == Some("module") => {
+            matches!(machine.node(*class)?.kind, Kind::Global { .. }).then_some(*class)
+        }
+        _ => None,
+    }
+}
+
 /// torch's storages and, in old files, the source of modules.
 pub(super) fn known_persistent(machine: &Machine<'_>, id: V) -> bool {
     let Some(node) = machine.node(id) else { return false };

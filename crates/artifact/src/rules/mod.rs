@@ -51,6 +51,12 @@ rule_list! {
     /// A configuration refers to code of its own repository.
     REMOTE = "model/remote-code", "remote_code.md", High, High, CODE,
         "the model needs code from its repository to be run";
+    /// A Python file runs commands or code, or reaches out.
+    PYTHON = "model/python-code", "python_code.md", High, High, CODE,
+        "importing this Python file runs commands or reaches out";
+    /// The file is code for a processor.
+    NATIVE = "model/native-code", "native_code.md", Medium, High, CODE,
+        "the file is a native program or library";
     /// A chat template reaches into Python.
     TEMPLATE = "model/template-code", "template_code.md", High, High, CODE,
         "the chat template reaches for Python's internals";

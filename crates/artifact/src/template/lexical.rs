@@ -1,4 +1,6 @@
-//! Jinja chat templates: what is in their expressions and statements.
+//! A template as text: what is in its expressions and statements, where they do not parse.
+
+use super::{condition as said, is_plain, sentence};
 
 use crate::desk::Desk;
 use crate::rules;
@@ -28,7 +30,7 @@ const REACHES: &[&str] = &[
 ];
 
 /// Examines a template that stands at `offset`.
-pub(crate) fn examine(source: &str, offset: usize, desk: &mut Desk<'_>) {
+pub(super) fn examine(source: &str, offset: usize, desk: &mut Desk<'_>) {
     let mut rest = source;
     let mut condition: Option<(usize, String)> = None;
     while let Some(open) = rest.find("{%").into_iter().chain(rest.find("{{")).chain(rest.find("{#")).min() {
@@ -37,9 +39,7 @@ pub(crate) fn examine(source: &str, offset: usize, desk: &mut Desk<'_>) {
         if let Some((place, word)) = condition.take()
             && sentence(text)
         {
-            let what =
-                format!("when a message holds `{}`, the template adds a text of its own", crate::bytes::show(&word));
-            desk.find(&rules::CONDITION, what, place, text.len());
+            said(&word, place, text.len(), desk);
         }
         let close = if tail.starts_with("{%") {
             "%}"
@@ -60,11 +60,7 @@ pub(crate) fn examine(source: &str, offset: usize, desk: &mut Desk<'_>) {
             } else if let Some((place, word)) = condition.take() {
                 // The text may be written as an expression.
                 if sentence(code) && code.trim_matches(['-', ' ', '\n']).starts_with(['\'', '"']) {
-                    let what = format!(
-                        "when a message holds `{}`, the template adds a text of its own",
-                        crate::bytes::show(&word)
-                    );
-                    desk.find(&rules::CONDITION, what, place, code.len());
+                    said(&word, place, code.len(), desk);
                 }
             }
         }
@@ -99,12 +95,5 @@ fn word_of(code: &str) -> Option<String> {
     let quote = before.chars().last().filter(|c| matches!(c, '\'' | '"'))?;
     let inner = before.get(..before.len() - 1)?;
     let word = inner.get(inner.rfind(quote)? + 1..)?;
-    // Marks of the format, such as `</think>`, are what templates look for all day.
-    (word.chars().filter(|c| c.is_alphabetic()).count() >= 3 && !word.contains(['<', '>', '[', '|', '{']))
-        .then(|| word.to_owned())
-}
-
-/// Several words in a row.
-fn sentence(text: &str) -> bool {
-    text.split_whitespace().filter(|w| w.chars().filter(|c| c.is_alphabetic()).count() >= 2).count() >= 4
+    is_plain(word).then(|| word.to_owned())
 }

@@ -1,0 +1,148 @@
+//! Jinja chat templates: parsed, and each expression and condition judged. What does not parse is read as text.
+
+mod lexical;
+mod tree;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bartizan_core::{Reason, Severity};
+use minijinja::machinery::{ast, parse};
+use minijinja::syntax::SyntaxConfig;
+
+use crate::bytes::show;
+use crate::desk::Desk;
+use crate::rules;
+
+/// Longest expression or statement that is parsed, in bytes: the parser recurses over some operators, and its trees
+/// are taken down by recursion.
+const CODE: usize = 4096;
+/// Operators in one of them, for the same reason.
+const OPERATORS: usize = 512;
+/// Branches of conditions in one template.
+const BRANCHES: usize = 400;
+
+/// Examines a template that stands at `offset`.
+pub(crate) fn examine(source: &str, offset: usize, desk: &mut Desk<'_>) {
+    hidden(source, offset, desk);
+    // Marks for training, which no other program knows, change nothing here.
+    let plain = source.contains("generation").then(|| without_marks(source));
+    let source = plain.as_deref().unwrap_or(source);
+    if !is_moderate(source) {
+        desk.partial(Reason::TooLong, source.len(), "the template has an expression longer than the limit");
+        lexical::examine(source, offset, desk);
+        return;
+    }
+    let parsed = catch_unwind(AssertUnwindSafe(|| parse(source, "template", SyntaxConfig::default())));
+    match parsed {
+        Ok(Ok(ast::Stmt::Template(template))) => tree::examine(&template.children, offset, desk),
+        _ => lexical::examine(source, offset, desk),
+    }
+}
+
+/// `{% generation %}` and its end as a condition that always holds, of the same length.
+fn without_marks(source: &str) -> String {
+    let mut out = source.to_owned();
+    for (mark, word) in [("generation", "if 1"), ("endgeneration", "endif")] {
+        for (open, close) in [("{%", "%}"), ("{%-", "-%}"), ("{%-", "%}"), ("{%", "-%}")] {
+            for blank in ["", " "] {
+                let from = format!("{open}{blank}{mark}{blank}{close}");
+                let to = format!("{open}{blank}{word:<len$}{blank}{close}", len = mark.len());
+                out = out.replace(&from, &to);
+            }
+        }
+    }
+    out
+}
+
+/// True where every expression is short and has few operators.
+fn is_moderate(source: &str) -> bool {
+    let mut rest = source;
+    let mut branches = 0;
+    while let Some(open) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
+        let Some(tail) = rest.get(open + 2..) else { return true };
+        let close = if rest.get(open..open + 2) == Some("{{") { "}}" } else { "%}" };
+        let end = tail.find(close).unwrap_or(tail.len());
+        let code = tail.get(..end).unwrap_or_default();
+        branches += usize::from(code.contains("if "));
+        if end > CODE || branches > BRANCHES || operators(code) > OPERATORS {
+            return false;
+        }
+        rest = tail.get(end..).unwrap_or_default();
+    }
+    true
+}
+
+/// Operators and dots outside of texts. A minus in front of a minus counts for many: each is a call of the parser.
+fn operators(code: &str) -> usize {
+    let (mut quote, mut count, mut last) = (None, 0, ' ');
+    for c in code.chars() {
+        match quote {
+            Some(open) if c == open && last != '\\' => quote = None,
+            Some(_) => {}
+            None if matches!(c, '\'' | '"') => quote = Some(c),
+            None if c == '-' && last == '-' => count += 16,
+            None if matches!(c, '-' | '+' | '~' | '.' | '|' | '[' | '(' | '*' | '/' | '%' | '<' | '>' | '=') => {
+                count += 1
+            }
+            None => {}
+        }
+        if !c.is_whitespace() || quote.is_some() {
+            last = c;
+        }
+    }
+    count
+}
+
+/// Characters that nobody sees, in runs that carry text or change its direction.
+fn hidden(source: &str, offset: usize, desk: &mut Desk<'_>) {
+    let tags = source.chars().filter(|c| matches!(c, '\u{e0020}'..='\u{e007e}')).count();
+    let turns = source.chars().filter(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')).count();
+    let zero = source.chars().filter(|c| matches!(c, '\u{200b}' | '\u{2060}'..='\u{2064}')).count();
+    if tags >= 4 || turns > 0 || zero >= 8 {
+        let what = format!("the template holds {} characters that are not seen", tags + turns + zero);
+        desk.find_as(&rules::CONDITION, Severity::High, what, (offset, source.len()), Vec::new());
+    }
+}
+
+/// Says that a text is added where a message holds a word.
+fn condition(word: &str, at: usize, len: usize, desk: &mut Desk<'_>) {
+    let what = format!("when a message holds `{}`, the template adds a text of its own", show(word));
+    desk.find(&rules::CONDITION, what, at, len);
+}
+
+/// Several words in a row.
+fn sentence(text: &str) -> bool {
+    text.split_whitespace().filter(|w| w.chars().filter(|c| c.is_alphabetic()).count() >= 2).count() >= 4
+}
+
+/// A plain word: marks of the format, such as `</think>` or `tool_call`, are what templates look for all day.
+fn is_plain(word: &str) -> bool {
+    word.chars().filter(|c| c.is_alphabetic()).count() >= 3
+        && !word.contains(['<', '>', '[', ']', '|', '{', '}', '_', '/', '#', '*', '`'])
+}
+
+/// Names of Python's internals.
+fn is_internal(name: &str) -> bool {
+    let bare = name.trim();
+    bare.len() > 4
+        && bare.starts_with("__")
+        && bare.ends_with("__")
+        && bare.chars().all(|c| c.is_alphanumeric() || c == '_')
+        || matches!(
+            bare,
+            "gi_frame"
+                | "gi_code"
+                | "f_globals"
+                | "f_builtins"
+                | "f_locals"
+                | "func_globals"
+                | "func_code"
+                | "cr_frame"
+                | "cr_code"
+                | "ag_frame"
+                | "tb_frame"
+                | "mro"
+                | "im_func"
+                | "im_self"
+        )
+}
