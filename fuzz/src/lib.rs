@@ -1,5 +1,6 @@
 //! Bodies of the fuzz targets. Each takes any bytes and panics where a law is broken.
 
+pub mod artifact;
 pub mod body;
 pub mod classifier;
 pub mod config;
@@ -14,14 +15,20 @@ pub type Target = fn(&[u8]);
 
 /// Every target by name; `corpus/NAME` holds its inputs.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("artifact", artifact::any),
     ("body", body::run),
     ("classifier", classifier::run),
     ("config", config::run),
     ("document", document::run),
     ("engine", engine::run),
+    ("gguf", artifact::gguf),
+    ("hdf5", artifact::hdf5),
     ("json", json::run),
+    ("onnx", artifact::onnx),
+    ("pickle", artifact::pickle),
     ("sse", sse::run),
     ("views", views::run),
+    ("zip", artifact::zip),
 ];
 
 /// Longest text that is worth the time of one run.

@@ -107,4 +107,6 @@ macro_rules! replays {
     };
 }
 
-replays!(body, classifier, config, document, engine, json, sse, views);
+replays!(
+    artifact, body, classifier, config, document, engine, gguf, hdf5, json, onnx, pickle, sse, views, zip
+);
