@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{Result, repo};
+use crate::{Result, artifacts, repo};
 
 /// Runs one benchmark.
 pub(crate) fn run(name: &str, args: &[&str]) -> Result {
     match name {
         "startup" => startup(),
         "build" => cold_build(),
+        "artifacts" => artifacts::run(&release_binary()?, args),
         _ => inside(name, args),
     }
 }
@@ -86,6 +87,11 @@ impl Used {
             self.resident.map_or("memory unknown".into(), |r| format!("{:.1} MiB at most", r as f64 / 1_048_576.0));
         format!("{:.2} s wall, {cpu}, {resident}", self.wall.as_secs_f64())
     }
+}
+
+/// Runs a command to its end and says what it used.
+pub(crate) fn used(command: &mut Command) -> Result<String> {
+    measure(command).map(|used| used.line())
 }
 
 /// Runs a command to its end; anything but success is an error.

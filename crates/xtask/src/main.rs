@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 #![allow(clippy::disallowed_methods, reason = "its whole work is files, processes and time")]
 
+mod artifacts;
 mod bench;
 mod components;
 mod console;
@@ -40,7 +41,7 @@ usage: cargo xtask COMMAND
   fuzz --replay               run every corpus through its target
   faults [--seed N] [--seconds N]
                               the fault run and the smuggling test, with more cases than the gate plays
-  bench NAME [ARG…]           startup | build | a benchmark of the binary: engine, gateway, …
+  bench NAME [ARG…]           startup | build | artifacts [--speed] [--peers] | a benchmark of the binary: engine, gateway, …
   signing                     sign and verify models both ways with the reference implementation (needs python3 and openssl)
   dist [--compare]            the program for others, in dist/; or build it twice and compare (long)
   howto [NAME]                follow the how-tos of docs/guide/clients.md with the real clients (needs the network)
