@@ -9,6 +9,7 @@ pub(crate) mod injection;
 mod load;
 mod mcp;
 mod pii;
+mod posture;
 mod protected;
 mod redteam;
 mod secrets;
@@ -49,6 +50,7 @@ pub(crate) fn run(what: &BenchCommand) -> anyhow::Result<u8> {
             Ok(DONE)
         }
         BenchCommand::Protected { corpus, text } => protected::run(corpus, text),
+        BenchCommand::Posture { decisions } => posture::run(*decisions),
         BenchCommand::Passthrough { upstream } => gateway::passthrough(upstream),
         BenchCommand::Mcp { calls } => mcp::run(*calls),
         BenchCommand::McpServer { script, http: false } => mcp::scripted(script.as_deref()),

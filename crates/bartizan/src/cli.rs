@@ -617,6 +617,9 @@ pub(crate) struct PolicyCheckArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReportCommand {
+    /// Lay the evidence of every stage against OWASP, AISVS, ATLAS, NIST, the EU AI Act and ISO 42001.
+    #[command(after_help = crate::report::posture::HELP)]
+    Posture(Box<crate::report::posture::PostureArgs>),
     /// Recompute the hash chain of the evidence and compare it with checkpoints, or check a case file.
     Verify(VerifyArgs),
     /// Write records for other programs. The export is itself a record.
@@ -1083,6 +1086,12 @@ pub(crate) enum BenchCommand {
         /// Ordinary texts, the same.
         #[arg(long, value_name = "PATH")]
         text: Vec<PathBuf>,
+    },
+    /// A posture report over a store of many decisions.
+    Posture {
+        /// How many.
+        #[arg(long, default_value_t = 1_000_000)]
+        decisions: u64,
     },
     /// The plain proxy that `bench gateway` compares with.
     Passthrough {

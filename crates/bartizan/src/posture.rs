@@ -215,7 +215,8 @@ fn scan(paths: &[PathBuf], posture: Posture, rules: &[Rule], args: &AnswerArgs) 
     match args.format {
         ScanFormat::Human => writeln!(out, "{}", summary.line())?,
         ScanFormat::Json => {
-            let log = json!({ "files": files, "summary": summary.record() });
+            let word = if posture == Posture::Infra { "infra" } else { "agents" };
+            let log = json!({ "scan": word, "files": files, "summary": summary.record() });
             writeln!(out, "{}", serde_json::to_string_pretty(&log)?)?;
         }
         ScanFormat::Sarif => {

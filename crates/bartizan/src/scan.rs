@@ -50,7 +50,7 @@ pub(crate) fn model(args: &ScanModelArgs) -> anyhow::Result<u8> {
     match args.format {
         ModelFormat::Human => writeln!(out, "{}", summary.line())?,
         ModelFormat::Json => {
-            let log = json!({ "files": files, "summary": summary.record() });
+            let log = json!({ "scan": "model", "files": files, "summary": summary.record() });
             writeln!(out, "{}", serde_json::to_string_pretty(&log)?)?;
         }
         ModelFormat::Sarif => writeln!(out, "{}", serde_json::to_string_pretty(&log(files, RULES, &summary, None))?)?,

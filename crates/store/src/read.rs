@@ -299,7 +299,7 @@ fn statement<'a>(tenant: &'a TenantId, query: &'a EventQuery) -> QueryBuilder<Sq
     sql
 }
 
-fn event(row: &SqliteRow) -> Result<Event, StoreError> {
+pub(crate) fn event(row: &SqliteRow) -> Result<Event, StoreError> {
     let (body, hash) = texts(row)?;
     chain::event(body, hash).map_err(unreadable)
 }
@@ -323,7 +323,7 @@ fn unreadable(error: serde_json::Error) -> StoreError {
     StoreError::Failed(format!("a record cannot be read: {error}"))
 }
 
-fn number(row: &SqliteRow, at: usize) -> Result<u64, StoreError> {
+pub(crate) fn number(row: &SqliteRow, at: usize) -> Result<u64, StoreError> {
     let value: i64 = row.try_get(at).map_err(store_error)?;
     u64::try_from(value).map_err(|_| StoreError::Failed("a position is negative".to_owned()))
 }

@@ -650,3 +650,49 @@ proptest! {
         );
     }
 }
+
+#[test]
+fn everything_is_counted_by_verdict_rule_and_deed() {
+    runtime().block_on(async {
+        let store = SqliteStore::open_in_memory().await.unwrap();
+        let empty = store.totals(None, None).await.unwrap();
+        assert_eq!((empty.decisions, empty.passed, empty.since.clone(), empty.last.is_none()), (0, 0, None, true));
+        fill(&store, 0, 3).await;
+        let other = TenantId::authenticated("acme").unwrap();
+        let monitored = Event {
+            action: Action::Pass,
+            time: "2026-02-02T00:00:00.000000Z".to_owned(),
+            tenant: other.clone(),
+            rules: [(RuleId::new("prompt/a"), 1)].into(),
+            ..event("m")
+        };
+        store.append(monitored).await.unwrap();
+        store
+            .append(Event { verdict: Verdict::Allow, action: Action::Pass, rules: [].into(), ..event("ok") })
+            .await
+            .unwrap();
+        store.act(act("a", Deed::CallApproved)).await.unwrap();
+        store
+            .act(Act { time: "2026-03-01T00:00:00.000000Z".to_owned(), ..act("b", Deed::CallApproved) })
+            .await
+            .unwrap();
+
+        let all = store.totals(None, None).await.unwrap();
+        assert_eq!((all.decisions, all.passed), (5, 1));
+        assert_eq!(
+            (all.verdicts[&Verdict::Deny], all.verdicts[&Verdict::Allow], all.verdicts[&Verdict::Hold]),
+            (4, 1, 0)
+        );
+        assert_eq!((all.rules["prompt/a"], all.rules["secret/b"]), (4, 3));
+        assert_eq!(all.until.as_deref(), Some("2026-02-02T00:00:00.000000Z"));
+        let approved = &all.deeds["call-approved"];
+        assert_eq!((approved.count, approved.last.as_str()), (2, "2026-03-01T00:00:00.000000Z"));
+        assert_eq!(all.last.unwrap().id, "ok");
+        assert_eq!(all.head.seq, Some(6));
+
+        let acme = store.totals(Some(&other), None).await.unwrap();
+        assert_eq!((acme.decisions, acme.rules.len(), acme.deeds.len()), (1, 1, 0));
+        let late = store.totals(None, Some("2026-02-01")).await.unwrap();
+        assert_eq!((late.decisions, late.deeds["call-approved"].count), (1, 1));
+    });
+}

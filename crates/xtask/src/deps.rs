@@ -24,14 +24,14 @@ const LAYERS: &[(u8, &[&str])] = &[
             "transform",
         ],
     ),
-    (3, &["guard", "client", "sinks"]),
+    (3, &["guard", "client", "sinks", "report"]),
     (4, &["gateway", "scan", "data", "redteam", "privacy"]),
     (5, &["bartizan", "xtask"]),
 ];
 
 /// Crates that read hostile input: no I/O, no panics, no unsafe code.
 const PURE: &[&str] =
-    &["core", "engine", "rules", "classifier", "policy", "wire", "artifact", "document", "mcp", "posture", "protected"];
+    &["core", "engine", "rules", "classifier", "policy", "wire", "artifact", "document", "mcp", "posture", "protected", "report"];
 
 /// What a pure crate must not be able to reach.
 const IO: &[&str] = &["tokio", "mio", "async-std", "hyper", "axum", "sqlx", "reqwest", "rusqlite", "socket2"];

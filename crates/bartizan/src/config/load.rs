@@ -102,6 +102,11 @@ impl Loaded {
         digest(&(&self.config, self.config.guard(), packs, protected, agents, content))
     }
 
+    /// The effective configuration as JSON. Secrets are in it by reference only.
+    pub(crate) fn value(&self) -> anyhow::Result<Value> {
+        tree(&self.config)
+    }
+
     /// Every file that the configuration was read from or refers to.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = self.file.iter().chain(&self.candidate_file).cloned().collect();

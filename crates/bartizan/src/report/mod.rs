@@ -5,6 +5,7 @@ mod columns;
 mod export;
 mod marks;
 mod ocsf;
+pub(crate) mod posture;
 mod verify;
 
 use std::io::Write as _;
@@ -18,6 +19,7 @@ use crate::{DONE, record};
 /// `bartizan report`.
 pub(crate) fn run(command: &ReportCommand) -> anyhow::Result<u8> {
     match command {
+        ReportCommand::Posture(args) => posture::run(args),
         ReportCommand::Verify(args) => verify::run(args),
         ReportCommand::Export(args) => record::block_on(export::run(args)),
         ReportCommand::Precision(args) => record::block_on(marks::precision(args)),

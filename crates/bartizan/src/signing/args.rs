@@ -86,6 +86,9 @@ pub(crate) enum VerifyCommand {
     /// Compare a model with its signature.
     #[command(after_help = VERIFY_HELP)]
     Model(VerifyModelArgs),
+    /// Check the signature of a posture report, and the files that it was made of.
+    #[command(after_help = crate::report::posture::VERIFY_HELP)]
+    Posture(crate::report::posture::VerifyPostureArgs),
 }
 
 const VERIFY_HELP: &str = "\

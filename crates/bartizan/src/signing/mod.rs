@@ -12,7 +12,7 @@ use std::path::{Component, Path};
 
 pub(crate) use attest::attest;
 pub(crate) use gate::held;
-pub(crate) use keys::{Signing, read as read_bytes, trust, write as put};
+pub(crate) use keys::{Signing, bundle as read_bundle, read as read_bytes, trust, write as put};
 pub(crate) use sign::model as sign_model;
 pub(crate) use verify::model as verify_model;
 

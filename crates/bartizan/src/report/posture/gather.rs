@@ -1,0 +1,150 @@
+//! What a posture report is made of, from where it lies.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use bartizan_core::{Event, TenantId};
+use bartizan_guard::SegmentCache;
+use bartizan_report::{Done, Evidence, LONGEST, Origin, Records, Report, Setup, recognise};
+use bartizan_sign::hex;
+use bartizan_store::{SqliteStore, Totals};
+use jiff::Timestamp;
+
+use super::{PostureArgs, not_a_report};
+use crate::config::Loaded;
+use crate::problem::Problem;
+use crate::signing::read;
+
+/// Deepest folder below one that is named.
+const DEPTH: usize = 16;
+/// Most files of all folders.
+const MOST: usize = 10_000;
+
+/// SHA-256, hex.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+/// An earlier report.
+pub(super) fn report(path: &Path) -> anyhow::Result<Report> {
+    Ok(Report::parse(&read(path, LONGEST)?).map_err(|error| not_a_report(path, &error))?)
+}
+
+/// The evidence of result files, and what in folders is none.
+pub(super) fn files(paths: &[PathBuf]) -> anyhow::Result<(Vec<Evidence>, Vec<String>)> {
+    let (mut evidence, mut unread) = (Vec::new(), Vec::new());
+    for path in paths {
+        let folder = path.is_dir();
+        for file in walk(path)? {
+            match of_file(&file) {
+                Ok(found) => evidence.extend(found),
+                Err(error) if folder => unread.push(error.to_string()),
+                Err(error) => {
+                    return Err(Problem::new(error.to_string())
+                        .help("result files are written with --format json; see bartizan report posture --help")
+                        .into());
+                }
+            }
+        }
+    }
+    Ok((evidence, unread))
+}
+
+fn of_file(path: &Path) -> anyhow::Result<Vec<Evidence>> {
+    let bytes = read(path, LONGEST)?;
+    let written = path.metadata().and_then(|meta| meta.modified()).ok();
+    let written = written.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or(Timestamp::MIN);
+    let origin = Origin {
+        name: path.display().to_string(),
+        sha256: sha256(&bytes),
+        written: written.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    };
+    Ok(recognise(&origin, &bytes)?)
+}
+
+/// A file itself, or the files below a folder, in order. Links are not followed.
+pub(super) fn walk(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let cannot =
+        |path: &Path, error: std::io::Error| Problem::new(format!("cannot read `{}`: {error}", path.display()));
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let (mut found, mut open) = (Vec::new(), vec![(path.to_owned(), 0)]);
+    while let Some((folder, depth)) = open.pop() {
+        for entry in std::fs::read_dir(&folder).map_err(|error| cannot(&folder, error))? {
+            let entry = entry.map_err(|error| cannot(&folder, error))?;
+            let kind = entry.file_type().map_err(|error| cannot(&entry.path(), error))?;
+            if kind.is_dir() && depth < DEPTH {
+                open.push((entry.path(), depth + 1));
+            } else if kind.is_file() {
+                found.push(entry.path());
+            }
+            if found.len() + open.len() > MOST {
+                let title = format!("`{}` holds more than {MOST} files", path.display());
+                return Err(Problem::new(title).help("name a folder with results alone").into());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The records of the store, counted; none where there is no store and none was named.
+pub(super) async fn totals(
+    args: &PostureArgs,
+    loaded: &Loaded,
+    tenant: Option<&TenantId>,
+) -> anyhow::Result<Option<(PathBuf, Totals)>> {
+    let path = args.store.clone().unwrap_or_else(|| PathBuf::from(&loaded.config.store.path));
+    if !path.exists() {
+        if args.store.is_none() {
+            return Ok(None);
+        }
+        return Err(Problem::new(format!("there is no evidence store `{}`", path.display()))
+            .help("leave `--store` out for a report without decisions")
+            .into());
+    }
+    let store = SqliteStore::open_read_only(&path).await?;
+    let totals = store.totals(tenant, args.since.as_deref()).await?;
+    store.close().await;
+    Ok(Some((path, totals)))
+}
+
+/// Totals in the words of a report.
+pub(super) fn records(path: &Path, totals: &Totals) -> Records {
+    let done = |(deed, total): (&String, &bartizan_store::DeedTotal)| {
+        (deed.clone(), Done { count: total.count, last: total.last.clone() })
+    };
+    Records {
+        source: path.display().to_string(),
+        chain_id: totals.head.chain_id.clone(),
+        head: totals.head.seq.map(|seq| format!("{seq}:{}", totals.head.hash)),
+        decisions: totals.decisions,
+        times: totals.since.clone().zip(totals.until.clone()),
+        verdicts: totals.verdicts.iter().map(|(verdict, n)| (verdict.to_string(), *n)).collect(),
+        passed: totals.passed,
+        rules: totals.rules.clone(),
+        deeds: totals.deeds.iter().map(done).collect(),
+    }
+}
+
+/// The configuration, where a file says what it is.
+pub(super) fn setup(loaded: &Loaded, last: Option<&Event>) -> anyhow::Result<Option<Setup>> {
+    let Some(file) = &loaded.file else { return Ok(None) };
+    let decided = last.map(|event| event.policy.as_str()).filter(|policy| !policy.is_empty());
+    let in_force = match decided {
+        None => None,
+        // A record names the settings that decided by the digest that a guard of them has.
+        Some(policy) => {
+            let profiles = loaded.profiles(&Arc::new(SegmentCache::new(0)))?;
+            Some(loaded.guard()?.policy_digest() == policy || profiles.values().any(|of| of.policy_digest() == policy))
+        }
+    };
+    Ok(Some(Setup {
+        source: file.display().to_string(),
+        sha256: Some(sha256(&read(file, LONGEST)?)),
+        value: loaded.value()?,
+        in_force,
+    }))
+}
