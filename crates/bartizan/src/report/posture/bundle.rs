@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::gather;
 use crate::problem::Problem;
 use crate::signing::args::{TrustArgs, VerifyFormat};
-use crate::signing::{put, read, read_bundle, trust};
+use crate::signing::{put, read_bundle, read_bytes, trust};
 use crate::terminal::{self, Style, paint};
 use crate::{DONE, FOUND, UNREAD};
 
@@ -96,7 +96,7 @@ fn check(args: &VerifyPostureArgs) -> anyhow::Result<Result<Checked, String>> {
     for path in &args.evidence {
         for file in gather::walk(path)? {
             // What is too long to be a result is none of the files.
-            if let Ok(bytes) = read(&file, LONGEST) {
+            if let Ok(bytes) = read_bytes(&file, LONGEST) {
                 here.insert(gather::sha256(&bytes));
             }
         }

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::{PostureArgs, not_a_report};
 use crate::config::Loaded;
 use crate::problem::Problem;
-use crate::signing::read;
+use crate::signing::read_bytes;
 
 /// Deepest folder below one that is named.
 const DEPTH: usize = 16;
@@ -28,7 +28,7 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 
 /// An earlier report.
 pub(super) fn report(path: &Path) -> anyhow::Result<Report> {
-    Ok(Report::parse(&read(path, LONGEST)?).map_err(|error| not_a_report(path, &error))?)
+    Ok(Report::parse(&read_bytes(path, LONGEST)?).map_err(|error| not_a_report(path, &error))?)
 }
 
 /// The evidence of result files, and what in folders is none.
@@ -52,7 +52,7 @@ pub(super) fn files(paths: &[PathBuf]) -> anyhow::Result<(Vec<Evidence>, Vec<Str
 }
 
 fn of_file(path: &Path) -> anyhow::Result<Vec<Evidence>> {
-    let bytes = read(path, LONGEST)?;
+    let bytes = read_bytes(path, LONGEST)?;
     let written = path.metadata().and_then(|meta| meta.modified()).ok();
     let written = written.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or(Timestamp::MIN);
     let origin = Origin {
@@ -143,7 +143,7 @@ pub(super) fn setup(loaded: &Loaded, last: Option<&Event>) -> anyhow::Result<Opt
     };
     Ok(Some(Setup {
         source: file.display().to_string(),
-        sha256: Some(sha256(&read(file, LONGEST)?)),
+        sha256: Some(sha256(&read_bytes(file, LONGEST)?)),
         value: loaded.value()?,
         in_force,
     }))
