@@ -30,8 +30,20 @@ const LAYERS: &[(u8, &[&str])] = &[
 ];
 
 /// Crates that read hostile input: no I/O, no panics, no unsafe code.
-const PURE: &[&str] =
-    &["core", "engine", "rules", "classifier", "policy", "wire", "artifact", "document", "mcp", "posture", "protected", "report"];
+const PURE: &[&str] = &[
+    "core",
+    "engine",
+    "rules",
+    "classifier",
+    "policy",
+    "wire",
+    "artifact",
+    "document",
+    "mcp",
+    "posture",
+    "protected",
+    "report",
+];
 
 /// What a pure crate must not be able to reach.
 const IO: &[&str] = &["tokio", "mio", "async-std", "hyper", "axum", "sqlx", "reqwest", "rusqlite", "socket2"];
