@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::ask::{Answer, Ask, Block, Call, Finish, Reply, Role, Turn, Usage};
+use crate::ask::{Answer, Ask, Attachment, Block, Call, Finish, MediaKind, Reply, Role, Turn, Usage};
 use crate::failure::Failure;
 
 /// The body of a question.
@@ -53,7 +53,14 @@ fn blocks(turn: &Turn) -> (&'static str, Vec<Value>) {
             };
             ("assistant", text.into_iter().chain(turn.calls.iter().map(call)).collect())
         }
-        Role::User | Role::System => ("user", vec![json!({"type": "text", "text": turn.content})]),
+        Role::User | Role::System => {
+            let file = |one: &Attachment| {
+                let kind = if one.kind == MediaKind::Png { "image" } else { "document" };
+                json!({"type": kind, "source": {"type": "base64", "media_type": one.kind.mime(), "data": one.data}})
+            };
+            let text = json!({"type": "text", "text": turn.content});
+            ("user", turn.media.iter().map(file).chain([text]).collect())
+        }
     }
 }
 

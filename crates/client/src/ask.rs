@@ -29,6 +29,38 @@ pub struct Call {
     pub arguments: String,
 }
 
+/// What kind of file goes with a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaKind {
+    /// An image.
+    Png,
+    /// A document.
+    Pdf,
+}
+
+impl MediaKind {
+    /// Its media type.
+    #[must_use]
+    pub const fn mime(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Pdf => "application/pdf",
+        }
+    }
+}
+
+/// A file that goes with a turn of the user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// What it is.
+    pub kind: MediaKind,
+    /// Its name.
+    pub name: String,
+    /// Its bytes in base64.
+    pub data: String,
+}
+
 /// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
@@ -36,6 +68,9 @@ pub struct Turn {
     pub role: Role,
     /// The text.
     pub content: String,
+    /// Files, of a user's turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<Attachment>,
     /// Tool calls, of an assistant's turn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Call>,
@@ -48,7 +83,7 @@ impl Turn {
     /// A turn of text.
     #[must_use]
     pub fn new(role: Role, content: impl Into<String>) -> Self {
-        Self { role, content: content.into(), calls: Vec::new(), call_id: None }
+        Self { role, content: content.into(), media: Vec::new(), calls: Vec::new(), call_id: None }
     }
 }
 
@@ -80,6 +115,9 @@ pub struct Ask {
     /// Tools that are offered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Tool>,
+    /// Address of a server of tools for this question alone: `{{mcp}}` in a template, `mcp` in what a command is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcp: Option<String>,
     /// A raw text instead of a conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion: Option<Completion>,

@@ -15,7 +15,7 @@ use crate::rate::Rate;
 use crate::settings::{Dialect, Endpoint, HeaderText, SettingsError};
 use crate::template::Form;
 use crate::web::{Got, Web, failed};
-use crate::{anthropic, command, openai};
+use crate::{anthropic, command, mcp, openai};
 
 /// Longest pause between two attempts.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -115,6 +115,12 @@ impl Client {
             let run = tokio::task::spawn_blocking(move || command::run(&line, &ask, &model, patience, most));
             return run.await.unwrap_or_else(|_| Err(Failure::new(FailureKind::Command, "it could not be waited for")));
         };
+        if let (Dialect::Mcp, Some(tool)) = (endpoint.kind, &endpoint.mcp) {
+            let uri =
+                self.base.parse().map_err(|_| Failure::new(FailureKind::Rejected, "the address cannot be used"))?;
+            let line = mcp::Line { web, uri, headers: self.headers.clone(), patience, most };
+            return mcp::ask(&line, tool, ask).await;
+        }
         let (method, path, body) = match (endpoint.kind, &self.form) {
             (Dialect::Anthropic, _) => {
                 if ask.completion.is_some() {
@@ -247,7 +253,7 @@ fn base_of(endpoint: &Endpoint, secret: bool) -> Result<(String, bool), Settings
             if rootless { format!("{base}/v1") } else { base.to_owned() }
         }
         Dialect::Anthropic => trimmed.trim_end_matches("/messages").trim_end_matches("/v1").to_owned(),
-        Dialect::Http | Dialect::Command => endpoint.url.clone(),
+        Dialect::Http | Dialect::Mcp | Dialect::Command => endpoint.url.clone(),
     };
     Ok((base, encrypted))
 }

@@ -1,6 +1,6 @@
 //! A program that stands for a model: started for each question, so that nothing of one is left for the next.
 //!
-//! It gets one JSON object on standard input, `{"model", "messages", "tools"}` in OpenAI's form, and answers on standard
+//! It gets one JSON object on standard input, `{"model", "messages", "tools", "mcp"}` in OpenAI's form, and answers on standard
 //! output: either one JSON object with `text` and perhaps `tool_calls`, or plain text.
 
 use std::io::{Read as _, Write as _};
@@ -27,6 +27,9 @@ pub(crate) fn run(
     let (_, mut question) = openai::encode(ask, model, ask.max_tokens.unwrap_or(0), None);
     if let Some(all) = question.as_object_mut() {
         all.remove("max_tokens");
+        if let Some(mcp) = &ask.mcp {
+            all.insert("mcp".to_owned(), Value::from(mcp.as_str()));
+        }
     }
     let mut child = Command::new(program)
         .args(arguments)

@@ -12,14 +12,18 @@ mod budget;
 mod client;
 mod command;
 mod failure;
+mod mcp;
 mod openai;
 mod rate;
 mod settings;
 mod template;
 mod web;
 
-pub use ask::{Answer, Ask, Block, Call, Completion, Finish, Reply, Role, Token, Tool, Turn, Usage};
+pub use ask::{
+    Answer, Ask, Attachment, Block, Call, Completion, Finish, MediaKind, Reply, Role, Token, Tool, Turn, Usage,
+};
 pub use budget::{Budget, Spent};
 pub use client::Client;
 pub use failure::{Failure, FailureKind};
+pub use mcp::McpTool;
 pub use settings::{Dialect, Endpoint, HeaderText, Price, SettingsError, Template};

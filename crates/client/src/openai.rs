@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::ask::{Answer, Ask, Block, Call, Finish, Reply, Role, Token, Turn, Usage};
+use crate::ask::{Answer, Ask, Attachment, Block, Call, Finish, MediaKind, Reply, Role, Token, Turn, Usage};
 use crate::failure::Failure;
 
 /// Path and body of a question.
@@ -44,6 +44,17 @@ pub(crate) fn encode(ask: &Ask, model: &str, max_tokens: u32, temperature: Optio
 /// A turn in this form.
 pub(crate) fn message(turn: &Turn) -> Value {
     let mut message = json!({"role": turn.role, "content": turn.content});
+    if !turn.media.is_empty() {
+        let file = |one: &Attachment| {
+            let data = format!("data:{};base64,{}", one.kind.mime(), one.data);
+            match one.kind {
+                MediaKind::Png => json!({"type": "image_url", "image_url": {"url": data}}),
+                MediaKind::Pdf => json!({"type": "file", "file": {"filename": one.name, "file_data": data}}),
+            }
+        };
+        let text = json!({"type": "text", "text": turn.content});
+        message["content"] = std::iter::once(text).chain(turn.media.iter().map(file)).collect();
+    }
     if !turn.calls.is_empty() {
         let call =
             |c: &Call| json!({"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}});

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use bartizan_sign::SecretRef;
 use serde::{Deserialize, Serialize};
 
+use crate::mcp::McpTool;
+
 /// Why an endpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -39,6 +41,8 @@ pub enum Dialect {
     Anthropic,
     /// Any endpoint that takes and gives JSON; see [`Template`].
     Http,
+    /// A server of the Model Context Protocol, over Streamable HTTP: one of its tools is asked; see [`McpTool`].
+    Mcp,
     /// A program: the question as one JSON object on standard input, the reply on standard output.
     Command,
 }
@@ -80,7 +84,7 @@ pub struct Template {
     #[serde(default = "post")]
     pub method: String,
     /// The body. In strings `{{prompt}}` is the last turn of the user, `{{system}}` the operator's text, `{{model}}`
-    /// the model; a string that is only `{{messages}}` becomes the list of turns.
+    /// the model, `{{mcp}}` the address of a server of tools for this question; a string that is only `{{messages}}` becomes the list of turns.
     pub body: toml::Value,
     /// JSON Pointer of the reply's text, or, of a stream, of the piece in each event.
     pub reply: String,
@@ -137,6 +141,9 @@ pub struct Endpoint {
     /// How it is asked, for `kind = "http"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<Template>,
+    /// Which tool is asked, for `kind = "mcp"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mcp: Option<McpTool>,
     /// Program and arguments, for `kind = "command"`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
@@ -160,6 +167,7 @@ impl Default for Endpoint {
             max_reply_bytes: 8 << 20,
             price: None,
             http: None,
+            mcp: None,
             command: Vec::new(),
         }
     }
@@ -181,6 +189,7 @@ impl Endpoint {
         match self.kind {
             Dialect::Command if self.command.is_empty() => return wrong("`command` is missing"),
             Dialect::Http if self.http.is_none() => return wrong("the table `http` is missing"),
+            Dialect::Mcp if self.mcp.is_none() => return wrong("the table `mcp` is missing"),
             Dialect::Command => {}
             _ if self.url.is_empty() => return wrong("`url` is missing"),
             _ => {}

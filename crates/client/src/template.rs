@@ -39,7 +39,9 @@ impl Form {
     pub(crate) fn encode(&self, ask: &Ask, model: &str) -> Value {
         let last = |role| ask.turns.iter().rev().find(|t| t.role == role).map_or("", |t| t.content.as_str());
         let prompt = ask.completion.as_ref().map_or_else(|| last(Role::User), |c| c.prompt.as_str());
-        let words = [("{{prompt}}", prompt), ("{{system}}", last(Role::System)), ("{{model}}", model)];
+        let mcp = ask.mcp.as_deref().unwrap_or_default();
+        let words =
+            [("{{prompt}}", prompt), ("{{system}}", last(Role::System)), ("{{model}}", model), ("{{mcp}}", mcp)];
         fill(&self.body, ask, &words)
     }
 

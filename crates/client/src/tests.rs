@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::ask::{Role, Turn};
 use crate::budget::Budget;
+use crate::mcp::McpTool;
 use crate::settings::Template;
 
 /// Answers each connection with the next text, the last one for ever; an empty one hangs.
@@ -150,6 +151,48 @@ async fn other_dialects_find_their_paths() {
     assert!(matches!(client(any, Budget::default()).ask(&ask()).await, Ok(Answer::Reply(r)) if r.text == "b"));
     assert!(seen.lock().unwrap()[0].starts_with("POST /bot?x=1 "));
     assert!(seen.lock().unwrap()[0].ends_with(r#"{"q":"hi there"}"#));
+}
+
+#[tokio::test]
+async fn a_tool_of_a_server_is_asked() {
+    let hello = r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25"}}"#;
+    let said = r#"{"jsonrpc":"2.0","id":2,"result":{"content":[{"type":"text","text":"ho"},{"type":"image"}]}}"#;
+    let event = format!("event: message\ndata: {said}\n\n");
+    let tool = McpTool { tool: "answer".into(), argument: "q".into(), arguments: serde_json::Map::new() };
+    let mcp =
+        |url: &str| Endpoint { kind: Dialect::Mcp, mcp: Some(tool.clone()), retries: 0, ..at(&format!("{url}/mcp")) };
+    let (url, seen) = serve(&[
+        &http("200 OK", "mcp-session-id: s1\r\n", hello),
+        &http("202 Accepted", "", ""),
+        &http("200 OK", "", &event),
+        &http("405 No", "", ""),
+    ])
+    .await;
+    let answer = client(mcp(&url), Budget::default()).ask(&ask()).await;
+    assert!(matches!(&answer, Ok(Answer::Reply(r)) if r.text == "ho"), "{answer:?}");
+    {
+        let seen = seen.lock().unwrap();
+        assert!(
+            seen.len() == 4 && seen[0].starts_with("POST /mcp ") && seen[3].starts_with("DELETE /mcp "),
+            "{seen:?}"
+        );
+        assert!(
+            seen[2].contains("mcp-session-id: s1") && seen[2].contains(r#""arguments":{"q":"hi there"}"#),
+            "{seen:?}"
+        );
+    }
+    // What is no answer is a failure, and nothing of it is repeated.
+    for (body, kind) in [
+        (r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"secret words"}}"#, FailureKind::Rejected),
+        (r#"{"jsonrpc":"2.0","id":9,"result":{}}"#, FailureKind::Malformed),
+        ("<html>", FailureKind::Malformed),
+    ] {
+        let (url, _) = serve(&[&http("200 OK", "", body)]).await;
+        let failure = client(mcp(&url), Budget::default()).ask(&ask()).await.unwrap_err();
+        assert_eq!(failure.kind, kind, "{body}");
+        assert!(!failure.to_string().contains("secret"));
+    }
+    assert!(Endpoint { kind: Dialect::Mcp, ..at("http://127.0.0.1:1") }.validate().is_err());
 }
 
 #[test]

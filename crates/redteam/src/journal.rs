@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::error::RedteamError;
 use crate::evidence::{Evidence, Seen};
+use crate::harness::Effect;
 
 /// Longest line that is read, bytes.
 const LONGEST: u64 = 64 << 20;
@@ -67,6 +68,9 @@ pub struct Record {
     /// Requests that arrived at the sink.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arrived: Vec<String>,
+    /// What tools of the hostile server did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<Effect>,
     /// Tokens that it took.
     #[serde(default)]
     pub usage: Usage,
@@ -289,6 +293,7 @@ mod tests {
             evidence,
             turns: vec![],
             arrived: vec![],
+            effects: vec![],
             usage: Usage::default(),
             ms: 1,
         };

@@ -8,20 +8,23 @@
 #![allow(clippy::disallowed_methods, reason = "it keeps journals, owns a sink's socket and measures time")]
 
 pub mod canary;
+mod compare;
 mod error;
 mod evidence;
 mod fuzz;
 mod gate;
 pub mod harden;
+mod harness;
 mod import;
 pub mod journal;
 mod judge;
+mod media;
+mod pair;
 mod plan;
 mod probe;
 pub mod report;
 mod run;
 mod scene;
-mod sink;
 pub mod stats;
 mod summary;
 mod tally;
@@ -31,17 +34,18 @@ mod trial;
 #[cfg(test)]
 mod zoo;
 
+pub use compare::{Compared, Pair, compare};
 pub use error::RedteamError;
 pub use evidence::{Evidence, Marks, Seen, Step, weigh};
 pub use fuzz::{Evasion, Fuzz, Fuzzed, fuzz};
 pub use gate::{Bound, Gate, Measure};
+pub use harness::{Effect, Sink, World};
 pub use import::{Imported, import};
 pub use judge::Judge;
 pub use plan::{Cell, Estimate, Plan, Work};
 pub use probe::{Channel, Gadget, Pack, Probe, Proof};
 pub use run::{Done, Options, rescore, run};
 pub use scene::{Chain, Filling, Scene, set};
-pub use sink::Sink;
 pub use summary::{GateResult, Line, Share, Summary, WayLine};
 pub use tally::Tally;
 pub use target::{Script, Target};

@@ -19,6 +19,9 @@ pub struct Plan {
     pub target: Option<Endpoint>,
     /// The guard of this program is attacked, with no model.
     pub guard: bool,
+    /// The target is an agent that takes its tools from the hostile server, at `{{mcp}}` in its template or `mcp` in what a
+    /// command is given.
+    pub agent: bool,
     /// Probes by id, group, risk (`LLM01`) or `*`.
     pub probes: Vec<String>,
     /// Probes that are left out, named in the same ways.
@@ -33,6 +36,11 @@ pub struct Plan {
     pub benign_trials: u32,
     /// Most times that a target's tool calls are answered in one trial.
     pub steps: u32,
+    /// A model that words attacks of a user anew where they did not work (PAIR).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attacker: Option<Endpoint>,
+    /// How often it may.
+    pub rounds: u32,
     /// Seed of the canaries; random where not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<String>,
@@ -47,6 +55,7 @@ impl Default for Plan {
         Self {
             target: None,
             guard: false,
+            agent: false,
             probes: vec!["*".to_owned()],
             skip: Vec::new(),
             packs: Vec::new(),
@@ -54,6 +63,8 @@ impl Default for Plan {
             trials: 2,
             benign_trials: 2,
             steps: 3,
+            attacker: None,
+            rounds: 3,
             seed: None,
             budget: Budget::default(),
             gates: Vec::new(),
@@ -110,6 +121,12 @@ impl Work {
         pack.check()?;
         if plan.target.is_some() && plan.guard {
             return wrong("a plan has either `target` or `guard = true`".to_owned());
+        }
+        if plan.rounds > 20 {
+            return wrong("`rounds` is at most 20".to_owned());
+        }
+        if plan.agent && plan.guard {
+            return wrong("the guard alone is no agent: `agent` and `guard` exclude each other".to_owned());
         }
         if !(1..=10_000).contains(&plan.trials) || plan.benign_trials > 10_000 {
             return wrong("`trials` is from 1 to 10000, `benign_trials` from 0".to_owned());
@@ -225,7 +242,10 @@ impl Work {
             let steps = if probe.tools.is_empty() { 0 } else { u64::from(self.plan.steps) };
             let least = one(1 + lead);
             estimate.least += times * least;
-            estimate.most += times * (least + one(press)) * (1 + steps);
+            let refined = self.plan.attacker.is_some() && !cell.benign && probe.channel == Channel::User;
+            let rounds = if refined { u64::from(self.plan.rounds) } else { 0 };
+            estimate.most += times * ((least + one(press)) * (1 + steps) + rounds * (1 + steps));
+            estimate.attacker += times * rounds;
             let text = if cell.benign { &probe.benign } else { &probe.attacks };
             let text = text.get(cell.wording).map_or(0, String::len)
                 + probe.system.len()
@@ -249,6 +269,8 @@ pub struct Estimate {
     pub least: u64,
     /// Requests at most, without repetitions of those that were turned away.
     pub most: u64,
+    /// Requests to the attacker's model at most.
+    pub attacker: u64,
     /// Tokens of the questions of `least`, by a rule of thumb.
     pub tokens: u64,
 }
@@ -256,10 +278,19 @@ pub struct Estimate {
 /// Digest of what decides what a trial is: not where it goes, not how much may be spent, not what is asked of the result.
 fn fingerprint(plan: &Plan, pack: &Pack) -> Result<String, RedteamError> {
     let target = plan.target.as_ref().map(|t| (t.kind, &t.url, &t.model, t.max_tokens, t.temperature));
+    let attacker = plan.attacker.as_ref().map(|a| (a.kind, &a.url, &a.model, plan.rounds));
     let ways: Vec<&str> = plan.transforms.iter().map(String::as_str).collect();
-    let json =
-        serde_json::to_string(&(target, plan.guard, ways, plan.trials, plan.benign_trials, plan.steps, &plan.seed))
-            .map_err(|e| RedteamError::Plan(e.to_string()))?;
+    let json = serde_json::to_string(&(
+        (target, attacker),
+        plan.guard,
+        plan.agent,
+        ways,
+        plan.trials,
+        plan.benign_trials,
+        plan.steps,
+        &plan.seed,
+    ))
+    .map_err(|e| RedteamError::Plan(e.to_string()))?;
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(json.as_bytes());
     for probe in &pack.probe {

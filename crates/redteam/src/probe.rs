@@ -22,6 +22,10 @@ pub enum Channel {
     ToolDescription,
     /// In what is kept of earlier conversations, behind the operator's text.
     Memory,
+    /// In the words of an image that the user hands over.
+    Image,
+    /// In a layer of a PDF that a reader does not see; the carrier without the attack is what is shown.
+    Pdf,
 }
 
 /// What would prove that an attack worked.

@@ -10,13 +10,14 @@ use bartizan_sign::{hex, unhex};
 
 use crate::error::RedteamError;
 use crate::evidence::{Evidence, Seen, Step};
+use crate::harness::Sink;
 use crate::journal::{FORM, Head, Journal, Record, read};
 use crate::judge::Judge;
+use crate::pair::refine;
 use crate::plan::Work;
-use crate::sink::Sink;
 use crate::tally::Tally;
 use crate::target::Target;
-use crate::trial::{Draw, NOWHERE, prepare};
+use crate::trial::{Draw, NOWHERE, Outside, prepare};
 
 /// Trials that wait for the disk at most.
 const WAITING: usize = 1024;
@@ -25,12 +26,22 @@ const WAITING: usize = 1024;
 const DOWN: u64 = 50;
 
 /// How a run is made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Trials under way at once.
     pub concurrency: usize,
     /// What is attacked, in words and without secrets.
     pub target: String,
+    /// A model that words attacks of a user anew where they did not work.
+    pub attacker: Option<Target>,
+}
+
+impl Options {
+    /// Without an attacker.
+    #[must_use]
+    pub fn new(concurrency: usize, target: impl Into<String>) -> Self {
+        Self { concurrency, target: target.into(), attacker: None }
+    }
 }
 
 /// A run that ended.
@@ -45,6 +56,7 @@ pub struct Done {
 struct Shared {
     work: Arc<Work>,
     target: Target,
+    attacker: Option<Target>,
     judge: Judge,
     seed: Vec<u8>,
     sink: Option<Arc<Sink>>,
@@ -73,6 +85,9 @@ pub async fn run(
     options: &Options,
     mut progress: impl FnMut(u64),
 ) -> Result<Done, RedteamError> {
+    if work.plan.agent && sink.is_none() {
+        return Err(RedteamError::Plan("an agent takes its tools from a sink; there is none".to_owned()));
+    }
     let mut tally = Tally::new(&work);
     let host = sink.as_ref().map_or_else(|| NOWHERE.to_owned(), |s| s.address().to_string());
     let (journal, seed) = open(&work, journal, (options, &host), &mut tally)?;
@@ -83,6 +98,7 @@ pub async fn run(
     let shared = Arc::new(Shared {
         work,
         target,
+        attacker: options.attacker.clone(),
         judge: Judge::built_in()?,
         seed,
         sink,
@@ -179,14 +195,21 @@ async fn one(shared: &Shared, n: u64) -> Option<Came> {
     let start = Instant::now();
     let draw = Draw { seed: &shared.seed, host: &shared.host };
     let trial = prepare(&shared.work, draw, n)?;
-    let talk = trial.talk(&shared.work, &shared.target, &shared.judge).await;
+    let (mut talk, effects) = match &shared.sink {
+        Some(sink) if shared.work.plan.agent => trial.delegate(&shared.work, &shared.target, sink).await,
+        _ => (trial.talk(&shared.work, &shared.target, &shared.judge).await, Vec::new()),
+    };
+    if let Some(attacker) = shared.attacker.as_ref().filter(|_| talk.over.is_none() && trial.is_refinable()) {
+        talk = refine(&trial, (&shared.work, &shared.target, attacker), &shared.judge, talk).await;
+    }
     if let Some(why) = talk.over {
         return Some(Came::Over(why));
     }
     let turns = talk.turns;
     let arrived = shared.sink.as_ref().map(|s| s.take(trial.token())).unwrap_or_default();
     let known = talk.evidence.filter(|_| arrived.is_empty());
-    let evidence = known.unwrap_or_else(|| trial.weigh(&turns, &arrived, &shared.judge));
+    let outside = Outside { arrived: &arrived, effects: &effects };
+    let evidence = known.unwrap_or_else(|| trial.weigh(&turns, outside, &shared.judge));
     if evidence.step == Step::Error {
         shared.failures.fetch_add(1, Ordering::Relaxed);
     } else {
@@ -200,7 +223,7 @@ async fn one(shared: &Shared, n: u64) -> Option<Came> {
         }
     }
     let ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Some(Came::Record(Box::new(Record { n, name: trial.name, evidence, turns, arrived, usage, ms })))
+    Some(Came::Record(Box::new(Record { n, name: trial.name, evidence, turns, arrived, effects, usage, ms })))
 }
 
 /// Judges the records of a journal again, with the judge and rules of evidence of now, and asks nobody. `each` gets what
@@ -218,7 +241,8 @@ pub fn rescore(
     let (head, seed) = head_of(work, journal)?;
     read(journal, |mut record| {
         if let Some(trial) = prepare(work, Draw { seed: &seed, host: &head.sink }, record.n) {
-            let evidence = trial.weigh(&record.turns, &record.arrived, &judge);
+            let evidence =
+                trial.weigh(&record.turns, Outside { arrived: &record.arrived, effects: &record.effects }, &judge);
             each(&record, &evidence);
             record.evidence = evidence;
         }

@@ -5,6 +5,7 @@ use bartizan_transform::Way;
 
 use crate::canary::Canary;
 use crate::error::RedteamError;
+use crate::media::{image, pdf};
 use crate::probe::{Channel, Pack, Probe};
 
 /// Ways of writing on one another, and frames around: `base64`, `rot13+base64`, `frame:json`, `plain`.
@@ -102,6 +103,12 @@ pub struct Scene {
     pub payload: String,
     /// All that the attacker said or planted.
     pub planted: String,
+    /// What the attack is embedded in, filled in; the attack itself where it is in nothing.
+    pub carrier: String,
+    /// The tool whose result or description holds the attack; empty where none does.
+    pub through: String,
+    /// What the user asks for: the attack itself where the user is the attacker.
+    pub task: String,
 }
 
 /// What fills the places of a text.
@@ -138,6 +145,8 @@ pub fn set(probe: &Probe, pack: &Pack, wording: &str, chain: &Chain, with: Filli
     let mut turns = Vec::new();
     let mut then = Vec::new();
     let through = probe.through.as_deref().or(probe.tools.first().map(String::as_str)).unwrap_or_default();
+    let whole = if carrier.is_empty() { payload.clone() } else { carrier.clone() };
+    let task = if probe.channel == Channel::User { payload.clone() } else { probe.task.clone() };
     let lead: &[String] = if benign { &[] } else { &probe.lead };
     match probe.channel {
         Channel::User => {
@@ -159,6 +168,15 @@ pub fn set(probe: &Probe, pack: &Pack, wording: &str, chain: &Chain, with: Filli
             }
             turns.push(Turn::new(Role::User, &*probe.task));
         }
+        Channel::Image => {
+            turns.push(Turn { media: vec![image(&carrier)], ..Turn::new(Role::User, &*probe.task) });
+        }
+        Channel::Pdf => {
+            let shown = with.operator(&probe.carrier).replace("{{attack}}", "");
+            // Harmless twins are there to be read.
+            let file = if benign { pdf(&carrier, "") } else { pdf(&shown, &payload) };
+            turns.push(Turn { media: vec![file], ..Turn::new(Role::User, &*probe.task) });
+        }
         Channel::Memory => {
             system = format!("{system}\n\nNotes from earlier conversations:\n{carrier}");
             turns.push(Turn::new(Role::User, &*probe.task));
@@ -173,5 +191,5 @@ pub fn set(probe: &Probe, pack: &Pack, wording: &str, chain: &Chain, with: Filli
         planted.push('\n');
         planted.push_str(text);
     }
-    Scene { turns, then, press, tools, payload, planted }
+    Scene { turns, then, press, tools, payload, planted, carrier: whole, through: through.to_owned(), task }
 }

@@ -127,6 +127,21 @@ pub fn trials_to_tell(a: f64, b: f64) -> u64 {
     if n.is_finite() { n.clamp(1.0, 1e15) as u64 } else { u64::MAX }
 }
 
+/// The smallest share above `a` that so many trials a side tell from it, at 5 % two-sided with a power of 80 %. `None` where
+/// there is none.
+#[must_use]
+pub fn tellable(a: f64, trials: u64) -> Option<f64> {
+    if trials == 0 || a >= 1.0 || trials_to_tell(a, 1.0) > trials {
+        return None;
+    }
+    let (mut low, mut high) = (a, 1.0);
+    for _ in 0..50 {
+        let middle = f64::midpoint(low, high);
+        if trials_to_tell(a, middle) <= trials { high = middle } else { low = middle }
+    }
+    Some(high)
+}
+
 /// Two-sided p-value of McNemar's exact test: `only_a` pairs hit in the first run alone, `only_b` in the second alone.
 #[must_use]
 pub fn mcnemar(only_a: u64, only_b: u64) -> f64 {
@@ -184,6 +199,8 @@ mod tests {
     #[test]
     fn known_answers() {
         assert_eq!((trials_to_tell(0.05, 0.10), trials_to_tell(0.01, 0.02)), (435, 2319));
+        near(tellable(0.05, 435).unwrap(), 0.10, 1e-3);
+        assert_eq!((tellable(0.05, 2), tellable(1.0, 100), tellable(0.5, 0)), (None, None, None));
         near(mcnemar(10, 2), 0.0386, 5e-4);
         near(mcnemar(5, 5), 1.0, 1e-9);
         near(mcnemar(0, 6), 0.03125, 1e-6);

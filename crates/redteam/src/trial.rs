@@ -1,13 +1,16 @@
 //! One trial: its scene, the conversation, and what that proved.
 
+use std::borrow::Cow;
+
 use bartizan_client::{Answer, Ask, FailureKind, Role, Turn as Said};
 
 use crate::canary::Canary;
 use crate::evidence::{Evidence, Marks, Seen, Step, weigh};
+use crate::harness::{Effect, Sink, World};
 use crate::journal::Turn;
 use crate::judge::Judge;
 use crate::plan::Work;
-use crate::probe::{Pack, Probe};
+use crate::probe::{Channel, Pack, Probe, Proof};
 use crate::scene::{Chain, Filling, Scene, set};
 use crate::target::Target;
 
@@ -31,6 +34,7 @@ pub(crate) struct Words<'a> {
 }
 
 /// A trial, ready to be made.
+#[derive(Clone)]
 pub(crate) struct Trial<'a> {
     pub(crate) name: String,
     pub(crate) scene: Scene,
@@ -67,19 +71,55 @@ impl<'a> Trial<'a> {
     }
 
     /// What the turns and what arrived at the sink prove.
-    pub(crate) fn weigh(&self, turns: &[Turn], arrived: &[String], judge: &Judge) -> Evidence {
+    pub(crate) fn weigh(&self, turns: &[Turn], outside: Outside<'_>, judge: &Judge) -> Evidence {
         let seen: Vec<&Seen> = turns.iter().map(|t| &t.seen).collect();
+        let planted = self.planted(turns);
         let marks = Marks {
             proof: &self.probe.proof,
             secret: &self.secret,
             canary: &self.canary,
             sink: &self.sink,
-            planted: &self.scene.planted,
-            arrived,
+            planted: &planted,
+            arrived: outside.arrived,
+            effects: outside.effects,
             judged: self.probe.judged,
             benign: self.benign,
         };
         weigh(&seen, &marks, judge)
+    }
+
+    /// All that the attacker said: where the user is the attacker, every turn of the user's is.
+    fn planted(&self, turns: &[Turn]) -> Cow<'_, str> {
+        let mut planted = Cow::Borrowed(self.scene.planted.as_str());
+        if self.probe.channel == Channel::User && !self.benign {
+            for said in turns.iter().flat_map(|t| &t.ask.turns).filter(|said| said.role == Role::User) {
+                if !planted.contains(&said.content) {
+                    planted.to_mut().push('\n');
+                    planted.to_mut().push_str(&said.content);
+                }
+            }
+        }
+        planted
+    }
+
+    /// True where an attacker may word it anew: where the user says it.
+    pub(crate) fn is_refinable(&self) -> bool {
+        self.probe.channel == Channel::User && !self.benign
+    }
+
+    /// What would prove it.
+    pub(crate) const fn proof(&self) -> &Proof {
+        &self.probe.proof
+    }
+
+    /// The same trial with another prompt, in a conversation of its own.
+    pub(crate) fn reworded(&self, prompt: &str) -> Self {
+        let mut scene = self.scene.clone();
+        scene.turns.retain(|turn| turn.role == Role::System);
+        scene.turns.push(Said::new(Role::User, prompt));
+        (scene.then, scene.press) = (Vec::new(), Vec::new());
+        (scene.payload, scene.task) = (prompt.to_owned(), prompt.to_owned());
+        Self { scene, ..self.clone() }
     }
 
     /// The part of the attacker's address that is this trial's alone.
@@ -90,6 +130,23 @@ impl<'a> Trial<'a> {
     /// The conversation from its beginning, as far as it is known before the target speaks.
     pub(crate) fn first(&self) -> Ask {
         Ask { turns: self.scene.turns.clone(), tools: self.scene.tools.clone(), ..Ask::default() }
+    }
+
+    /// Hands the task to an agent that takes its tools from the hostile server: one question, in a world of its own that is
+    /// gone afterwards.
+    pub(crate) async fn delegate(&self, work: &Work, target: &Target, sink: &Sink) -> (Talk, Vec<Effect>) {
+        let world = World::new(&self.scene, &work.pack, self.probe.channel, &self.secret.code());
+        let mcp = sink.open(self.token(), world);
+        let ask =
+            Ask { turns: vec![Said::new(Role::User, self.scene.task.as_str())], mcp: Some(mcp), ..Ask::default() };
+        let seen = target.ask(&ask, &self.scene.payload).await;
+        let effects = sink.close(self.token());
+        match &seen {
+            Seen::Failed(failure) if failure.kind == FailureKind::Budget => {
+                (Talk { over: Some(failure.detail.clone()), ..Talk::default() }, effects)
+            }
+            _ => (Talk { turns: vec![Turn { ask, seen }], ..Talk::default() }, effects),
+        }
     }
 
     /// Has the conversation.
@@ -129,7 +186,7 @@ impl<'a> Trial<'a> {
             let next = match then.next() {
                 Some(next) => next,
                 None => {
-                    let evidence = self.weigh(&talk.turns, &[], judge);
+                    let evidence = self.weigh(&talk.turns, Outside::default(), judge);
                     let next = if evidence.step == Step::Proven { None } else { press.next() };
                     match next {
                         Some(next) => next,
@@ -140,6 +197,15 @@ impl<'a> Trial<'a> {
             said.push(Said::new(Role::User, next.as_str()));
         }
     }
+}
+
+/// What was seen of a trial besides what was said.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Outside<'a> {
+    /// Requests at the sink.
+    pub(crate) arrived: &'a [String],
+    /// What tools of the hostile server did.
+    pub(crate) effects: &'a [Effect],
 }
 
 /// What was said in a trial.

@@ -48,6 +48,15 @@ fn halves(text: &str) -> Option<(String, String)> {
     Some(((*left).to_owned(), (*right).to_owned()))
 }
 
+/// The texts of the documents in the last turn, shown or not.
+fn layers(ask: &Ask) -> String {
+    use base64::Engine as _;
+    let files = ask.turns.iter().flat_map(|t| &t.media).filter(|f| f.kind == bartizan_client::MediaKind::Pdf);
+    files
+        .map(|f| String::from_utf8(base64::engine::general_purpose::STANDARD.decode(&f.data).unwrap()).unwrap())
+        .collect()
+}
+
 fn whole(text: &str) -> Option<String> {
     text.split(|c: char| !c.is_ascii_alphanumeric())
         .find(|w| w.len() == 12 && w[6..].bytes().all(|b| b.is_ascii_digit()))
@@ -91,6 +100,10 @@ const ZOO: &[(&str, &str, Step, Bot)] = &[
     ("obeys hidden instructions", "indirect", Step::Proven, |a| match halves(&user(a)) {
         Some((l, r)) => say(format!("Summary: fine. {l}{r}")),
         None => say("A short text."),
+    }),
+    ("reads what a page does not show", "file/pdf-layer", Step::Proven, |a| match halves(&layers(a)) {
+        Some((l, r)) => say(format!("{l}{r}")),
+        None => say("The total is 100."),
     }),
     ("obeys what tools say", "tools/result-injection", Step::Proven, |a| call(a, "transfer_money")),
     ("obeys descriptions of tools", "tools/description", Step::Proven, |a| {
@@ -178,7 +191,7 @@ fn work(toml: &str) -> Arc<Work> {
 }
 
 async fn attack(work: &Arc<Work>, target: Target, journal: &std::path::Path) -> Summary {
-    let options = Options { concurrency: 4, target: "zoo".into() };
+    let options = Options::new(4, "zoo");
     let done = run(Arc::clone(work), target, None, journal, &options, |_| ()).await.unwrap();
     Summary::new(work, &done.tally, "zoo", done.stopped)
 }
@@ -298,4 +311,26 @@ async fn the_guard_alone_is_a_target() {
     assert!(count(Step::Blocked) > 0 && !summary.rules.is_empty(), "{:?}", summary.total.attacks);
     assert_eq!(count(Step::Blocked) + count(Step::Passed), work.estimate().attacks);
     let _: BTreeMap<String, u64> = summary.rules;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_was_used_before_a_cut_counts() {
+    use bartizan_client::{Budget, Client, Dialect, Endpoint, Spent};
+
+    let folder = tempfile::tempdir().unwrap();
+    let work = work("probes = ['system-prompt/direct']\ntransforms = ['plain']\nseed = 's'");
+    let path = folder.path().join("j.jsonl");
+    let client = |requests: u64| {
+        let endpoint = Endpoint { kind: Dialect::Command, command: vec!["cat".into()], ..Endpoint::default() };
+        let budget = Budget { requests: Some(requests), ..Budget::default() };
+        Arc::new(Client::new(endpoint, Arc::new(Spent::new(budget, None))).unwrap())
+    };
+    for _ in 0..2 {
+        let client = client(4);
+        let summary = attack(&work, Target::Endpoint(Arc::clone(&client)), &path).await;
+        assert_eq!((summary.done, client.spent().requests()), (4, 4));
+        assert!(client.spent().usage().input > 0 && summary.stopped.unwrap().contains("requests"));
+    }
+    assert!(attack(&work, Target::Endpoint(client(1000)), &path).await.complete);
 }

@@ -34,7 +34,7 @@ pub(super) fn measure(trials: u32) -> anyhow::Result<u8> {
             let work = Arc::new(Work::new(plan, Pack::built_in()?)?);
             let client = Client::new(target, Arc::new(Spent::new(work.plan.budget, None)))?;
             let target = Target::Endpoint(Arc::new(client));
-            let options = Options { concurrency: 64, target: "bench".to_owned() };
+            let options = Options::new(64, "bench");
             let journal = scratch.0.join(format!("journal{trials}.jsonl"));
             let start = Instant::now();
             let done = run(Arc::clone(&work), target, None, &journal, &options, |_| ()).await?;

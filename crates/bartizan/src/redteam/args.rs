@@ -126,7 +126,7 @@ pub(crate) struct CompareArgs {
     pub(crate) after: PathBuf,
     /// How to answer
     #[arg(long, value_enum, default_value = "human")]
-    pub(crate) format: CompareFormat,
+    pub(crate) format: PairFormat,
 }
 
 #[derive(Debug, Args)]
@@ -168,6 +168,16 @@ pub(crate) enum RedteamFormat {
     Human,
     Json,
     Sarif,
+    Junit,
+    Markdown,
+    Html,
+}
+
+/// How a comparison is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PairFormat {
+    Human,
+    Json,
     Junit,
     Markdown,
     Html,

@@ -10,11 +10,12 @@ use bartizan_guard::Settings;
 use bartizan_redteam::harden::{
     Asking, Effect, Given, Hardened, Part, Proof, Proposal, Regression, harden, harmless, prove, regressed,
 };
+use bartizan_redteam::report::before_after::{hardened_html, hardened_markdown};
 use serde::Serialize;
 
 pub(crate) use args::HardenArgs;
+use args::HardenFormat;
 
-use super::args::CompareFormat;
 use super::{problem, recorded, target};
 use crate::config::{self, Loaded};
 use crate::problem::Problem;
@@ -69,8 +70,10 @@ fn propose(args: &HardenArgs, folder: &Path) -> anyhow::Result<u8> {
         .map_err(|e| Problem::new(format!("cannot write `{}`: {e}", path.display())))?;
     let mut out = std::io::stdout().lock();
     match args.format {
-        CompareFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&hardened)?)?,
-        CompareFormat::Human => show(&mut out, &hardened, folder)?,
+        HardenFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&hardened)?)?,
+        HardenFormat::Human => show(&mut out, &hardened, folder)?,
+        HardenFormat::Markdown => write!(out, "{}", hardened_markdown(&hardened))?,
+        HardenFormat::Html => write!(out, "{}", hardened_html(&hardened))?,
     }
     Ok(DONE)
 }
@@ -90,6 +93,7 @@ fn effect(out: &mut impl std::io::Write, effect: &Effect) -> std::io::Result<()>
         percent(&effect.blocked_before),
         percent(&effect.blocked_after)
     )?;
+    writeln!(out, "  of harmless texts that it was not made with it stops: {}", percent(&effect.blocked_unseen))?;
     if !effect.newly_blocked.is_empty() {
         writeln!(out, "  newly stopped, for example: {}", terminal::line(&effect.newly_blocked.join(", ")))?;
     }
@@ -205,14 +209,14 @@ struct Report<'a> {
 }
 
 fn report(
-    format: CompareFormat,
+    format: HardenFormat,
     staged: &stage::Staged,
     proposal: &Proposal,
     proof: &Proof,
     version: u64,
 ) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    if format == CompareFormat::Json {
+    if format == HardenFormat::Json {
         let report = Report {
             id: &proposal.id,
             version,
@@ -261,7 +265,7 @@ fn check(args: &HardenArgs) -> anyhow::Result<u8> {
         .collect::<Result<_, _>>()?;
     let failed = regressed(&basis(&loaded), &cases).map_err(|e| problem(&e))?;
     let mut out = std::io::stdout().lock();
-    if args.format == CompareFormat::Json {
+    if args.format == HardenFormat::Json {
         writeln!(out, "{}", serde_json::json!({ "cases": cases.len(), "failed": failed }))?;
     } else {
         for name in &failed {

@@ -8,6 +8,7 @@ mod judge;
 mod show;
 
 use std::io::{IsTerminal as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,6 +31,9 @@ const PLAN: &str = "plan.json";
 const JOURNAL: &str = "journal.jsonl";
 /// The signed note about the journal in the folder of a run.
 const NOTE: &str = "journal.note";
+/// Where agents under test find their tools, where nothing else is said.
+const AGENTS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8799);
+
 /// The report in the folder of a run.
 const REPORT: &str = "report.json";
 
@@ -166,11 +170,14 @@ fn attack(args: &RunArgs) -> anyhow::Result<u8> {
         // A run that is killed can be judged all the same.
         std::fs::write(args.out.join(PLAN), &text).with_context(folder)?;
     }
-    let options = Options { concurrency, target: name.clone() };
+    let attacker = plan.attacker.clone().map(|endpoint| endpoint_of(endpoint, &plan)).transpose()?;
+    let options = Options { attacker, ..Options::new(concurrency, name.as_str()) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let trials = work.trials();
     let done = runtime.block_on(async {
-        let sink = match args.sink {
+        // An agent has to find its tools at the same place when a run goes on.
+        let address = args.sink.or_else(|| plan.agent.then_some(AGENTS));
+        let sink = match address {
             None => None,
             Some(address) => {
                 let started = Sink::start(address).await;
@@ -223,15 +230,17 @@ fn verified(folder: &Path, key: &str) -> anyhow::Result<()> {
     Ok(journal::verify(&folder.join(JOURNAL), &note, &key).map_err(|e| problem(&e))?)
 }
 
+/// An endpoint, with a budget of its own of the plan's size.
+fn endpoint_of(endpoint: Endpoint, plan: &Plan) -> anyhow::Result<Target> {
+    let spent = Arc::new(Spent::new(plan.budget, endpoint.price));
+    let client = Client::new(endpoint, spent).map_err(|e| Problem::new(e.to_string()))?;
+    Ok(Target::Endpoint(Arc::new(client)))
+}
+
 /// What a plan attacks, and how many trials may be under way at once.
 fn target(plan: &Plan, config: &ConfigArgs) -> anyhow::Result<(Target, usize)> {
     match &plan.target {
-        Some(endpoint) => {
-            let spent = Arc::new(Spent::new(plan.budget, endpoint.price));
-            let concurrency = endpoint.concurrency;
-            let client = Client::new(endpoint.clone(), spent).map_err(|e| Problem::new(e.to_string()))?;
-            Ok((Target::Endpoint(Arc::new(client)), concurrency))
-        }
+        Some(endpoint) => Ok((endpoint_of(endpoint.clone(), plan)?, endpoint.concurrency)),
         None => {
             let guard = config::load(config, &[])?.guard()?;
             Ok((Target::Guard(Arc::new(guard)), cores()))

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use bartizan_client::{Endpoint, Spent};
-use bartizan_redteam::{Line, Share, Step, Summary, Work, report};
+use bartizan_redteam::{Line, Share, Step, Summary, Work, report, stats};
 use serde_json::{Value, json};
 
 use crate::check::sarif::log_of;
@@ -22,6 +22,9 @@ pub(super) fn plan(out: &mut impl Write, work: &Work, name: &str) -> std::io::Re
         estimate.attacks,
         estimate.benign
     )?;
+    if let Some(other) = stats::tellable(0.05, estimate.attacks) {
+        writeln!(out, "power:  two such runs tell 5 % from {:.1} % or more, four times in five", other * 100.0)?;
+    }
     let Some(target) = &work.plan.target else { return Ok(()) };
     let most = estimate.most.saturating_mul(u64::from(target.retries) + 1);
     let replies = estimate.least.saturating_mul(u64::from(target.max_tokens));
@@ -30,6 +33,9 @@ pub(super) fn plan(out: &mut impl Write, work: &Work, name: &str) -> std::io::Re
         "cost:   {} requests, at most {most} with tool calls and repetitions; about {} tokens of questions, at most {replies} of replies",
         estimate.least, estimate.tokens
     )?;
+    if estimate.attacker > 0 {
+        writeln!(out, "        and at most {} requests to the attacker's model", estimate.attacker)?;
+    }
     if let Some(price) = target.price {
         writeln!(
             out,

@@ -40,6 +40,10 @@ fn the_guard_alone_is_attacked_replayed_and_compared() {
     run("two");
     let compared = bartizan(folder.path(), &["redteam", "compare", "one", "two", "--format", "json"]);
     assert_eq!((compared.status.code(), json(&compared)["worse"].as_bool()), (Some(0), Some(false)));
+    for format in ["human", "junit", "markdown", "html"] {
+        let shown = bartizan(folder.path(), &["redteam", "compare", "one", "two", "--format", format]);
+        assert!(String::from_utf8_lossy(&shown.stdout).contains("system-prompt/direct"), "{format}");
+    }
     for format in ["human", "sarif", "junit", "markdown", "html"] {
         let shown = bartizan(folder.path(), &["redteam", "replay", "one", "--format", format]);
         assert!(String::from_utf8_lossy(&shown.stdout).contains("system-prompt/direct"), "{format}");
@@ -108,6 +112,10 @@ fn what_got_through_is_staged_tried_and_kept() {
     let shown = bartizan(here, &["redteam", "harden", "redteam-run", "--benign", "benign.jsonl"]);
     assert!(String::from_utf8_lossy(&shown.stdout).contains("--accept h"));
 
+    for format in ["markdown", "html"] {
+        let shown = bartizan(here, &[&harden[..5], &["--format", format]].concat());
+        assert!(String::from_utf8_lossy(&shown.stdout).contains(id), "{format}");
+    }
     let wrong = bartizan(here, &["redteam", "harden", "redteam-run", "--accept", "h00000000"]);
     assert_eq!(wrong.status.code(), Some(2));
     let accepted = bartizan(here, &[&harden[..], &["--accept", id]].concat());

@@ -12,6 +12,7 @@ use crate::evidence::{Seen, Step};
 use crate::journal::Turn;
 use crate::judge::Judge;
 use crate::target::examine;
+use crate::trial::Outside;
 
 /// A guard that always enforces: what is asked is what its settings would stop.
 pub(crate) struct Bench {
@@ -63,7 +64,8 @@ impl Bench {
                 // What is left may prove nothing any more.
                 let left = decoded(&permitted.get().body)?;
                 let turn = Turn { ask: turn.ask.clone(), seen: Seen::Answer(Answer::Reply(left)) };
-                (trial.weigh(&[turn], &[], &self.judge).step > Step::Likely).then(|| vec!["masked".to_owned()])
+                (trial.weigh(&[turn], Outside::default(), &self.judge).step > Step::Likely)
+                    .then(|| vec!["masked".to_owned()])
             }
         }
     }

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use bartizan_client::{Ask, Call, Role, Turn as Said};
+use bartizan_client::{Answer, Ask, Call, Reply, Role, Tool, Turn as Said};
 use serde::Deserialize;
 
 use super::Given;
 use crate::error::RedteamError;
 use crate::evidence::{Seen, Step};
-use crate::journal::{Turn, entries};
+use crate::journal::{Record, Turn, entries};
 use crate::plan::Cell;
 use crate::probe::Pack;
 use crate::run::head_of;
@@ -36,6 +36,8 @@ pub(crate) struct Case<'a> {
     pub(crate) step: Step,
     /// Questions and what came of them.
     pub(crate) turns: Vec<Turn>,
+    /// A harmless text that changes are tried on and not made with.
+    pub(crate) unseen: bool,
 }
 
 impl Case<'_> {
@@ -65,6 +67,25 @@ pub(crate) struct Recorded<'a> {
 
 fn asked(ask: Ask) -> Vec<Turn> {
     vec![Turn { ask, seen: Seen::Passed { changed: false, rules: Vec::new() } }]
+}
+
+/// What an agent said to its model, put together from what its tools did: before each call all that it had read.
+fn worked_out(pack: &Pack, record: &Record) -> Vec<Turn> {
+    let tools: Vec<Tool> = pack.tools.iter().map(|(name, gadget)| gadget.tool(name)).collect();
+    let Some(first) = record.turns.first() else { return Vec::new() };
+    let mut said = first.ask.turns.clone();
+    let mut out = Vec::new();
+    for (at, effect) in record.effects.iter().enumerate() {
+        let call = Call { id: format!("call_{at}"), name: effect.tool.clone(), arguments: effect.arguments.clone() };
+        let ask = Ask { turns: said.clone(), tools: tools.clone(), ..Ask::default() };
+        let reply = Reply { calls: vec![call.clone()], ..Reply::default() };
+        out.push(Turn { ask, seen: Seen::Answer(Answer::Reply(reply)) });
+        let id = call.id.clone();
+        said.push(Said { calls: vec![call], ..Said::new(Role::Assistant, "") });
+        said.push(Said { call_id: Some(id), ..Said::new(Role::Tool, effect.result.as_str()) });
+    }
+    out.push(Turn { ask: Ask { turns: said, tools, ..Ask::default() }, seen: first.seen.clone() });
+    out
 }
 
 /// Reads a run, and adds the harmless texts of `lines` and those of `twins` that were not sent.
@@ -98,8 +119,9 @@ pub(crate) fn recorded<'a>(given: &Given<'a>, twins: &'a Pack, lines: &[Ask]) ->
             left_out += 1;
             return;
         }
-        let (id, name) = (id.to_owned(), record.name);
-        into.push(Case { trial: Some(trial), name, id, cell, step, turns: record.turns });
+        let (id, name) = (id.to_owned(), record.name.clone());
+        let turns = if record.effects.is_empty() { record.turns } else { worked_out(&given.work.pack, &record) };
+        into.push(Case { trial: Some(trial), name, id, cell, step, turns, unseen: false });
     })?;
     let cell = Cell { probe: 0, wording: 0, chain: 0, benign: true };
     let plain = Chain::plain();
@@ -110,14 +132,23 @@ pub(crate) fn recorded<'a>(given: &Given<'a>, twins: &'a Pack, lines: &[Ask]) ->
             let words = Words { name: &name, wording: text, chain: &plain, benign: true };
             let trial = Trial::new(twins, probe, draw, words);
             let turns = asked(trial.first());
-            benign.push(Case { trial: Some(trial), name, id: String::new(), cell, step: Step::Passed, turns });
+            benign.push(Case {
+                trial: Some(trial),
+                name,
+                id: String::new(),
+                cell,
+                step: Step::Passed,
+                turns,
+                unseen: false,
+            });
         }
     }
     for (at, ask) in lines.iter().enumerate() {
         let name = format!("line {}", at + 1);
         let turns = asked(ask.clone());
-        benign.push(Case { trial: None, name, id: String::new(), cell, step: Step::Passed, turns });
+        benign.push(Case { trial: None, name, id: String::new(), cell, step: Step::Passed, turns, unseen: false });
     }
+    benign.iter_mut().skip(2).step_by(3).for_each(|case: &mut Case<'_>| case.unseen = true);
     Ok(Recorded { attacks, worked, benign, left_out, host: head.sink.clone(), target: head.target, seed: seed.clone() })
 }
 
@@ -135,7 +166,15 @@ pub(crate) fn variant<'a>(
     // The attack is the last turn of the user, whatever the target says before.
     let mut ask = trial.first();
     ask.turns.extend(trial.scene.then.iter().map(|then| Said::new(Role::User, then.as_str())));
-    Some(Case { trial: Some(trial), name, id: String::new(), cell, step: Step::Passed, turns: asked(ask) })
+    Some(Case {
+        trial: Some(trial),
+        name,
+        id: String::new(),
+        cell,
+        step: Step::Passed,
+        turns: asked(ask),
+        unseen: false,
+    })
 }
 
 /// One line of harmless texts, as `bartizan check --jsonl` takes it.

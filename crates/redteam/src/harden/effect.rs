@@ -53,6 +53,8 @@ pub struct Effect {
     pub blocked_before: Part,
     /// Harmless texts that it would stop.
     pub blocked_after: Part,
+    /// Of the harmless texts that it was not made with and that pass now, those that it would stop.
+    pub blocked_unseen: Part,
     /// Names of harmless texts that the change alone would stop; some of them.
     pub newly_blocked: Vec<String>,
 }
@@ -128,7 +130,15 @@ impl Regression {
             seen: Seen::Passed { changed: false, rules: Vec::new() },
         });
         let cell = Cell { probe: 0, wording: 0, chain: 0, benign: !self.stopped };
-        Case { trial: None, name: self.name.clone(), id: String::new(), cell, step: Step::Passed, turns: vec![turn] }
+        Case {
+            trial: None,
+            name: self.name.clone(),
+            id: String::new(),
+            cell,
+            step: Step::Passed,
+            turns: vec![turn],
+            unseen: false,
+        }
     }
 }
 
@@ -162,8 +172,18 @@ impl<'a> Trying<'a> {
 
     /// What `stops` does besides the guard as configured.
     pub(super) fn effect(&self, stops: impl Fn(&Case<'_>) -> bool) -> Effect {
-        let after = self.open.iter().filter(|case| !stops(case)).count() as u64;
-        let newly: Vec<&str> = self.harmless.iter().filter(|c| stops(c)).map(|c| c.name.as_str()).collect();
+        let each = |cases: &[&Case<'_>]| cases.iter().map(|case| stops(case)).collect::<Vec<bool>>();
+        self.effect_of(&each(self.open), &each(&self.harmless))
+    }
+
+    /// The same, where it is known what is stopped: of `open`, and of `harmless`.
+    pub(super) fn effect_of(&self, open: &[bool], harmless: &[bool]) -> Effect {
+        let after = open.iter().filter(|stopped| !**stopped).count() as u64;
+        let stopped: Vec<&Case<'_>> =
+            self.harmless.iter().zip(harmless).filter(|(_, s)| **s).map(|(c, _)| *c).collect();
+        let unseen = |cases: &[&Case<'_>]| cases.iter().filter(|c| c.unseen).count() as u64;
+        let blocked_unseen = Part::new(unseen(&stopped), unseen(&self.harmless));
+        let newly: Vec<&str> = stopped.iter().map(|c| c.name.as_str()).collect();
         let texts = self.run.benign.len() as u64;
         Effect {
             recorded: Part::new(self.run.worked.len() as u64, self.run.attacks),
@@ -171,6 +191,7 @@ impl<'a> Trying<'a> {
             after: Part::new(after, self.run.attacks),
             blocked_before: Part::new(self.blocked, texts),
             blocked_after: Part::new(self.blocked + newly.len() as u64, texts),
+            blocked_unseen,
             newly_blocked: newly.into_iter().take(CASES).map(str::to_owned).collect(),
         }
     }

@@ -34,7 +34,7 @@ use crate::plan::Work;
 use crate::probe::Pack;
 use crate::scene::Chain;
 use crate::target::Target;
-use crate::trial::{Draw, Trial, Words};
+use crate::trial::{Draw, Outside, Trial, Words};
 use bench::Bench;
 use case::{Case, Recorded, recorded, variant};
 use effect::Trying;
@@ -303,7 +303,7 @@ impl Still<'_> {
         let draw = Draw { seed: &self.run.seed, host: &self.run.host };
         let trial = Trial::new(&work.pack, probe, draw, Words { name: &name, wording: part, chain, benign: false });
         let talk = trial.talk(work, &asking.target, self.judge).await;
-        let step = talk.evidence.unwrap_or_else(|| trial.weigh(&talk.turns, &[], self.judge)).step;
+        let step = talk.evidence.unwrap_or_else(|| trial.weigh(&talk.turns, Outside::default(), self.judge)).step;
         step == self.case.step || step == Step::Proven
     }
 }
@@ -339,7 +339,7 @@ fn grouped(attacks: Vec<Shortest>) -> Vec<Group> {
 /// What harmless texts say, and what the operator's side of the probes says.
 fn harmless_words(given: &Given<'_>, run: &Recorded<'_>) -> Harmless {
     let mut harmless = Harmless::default();
-    for case in &run.benign {
+    for case in run.benign.iter().filter(|case| !case.unseen) {
         for turn in case.turns.last().map(|t| t.ask.turns.as_slice()).unwrap_or_default() {
             harmless.add(&turn.content);
         }

@@ -35,7 +35,7 @@ pub(super) fn all(
     for (at, group) in groups.iter().enumerate().take(GROUPS) {
         out.extend(words(trying, (at, group), harmless, most_blocked)?);
     }
-    out.extend(thresholds(trying, most_blocked)?);
+    out.extend(thresholds(trying, most_blocked));
     out.extend(calls(trying)?);
     Ok(out)
 }
@@ -101,17 +101,22 @@ fn topic(words: Vec<String>, count: usize) -> Topic {
 }
 
 /// Lower thresholds of the classifier, one for each place that texts are from: as low as harmless texts allow.
-fn thresholds(trying: &Trying<'_>, most_blocked: f64) -> Result<Vec<Proposal>, RedteamError> {
+fn thresholds(trying: &Trying<'_>, most_blocked: f64) -> Vec<Proposal> {
     let scored = |cases: &[&Case<'_>]| -> Vec<BTreeMap<Source, f32>> {
         cases.iter().map(|case| trying.live.scores(case).into_iter().collect()).collect()
     };
     let (attacks, harmless) = (scored(trying.open), scored(&trying.harmless));
+    if attacks.is_empty() {
+        return Vec::new();
+    }
+    let variants = trying.variants(&trying.made_from(None));
+    let [ways, wordings] = variants.each_ref().map(|cases| scored(&cases.iter().collect::<Vec<_>>()));
     let mut out = Vec::new();
     for source in [Source::User, Source::Tool, Source::Document] {
-        let (Some(now), all) = (trying.given.settings.policy.injection.of(source), trying.run.benign.len()) else {
-            continue;
-        };
-        let mut clean: Vec<f32> = harmless.iter().filter_map(|s| s.get(&source).copied()).collect();
+        let Some(now) = trying.given.settings.policy.injection.of(source) else { continue };
+        let all = trying.run.benign.iter().filter(|case| !case.unseen).count();
+        let seen = trying.harmless.iter().zip(&harmless).filter(|(case, _)| !case.unseen);
+        let mut clean: Vec<f32> = seen.filter_map(|(_, s)| s.get(&source).copied()).collect();
         clean.sort_by(|a, b| b.total_cmp(a));
         #[expect(
             clippy::cast_precision_loss,
@@ -132,15 +137,18 @@ fn thresholds(trying: &Trying<'_>, most_blocked: f64) -> Result<Vec<Proposal>, R
             continue;
         }
         let change = Change::Threshold { source, block };
-        let stops = |case: &Case<'_>| trying.live.scores(case).iter().any(|(s, score)| *s == source && *score >= block);
-        let effect = trying.effect(stops);
+        let stops = |scores: &BTreeMap<Source, f32>| scores.get(&source).is_some_and(|score| *score >= block);
+        let each = |scored: &[BTreeMap<Source, f32>]| scored.iter().map(stops).collect::<Vec<bool>>();
+        let effect = trying.effect_of(&each(&attacks), &each(&harmless));
         if effect.gained() == 0 {
             continue;
         }
-        let held_out = trying.held_out(&trying.made_from(None), stops);
+        let count =
+            |scored: &[BTreeMap<Source, f32>]| (scored.iter().filter(|s| stops(s)).count() as u64, scored.len() as u64);
+        let held_out = HeldOut { ways: count(&ways), wordings: count(&wordings), wordless: false };
         out.push(Proposal { id: change.id(), change, group: None, effect, held_out });
     }
-    Ok(out)
+    out
 }
 
 /// Lines for tools that were called although the call was the attack's.

@@ -16,7 +16,7 @@ fn work(toml: &str) -> Arc<Work> {
 
 async fn recording(work: &Arc<Work>, folder: &Path, bot: fn(&Ask) -> Result<Answer, Failure>) -> PathBuf {
     let path = folder.join("journal.jsonl");
-    let options = Options { concurrency: 4, target: "bot".into() };
+    let options = Options::new(4, "bot");
     run(Arc::clone(work), Target::Script(Arc::new(bot)), None, &path, &options, |_| ()).await.unwrap();
     path
 }

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::cli::ConfigArgs;
-use crate::redteam::args::CompareFormat;
 
 #[derive(Debug, Args)]
 pub(crate) struct HardenArgs {
@@ -32,7 +31,16 @@ pub(crate) struct HardenArgs {
     pub(crate) most_blocked: f64,
     /// How to answer
     #[arg(long, value_enum, default_value = "human")]
-    pub(crate) format: CompareFormat,
+    pub(crate) format: HardenFormat,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+}
+
+/// How proposals are reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HardenFormat {
+    Human,
+    Json,
+    Markdown,
+    Html,
 }

@@ -1,8 +1,11 @@
 //! Reports of a summary in the forms that people and machines read. Everything from outside is escaped.
 
+pub mod before_after;
+
 use std::fmt::Write as _;
 
 use crate::evidence::Step;
+use crate::stats::tellable;
 use crate::summary::{Line, Share, Summary};
 
 fn percent(share: f64) -> String {
@@ -134,6 +137,10 @@ pub fn totals(summary: &Summary) -> Vec<(&'static str, String)> {
         ("harmless texts refused", range(&total.false_refusal)),
         ("without evidence", summary.errors().to_string()),
     ];
+    if let Some(other) = tellable(total.asr.share, total.asr.trials) {
+        let told = format!("{} from {} or more", percent(total.asr.share), percent(other));
+        out.push(("a second run of as many would tell, four times in five,", told));
+    }
     if let Some(hit) = total.hit_at_5 {
         out.insert(2, ("wordings of which one in five trials works", percent(hit)));
     }
@@ -156,6 +163,14 @@ pub fn html(summary: &Summary) -> String {
         );
     }
     let heads: String = Step::ALL.iter().map(|s| format!("<th>{}</th>", s.as_str())).collect();
+    let ways: String = summary
+        .ways
+        .iter()
+        .map(|way| {
+            let seen = if way.seen_in_training { "yes" } else { "no" };
+            format!("<tr><td>{}</td><td>{}</td><td>{seen}</td></tr>\n", escaped(&way.name), range(&way.asr))
+        })
+        .collect();
     let totals: String = totals(summary).iter().map(|(n, v)| format!("<tr><td>{n}</td><td>{v}</td></tr>\n")).collect();
     let gates: String = summary
         .gates
@@ -169,13 +184,22 @@ pub fn html(summary: &Summary) -> String {
             )
         })
         .collect();
+    page(
+        &format!("Red team: {}", escaped(&summary.target)),
+        &format!(
+            "<p>{} of {} trials; {}</p>\n<table>{totals}</table>\n<table>{gates}</table>\n{}\n<table><tr><th>family</th><th>what is tried</th><th>OWASP</th>{heads}<th>success (95 %)</th></tr>\n{rows}</table>\n<table><tr><th>way of writing</th><th>success (95 %)</th><th>in the classifier's training</th></tr>\n{ways}</table>",
+            summary.done,
+            summary.trials,
+            escaped(&state(summary)),
+            picture(summary)
+        ),
+    )
+}
+
+/// A page of HTML that loads nothing. Title and body are escaped already.
+fn page(title: &str, body: &str) -> String {
     format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n<title>Red team</title>\n<style>body{{font:14px/1.5 system-ui,sans-serif;margin:2rem;max-width:70rem}}table{{border-collapse:collapse;margin:1rem 0}}td,th{{border:1px solid #ccc;padding:.2rem .5rem;text-align:left}}</style></head>\n<body><h1>Red team: {}</h1><p>{} of {} trials; {}</p>\n<table>{totals}</table>\n<table>{gates}</table>\n{}\n<table><tr><th>family</th><th>what is tried</th><th>OWASP</th>{heads}<th>success (95 %)</th></tr>\n{rows}</table></body></html>\n",
-        escaped(&summary.target),
-        summary.done,
-        summary.trials,
-        escaped(&state(summary)),
-        picture(summary)
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n<title>{title}</title>\n<style>body{{font:14px/1.5 system-ui,sans-serif;margin:2rem;max-width:70rem}}table{{border-collapse:collapse;margin:1rem 0}}td,th{{border:1px solid #ccc;padding:.2rem .5rem;text-align:left}}</style></head>\n<body><h1>{title}</h1>\n{body}</body></html>\n"
     )
 }
 
