@@ -41,11 +41,20 @@ pub fn html(report: &Report) -> String {
         escaped(&report.version)
     );
     overview(&mut out, report);
+    if let Some(trend) = &report.trend {
+        let worse = trend.changes.iter().filter(|change| change.is_worse()).count();
+        let _ = writeln!(
+            out,
+            "<p><a href=\"#since\">Since {}</a>: {} identifiers stand elsewhere, {worse} of them worse.</p>",
+            escaped(&trend.since),
+            trend.changes.len()
+        );
+    }
     next(&mut out, report);
-    trend(&mut out, report);
     for view in &report.frameworks {
         framework(&mut out, view, &measures);
     }
+    trend(&mut out, report);
     standings(&mut out, report);
     evidence(&mut out, report);
     let _ =
@@ -124,7 +133,7 @@ fn bar(totals: Totals) -> String {
 
 fn trend(out: &mut String, report: &Report) {
     let Some(trend) = &report.trend else { return };
-    let _ = writeln!(out, "<section><h2>Since {}</h2>", escaped(&trend.since));
+    let _ = writeln!(out, "<section id=\"since\"><h2>Since {}</h2>", escaped(&trend.since));
     if trend.changes.is_empty() {
         out.push_str("<p>Nothing stands elsewhere.</p>\n");
     } else {

@@ -78,6 +78,8 @@ pub(crate) fn compare(before: &Report, now: &Report) -> Trend {
             }
         }
     }
+    // What got worse is what somebody has to look at.
+    changes.sort_by_key(|change| !change.is_worse());
     let mut history: Vec<Point> = before.trend.iter().flat_map(|trend| trend.history.iter().cloned()).collect();
     history.push(point(before));
     let surplus = history.len().saturating_sub(MOST);

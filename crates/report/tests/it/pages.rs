@@ -73,6 +73,7 @@ fn a_trend_says_what_got_better_and_worse_and_keeps_the_past() {
     let third = report(scan(0), Some(&middle));
     assert_eq!(third.trend.as_ref().unwrap().history.len(), 2);
     assert!(html(&third).contains("Covered and partial over time"));
+    assert!(html(&middle).contains("of them worse") && worse.changes[0].is_worse());
     let same = report(scan(0), Some(&good));
     assert!(same.trend.as_ref().unwrap().changes.is_empty());
     assert!(markdown(&same).contains("Nothing stands elsewhere"));
