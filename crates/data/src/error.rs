@@ -31,6 +31,23 @@ pub enum DataError {
         /// The column.
         column: String,
     },
+    /// A ledger cannot be used.
+    #[error("ledger `{path}`: {why}")]
+    Ledger {
+        /// Its place.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// A key for surrogates is too short.
+    #[error("the key has less than {least} characters; `openssl rand -hex 32` makes one")]
+    Key {
+        /// Least length.
+        least: usize,
+    },
+    /// A signed statement is no manifest of a corpus.
+    #[error("it is no manifest of a corpus: {0}")]
+    Manifest(String),
     /// Arrow data on standard input or output is not what it must be.
     #[error("{0}")]
     Arrow(#[from] arrow_schema::ArrowError),

@@ -1,8 +1,8 @@
 //! One row looked at by every detector of the engine.
 
 use bartizan_core::finding::FindingRecord;
-use bartizan_core::{Coverage, Part, Reason, Scores, Verdict};
-use bartizan_guard::Guard;
+use bartizan_core::{Action, Coverage, Part, Reason, Scores, Verdict};
+use bartizan_guard::{Decision, Guard};
 use serde::Serialize;
 
 use crate::layout::Row;
@@ -28,6 +28,9 @@ pub struct RowReport {
     /// The earlier row that it repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<Place>,
+    /// What was done with it, where the corpus is cleaned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
 }
 
 /// A row of a source.
@@ -56,6 +59,7 @@ impl RowReport {
             coverage,
             poison: None,
             duplicate_of: None,
+            action: None,
         }
     }
 
@@ -72,9 +76,21 @@ impl RowReport {
 /// Looks at every text of a row. The origin of each is its turn's.
 #[must_use]
 pub fn examine(guard: &Guard, source: &str, number: u64, row: &Row) -> RowReport {
+    examined(guard, source, number, row, &mut |_, _| {})
+}
+
+/// The same; `each` gets what was decided of each turn. Findings of the report are in the order of these.
+pub(crate) fn examined(
+    guard: &Guard,
+    source: &str,
+    number: u64,
+    row: &Row,
+    each: &mut dyn FnMut(usize, &Decision),
+) -> RowReport {
     let mut report = RowReport::new(source, number, row);
-    for turn in &row.turns {
+    for (at, turn) in row.turns.iter().enumerate() {
         let decision = guard.check_text(&turn.text, turn.role.source());
+        each(at, &decision);
         report.verdict = report.verdict.max(decision.verdict);
         report.scores = report.scores.max(decision.scores);
         report.coverage.merge(&decision.coverage);

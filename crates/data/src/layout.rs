@@ -4,12 +4,12 @@
 //! unknown name.
 
 use bartizan_core::Source;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cell::Cell;
 
 /// Whose words a text is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Instructions of the operator.
@@ -97,67 +97,7 @@ impl Row {
     /// Takes a row apart.
     #[must_use]
     pub fn new(cell: &Cell, columns: &Columns) -> Self {
-        let mut row = Self::default();
-        let mut path = String::new();
-        match cell {
-            Cell::Text(_) => row.walk(cell, &mut path, Role::Document, columns),
-            _ => row.walk(cell, &mut path, Role::Field, columns),
-        }
-        row
-    }
-
-    fn walk(&mut self, cell: &Cell, path: &mut String, role: Role, columns: &Columns) {
-        let long = path.len();
-        match cell {
-            Cell::Null | Cell::Bool(_) => {
-                if role == Role::Label
-                    && let Some(text) = cell.word()
-                {
-                    self.turns.push(Turn { path: path.clone(), role, text });
-                }
-            }
-            // A short number is no text; a long one may be an identifier of a person.
-            Cell::Number(number) => {
-                if role == Role::Label || number.len() >= 7 {
-                    let role = if role == Role::Label { role } else { Role::Origin };
-                    self.turns.push(Turn { path: path.clone(), role, text: number.clone() });
-                }
-            }
-            Cell::Text(text) => {
-                if !text.is_empty() {
-                    self.turns.push(Turn { path: path.clone(), role, text: text.clone() });
-                }
-            }
-            Cell::Opaque(bytes) => self.opaque += bytes,
-            Cell::List(items) => {
-                for (at, item) in items.iter().enumerate() {
-                    path.push('/');
-                    path.push_str(&at.to_string());
-                    self.walk(item, path, role, columns);
-                    path.truncate(long);
-                }
-            }
-            Cell::Map(pairs) => {
-                let speaker = speaker(cell);
-                for (name, value) in pairs {
-                    path.push('/');
-                    escape(name, path);
-                    let inner = match speaker {
-                        // A message: who speaks decides, not the name of the field.
-                        Some(_) if is_speaker(name) && value.word().is_some_and(|w| w.len() <= 32) => Role::Origin,
-                        Some(speaker) if role != Role::Rejected || speaker != Role::Model => speaker,
-                        Some(_) => Role::Rejected,
-                        None => columns.role(name).or_else(|| by_name(name, value)).unwrap_or(role),
-                    };
-                    self.walk(value, path, inner, columns);
-                    // A name that is a text: nobody reads it, but a loader may.
-                    if name.len() > 64 {
-                        self.turns.push(Turn { path: format!("{path}#key"), role: Role::Field, text: name.clone() });
-                    }
-                    path.truncate(long);
-                }
-            }
-        }
+        Walk::over(cell, columns, false).row
     }
 
     /// The class of the row, where it has one.
@@ -186,6 +126,101 @@ impl Row {
     #[must_use]
     pub fn output(&self) -> String {
         self.of(Role::Model).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Where each turn of a row is: positions in lists and maps from the root, which tell keys apart that repeat. A name that
+/// is a text has [`NAME`] at the end.
+pub(crate) fn places(cell: &Cell, columns: &Columns) -> Vec<Box<[u32]>> {
+    Walk::over(cell, columns, true).places
+}
+
+/// Stands for the name of a value, not the value.
+pub(crate) const NAME: u32 = u32::MAX;
+
+/// One way through a row.
+struct Walk<'a> {
+    columns: &'a Columns,
+    row: Row,
+    path: String,
+    steps: Vec<u32>,
+    placed: bool,
+    places: Vec<Box<[u32]>>,
+}
+
+impl<'a> Walk<'a> {
+    fn over(cell: &Cell, columns: &'a Columns, placed: bool) -> Self {
+        let mut walk =
+            Self { columns, row: Row::default(), path: String::new(), steps: Vec::new(), placed, places: Vec::new() };
+        walk.go(cell, if matches!(cell, Cell::Text(_)) { Role::Document } else { Role::Field });
+        walk
+    }
+
+    fn turn(&mut self, role: Role, text: &str) {
+        self.row.turns.push(Turn { path: self.path.clone(), role, text: text.to_owned() });
+        if self.placed {
+            self.places.push(self.steps.as_slice().into());
+        }
+    }
+
+    fn go(&mut self, cell: &Cell, role: Role) {
+        let long = self.path.len();
+        match cell {
+            Cell::Null | Cell::Bool(_) => {
+                if role == Role::Label
+                    && let Some(text) = cell.word()
+                {
+                    self.turn(role, &text);
+                }
+            }
+            // A short number is no text; a long one may be an identifier of a person.
+            Cell::Number(number) => {
+                if role == Role::Label || number.len() >= 7 {
+                    self.turn(if role == Role::Label { role } else { Role::Origin }, number);
+                }
+            }
+            Cell::Text(text) => {
+                if !text.is_empty() {
+                    self.turn(role, text);
+                }
+            }
+            Cell::Opaque(bytes) => self.row.opaque += bytes,
+            Cell::List(items) => {
+                for (step, item) in (0..).zip(items) {
+                    self.path.push('/');
+                    self.path.push_str(&step.to_string());
+                    self.steps.push(step);
+                    self.go(item, role);
+                    self.steps.pop();
+                    self.path.truncate(long);
+                }
+            }
+            Cell::Map(pairs) => {
+                let speaker = speaker(cell);
+                for (step, (name, value)) in (0..).zip(pairs) {
+                    self.path.push('/');
+                    escape(name, &mut self.path);
+                    self.steps.push(step);
+                    let inner = match speaker {
+                        // A message: who speaks decides, not the name of the field.
+                        Some(_) if is_speaker(name) && value.word().is_some_and(|w| w.len() <= 32) => Role::Origin,
+                        Some(speaker) if role != Role::Rejected || speaker != Role::Model => speaker,
+                        Some(_) => Role::Rejected,
+                        None => self.columns.role(name).or_else(|| by_name(name, value)).unwrap_or(role),
+                    };
+                    self.go(value, inner);
+                    // A name that is a text: nobody reads it, but a loader may.
+                    if name.len() > 64 {
+                        self.path.push_str("#key");
+                        self.steps.push(NAME);
+                        self.turn(Role::Field, name);
+                        self.steps.pop();
+                    }
+                    self.steps.pop();
+                    self.path.truncate(long);
+                }
+            }
+        }
     }
 }
 

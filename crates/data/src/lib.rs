@@ -7,14 +7,17 @@
 #![allow(clippy::disallowed_methods, reason = "this crate reads and writes the files of a corpus")]
 
 mod cell;
+pub mod clean;
 pub mod duplicates;
 mod error;
 mod examine;
 pub mod layout;
+pub mod ledger;
 mod pass;
 pub mod poison;
 mod read;
 pub mod rules;
+mod scanner;
 mod stream;
 pub mod suite;
 mod whole;
@@ -24,6 +27,7 @@ pub use error::DataError;
 pub use examine::{Place, RowReport, examine};
 pub use layout::{Columns, Role, Row, Turn};
 pub use pass::{At, Corpus, Passed, Shard};
-pub use read::{Body, Gap, Item, Reading, Record, Sink, Unit, read, spool, units};
+pub use read::{Batch, Body, Coding, Form, Gap, Item, Reading, Record, Shape, Sink, Unit, read, spool, units};
+pub use scanner::{Looked, Scanner};
 pub use stream::arrow;
 pub use whole::{Whole, look};

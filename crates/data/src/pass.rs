@@ -12,6 +12,9 @@ const ROWS: usize = 1024;
 /// Most bytes of a batch; one row may be longer.
 const BYTES: usize = 4 << 20;
 
+/// Rows that stay together where several processes share a corpus.
+const BLOCK: u64 = 1024;
+
 /// Where a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct At {
@@ -46,7 +49,7 @@ impl Shard {
     /// True for the rows of this part. Runs of rows stay together.
     #[must_use]
     pub const fn has(self, at: At) -> bool {
-        let block = (at.unit as u64).wrapping_mul(31).wrapping_add(at.row / 1024);
+        let block = (at.unit as u64).wrapping_mul(31).wrapping_add(at.row / BLOCK);
         block % self.count == self.index - 1
     }
 }
@@ -62,6 +65,18 @@ pub struct Corpus {
     pub columns: Columns,
     /// The part of it that is looked at.
     pub shard: Shard,
+}
+
+/// What was made of items that follow on one another in a unit.
+pub(crate) struct Run<T> {
+    /// Number of the unit.
+    pub(crate) unit: usize,
+    /// The block of rows that they are from.
+    pub(crate) block: u64,
+    /// How many items of the unit came before, in this part of the corpus.
+    pub(crate) before: u64,
+    /// What was made.
+    pub(crate) made: Vec<Passed<T>>,
 }
 
 impl Corpus {
@@ -86,47 +101,113 @@ impl Corpus {
         work: &(dyn Fn(At, &crate::Cell) -> T + Sync),
         then: &mut dyn FnMut(Passed<T>) -> Result<()>,
     ) -> Result<()> {
+        self.runs(&|_| 0, work, &mut |run| run.made.into_iter().try_for_each(&mut *then))
+    }
+
+    /// The same in runs of rows of one block. `done` says how many items of a unit were worked on before; `u64::MAX`
+    /// stands for all.
+    ///
+    /// # Errors
+    /// Only what `then` returned.
+    pub(crate) fn runs<T: Send>(
+        &self,
+        done: &dyn Fn(usize) -> u64,
+        work: &(dyn Fn(At, &crate::Cell) -> T + Sync),
+        then: &mut dyn FnMut(Run<T>) -> Result<()>,
+    ) -> Result<()> {
         for (number, unit) in self.units.iter().enumerate() {
-            let mut batch = Vec::new();
-            let mut bytes = 0;
-            let mut flush = |batch: &mut Vec<Item>| -> Result<()> {
-                let made: Vec<Passed<T>> = std::mem::take(batch)
+            let done = done(number);
+            if done == u64::MAX {
+                continue;
+            }
+            let (mut waiting, mut block, mut seen, mut before) = (Full::default(), 0, 0_u64, done);
+            let mut flush = |items: Vec<Item>, block: u64| -> Result<()> {
+                if items.is_empty() {
+                    return Ok(());
+                }
+                let made: Vec<Passed<T>> = items
                     .into_par_iter()
-                    .map(|item| match item {
-                        Item::Row(record) => one(number, unit, record, work),
-                        Item::Gap(gap) => Passed::Gap(At { unit: number, row: gap.row.unwrap_or(0) }, gap),
+                    .filter_map(|item| match item {
+                        Item::Row(record) => Some(self.one(number, record, work)),
+                        Item::Gap(gap) => Some(Passed::Gap(At { unit: number, row: gap.next }, gap)),
+                        Item::Form(_) | Item::Batch(_) => None,
                     })
                     .collect();
-                made.into_iter().try_for_each(&mut *then)
+                let count = made.len() as u64;
+                then(Run { unit: number, block, before, made })?;
+                before += count;
+                Ok(())
             };
             read(unit, &self.reading, &mut |item| {
-                match &item {
-                    Item::Row(record) if !self.shard.has(At { unit: number, row: record.row }) => return Ok(()),
-                    Item::Gap(gap) if !self.shard.has(At { unit: number, row: gap.row.unwrap_or(0) }) => return Ok(()),
-                    Item::Row(record) => bytes += record.size(),
-                    Item::Gap(_) => {}
+                let row = match &item {
+                    Item::Row(record) => record.row,
+                    Item::Gap(gap) => gap.next,
+                    Item::Form(_) | Item::Batch(_) => return Ok(()),
+                };
+                if !self.shard.has(At { unit: number, row }) {
+                    return Ok(());
                 }
-                batch.push(item);
-                if batch.len() >= ROWS || bytes >= BYTES {
-                    bytes = 0;
-                    return flush(&mut batch);
+                seen += 1;
+                if seen <= done {
+                    return Ok(());
                 }
-                Ok(())
+                if std::mem::replace(&mut block, row / BLOCK) != row / BLOCK {
+                    let last = waiting.rest();
+                    let of = last.iter().find_map(place).unwrap_or(row) / BLOCK;
+                    flush(last, of)?;
+                }
+                waiting.add(item).map_or(Ok(()), |items| flush(items, block))
             })?;
-            flush(&mut batch)?;
+            flush(waiting.rest(), block)?;
         }
         Ok(())
     }
+
+    fn one<T>(&self, number: usize, record: Record, work: &(dyn Fn(At, &crate::Cell) -> T + Sync)) -> Passed<T> {
+        let at = At { unit: number, row: record.row };
+        let bytes = record.size();
+        match record.cell() {
+            Ok(cell) => Passed::Row(at, work(at, &cell)),
+            Err(why) => Passed::Gap(at, broken(self, at, why, bytes)),
+        }
+    }
 }
 
-fn one<T>(number: usize, unit: &Unit, record: Record, work: &(dyn Fn(At, &crate::Cell) -> T + Sync)) -> Passed<T> {
-    let at = At { unit: number, row: record.row };
-    let bytes = record.size() as u64;
-    match record.cell() {
-        Ok(cell) => Passed::Row(at, work(at, &cell)),
-        Err(why) => {
-            let (source, place) = (unit.name.clone(), format!("row {}", at.row));
-            Passed::Gap(at, Gap { source, row: Some(at.row), place, why, bytes, structural: false })
+fn place(item: &Item) -> Option<u64> {
+    match item {
+        Item::Row(record) => Some(record.row),
+        Item::Gap(gap) => Some(gap.next),
+        Item::Form(_) | Item::Batch(_) => None,
+    }
+}
+
+/// A row that is no value.
+pub(crate) fn broken(corpus: &Corpus, at: At, why: String, bytes: usize) -> Gap {
+    let source = corpus.units.get(at.unit).map_or_else(String::new, |unit| unit.name.clone());
+    let (place, bytes) = (format!("row {}", at.row), bytes as u64);
+    Gap { source, row: Some(at.row), place, why, bytes, structural: false, next: at.row }
+}
+
+/// Rows that wait to be worked on together.
+#[derive(Default)]
+pub(crate) struct Full {
+    items: Vec<Item>,
+    bytes: usize,
+}
+
+impl Full {
+    /// Adds an item; gives all back when there are enough.
+    pub(crate) fn add(&mut self, item: Item) -> Option<Vec<Item>> {
+        if let Item::Row(record) = &item {
+            self.bytes += record.size();
         }
+        self.items.push(item);
+        (self.items.len() >= ROWS || self.bytes >= BYTES).then(|| self.rest())
+    }
+
+    /// Those that are left.
+    pub(crate) fn rest(&mut self) -> Vec<Item> {
+        self.bytes = 0;
+        std::mem::take(&mut self.items)
     }
 }

@@ -25,20 +25,45 @@ pub struct Whole {
 /// # Errors
 /// The corpus could not be read on.
 pub fn look(corpus: &Corpus, memory: usize) -> Result<Whole, DataError> {
-    let mut poison = poison::Collector::new(memory);
-    let mut copies = duplicates::Collector::default();
-    corpus.each(&|_, row| (Piece::new(row), Sketch::new(row)), &mut |passed| {
-        if let Passed::Row(at, (piece, sketch)) = passed {
-            if let Some(piece) = piece {
-                poison.add(piece);
-            }
-            if let Some(sketch) = sketch {
-                copies.add(at, sketch);
-            }
+    let mut all = Gatherer::new(memory);
+    corpus.each(&|_, row| Gatherer::of(row), &mut |passed| {
+        if let Passed::Row(at, of) = passed {
+            all.add(at, of);
         }
         Ok(())
     })?;
-    Ok(Whole { poisoning: poison.finish(), duplicates: copies.finish() })
+    Ok(all.finish())
+}
+
+/// Takes in rows, in any order.
+#[derive(Debug)]
+pub(crate) struct Gatherer {
+    poison: poison::Collector,
+    copies: duplicates::Collector,
+}
+
+impl Gatherer {
+    pub(crate) fn new(memory: usize) -> Self {
+        Self { poison: poison::Collector::new(memory), copies: duplicates::Collector::default() }
+    }
+
+    /// What has to be kept of a row.
+    pub(crate) fn of(row: &Row) -> (Option<Piece>, Option<Sketch>) {
+        (Piece::new(row), Sketch::new(row))
+    }
+
+    pub(crate) fn add(&mut self, at: At, (piece, sketch): (Option<Piece>, Option<Sketch>)) {
+        if let Some(piece) = piece {
+            self.poison.add(piece);
+        }
+        if let Some(sketch) = sketch {
+            self.copies.add(at, sketch);
+        }
+    }
+
+    pub(crate) fn finish(self) -> Whole {
+        Whole { poisoning: self.poison.finish(), duplicates: self.copies.finish() }
+    }
 }
 
 impl Whole {

@@ -18,6 +18,7 @@ mod generated;
 mod howto;
 mod repo;
 mod runner;
+mod shims;
 mod signing;
 
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ usage: cargo xtask COMMAND
   signing                     sign and verify models both ways with the reference implementation (needs python3 and openssl)
   dist [--compare]            the program for others, in dist/; or build it twice and compare (long)
   howto [NAME]                follow the how-tos of docs/guide/clients.md with the real clients (needs the network)
+  shims [--all]               the Python callers of `scan data` (needs python3; --all: with Ray, Spark and datasets)
   e2e [FILTER]                the heavy tests: a model large enough to be fooled, a LiteLLM proxy
 ";
 
@@ -80,6 +82,8 @@ fn main() -> ExitCode {
         ["faults", rest @ ..] => faults::run(rest),
         ["bench", name, rest @ ..] => bench::run(name, rest),
         ["signing"] => signing::run(),
+        ["shims"] => shims::run(false),
+        ["shims", "--all"] => shims::run(true),
         ["e2e", filter @ ..] if filter.len() <= 1 => e2e::run(filter.first().copied()),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -5,17 +5,19 @@ use std::io::{BufRead, Read, Result};
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
+use super::Coding;
+
 /// The decompressed bytes, where the head of the file says that it is compressed. Otherwise nothing, and some of the input
 /// may have been read.
 pub(super) fn decoder<'a>(input: impl BufRead + 'a, head: &[u8]) -> Result<Option<Box<dyn Read + 'a>>> {
-    if head.starts_with(&[0x1f, 0x8b]) {
-        return Ok(Some(Box::new(MultiGzDecoder::new(input))));
-    }
-    if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        let frame = StreamingDecoder::new(input).map_err(std::io::Error::other)?;
-        return Ok(Some(Box::new(Frames { frame: Some(frame) })));
-    }
-    Ok(None)
+    Ok(match Coding::of(head) {
+        Coding::Plain => None,
+        Coding::Gzip => Some(Box::new(MultiGzDecoder::new(input))),
+        Coding::Zstd => {
+            let frame = StreamingDecoder::new(input).map_err(std::io::Error::other)?;
+            Some(Box::new(Frames { frame: Some(frame) }))
+        }
+    })
 }
 
 type Frame<R> = StreamingDecoder<R, ruzstd::decoding::FrameDecoder>;

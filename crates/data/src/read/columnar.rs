@@ -14,7 +14,7 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
-use super::{Body, Out, Reading, Stop};
+use super::{Batch, Body, Item, Out, Reading, Shape, Stop};
 use crate::cell::Cell;
 
 /// Rows of a batch of Parquet.
@@ -28,6 +28,12 @@ pub(super) fn parquet(file: File, reading: &Reading, out: &mut Out<'_, '_>) -> R
         Ok(metadata) => metadata,
         Err(error) => return out.rest("the whole", format!("it is no Parquet that can be read: {error}")),
     };
+    let file_metadata = metadata.metadata().file_metadata();
+    let notes = file_metadata.key_value_metadata().cloned().unwrap_or_default();
+    let column = metadata.metadata().row_groups().first().and_then(|group| group.columns().first());
+    let compression = column.map_or(parquet::basic::Compression::SNAPPY, |column| column.compression());
+    let schema = metadata.schema().clone();
+    out.form(Shape::Parquet { schema, compression, notes })?;
     let mut first = 0_u64;
     for group in 0..metadata.metadata().num_row_groups() {
         let rows = u64::try_from(metadata.metadata().row_group(group).num_rows()).unwrap_or(0);
@@ -41,7 +47,7 @@ pub(super) fn parquet(file: File, reading: &Reading, out: &mut Out<'_, '_>) -> R
                 .map_err(|e| e.to_string())
         });
         let failed = match batches {
-            Ok(batches) => all(batches, reading, out)?,
+            Ok(batches) => all(batches, group, reading, out)?,
             Err(why) => Some(why),
         };
         if let Some(why) = failed {
@@ -61,7 +67,10 @@ pub(super) fn parquet(file: File, reading: &Reading, out: &mut Out<'_, '_>) -> R
 /// The Arrow file format, also called Feather 2.
 pub(super) fn arrow_file(file: File, reading: &Reading, out: &mut Out<'_, '_>) -> Result<(), Stop> {
     match FileReader::try_new(BufReader::new(file), None) {
-        Ok(batches) => ipc(batches, reading, out),
+        Ok(batches) => {
+            out.form(Shape::ArrowFile(batches.schema()))?;
+            ipc(batches, reading, out)
+        }
         Err(error) => out.rest("the whole", format!("it is no Arrow file that can be read: {error}")),
     }
 }
@@ -69,7 +78,10 @@ pub(super) fn arrow_file(file: File, reading: &Reading, out: &mut Out<'_, '_>) -
 /// The Arrow stream format, as Hugging Face `datasets` writes it.
 pub(super) fn arrow_stream(file: File, reading: &Reading, out: &mut Out<'_, '_>) -> Result<(), Stop> {
     match StreamReader::try_new(BufReader::new(file), None) {
-        Ok(batches) => ipc(batches, reading, out),
+        Ok(batches) => {
+            out.form(Shape::ArrowStream(batches.schema()))?;
+            ipc(batches, reading, out)
+        }
         Err(error) => out.rest("the whole", format!("it is no Arrow stream that can be read: {error}")),
     }
 }
@@ -79,7 +91,7 @@ fn ipc(
     reading: &Reading,
     out: &mut Out<'_, '_>,
 ) -> Result<(), Stop> {
-    if let Some(why) = all(batches, reading, out)? {
+    if let Some(why) = all(batches, 0, reading, out)? {
         let row = out.row;
         out.rest(format!("row {row} and what follows"), why)?;
     }
@@ -89,6 +101,7 @@ fn ipc(
 /// Every row up to the first error, which is returned.
 fn all(
     batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+    group: usize,
     reading: &Reading,
     out: &mut Out<'_, '_>,
 ) -> Result<Option<String>, Stop> {
@@ -97,6 +110,12 @@ fn all(
             Ok(batch) => batch,
             Err(error) => return Ok(Some(format!("it cannot be read: {error}"))),
         };
+        if out.batches {
+            let (first, rows) = (out.row, batch.num_rows() as u64);
+            out.send(Item::Batch(Box::new(Batch { first, group, rows: batch })))?;
+            out.row += rows;
+            continue;
+        }
         for row in 0..batch.num_rows() {
             let cell = cells(&batch, row);
             let size = cell.size();

@@ -3,9 +3,10 @@
 use std::io::{BufRead, Read as _};
 
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::bounded::{Allowance, Bounded};
-use super::{Body, Out, Reading, Stop};
+use super::{Body, Out, Reading, Shape, Stop};
 use crate::cell::Cell;
 
 /// The value of one text.
@@ -34,6 +35,7 @@ pub(super) fn is_lines(head: &[u8]) -> bool {
 
 /// A value per line. Blank lines are none.
 pub(super) fn lines(mut input: impl BufRead, reading: &Reading, out: &mut Out<'_, '_>) -> Result<(), Stop> {
+    out.form(Shape::JsonLines)?;
     let mut line = Vec::new();
     let mut number = 0_u64;
     loop {
@@ -73,9 +75,9 @@ pub(super) fn list(input: impl BufRead, reading: &Reading, out: &mut Out<'_, '_>
             f.write_str("a list of rows")
         }
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-            while let Some(cell) = seq.next_element::<Cell>()? {
+            while let Some(value) = seq.next_element::<Box<RawValue>>()? {
                 self.allowance.renew();
-                if self.out.row(Body::Cell(cell)).is_err() {
+                if self.out.row(Body::Json(String::from(Box::<str>::from(value)).into_bytes())).is_err() {
                     self.stopped = true;
                     return Err(serde::de::Error::custom("stopped"));
                 }
@@ -83,6 +85,7 @@ pub(super) fn list(input: impl BufRead, reading: &Reading, out: &mut Out<'_, '_>
             Ok(())
         }
     }
+    out.form(Shape::JsonList)?;
     let allowance = Allowance::new(reading.max_row);
     let bounded = std::io::BufReader::with_capacity(1 << 16, Bounded { input, allowance: allowance.clone() });
     let mut parser = serde_json::Deserializer::from_reader(bounded);
@@ -106,6 +109,9 @@ pub(super) fn document(input: impl BufRead, reading: &Reading, out: &mut Out<'_,
         Ok(_) if bytes.len() > reading.max_row => {
             out.rest("the whole", format!("the document is longer than {} bytes", reading.max_row))
         }
-        Ok(_) => out.row(Body::Json(bytes)),
+        Ok(_) => {
+            out.form(Shape::JsonDocument)?;
+            out.row(Body::Json(bytes))
+        }
     }
 }

@@ -6,6 +6,7 @@
 mod bounded;
 mod coded;
 mod columnar;
+mod form;
 mod json;
 mod table;
 #[cfg(test)]
@@ -18,9 +19,10 @@ use std::io::{BufRead, BufReader, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use columnar::cells;
+pub use form::{Batch, Coding, Form, Shape};
 pub use walk::{Unit, units};
 
 use crate::cell::Cell;
@@ -81,7 +83,7 @@ impl Record {
 }
 
 /// Something that was not read.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Gap {
     /// File or stream.
     pub source: String,
@@ -96,13 +98,20 @@ pub struct Gap {
     pub bytes: u64,
     /// True where what was left out holds no text.
     pub structural: bool,
+    /// The row that would have come next.
+    #[serde(skip)]
+    pub next: u64,
 }
 
 /// What comes out of a unit. A row may be refused by an error, which ends the reading.
 #[derive(Debug)]
 pub enum Item {
+    /// What the unit is; comes first, and not at all where that could not be told.
+    Form(Box<Form>),
     /// A row.
     Row(Record),
+    /// Rows of a columnar format, where they are asked for together.
+    Batch(Box<Batch>),
     /// Something that was not read.
     Gap(Gap),
 }
@@ -116,6 +125,10 @@ pub(crate) struct Out<'a, 'b> {
     sink: &'a mut Sink<'b>,
     /// The next row.
     pub(crate) row: u64,
+    /// How the unit is compressed.
+    coding: Coding,
+    /// Rows of columnar formats are handed on together.
+    batches: bool,
     /// Set where the receiver refused.
     stopped: Option<std::io::Error>,
 }
@@ -145,7 +158,13 @@ impl Out<'_, '_> {
 
     fn gap(&mut self, row: Option<u64>, place: String, why: String, bytes: u64, structural: bool) -> Result<(), Stop> {
         let source = self.source.to_owned();
-        self.send(Item::Gap(Gap { source, row, place, why, bytes, structural }))
+        let next = row.unwrap_or(self.row);
+        self.send(Item::Gap(Gap { source, row, place, why, bytes, structural, next }))
+    }
+
+    fn form(&mut self, shape: Shape) -> Result<(), Stop> {
+        let coding = self.coding;
+        self.send(Item::Form(Box::new(Form { coding, shape })))
     }
 
     fn send(&mut self, item: Item) -> Result<(), Stop> {
@@ -161,7 +180,12 @@ impl Out<'_, '_> {
 /// # Errors
 /// Only what the receiver returned.
 pub fn read(unit: &Unit, reading: &Reading, sink: &mut Sink<'_>) -> std::io::Result<()> {
-    let mut out = Out { source: &unit.name, sink, row: 0, stopped: None };
+    read_as(unit, reading, false, sink)
+}
+
+/// The same, with the rows of columnar formats in the batches that they are stored in where `batches`.
+pub(crate) fn read_as(unit: &Unit, reading: &Reading, batches: bool, sink: &mut Sink<'_>) -> std::io::Result<()> {
+    let mut out = Out { source: &unit.name, sink, row: 0, coding: Coding::Plain, batches, stopped: None };
     // The readers of columnar formats are not ours, and files are hostile.
     let ran = catch_unwind(AssertUnwindSafe(|| {
         if let Some(why) = &unit.left {
@@ -200,6 +224,7 @@ fn content(mut file: File, path: &Path, reading: &Reading, out: &mut Out<'_, '_>
         return columnar::arrow_stream(file, reading, out);
     }
     let name = plain_name(path);
+    out.coding = Coding::of(&head);
     match coded::decoder(BufReader::with_capacity(1 << 16, file), &head) {
         Ok(Some(input)) => rows(BufReader::with_capacity(1 << 16, input), &name, reading, out),
         Ok(None) => match File::open(path) {

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use csv::{ByteRecord, ErrorKind, ReaderBuilder};
 
 use super::bounded::{Allowance, Bounded};
-use super::{Body, Out, Reading, Stop};
+use super::{Body, Out, Reading, Shape, Stop};
 use crate::cell::Cell;
 
 /// Every record under the names of the first one. Fields without a name are called by their number.
@@ -26,6 +26,7 @@ pub(super) fn rows(
     loop {
         let line = reader.position().line();
         match reader.read_byte_record(&mut record) {
+            Ok(false) if names.is_none() => return out.form(Shape::Table { delimiter, quoting, head: Vec::new() }),
             Ok(false) => return Ok(()),
             Ok(true) => {}
             Err(error) => {
@@ -40,6 +41,8 @@ pub(super) fn rows(
         }
         allowance.renew();
         let Some(names) = &names else {
+            let head = record.iter().map(<[u8]>::to_vec).collect();
+            out.form(Shape::Table { delimiter, quoting, head })?;
             names = Some(record.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect());
             continue;
         };

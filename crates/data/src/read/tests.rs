@@ -25,10 +25,12 @@ fn all(path: &Path, reading: &Reading) -> (Vec<(u64, String)>, Vec<Gap>) {
                         why,
                         bytes: 0,
                         structural: false,
+                        next: row,
                     }),
                 }
             }
             Item::Gap(gap) => gaps.push(gap),
+            Item::Form(_) | Item::Batch(_) => {}
         }
         Ok(())
     })

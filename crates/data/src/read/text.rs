@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Result};
 
-use super::{Body, Out, Reading, Stop};
+use super::{Body, Out, Reading, Shape, Stop};
 use crate::cell::Cell;
 
 /// Plain text without line ends is cut into rows of this many bytes.
@@ -36,6 +36,7 @@ pub(super) fn line(input: &mut impl BufRead, most: usize, line: &mut Vec<u8>) ->
 
 /// A row per line, or per file.
 pub(super) fn rows(mut input: impl BufRead, reading: &Reading, out: &mut Out<'_, '_>) -> std::result::Result<(), Stop> {
+    out.form(Shape::Text { lines: reading.lines })?;
     let most = if reading.lines { reading.max_row } else { PIECE.min(reading.max_row) };
     let (mut next, mut held) = (Vec::new(), Vec::new());
     let mut number = 0_u64;

@@ -12,6 +12,8 @@ pub struct Unit {
     pub path: PathBuf,
     /// What it is called in what is reported.
     pub name: String,
+    /// Where it is below what was given; its name, where that is the file itself.
+    pub below: PathBuf,
     /// Why it is not read, where that is known without reading.
     pub left: Option<String>,
 }
@@ -19,8 +21,9 @@ pub struct Unit {
 impl Unit {
     /// A file under a name.
     #[must_use]
-    pub const fn new(path: PathBuf, name: String) -> Self {
-        Self { path, name, left: None }
+    pub fn new(path: PathBuf, name: String) -> Self {
+        let below = path.file_name().map(PathBuf::from).unwrap_or_default();
+        Self { path, name, below, left: None }
     }
 }
 
@@ -39,7 +42,11 @@ pub fn units(paths: &[PathBuf]) -> Result<Vec<Unit>, DataError> {
         let home = path.canonicalize().map_err(failed)?;
         let metadata = std::fs::metadata(path).map_err(failed)?;
         if metadata.is_dir() {
+            let first = found.len();
             folder(path, &home, DEEPEST, &mut found).map_err(failed)?;
+            for unit in found.iter_mut().skip(first) {
+                unit.below = unit.path.strip_prefix(path).unwrap_or(&unit.path).to_owned();
+            }
         } else {
             found.push(Unit::new(path.clone(), shown(path)));
         }
@@ -59,7 +66,7 @@ fn folder(path: &Path, home: &Path, deep: usize, found: &mut Vec<Unit>) -> std::
     children.sort();
     for child in children {
         let name = shown(&child);
-        let left = |why: String| Unit { path: child.clone(), name: name.clone(), left: Some(why) };
+        let left = |why: String| Unit { left: Some(why), ..Unit::new(child.clone(), name.clone()) };
         let kind = match std::fs::symlink_metadata(&child) {
             Ok(kind) => kind,
             Err(error) => {

@@ -1,0 +1,148 @@
+//! Other texts in the place of some texts of Arrow arrays.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{BinaryViewType, ByteArrayType, ByteViewType, StringViewType};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, FixedSizeListArray, GenericListArray, LargeBinaryArray, LargeStringArray, MapArray,
+    OffsetSizeTrait, RecordBatch, StringArray, StructArray,
+};
+use arrow_array::{GenericByteArray, GenericByteViewArray};
+use arrow_schema::{ArrowError, DataType};
+
+use super::edit::Edit;
+
+/// Changes by the place of the element.
+type Edits<'a> = BTreeMap<usize, &'a Edit>;
+
+/// True where a column of that type can take the changes.
+pub(super) fn takes(kind: &DataType, edit: &Edit) -> bool {
+    match (kind, edit) {
+        (
+            DataType::Utf8
+            | DataType::LargeUtf8
+            | DataType::Utf8View
+            | DataType::Binary
+            | DataType::LargeBinary
+            | DataType::BinaryView,
+            Edit::Text(_),
+        ) => true,
+        (
+            DataType::List(of) | DataType::LargeList(of) | DataType::FixedSizeList(of, _) | DataType::Map(of, _),
+            Edit::Inside(inner),
+        ) => inner.values().all(|edit| takes(of.data_type(), edit)),
+        (DataType::Struct(fields), Edit::Inside(inner)) => inner
+            .iter()
+            .all(|(at, edit)| fields.get(*at as usize).is_some_and(|field| takes(field.data_type(), edit))),
+        _ => false,
+    }
+}
+
+/// A batch with the changes of its rows, each of which its columns take.
+pub(super) fn changed(batch: &RecordBatch, edits: &Edits<'_>) -> Result<Vec<ArrayRef>, ArrowError> {
+    (0_u32..).zip(batch.columns()).map(|(at, column)| array(column, &below(edits, at))).collect()
+}
+
+/// The changes of one field of elements.
+fn below<'a>(edits: &Edits<'a>, field: u32) -> Edits<'a> {
+    edits.iter().filter_map(|(row, edit)| Some((*row, edit.inside()?.get(&field)?))).collect()
+}
+
+/// The changes of the elements of lists, which begin at these places.
+fn within<'a>(edits: &Edits<'a>, start: impl Fn(usize) -> Option<usize>) -> Edits<'a> {
+    let mut all = BTreeMap::new();
+    for (row, edit) in edits {
+        let (Some(start), Some(inner)) = (start(*row), edit.inside()) else { continue };
+        all.extend(inner.iter().map(|(step, edit)| (start + *step as usize, edit)));
+    }
+    all
+}
+
+fn array(of: &ArrayRef, edits: &Edits<'_>) -> Result<ArrayRef, ArrowError> {
+    if edits.is_empty() {
+        return Ok(Arc::clone(of));
+    }
+    Ok(match of.data_type() {
+        DataType::Utf8 => Arc::new(StringArray::from_iter(texts(of.as_string::<i32>(), edits))),
+        DataType::LargeUtf8 => Arc::new(LargeStringArray::from_iter(texts(of.as_string::<i64>(), edits))),
+        DataType::Binary => Arc::new(BinaryArray::from_iter(bytes(of.as_binary::<i32>(), edits))),
+        DataType::LargeBinary => Arc::new(LargeBinaryArray::from_iter(bytes(of.as_binary::<i64>(), edits))),
+        DataType::Utf8View => {
+            let of: &GenericByteViewArray<StringViewType> = of.as_byte_view();
+            Arc::new(GenericByteViewArray::<StringViewType>::from_iter(views(of, edits, |text| text)))
+        }
+        DataType::BinaryView => {
+            let of: &GenericByteViewArray<BinaryViewType> = of.as_byte_view();
+            Arc::new(GenericByteViewArray::<BinaryViewType>::from_iter(views(of, edits, str::as_bytes)))
+        }
+        DataType::List(_) => Arc::new(list::<i32>(of.as_list(), edits)?),
+        DataType::LargeList(_) => Arc::new(list::<i64>(of.as_list(), edits)?),
+        DataType::FixedSizeList(field, size) => {
+            let lists = of.as_fixed_size_list();
+            let start = |row: usize| Some(lists.value_offset_at(row));
+            let values = array(lists.values(), &within(edits, start))?;
+            let nulls = lists.nulls().cloned();
+            Arc::new(FixedSizeListArray::try_new(Arc::clone(field), *size, values, nulls)?)
+        }
+        DataType::Map(field, sorted) => {
+            let maps = of.as_map();
+            let start = |row: usize| maps.value_offsets().get(row).and_then(|start| usize::try_from(*start).ok());
+            let entries: ArrayRef = Arc::new(maps.entries().clone());
+            let entries = array(&entries, &within(edits, start))?.as_struct().clone();
+            let (offsets, nulls) = (maps.offsets().clone(), maps.nulls().cloned());
+            Arc::new(MapArray::try_new(Arc::clone(field), offsets, entries, nulls, *sorted)?)
+        }
+        DataType::Struct(fields) => {
+            let parts = of.as_struct();
+            let columns: Result<Vec<ArrayRef>, ArrowError> =
+                (0_u32..).zip(parts.columns()).map(|(at, column)| array(column, &below(edits, at))).collect();
+            Arc::new(StructArray::try_new(fields.clone(), columns?, parts.nulls().cloned())?)
+        }
+        other => return Err(ArrowError::NotYetImplemented(format!("texts in a column of type {other}"))),
+    })
+}
+
+fn list<O: OffsetSizeTrait>(
+    lists: &GenericListArray<O>,
+    edits: &Edits<'_>,
+) -> Result<GenericListArray<O>, ArrowError> {
+    let start = |row: usize| lists.value_offsets().get(row).map(|start| start.as_usize());
+    let values = array(lists.values(), &within(edits, start))?;
+    let field = match lists.data_type() {
+        DataType::List(field) | DataType::LargeList(field) => Arc::clone(field),
+        other => return Err(ArrowError::SchemaError(format!("{other} is no list"))),
+    };
+    GenericListArray::try_new(field, lists.offsets().clone(), values, lists.nulls().cloned())
+}
+
+fn new_text<'a>(edits: &Edits<'a>, row: usize) -> Option<&'a str> {
+    match edits.get(&row) {
+        Some(Edit::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+fn texts<'a, T: ByteArrayType<Native = str>>(
+    of: &'a GenericByteArray<T>,
+    edits: &'a Edits<'a>,
+) -> impl Iterator<Item = Option<&'a str>> {
+    (0..of.len()).map(|row| of.is_valid(row).then(|| new_text(edits, row).unwrap_or_else(|| of.value(row))))
+}
+
+fn bytes<'a, T: ByteArrayType<Native = [u8]>>(
+    of: &'a GenericByteArray<T>,
+    edits: &'a Edits<'a>,
+) -> impl Iterator<Item = Option<&'a [u8]>> {
+    (0..of.len())
+        .map(|row| of.is_valid(row).then(|| new_text(edits, row).map_or_else(|| of.value(row), str::as_bytes)))
+}
+
+fn views<'a, T: ByteViewType>(
+    of: &'a GenericByteViewArray<T>,
+    edits: &'a Edits<'a>,
+    native: fn(&'a str) -> &'a T::Native,
+) -> impl Iterator<Item = Option<&'a T::Native>> {
+    (0..of.len()).map(move |row| of.is_valid(row).then(|| new_text(edits, row).map_or_else(|| of.value(row), native)))
+}
