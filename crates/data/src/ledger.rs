@@ -207,14 +207,16 @@ impl Ledger {
         let units = corpus.units.iter().map(Source::of).collect();
         let Shard { index, count } = corpus.shard;
         let head = Head { job: job.to_owned(), texts, index, count, units };
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
         file.try_lock().map_err(|_| wrong(path, "another process writes to it"))?;
         let found = scan(path, &mut file)?;
         let Some((known, entries, finished, end)) = found else {
             // Nothing that was begun can be lost: it is empty, or no ledger yet.
             file.set_len(0).map_err(failed)?;
             file.rewind().map_err(failed)?;
-            let mut ledger = Self { path: path.to_owned(), file, head: head.clone(), entries: Vec::new(), finished: false };
+            let mut ledger =
+                Self { path: path.to_owned(), file, head: head.clone(), entries: Vec::new(), finished: false };
             ledger.file.write_all(MAGIC).map_err(failed)?;
             ledger.append(&Record::Head(head), &[]).map_err(failed)?;
             return Ok(ledger);
@@ -294,7 +296,8 @@ impl Ledger {
             let count = items.len() as u64;
             let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
             serde_json::to_writer(&mut packed, &Kept { unit, block, before, items })?;
-            let (offset, length) = self.append(&Record::Run { unit, block, before, items: count }, &packed.finish()?)?;
+            let (offset, length) =
+                self.append(&Record::Run { unit, block, before, items: count }, &packed.finish()?)?;
             self.entries.push(Entry { unit, block, before, items: count, offset, length });
             Ok(())
         })?;
@@ -340,9 +343,9 @@ fn scan(path: &Path, file: &mut File) -> Result<Option<Scanned>, DataError> {
         let whole = length <= LONGEST
             && input.by_ref().take(u64::from(length)).read_to_end(&mut body).is_ok_and(|read| read == length as usize)
             && xxh3_64(&body) == u64::from_le_bytes(sum);
-        let split = body.split_first_chunk::<4>().and_then(|(long, rest)| {
-            rest.split_at_checked(usize::try_from(u32::from_le_bytes(*long)).ok()?)
-        });
+        let split = body
+            .split_first_chunk::<4>()
+            .and_then(|(long, rest)| rest.split_at_checked(usize::try_from(u32::from_le_bytes(*long)).ok()?));
         let Some((record, payload)) = split.filter(|_| whole) else { break };
         let Ok(record) = serde_json::from_slice::<Record>(record) else { break };
         let after = end + FRAME as u64 + u64::from(length);
@@ -622,8 +625,10 @@ mod tests {
         let folder = home.path().join("rows");
         fs::create_dir(&folder).unwrap();
         let mail = "{\"text\":\"mail ann.lee@posteo.org at once\"}\n";
-        fs::write(folder.join("a.jsonl"), format!("{mail}{{\"text\":\n{{\"prompt\":\"who?\",\"response\":\"he\"}}\n")).unwrap();
-        fs::write(folder.join("b.jsonl"), format!("{mail}{{\"text\":\"see \u{e0049}\u{e0067}\u{e006e} this\"}}\n")).unwrap();
+        fs::write(folder.join("a.jsonl"), format!("{mail}{{\"text\":\n{{\"prompt\":\"who?\",\"response\":\"he\"}}\n"))
+            .unwrap();
+        fs::write(folder.join("b.jsonl"), format!("{mail}{{\"text\":\"see \u{e0049}\u{e0067}\u{e006e} this\"}}\n"))
+            .unwrap();
         let guard = Guard::new(&Settings::default()).unwrap();
         let whole = alike(home.path(), &folder, Some(&guard), &[1, 2]);
         assert_eq!(whole.duplicates.rows, 1);
@@ -661,7 +666,10 @@ mod tests {
         assert!(open(two(1)).unwrap_err().to_string().contains("other files"));
         fs::write(at("e.ledger"), "something else entirely").unwrap();
         assert!(refused(&["e.ledger"]).contains("no ledger"));
-        assert!(Ledger::open(&at("e.ledger"), &corpus(&folder, two(1)), "job", false).is_err(), "it is not overwritten");
+        assert!(
+            Ledger::open(&at("e.ledger"), &corpus(&folder, two(1)), "job", false).is_err(),
+            "it is not overwritten"
+        );
     }
 
     proptest! {

@@ -33,9 +33,9 @@ pub(super) fn takes(kind: &DataType, edit: &Edit) -> bool {
             DataType::List(of) | DataType::LargeList(of) | DataType::FixedSizeList(of, _) | DataType::Map(of, _),
             Edit::Inside(inner),
         ) => inner.values().all(|edit| takes(of.data_type(), edit)),
-        (DataType::Struct(fields), Edit::Inside(inner)) => inner
-            .iter()
-            .all(|(at, edit)| fields.get(*at as usize).is_some_and(|field| takes(field.data_type(), edit))),
+        (DataType::Struct(fields), Edit::Inside(inner)) => {
+            inner.iter().all(|(at, edit)| fields.get(*at as usize).is_some_and(|field| takes(field.data_type(), edit)))
+        }
         _ => false,
     }
 }
@@ -104,10 +104,7 @@ fn array(of: &ArrayRef, edits: &Edits<'_>) -> Result<ArrayRef, ArrowError> {
     })
 }
 
-fn list<O: OffsetSizeTrait>(
-    lists: &GenericListArray<O>,
-    edits: &Edits<'_>,
-) -> Result<GenericListArray<O>, ArrowError> {
+fn list<O: OffsetSizeTrait>(lists: &GenericListArray<O>, edits: &Edits<'_>) -> Result<GenericListArray<O>, ArrowError> {
     let start = |row: usize| lists.value_offsets().get(row).map(|start| start.as_usize());
     let values = array(lists.values(), &within(edits, start))?;
     let field = match lists.data_type() {
@@ -135,8 +132,7 @@ fn bytes<'a, T: ByteArrayType<Native = [u8]>>(
     of: &'a GenericByteArray<T>,
     edits: &'a Edits<'a>,
 ) -> impl Iterator<Item = Option<&'a [u8]>> {
-    (0..of.len())
-        .map(|row| of.is_valid(row).then(|| new_text(edits, row).map_or_else(|| of.value(row), str::as_bytes)))
+    (0..of.len()).map(|row| of.is_valid(row).then(|| new_text(edits, row).map_or_else(|| of.value(row), str::as_bytes)))
 }
 
 fn views<'a, T: ByteViewType>(

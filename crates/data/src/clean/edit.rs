@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn what_does_not_change_keeps_its_bytes() {
-        let row = r#" {"a": 1.50, "text" : "x", "text": "y\u00e9", "n": [1e2, {"k":"v"}], "big": 123456789012345678901}"#;
+        let row =
+            r#" {"a": 1.50, "text" : "x", "text": "y\u00e9", "n": [1e2, {"k":"v"}], "big": 123456789012345678901}"#;
         let value: Cell = serde_json::from_str(row).unwrap();
         let place = places(&value, &Columns::default());
         let edit = Edit::of([(&place[1][..], "new \"1\"".to_owned())].into_iter()).unwrap();

@@ -103,9 +103,8 @@ pub fn said(statement: &Statement) -> Result<Option<Said>, DataError> {
     let one = &statement.predicate;
     let (first, rest) = statement.subject.split_first().ok_or_else(|| wrong("it names nothing"))?;
     let file = one["file"].as_bool().ok_or_else(|| wrong("it does not say whether it is about a file"))?;
-    let digest = |of: &Resource| {
-        of.sha256_hex().and_then(unhex::<32>).ok_or_else(|| wrong("a digest is not 64 hex digits"))
-    };
+    let digest =
+        |of: &Resource| of.sha256_hex().and_then(unhex::<32>).ok_or_else(|| wrong("a digest is not 64 hex digits"));
     let mut files = Vec::new();
     if file {
         files.push((".".to_owned(), digest(first)?));

@@ -317,10 +317,7 @@ enum Raw {
 }
 
 impl File<'_, '_> {
-    fn pass(
-        &mut self,
-        sides: &mut Sides<'_>,
-    ) -> Result<(), DataError> {
+    fn pass(&mut self, sides: &mut Sides<'_>) -> Result<(), DataError> {
         let corpus = self.job.scanner.corpus;
         let Some(unit) = corpus.units.get(self.number) else { return Ok(()) };
         if unit.left.is_none()
@@ -345,11 +342,7 @@ impl File<'_, '_> {
         Ok(())
     }
 
-    fn rows(
-        &mut self,
-        items: Vec<Item>,
-        sides: &mut Sides<'_>,
-    ) -> io::Result<()> {
+    fn rows(&mut self, items: Vec<Item>, sides: &mut Sides<'_>) -> io::Result<()> {
         let judge = |record: Record| {
             let at = At { unit: self.number, row: record.row };
             let raw = match record.body {
@@ -404,11 +397,7 @@ impl File<'_, '_> {
         Ok(())
     }
 
-    fn batch(
-        &mut self,
-        batch: Batch,
-        sides: &mut Sides<'_>,
-    ) -> io::Result<()> {
+    fn batch(&mut self, batch: Batch, sides: &mut Sides<'_>) -> io::Result<()> {
         let Batch { first, group, rows } = batch;
         let columns = rows.schema();
         let takes = |edit: &Edit| arrays::takes(&arrow_schema::DataType::Struct(columns.fields().clone()), edit);
@@ -480,12 +469,7 @@ impl File<'_, '_> {
         }
     }
 
-    fn count(
-        &mut self,
-        at: At,
-        judged: Judged,
-        sides: &mut Sides<'_>,
-    ) -> io::Result<()> {
+    fn count(&mut self, at: At, judged: Judged, sides: &mut Sides<'_>) -> io::Result<()> {
         let Judged { looked, choices, outcome, id } = judged;
         *self.made.actions.entry(outcome.action()).or_default() += 1;
         for (finding, choice) in looked.report.findings.iter().zip(choices) {

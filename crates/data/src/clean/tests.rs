@@ -114,8 +114,12 @@ fn a_value_has_one_surrogate_under_a_key_in_every_file() {
 fn columnar_files_keep_their_schema_and_their_other_values() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let text: ArrayRef =
-        Arc::new(StringArray::from(vec![Some("plain".to_owned()), None, Some(format!("to {MAIL}")), Some(MAIL.into())]));
+    let text: ArrayRef = Arc::new(StringArray::from(vec![
+        Some("plain".to_owned()),
+        None,
+        Some(format!("to {MAIL}")),
+        Some(MAIL.into()),
+    ]));
     let number: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), Some(2), None, Some(4)]));
     let fields = vec![Field::new("role", DataType::Utf8, true), Field::new("content", DataType::Utf8, true)];
     let mut turns = ListBuilder::new(StructBuilder::from_fields(fields, 4));
