@@ -126,7 +126,7 @@ pub(crate) enum Command {
     /// Make content packs, and look into them.
     #[command(subcommand)]
     Pack(crate::content::args::PackCommand),
-    /// Install a signed content pack (rules, weights, profiles), or go back to the one before.
+    /// Install a signed content pack, or go back to the one before.
     #[command(after_help = crate::content::args::UPDATE_HELP)]
     Update(crate::content::args::UpdateArgs),
     /// Write a completion script for a shell to standard output.
@@ -425,6 +425,9 @@ pub(crate) enum KeysCommand {
     Revoke(RevokeKey),
     /// Show requests, tokens and money of a tenant.
     Usage(UsageArgs),
+    /// Look for the providers' keys of the configuration in files: who has one goes past the gateway.
+    #[command(after_help = crate::exposed::HELP)]
+    Exposed(crate::exposed::ExposedArgs),
 }
 
 /// An operator of this machine says whose key it is.

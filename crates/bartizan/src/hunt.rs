@@ -51,7 +51,7 @@ fn hunters(config: &Config, args: &HuntArgs) -> anyhow::Result<(Guard, String)> 
         (None, None) => return Err(Problem::new("name a rule, or give --pack FILE").into()),
     };
     let wanted = |id: &RuleId| pattern.as_ref().map_or_else(|| of_pack.contains(id), |pattern| pattern.matches(id));
-    let all = bartizan_rules::rules(&settings.rules).map_err(|e| problem(&e))?;
+    let all = bartizan_rules::rules(&settings.rules_in_force()).map_err(|e| problem(&e))?;
     let (hunted, others): (Vec<_>, Vec<_>) = all.into_iter().map(|rule| rule.id).partition(|id| wanted(id));
     if hunted.is_empty() {
         let title = format!("there is no rule `{}`", terminal::line(&name));

@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::DONE;
 use crate::cli::{By, CreateKey, KeysCommand, ListFormat, OneKey, RevokeKey, RotateKey, UsageArgs};
 use crate::config::{self, Config};
+use crate::exposed;
 use crate::problem::Problem;
 use crate::record::actor;
 use crate::terminal;
@@ -25,6 +26,7 @@ use crate::terminal;
 /// `bartizan keys`.
 pub(crate) fn run(command: &KeysCommand) -> anyhow::Result<u8> {
     let at = match command {
+        KeysCommand::Exposed(args) => return exposed::run(args),
         KeysCommand::Create(args) => &args.config,
         KeysCommand::List { config, .. } => config,
         KeysCommand::Rotate(args) => &args.key.config,
@@ -41,6 +43,8 @@ pub(crate) fn run(command: &KeysCommand) -> anyhow::Result<u8> {
             KeysCommand::Rotate(args) => rotate(&store, args).await?,
             KeysCommand::Revoke(args) => revoke(&store, args).await?,
             KeysCommand::Usage(args) => usage(&store, args).await?,
+            // Answered above: it has nothing to do with the store.
+            KeysCommand::Exposed(_) => {}
         }
         record(&store, &config).await?;
         store.close().await;

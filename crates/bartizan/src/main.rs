@@ -17,6 +17,7 @@ mod doctor;
 mod eval;
 mod evidence;
 mod explain;
+mod exposed;
 mod generate;
 mod hunt;
 mod init;

@@ -26,7 +26,7 @@ fn with_files(mut rules: Vec<Rule>) -> Vec<Rule> {
 
 /// `bartizan rules list`.
 pub(crate) fn list(args: &ConfigArgs, format: ListFormat) -> anyhow::Result<u8> {
-    let settings = config::load(args, &[])?.config.rules;
+    let settings = config::load(args, &[])?.config.guard().rules_in_force();
     let rules = with_files(bartizan_rules::rules(&settings).map_err(|error| Problem::new(error.to_string()))?);
     let mut out = std::io::stdout().lock();
     match format {

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use bartizan_classifier::{ClassifierError, Given};
 use bartizan_rules::PackFile;
 
+use crate::settings::Settings;
+
 /// Rules and weights of a content pack.
 #[derive(Debug, Default)]
 pub struct Content {
@@ -49,10 +51,17 @@ impl Content {
         Ok(self.given.get())
     }
 
-    /// The settings of the rules with these.
-    pub(crate) fn over(&self, mut rules: bartizan_rules::Settings) -> bartizan_rules::Settings {
-        rules.tables.clone_from(&self.tables);
-        rules.packs.extend(self.packs.iter().cloned());
+}
+
+impl Settings {
+    /// The settings of the rules with what a content pack brings.
+    #[must_use]
+    pub fn rules_in_force(&self) -> bartizan_rules::Settings {
+        let mut rules = self.rules.clone();
+        if let Some(content) = &self.content {
+            rules.tables.clone_from(&content.tables);
+            rules.packs.extend(content.packs.iter().cloned());
+        }
         rules
     }
 }

@@ -297,11 +297,7 @@ impl Guard {
     /// As [`Guard::new`].
     pub fn with_detectors(settings: &Settings, more: Vec<Box<dyn Detector>>) -> Result<Self, GuardError> {
         let routes = settings.routes.values().map(|route| route.rules.clone()).collect();
-        let rules = bartizan_rules::Settings { routes, ..settings.rules.clone() };
-        let rules = match &settings.content {
-            Some(content) => content.over(rules),
-            None => rules,
-        };
+        let rules = bartizan_rules::Settings { routes, ..settings.rules_in_force() };
         let second_stage = settings.classifier.second_stage;
         let given = settings.content.as_ref().map(|content| content.classifier()).transpose()?.flatten();
         let rule = learned_injection::RULE.clone();

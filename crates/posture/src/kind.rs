@@ -28,6 +28,8 @@ fn syntax(path: &str) -> Option<Syntax> {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path).to_ascii_lowercase();
     let ends = |ends: &[&str]| ends.iter().any(|e| name.ends_with(e));
     Some(match name.as_str() {
+        // What goes with a Dockerfile has its name.
+        _ if ends(&[".dockerignore"]) => return None,
         _ if name.starts_with("dockerfile")
             || name.starts_with("containerfile")
             || ends(&[".dockerfile", ".containerfile"]) =>

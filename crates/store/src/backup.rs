@@ -19,7 +19,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::chain::hex;
-use crate::schema::Schema;
+use crate::schema::{Schema, number};
 use crate::sqlite::{OpenError, SqliteStore, base, beside, plain};
 use crate::{access, sqlite, vault};
 
@@ -116,6 +116,11 @@ impl Part {
         let found = self.schema().version(connection, path).await?;
         if found == 0 || Some(found) != said.schema {
             return Err(BackupError::Damaged(format!("`{}` is of schema {found}", self.file())));
+        }
+        // They would act on every later write.
+        let odd = "SELECT count(*) FROM sqlite_schema WHERE type NOT IN ('table', 'index')";
+        if number(connection, odd).await.map_err(database(path))? != 0 {
+            return Err(BackupError::Damaged(format!("`{}` holds triggers or views, which no store has", self.file())));
         }
         sound(connection, path).await
     }

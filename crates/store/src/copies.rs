@@ -12,7 +12,7 @@ use crate::backup::sinks_path;
 use crate::chain;
 use crate::{
     BackupError, Choices, MANIFEST, OpenError, Part, SqliteAccess, SqliteStore, SqliteVault, access_path, backup,
-    read_backup, restore, vault_path,
+    check_backup, read_backup, restore, vault_path,
 };
 
 fn choices() -> Choices {
@@ -232,6 +232,21 @@ async fn going_back_undoes_no_revocation_containment_or_erasure() {
     std::fs::write(access_path(&path), "no database").unwrap();
     let restored = restore(&out, &path, Some(".again")).await.unwrap();
     assert!(restored.not_kept.unwrap().contains("evidence.db.access"));
+}
+
+#[tokio::test]
+async fn a_copy_with_a_trigger_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = store(folder.path(), 1).await;
+    run(&path, "CREATE TRIGGER gone AFTER INSERT ON events BEGIN DELETE FROM events WHERE seq = new.seq; END").await;
+    let out = folder.path().join("copy");
+    backup(&path, &out, &choices()).await.unwrap();
+    for error in [
+        check_backup(&out).await.unwrap_err().to_string(),
+        restore(&out, &folder.path().join("new.db"), None).await.unwrap_err().to_string(),
+    ] {
+        assert!(error.contains("holds triggers"), "{error}");
+    }
 }
 
 /// A store as the first version made it.

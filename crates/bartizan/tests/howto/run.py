@@ -83,7 +83,7 @@ def wait_for(url: str, seconds: float = 60) -> None:
 def client(name: str, code: str, url: str, folder: pathlib.Path) -> None:
     """Runs a client's block: it has to get through masked, and to be told of a refusal."""
     Upstream.seen.clear()
-    path = folder / f"{name}.py"
+    path = folder / f"follow_{name}.py"
     path.write_text(code)
     env = {**os.environ, "BARTIZAN_URL": url, "BARTIZAN_KEY": KEY, "NO_PROXY": "*", "LANGSMITH_TRACING": "false"}
     done = subprocess.run([sys.executable, path], env=env, capture_output=True, text=True, timeout=120)
@@ -115,7 +115,7 @@ def main() -> None:
         port = free_port()
         config = page["toml", "server"].replace("https://api.openai.com", f"http://127.0.0.1:{upstream.server_port}")
         (folder / "bartizan.toml").write_text(config.replace("127.0.0.1:8700", f"127.0.0.1:{port}"))
-        env = {**os.environ, "OPENAI_API_KEY": "howto-provider-key", "BARTIZAN_KEY": KEY}
+        env = {**os.environ, "OPENAI_API_KEY": "howto-provider-key", "BARTIZAN_KEY": KEY, "BARTIZAN_LOG": "warn"}
         program = subprocess.Popen([args.bartizan, "up"], cwd=folder, env=env, stdout=subprocess.DEVNULL)
         others = []
         try:

@@ -117,7 +117,7 @@ fn help_fits_on_a_screen() {
           backup       Copy the evidence store into a new folder, also while a gateway runs
           restore      Check a copy of the evidence store, or put it in the place of the store
           pack         Make content packs, and look into them
-          update       Install a signed content pack (rules, weights, profiles), or go back to the one before
+          update       Install a signed content pack, or go back to the one before
           completions  Write a completion script for a shell to standard output
 
         Options:

@@ -162,6 +162,7 @@ fn an_installed_pack_that_was_changed_is_never_passed_over() {
     fs::write(at.join("bartizan.toml"), config.replace("profile = \"strict\"", "profile = \"relaxed\"")).unwrap();
     assert_eq!(program(at, &["config", "check"]).0, Some(0));
 
+    fs::write(at.join("text"), "hello").unwrap();
     let installed = at.join("e.sqlite.content/current.pack");
     let bytes = fs::read(&installed).unwrap();
     fs::write(&installed, &bytes[..bytes.len() - 1]).unwrap();

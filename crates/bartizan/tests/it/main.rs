@@ -11,6 +11,7 @@ mod data;
 mod demo;
 mod dialects;
 mod evidence;
+mod exposed;
 mod faults;
 mod fuzz_replay;
 mod gateway;
