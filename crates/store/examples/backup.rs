@@ -86,7 +86,7 @@ fn event(n: usize) -> Event {
         key: "app".to_owned(),
         route: "main".to_owned(),
         model: "a-model-with-a-name".to_owned(),
-        direction: if n % 2 == 0 { Direction::Request } else { Direction::Reply },
+        direction: if n.is_multiple_of(2) { Direction::Request } else { Direction::Reply },
         hmacs: [("body".to_owned(), hex(n))].into(),
         pseudonyms: [("user".to_owned(), hex(n % 1000))].into(),
         ..Event::default()
