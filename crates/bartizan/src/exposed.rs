@@ -8,10 +8,10 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use aho_corasick::AhoCorasick;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bartizan_gateway::SecretRef;
 use bartizan_scan::tree::{self, Selection};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde::Serialize;
 
@@ -74,7 +74,8 @@ impl Keys {
             if let SecretRef::File(path) = reference {
                 own.extend(path.canonicalize());
             }
-            let key = reference.resolve().map_err(|why| Problem::new(format!("upstream `{}`: {why}", upstream.name)))?;
+            let key =
+                reference.resolve().map_err(|why| Problem::new(format!("upstream `{}`: {why}", upstream.name)))?;
             if key.len() < LEAST {
                 let title = format!("the key of upstream `{}` is too short to be looked for", upstream.name);
                 return Err(Problem::new(title).help(format!("keys of {LEAST} characters and more are")).into());

@@ -50,7 +50,6 @@ impl Content {
         }
         Ok(self.given.get())
     }
-
 }
 
 impl Settings {

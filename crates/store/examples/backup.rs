@@ -20,7 +20,11 @@ const WRITERS: usize = 64;
 fn main() -> Done {
     let count: usize = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(100_000);
     let folder = tempfile::tempdir()?;
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(run(folder.path(), count))
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(run(folder.path(), count))
 }
 
 async fn run(folder: &Path, count: usize) -> Done {
