@@ -16,6 +16,8 @@ mod fuzz;
 mod gate;
 mod generated;
 mod howto;
+mod packaging;
+mod pypi;
 mod repo;
 mod runner;
 mod shims;
@@ -45,6 +47,7 @@ usage: cargo xtask COMMAND
   bench NAME [ARG…]           startup | build | artifacts [--speed] [--peers] | a benchmark of the binary: engine, gateway, …
   signing                     sign and verify models both ways with the reference implementation (needs python3 and openssl)
   dist [--compare]            the program for others, in dist/; or build it twice and compare (long)
+  packaging                   lint packaging/ and compare it with the schemas of others (needs the network and kubectl)
   howto [NAME]                follow the how-tos of docs/guide/clients.md with the real clients (needs the network)
   shims [--all]               the Python callers of `scan data` (needs python3; --all: with Ray, Spark and datasets)
   e2e [FILTER]                the heavy tests: a model large enough to be fooled, a LiteLLM proxy
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         ["test", phases @ ..] => gate::run(phases),
         ["components"] => components::print_export(),
         ["deps"] => deps::check(),
+        ["packaging"] => packaging::check(),
         ["howto"] => howto::run(""),
         ["howto", name] => howto::run(name),
         ["dist"] => dist::build(),
