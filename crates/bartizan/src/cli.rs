@@ -13,7 +13,7 @@ use clap_complete::Shell;
 use crate::approve::ApproveArgs;
 use crate::mcp::McpCommand;
 use crate::redteam::args::RedteamCommand;
-use crate::signing::args::{AttestArgs, BillArgs, ModelFormat, SignCommand, VerifyCommand};
+use crate::signing::args::{AttestArgs, BillArgs, ModelFormat, SignCommand, VerifyAnyArgs};
 
 /// Guards large language models: one program, one configuration file, no account.
 #[derive(Debug, Parser)]
@@ -48,8 +48,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Sign(SignCommand),
     /// Compare a model with its signature, and follow where it comes from.
-    #[command(subcommand)]
-    Verify(VerifyCommand),
+    Verify(Box<VerifyAnyArgs>),
     /// Run a step that makes a model, and sign what went in and what came out.
     #[command(after_help = crate::signing::args::ATTEST_HELP)]
     Attest(AttestArgs),
@@ -282,7 +281,7 @@ pub(crate) enum ScanCommand {
     Mcp(crate::posture::ScanMcpArgs),
     /// Examine training data and documents, row by row and as a whole.
     #[command(after_help = crate::data::args::HELP)]
-    Data(crate::data::args::ScanDataArgs),
+    Data(Box<crate::data::args::ScanDataArgs>),
 }
 
 const SCAN_MODEL_HELP: &str = "\

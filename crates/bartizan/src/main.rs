@@ -78,8 +78,11 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Scan(ScanCommand::Infra(args)) => posture::infra(&args),
         Command::Scan(ScanCommand::Mcp(args)) => posture::mcp(&args),
         Command::Sign(SignCommand::Model(args)) => signing::sign_model(&args),
-        Command::Verify(VerifyCommand::Model(args)) => signing::verify_model(&args),
-        Command::Verify(VerifyCommand::Posture(args)) => report::posture::verify(&args),
+        Command::Verify(args) => match &args.command {
+            Some(VerifyCommand::Model(args)) => signing::verify_model(args),
+            Some(VerifyCommand::Posture(args)) => report::posture::verify(args),
+            None => signing::verify_corpus(&args.corpus),
+        },
         Command::Attest(args) => signing::attest(&args),
         Command::Scan(ScanCommand::Data(args)) => data::run(&args),
         Command::Rules(RulesCommand::List { config, format }) => rules::list(&config, format),

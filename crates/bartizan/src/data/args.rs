@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use bartizan_data::Shard;
+use bartizan_guard::Guard;
+use clap::{Args, Subcommand, ValueEnum};
 
+use super::clean::CleanArgs;
 use crate::cli::{ConfigArgs, Gate, gate};
 
 /// What stands below the options.
@@ -16,30 +19,25 @@ Examples:
   bartizan scan data ./dataset --format jsonl --rows all > rows.jsonl
   zcat corpus.jsonl.gz | bartizan scan data -
   bartizan scan data --stdin arrow --stdout arrow --text-column text
+  bartizan scan data ./dataset --clean ./clean --on poison=drop --key key.pem
+  bartizan scan data ./dataset --ledger ./ledgers --shard 2/8
   bartizan scan data reviews.tsv --text-column sentence --label-column label --only corpus";
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct ScanDataArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<DataCommand>,
     /// Files and folders; `-` is standard input
     #[arg(required_unless_present = "stdin", conflicts_with = "stdin", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
-    /// How to answer
-    #[arg(long, value_enum, default_value_t = DataFormat::Human)]
-    pub(crate) format: DataFormat,
-    /// Which rows get a line of the JSON lines
-    #[arg(long, value_enum, default_value_t = Rows::Some)]
-    pub(crate) rows: Rows,
+    #[command(flatten)]
+    pub(crate) answer: AnswerArgs,
     /// Look only at rows one by one, or only at the corpus as a whole
     #[arg(long, value_enum)]
     pub(crate) only: Option<Only>,
-    /// Least severity of findings that make the exit code 1 [default: high]
-    #[arg(long, value_name = "SEVERITY", value_parser = gate())]
-    pub(crate) fail_on: Option<Gate>,
-    /// Exit with 3 also where parts are known but are no text, such as images
-    #[arg(long)]
-    pub(crate) strict: bool,
     /// Column with the text that is read or classified
     #[arg(long, value_name = "NAME")]
     pub(crate) text_column: Option<String>,
@@ -49,9 +47,6 @@ pub(crate) struct ScanDataArgs {
     /// Column with the class of a row
     #[arg(long, value_name = "NAME")]
     pub(crate) label_column: Option<String>,
-    /// Megabytes that the corpus pass may take; what does not fit is left out, whichever order rows come in
-    #[arg(long, value_name = "MB", default_value_t = 2048)]
-    pub(crate) memory: usize,
     /// Batches on standard input; rows are examined one by one
     #[arg(long, value_enum, value_name = "FORM", requires = "stdout")]
     pub(crate) stdin: Option<Pipe>,
@@ -61,6 +56,95 @@ pub(crate) struct ScanDataArgs {
     /// Plain text has a row per line, not per file
     #[arg(long)]
     pub(crate) lines: bool,
+    #[command(flatten)]
+    pub(crate) shards: ShardArgs,
+    #[command(flatten)]
+    pub(crate) clean: CleanArgs,
+}
+
+impl ScanDataArgs {
+    /// Rules about a text, where rows are looked at one by one.
+    pub(crate) fn rules<'a>(&self, guard: &'a Guard) -> Option<&'a Guard> {
+        (self.only != Some(Only::Corpus)).then_some(guard)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// One answer from the ledgers of all shards: that of a scan of the whole.
+    #[command(after_help = MERGE_HELP)]
+    MergeShards(MergeArgs),
+}
+
+const MERGE_HELP: &str = "\
+Every shard has to be there and finished. The corpus is not read again.
+
+Examples:
+  bartizan scan data merge-shards ./ledgers
+  bartizan scan data merge-shards ./ledgers --format jsonl --rows all > rows.jsonl";
+
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// Ledgers, and folders with files that end with .ledger
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) answer: AnswerArgs,
+}
+
+/// What is answered, and how.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AnswerArgs {
+    /// How to answer
+    #[arg(long, value_enum, default_value_t = DataFormat::Human)]
+    pub(crate) format: DataFormat,
+    /// Which rows get a line of the JSON lines
+    #[arg(long, value_enum, default_value_t = Rows::Some)]
+    pub(crate) rows: Rows,
+    /// Least severity of findings that make the exit code 1 [default: high]
+    #[arg(long, value_name = "SEVERITY", value_parser = gate())]
+    pub(crate) fail_on: Option<Gate>,
+    /// Exit with 3 also where parts are known but are no text, such as images
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Megabytes that the corpus pass may take; what does not fit is left out, whichever order rows come in
+    #[arg(long, value_name = "MB", default_value_t = 2048)]
+    pub(crate) memory: usize,
+}
+
+impl AnswerArgs {
+    /// Bytes that the pass over the corpus may take.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.memory.saturating_mul(1 << 20)
+    }
+}
+
+/// A scan that can be ended and goes on, or is shared.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ShardArgs {
+    /// Keep what was found in this file: the same command goes on where it was ended; with --shard it may be a folder
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["stdin", "clean"])]
+    pub(crate) ledger: Option<PathBuf>,
+    /// Examine only the k-th of n parts of the corpus, into the ledger, for merge-shards
+    #[arg(long, value_name = "K/N", requires = "ledger", value_parser = shard)]
+    pub(crate) shard: Option<Shard>,
+}
+
+impl ShardArgs {
+    /// The part of the corpus.
+    pub(crate) fn part(&self) -> Shard {
+        self.shard.unwrap_or(Shard::ALL)
+    }
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    let numbers = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    match numbers {
+        Some((index, count)) if (1..=count).contains(&index) && count <= 1 << 20 => Ok(Shard { index, count }),
+        _ => Err("a shard is K/N with K from 1 to N, such as 2/8".to_owned()),
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,10 +1,13 @@
 //! The answer for people.
 
 use std::io::{Result, Write};
+use std::path::Path;
 
+use bartizan_core::Action;
 use bartizan_data::RowReport;
 
-use super::Summary;
+use super::answer::Summary;
+use super::clean::Made;
 use crate::cli::Gate;
 use crate::terminal::{self, Style};
 
@@ -54,6 +57,9 @@ pub(super) fn draw(out: &mut impl Write, summary: &Summary, shown: &[RowReport],
             writeln!(out, "  {count:>9}  {rule}")?;
         }
     }
+    if let Some(made) = &summary.clean {
+        cleaned(out, made, color)?;
+    }
     let plural = |count: usize| if count == 1 { "" } else { "s" };
     let found = match summary.stopped {
         0 => terminal::paint("no row at the gate", Style::Good, color),
@@ -69,6 +75,27 @@ pub(super) fn draw(out: &mut impl Write, summary: &Summary, shown: &[RowReport],
         summary.bytes,
         summary.coverage.status
     )
+}
+
+fn cleaned(out: &mut impl Write, made: &Made, color: bool) -> Result<()> {
+    let shown = |path: &Path| terminal::line(&path.display().to_string());
+    writeln!(out, "{}", terminal::paint("cleaned", Style::Heading, color))?;
+    for (action, count) in &made.actions {
+        let word = match action {
+            Action::Pass => "rows as they were",
+            Action::Mask => "rows with places replaced",
+            Action::Drop => "rows left out",
+            Action::Quarantine => "rows set aside",
+            other => other.as_str(),
+        };
+        writeln!(out, "  {count:>9}  {word}")?;
+    }
+    writeln!(out, "  wrote {}", shown(&made.out))?;
+    if let Some(aside) = &made.quarantine {
+        writeln!(out, "  set aside in {}", shown(aside))?;
+    }
+    let signed = made.signer.as_ref().map_or_else(|| "not signed".to_owned(), |by| format!("signed with {by}"));
+    writeln!(out, "  manifest {}, {signed}; what is gone: {}", shown(&made.manifest), shown(&made.removed))
 }
 
 fn row(out: &mut impl Write, report: &RowReport, gate: Gate, color: bool) -> Result<()> {

@@ -5,7 +5,7 @@ use bartizan_data::{RowReport, rules::RULES};
 use bartizan_guard::Guard;
 use serde_json::{Value, json};
 
-use super::Summary;
+use super::answer::Summary;
 use crate::check::sarif::{level, log_of, run};
 
 /// One log with one run: the rows at the gate.

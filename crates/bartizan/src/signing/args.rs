@@ -81,6 +81,40 @@ pub(crate) struct CertificateArgs {
     pub(crate) certificate_chain: Vec<PathBuf>,
 }
 
+/// A model by its subcommand, or a corpus.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = VERIFY_CORPUS_HELP)]
+pub(crate) struct VerifyAnyArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<VerifyCommand>,
+    #[command(flatten)]
+    pub(crate) corpus: VerifyCorpusArgs,
+}
+
+const VERIFY_CORPUS_HELP: &str = "\
+Exit codes: 0 every file is as the manifest says; 1 the manifest is not signed by whom is trusted, or a file differs, is
+missing or is not in it; 2 something cannot be read. A manifest without a signature is compared where nobody is named.
+
+Examples:
+  bartizan verify --corpus clean.manifest.json ./clean --public-key key.pub
+  bartizan verify model ./llama --public-key key.pub";
+
+/// A corpus that was cleaned.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyCorpusArgs {
+    /// Compare a corpus with the manifest that `scan data --clean` wrote
+    #[arg(long, value_name = "MANIFEST", required = true)]
+    pub(crate) corpus: Option<PathBuf>,
+    /// Folder of the corpus, or its one file
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t = VerifyFormat::Human)]
+    pub(crate) format: VerifyFormat,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum VerifyCommand {
     /// Compare a model with its signature.
@@ -197,7 +231,8 @@ pub(crate) const ATTEST_HELP: &str = "\
 The statement is an in-toto statement with SLSA provenance: it says what was run, on what, and what came out, by their
 SHA-256. It shows that these were not changed since; it cannot show that the machine was honest.
 
-Materials are given as [KIND=]PATH or [KIND=]sha256:HEX, with the kinds model, data, code, container and other.
+Materials are given as [KIND=]PATH or [KIND=]sha256:HEX, with the kinds model, data, code, container and other. As
+corpus=MANIFEST the data is what `scan data --clean` wrote, with the verdict of its manifest.
 
 Examples:
   bartizan attest --step tuning --material model=base --material data=rows.jsonl --output tuned \\
@@ -252,11 +287,16 @@ pub(crate) enum What {
     Path(PathBuf),
     /// SHA-256, lower-case hex.
     Digest(String),
+    /// The manifest of a corpus.
+    Corpus(PathBuf),
 }
 
 impl FromStr for Material {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(manifest) = text.strip_prefix("corpus=").filter(|manifest| !manifest.is_empty()) {
+            return Ok(Self { kind: MaterialKind::Data, what: What::Corpus(PathBuf::from(manifest)) });
+        }
         let named = text
             .split_once('=')
             .and_then(|(word, rest)| Some((MaterialKind::ALL.into_iter().find(|kind| kind.as_str() == word)?, rest)));

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::args::{AttestArgs, Material, What};
 use super::keys::{self, Signing};
-use super::plain;
+use super::{corpus, plain};
 use crate::problem::Problem;
 use crate::{BROKEN, DONE};
 
@@ -115,6 +115,7 @@ fn taken(material: &Material, container: Option<&Material>) -> anyhow::Result<Re
     let is_container = container.is_some_and(|c| std::ptr::eq(c, material));
     let kind = if is_container { MaterialKind::Container } else { material.kind };
     let resource = match &material.what {
+        What::Corpus(manifest) => corpus::material(manifest)?,
         What::Path(path) => whole(path)?.0,
         What::Digest(digest) => Resource::sha256(format!("sha256:{digest}"), digest.as_str()),
     };

@@ -72,6 +72,10 @@ impl Outside for World<'_> {
     }
 
     fn examined(&self, statement: &Statement) -> Option<Result<(), String>> {
+        if let Ok(Some(said)) = bartizan_data::clean::said(statement) {
+            let left = "findings at the gate were left in it when it was cleaned";
+            return Some(if said.denied { Err(left.to_owned()) } else { Ok(()) });
+        }
         let said = findings::said(statement)?;
         let why = match said.worst {
             Some(worst) if worst >= Severity::High => format!("its examination found something {worst}"),

@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod attest;
 mod chain;
+mod corpus;
 mod gate;
 mod keys;
 mod sign;
@@ -11,6 +12,7 @@ mod verify;
 use std::path::{Component, Path};
 
 pub(crate) use attest::attest;
+pub(crate) use corpus::corpus as verify_corpus;
 pub(crate) use gate::held;
 pub(crate) use keys::{Signing, bundle as read_bundle, read as read_bytes, trust, write as put};
 pub(crate) use sign::model as sign_model;

@@ -93,6 +93,11 @@ fn draw(out: &mut impl Write, path: &str, compared: &Compared) -> std::io::Resul
     let count = manifest.entries.len();
     let plural = if count == 1 { "" } else { "s" };
     writeln!(out, "{}: {path} ({count} signed file{plural}), signed by {signer}", paint(word, style, color))?;
+    differences(out, checked)
+}
+
+/// Every file that is not as it was signed.
+pub(super) fn differences(out: &mut impl Write, checked: &Checked) -> std::io::Result<()> {
     let told: Vec<&Row> = checked.rows.iter().filter(|row| row.status != Status::Ok).collect();
     for row in told.iter().take(MOST) {
         let (word, more) = match &row.status {
@@ -130,7 +135,7 @@ fn record(compared: &Compared) -> Value {
     }
 }
 
-fn signer_record(signer: &Signer) -> Value {
+pub(super) fn signer_record(signer: &Signer) -> Value {
     match signer {
         Signer::Key { hint } => json!({ "kind": "key", "hint": hint }),
         Signer::Certificate { subject, fingerprint } => {

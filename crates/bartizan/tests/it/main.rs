@@ -6,6 +6,7 @@ mod checks;
 mod cli;
 mod conformance;
 mod content;
+mod corpora;
 mod custody;
 mod data;
 mod demo;
