@@ -153,7 +153,9 @@ fn target(out: &Path, paths: &[PathBuf]) -> anyhow::Result<Target> {
         return Err(Problem::new(format!("`{shown}` exists")).help("give a place that is not there yet").into());
     }
     let Some(name) = out.file_name() else {
-        return Err(Problem::new(format!("`{shown}` is no name of a file or folder")).help("give `--clean NAME`").into());
+        return Err(Problem::new(format!("`{shown}` is no name of a file or folder"))
+            .help("give `--clean NAME`")
+            .into());
     };
     let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let home = folder.canonicalize().map_err(|error| {

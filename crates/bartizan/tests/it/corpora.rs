@@ -57,7 +57,8 @@ fn a_corpus_is_cleaned_and_its_manifest_tells_every_difference() {
     let (exit, said) = code(folder, &verify);
     assert_eq!(exit, 0, "{said}");
     assert!(said.starts_with("verified: clean (2 files on record)"), "{said}");
-    let (exit, said) = code(folder, &["verify", "--corpus", "clean.manifest.json", "clean", "--public-key", "other.pub"]);
+    let (exit, said) =
+        code(folder, &["verify", "--corpus", "clean.manifest.json", "clean", "--public-key", "other.pub"]);
     assert_eq!(exit, 1, "{said}");
     assert_eq!(code(folder, &["verify", "--corpus", "clean.manifest.json", "clean"]).0, 2, "nobody is trusted");
     fs::write(folder.join("clean/a.jsonl"), "{}\n").unwrap();
@@ -133,15 +134,30 @@ fn a_cleaned_corpus_is_a_material_with_its_verdict() {
     };
     assert_eq!(clean("good.csv", &[]), 0);
     assert_eq!(clean("bad.csv", &["--on", "pii=keep", "--fail-on", "low"]), 1);
-    fs::write(folder.join("step.json"), r#"{"command":["train"],"started":"2026-01-01T00:00:00Z","finished":"2026-01-01T01:00:00Z","exit_code":0}"#).unwrap();
+    fs::write(
+        folder.join("step.json"),
+        r#"{"command":["train"],"started":"2026-01-01T00:00:00Z","finished":"2026-01-01T01:00:00Z","exit_code":0}"#,
+    )
+    .unwrap();
     for (name, exit, told) in [("good", 0, "examined (statements/good.csv.json)"), ("bad", 1, "left in it")] {
         let model = format!("{name}.bin");
         fs::write(folder.join(&model), name).unwrap();
         let material = format!("corpus=statements/{name}.csv.json");
         let statement = format!("statements/{name}.made.json");
         done(&[
-            "attest", "--step", "training", "--material", &material, "--output", &model, "--key", "k.pem", "-o", &statement,
-            "--record", "step.json",
+            "attest",
+            "--step",
+            "training",
+            "--material",
+            &material,
+            "--output",
+            &model,
+            "--key",
+            "k.pem",
+            "-o",
+            &statement,
+            "--record",
+            "step.json",
         ]);
         let walked = code(folder, &["verify", "model", &model, "--chain", "statements", "--public-key", "k.pub"]);
         assert_eq!(walked.0, exit, "{}", walked.1);
@@ -149,7 +165,19 @@ fn a_cleaned_corpus_is_a_material_with_its_verdict() {
     }
     let (exit, said) = code(
         folder,
-        &["attest", "--step", "training", "--material", "corpus=step.json", "--output", "good.bin", "--key", "k.pem", "--record", "step.json"],
+        &[
+            "attest",
+            "--step",
+            "training",
+            "--material",
+            "corpus=step.json",
+            "--output",
+            "good.bin",
+            "--key",
+            "k.pem",
+            "--record",
+            "step.json",
+        ],
     );
     assert_eq!(exit, 2, "{said}");
 }
