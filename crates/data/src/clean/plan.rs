@@ -95,14 +95,14 @@ fn what_of(word: &str) -> Result<What, String> {
         "hidden" => family(Family::Unicode),
         "poison" => Ok(What::Poison),
         "unread" => Ok(What::Unread),
-        "duplicate" | "contamination" => Selector::parse(&format!("data/{word}")).map(What::Rules),
+        "duplicate" => Selector::parse("data/duplicate").map(What::Rules),
         word if word.contains('/') => Selector::parse(word).map(What::Rules),
         word if !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_') => {
             Ok(What::Entity(word.to_owned()))
         }
         word => Family::parse(word).map(|of| What::Rules(Selector::Family(of))).ok_or_else(|| {
             format!(
-                "`{word}` is none of `secret`, `pii`, `injection`, `hidden`, `poison`, `duplicate`, `contamination`, \
+                "`{word}` is none of `secret`, `pii`, `injection`, `hidden`, `poison`, `duplicate`, \
                  `unread`, a rule, a family of rules or an entity type"
             )
         }),
