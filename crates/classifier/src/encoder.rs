@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value};
+use rten::{Model, ModelOptions, NodeId, OpRegistry, RunOptions, ThreadPool, Value, op_registry};
 use tokenizers::Tokenizer;
 
 use crate::error::ClassifierError;
@@ -50,6 +50,28 @@ impl std::fmt::Debug for Encoder {
     }
 }
 
+/// What an encoder may be made of. The linker leaves all other operators out of the program.
+fn operators() -> OpRegistry {
+    op_registry!(
+        Add,
+        Cast,
+        Div,
+        DynamicQuantizeLinear,
+        Erf,
+        Gather,
+        LayerNormalization,
+        MatMul,
+        MatMulInteger,
+        Mul,
+        Reshape,
+        Shape,
+        Slice,
+        Softmax,
+        Squeeze,
+        Transpose
+    )
+}
+
 impl Encoder {
     /// Reads an encoder (ONNX, input `ids`, output `logits`) and its tokenizer (JSON of the `tokenizers` library).
     ///
@@ -60,7 +82,7 @@ impl Encoder {
             Tokenizer::from_bytes(tokenizer).map_err(|_| ClassifierError::Encoder("its tokenizer is broken"))?;
         let mark = |name| tokenizer.token_to_id(name).ok_or(ClassifierError::Encoder("its tokenizer has no marks"));
         let marks = (mark("[CLS]")?, mark("[SEP]")?);
-        let mut options = ModelOptions::with_all_ops();
+        let mut options = ModelOptions::with_ops(operators());
         options.prepack_weights(true);
         let model = match model.into() {
             Cow::Borrowed(model) => options.load_static_slice(model),
