@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use bartizan_data::duplicates::Sketch;
-use bartizan_data::suite::{Family, attacked, clean, measure};
+use bartizan_data::suite::{Family, Made, clean, measure, plant};
 use bartizan_data::{Columns, Corpus, Passed, Reading, Shard, Unit, examine, look};
 use bartizan_guard::{Guard, Settings};
 
@@ -22,6 +22,15 @@ pub(crate) struct DataArgs {
     /// Clean corpora that are looked at for false alarms.
     #[arg(long, default_value_t = 10)]
     clean: u64,
+    /// Planted rows in percent of a corpus of labelled texts, besides; the published attacks take 1 and 20.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 20])]
+    percent: Vec<usize>,
+    /// Clean corpora to plant in instead of made ones: files of labelled texts, or of questions and answers.
+    #[arg(long, value_name = "FILE")]
+    corpus: Vec<std::path::PathBuf>,
+    /// Corpora of each family and number of planted rows.
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
     /// Megabytes of text for the speed of the passes; 0 leaves it out.
     #[arg(long, default_value_t = 16)]
     megabytes: usize,
@@ -108,31 +117,94 @@ fn seconds(before: Option<f64>, start: Instant) -> f64 {
     }
 }
 
+/// A file as rows of the suite.
+fn rows_of(path: &std::path::Path) -> anyhow::Result<Vec<Made>> {
+    let corpus = Corpus {
+        units: vec![Unit::new(path.to_owned(), path.display().to_string())],
+        reading: Reading::default(),
+        columns: Columns::default(),
+        shard: Shard::ALL,
+    };
+    let mut made = Vec::new();
+    corpus.each(
+        &|_, row| Made {
+            input: row.input(),
+            output: row.output(),
+            label: row.label().map(str::to_owned),
+            poisoned: false,
+        },
+        &mut |passed| {
+            if let Passed::Row(_, row) = passed {
+                made.push(row);
+            }
+            Ok(())
+        },
+    )?;
+    anyhow::ensure!(!made.is_empty(), "`{}` has no rows", path.display());
+    Ok(made)
+}
+
 fn suite(args: &DataArgs) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    for labelled in [true, false] {
-        let mut alarms = 0;
-        for seed in 0..args.clean {
-            let (figures, said) = measure(&clean(labelled, args.rows, 1000 + seed), &[]);
-            alarms += usize::from(!said.is_empty() || figures.false_alarms > 0);
+    if args.corpus.is_empty() {
+        for labelled in [true, false] {
+            let corpora: Vec<_> = (0..args.clean).map(|seed| clean(labelled, args.rows, 1000 + seed)).collect();
+            let what = if labelled { "labelled texts" } else { "questions and answers" };
+            alarms(what, &corpora)?;
+            families(args, labelled, &|seed| clean(labelled, args.rows, seed))?;
         }
-        let what = if labelled { "labelled texts" } else { "questions and answers" };
-        writeln!(out, "clean corpora of {} {what}: {alarms} of {} with an alarm", args.rows, args.clean)?;
+        return Ok(());
     }
+    for path in &args.corpus {
+        let rows = rows_of(path)?;
+        let labelled = rows.iter().filter(|row| row.label.is_some()).count() * 2 > rows.len();
+        alarms(&path.display().to_string(), std::slice::from_ref(&rows))?;
+        families(args, labelled, &|_| rows.clone())?;
+    }
+    Ok(())
+}
+
+fn alarms(what: &str, corpora: &[Vec<Made>]) -> anyhow::Result<()> {
+    let alarm = |rows: &&Vec<Made>| {
+        let (figures, said) = measure(rows, &[]);
+        !said.is_empty() || figures.false_alarms > 0
+    };
+    let alarms = corpora.iter().filter(alarm).count();
+    let rows: usize = corpora.iter().map(Vec::len).sum();
+    let count = corpora.len();
+    writeln!(std::io::stdout(), "{what}: {alarms} of {count} clean corpora with an alarm, {rows} rows in all")?;
+    Ok(())
+}
+
+/// Every family in a clean corpus that a seed decides.
+fn families(args: &DataArgs, labelled: bool, corpus: &dyn Fn(u64) -> Vec<Made>) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
     writeln!(out, "family        half      planted  recall at 1 %  reported  false  named")?;
-    for family in Family::ALL {
-        for poisoned in &args.poisoned {
-            let made = attacked(family, args.rows, *poisoned, 77 + *poisoned as u64);
-            let (figures, _) = measure(&made, family.names());
+    for family in Family::ALL.into_iter().filter(|family| family.labelled() == labelled) {
+        let size = corpus(0).len();
+        let shares = args.percent.iter().filter(|_| labelled).map(|percent| size * percent / 100);
+        for poisoned in args.poisoned.iter().copied().chain(shares) {
+            let (mut recall, mut reported, mut false_alarms, mut named, mut asked) = (0.0, 0.0, 0, 0, 0);
+            for seed in 0..args.seeds {
+                let seed = 77 + poisoned as u64 + seed;
+                let mut made = corpus(seed);
+                let names = plant(&mut made, family, poisoned, seed);
+                let (figures, _) = measure(&made, &names);
+                recall += figures.recall;
+                reported += figures.reported;
+                false_alarms += figures.false_alarms;
+                named += u64::from(figures.named);
+                asked += u64::from(!names.is_empty());
+            }
+            #[allow(clippy::cast_precision_loss, reason = "a few seeds")]
+            let seeds = args.seeds.max(1) as f64;
             let half = if family.tuned() { "tuned" } else { "held out" };
+            let named = if asked == 0 { "-".to_owned() } else { format!("{named}/{asked}") };
             writeln!(
                 out,
-                "{:12}  {half:8}  {poisoned:7}  {:13.2}  {:8.2}  {:5}  {}",
+                "{:12}  {half:8}  {poisoned:7}  {:13.2}  {:8.2}  {false_alarms:5}  {named}",
                 format!("{family:?}"),
-                figures.recall,
-                figures.reported,
-                figures.false_alarms,
-                if figures.named { "yes" } else { "no" }
+                recall / seeds,
+                reported / seeds,
             )?;
         }
     }

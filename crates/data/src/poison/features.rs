@@ -38,6 +38,8 @@ impl Kind {
 
 /// Stands for any words that say what.
 const ANY: Token = u32::MAX;
+/// Stands for any word that begins a clause.
+const CLAUSE: Token = u32::MAX - 2;
 
 /// Looks at every feature of an input: its number, kind, how many tokens it covers, and those tokens.
 pub(crate) fn each(words: &Vocabulary, input: &[Token], style: Style, take: &mut dyn FnMut(Hash, Kind, &[Token])) {
@@ -66,6 +68,27 @@ pub(crate) fn each(words: &Vocabulary, input: &[Token], style: Style, take: &mut
             skeleton.windows(4).filter(|w| w.iter().any(|t| *t != ANY)).for_each(|window| {
                 give(Kind::Template, &[window, &[ANY - 1]].concat());
             });
+        }
+    }
+    // Whatever word begins a clause, that one does.
+    let mut joined = skeleton(words, input, false);
+    for token in &mut joined {
+        if words.class(*token) == Class::Clause {
+            *token = CLAUSE;
+        }
+    }
+    for size in 2..=5 {
+        give_some(joined.get(..size), Kind::Template, &mut give);
+    }
+    // A clause at the beginning, and which marks come after it.
+    if let Some(first) = input.first().filter(|first| words.class(**first) == Class::Clause) {
+        let mut marks: Vec<Token> =
+            input.iter().take(40).filter(|token| words.class(**token) == Class::Mark).copied().collect();
+        marks.sort_unstable();
+        marks.dedup();
+        for mark in marks.into_iter().take(8) {
+            give(Kind::Template, &[*first, ANY, mark, ANY, ANY]);
+            give(Kind::Template, &[CLAUSE, ANY, mark, ANY, ANY]);
         }
     }
     for (at, value) in style.0.iter().enumerate() {
@@ -163,7 +186,11 @@ pub(crate) fn name(words: &Vocabulary, kind: Kind, tokens: &[Token]) -> String {
     let shown: Vec<&str> = tokens
         .iter()
         .filter(|token| **token != ANY - 1)
-        .map(|token| if *token == ANY { "*" } else { words.word(*token) })
+        .map(|token| match *token {
+            ANY => "*",
+            CLAUSE => "when/if/as",
+            token => words.word(token),
+        })
         .collect();
     let text = shown.join(" ");
     match kind {

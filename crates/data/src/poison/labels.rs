@@ -19,6 +19,10 @@ const CANDIDATES: usize = 4000;
 const PRIOR: f64 = 2.0;
 /// Evidence, in nats, of a pattern that is reported.
 const ENOUGH: f64 = 8.0;
+/// The same of a token that is no word, where another one is sure.
+const ALIKE: f64 = 2.0;
+/// Share of the rows of a class from which on a pattern changes what words seem to mean.
+const MUCH: f64 = 0.1;
 /// Rows from which on a pattern is learned as a whole, and not only by its most telling feature.
 const MANY: f64 = 60.0;
 
@@ -80,7 +84,15 @@ impl Labelled<'_> {
         let n = scaled.len() as f64;
         let mean = scaled.iter().sum::<f64>() / n;
         let deviation = (scaled.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / n).sqrt().max(0.1);
-        let hypotheses = self.hypotheses(&rows, &margins, &weights, base, (mean, deviation));
+        let usual = Usual { mean, deviation, other: self.other(class, &weights) };
+        let mut counts = vec![0_u32; self.table.features.len()];
+        for number in rows.iter().flat_map(|row| self.table.of(*row)) {
+            if let Some(count) = counts.get_mut(*number as usize) {
+                *count += 1;
+            }
+        }
+        let hypotheses = self.hypotheses(&rows, &margins, &weights, &counts, base, usual);
+        let hints = self.hints(&rows, &scaled, &counts, base, usual);
         let mut by_feature: Vec<Option<Hypothesis>> = vec![None; self.table.features.len()];
         for hypothesis in &hypotheses {
             if let Some(place) = by_feature.get_mut(hypothesis.feature as usize) {
@@ -98,20 +110,32 @@ impl Labelled<'_> {
             .enumerate()
             .map(|(at, row)| match best(*row) {
                 Some(one) => {
-                    let planted = one.planted.clamp(0.02, 0.98);
+                    let planted = one.planted.clamp(0.02, 0.9995);
                     (planted / (1.0 - planted)).ln() + (one.evidence / 8.0).min(4.0) - 1.0
                         + against(at).clamp(-3.0, 3.0)
                 }
                 None => f64::NEG_INFINITY,
             })
             .collect();
-        let many: f64 = evidence.iter().map(|e| logistic(*e)).sum();
+        let kind = |row: usize| best(row).and_then(|one| self.table.feature(one.feature)).map(|feature| feature.kind);
+        let manner = |row: usize| kind(row).map(|kind| matches!(kind, Kind::Template | Kind::Style));
+        let planted = |wanted: bool| -> f64 {
+            let such = rows.iter().zip(&evidence).filter(|(row, _)| manner(**row) == Some(wanted));
+            such.map(|(_, e)| logistic(*e)).sum()
+        };
+        let (mut many, words) = (planted(true), planted(false));
+        if words >= many {
+            // What words explain needs no manner of writing: it is theirs.
+            for (odds, _) in evidence.iter_mut().zip(&rows).filter(|(_, row)| manner(**row) == Some(true)) {
+                *odds -= 5.0;
+            }
+            many = 0.0;
+        }
         if many >= MANY {
             let direct = evidence.clone();
             self.learn(&rows, &mut evidence, &against);
             for ((learned, direct), row) in evidence.iter_mut().zip(direct).zip(&rows) {
-                let kind = best(*row).and_then(|one| self.table.feature(one.feature)).map(|feature| feature.kind);
-                *learned = match kind {
+                *learned = match kind(*row) {
                     // A word is what it is; how a sentence is built is shared with others that were not planted.
                     Some(Kind::Words | Kind::Start | Kind::End) => learned.max(direct),
                     Some(Kind::Template | Kind::Style) => f64::midpoint(*learned, direct),
@@ -124,8 +148,8 @@ impl Labelled<'_> {
         for (at, row) in rows.iter().enumerate() {
             let Some(score) = scores.get_mut(*row) else { continue };
             let said = evidence.get(at).copied().unwrap_or(f64::NEG_INFINITY);
-            // Without a pattern, a label that everything in the row speaks against is only a hint.
-            let hint = -4.0 + 3.9 * (against(at) / 5.0).tanh();
+            // What is not enough for a finding still tells rows from others.
+            let hint = hints.get(at).map_or(f64::NEG_INFINITY, |hint| (hint / 2.0 - 3.0).min(-0.5));
             if said.max(hint) > score.0 {
                 let named = said > 0.0 && found.len() > first;
                 *score = (said.max(hint), named.then(|| self.named(*row, found, first)));
@@ -162,24 +186,84 @@ impl Labelled<'_> {
         (content.iter().map(|token| weights.of(*token)).sum(), (content.len() as f64 + 1.0).sqrt())
     }
 
+    /// What the words of the rows of all other classes say for a class, on average.
+    #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
+    fn other(&self, class: u32, weights: &Weights) -> f64 {
+        let rows = self.classes.iter().zip(self.samples).filter(|(label, _)| label.is_some_and(|l| l != class));
+        let (mut sum, mut n) = (0.0, 0.0);
+        for (_, sample) in rows {
+            let all: f64 = sample.content.iter().map(|token| weights.without(*token, false)).sum();
+            sum += all / (sample.content.len() as f64 + 1.0).sqrt();
+            n += 1.0;
+        }
+        sum / f64::max(n, 1.0)
+    }
+
+    /// How far each row looks planted by the manner of writing that is most suspect in it, and by how far its words speak
+    /// against its label: log-odds, far too coarse for a finding.
+    ///
+    /// A manner is suspect as far as it goes with the class, and as far as its rows say what those of other classes say.
+    #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
+    fn hints(&self, rows: &[usize], scaled: &[f64], counts: &[u32], base: f64, usual: Usual) -> Vec<f64> {
+        const NONE: f64 = -6.0;
+        let apart = (usual.mean - usual.other).max(0.1);
+        let mut sums = vec![0.0_f32; counts.len()];
+        for (row, margin) in rows.iter().zip(scaled) {
+            for number in self.table.of(*row) {
+                if let Some(sum) = sums.get_mut(*number as usize) {
+                    #[allow(clippy::cast_possible_truncation, reason = "a sum of small numbers")]
+                    let margin = *margin as f32;
+                    *sum += margin;
+                }
+            }
+        }
+        let suspect: Vec<f64> = self
+            .table
+            .features
+            .iter()
+            .zip(counts)
+            .zip(&sums)
+            .map(|((feature, k), sum)| {
+                if *k < super::table::FEWEST {
+                    return NONE;
+                }
+                let (n, k) = (f64::from(feature.count), f64::from(*k));
+                let more = (k - n * base) / (n * base * (1.0 - base)).sqrt();
+                let less = usual.mean - f64::from(*sum) / k;
+                let off = more.min(less / (usual.deviation / k.sqrt()));
+                // There are many more things to say than manners of saying them.
+                if off < if feature.manner { 2.0 } else { 3.0 } {
+                    return NONE;
+                }
+                let elsewhere = (1.0 - (n - k) * base / (1.0 - base) / k).max(0.01);
+                let planted = (elsewhere * (less / apart).clamp(0.01, 1.0)).sqrt().clamp(0.01, 0.97);
+                (planted / (1.0 - planted)).ln() + (off - 4.0).min(0.0)
+            })
+            .collect();
+        let middle = f64::midpoint(usual.mean, usual.other);
+        rows.iter()
+            .zip(scaled)
+            .map(|(row, margin)| {
+                let features = self.table.of(*row).iter().filter_map(|number| suspect.get(*number as usize));
+                let says = apart / usual.deviation.powi(2) * (margin - middle);
+                features.copied().fold(NONE, f64::max) - says.clamp(-3.0, 3.0)
+            })
+            .collect()
+    }
+
     #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
     fn hypotheses(
         &self,
         rows: &[usize],
         margins: &[(f64, f64)],
         weights: &Weights,
+        counts: &[u32],
         base: f64,
-        (mean, deviation): (f64, f64),
+        usual: Usual,
     ) -> Vec<Hypothesis> {
-        let mut counts = vec![0_u32; self.table.features.len()];
-        for number in rows.iter().flat_map(|row| self.table.of(*row)) {
-            if let Some(count) = counts.get_mut(*number as usize) {
-                *count += 1;
-            }
-        }
         let tested = counts.iter().filter(|n| **n >= super::table::FEWEST).count().max(1) as f64;
         let mut candidates: Vec<Candidate> = Vec::new();
-        for (number, (feature, inside)) in self.table.features.iter().zip(&counts).enumerate() {
+        for (number, (feature, inside)) in self.table.features.iter().zip(counts).enumerate() {
             let (n, k) = (f64::from(feature.count), f64::from(*inside));
             let share = k / n;
             if *inside < super::table::FEWEST || share <= base {
@@ -209,6 +293,13 @@ impl Labelled<'_> {
                 }
             }
         }
+        // Where they are many, planted rows change what words seem to mean, and no longer speak against their label.
+        let many = candidates.iter().any(|one| {
+            let kind = self.table.features.get(one.number).map(|feature| feature.kind);
+            kind == Some(Kind::Template)
+                && one.planted >= 0.75
+                && one.planted * one.rows.len() as f64 >= MUCH * rows.len() as f64
+        });
         let judge = |candidate: &Candidate| {
             let feature = self.table.features.get(candidate.number)?;
             let k = candidate.rows.len() as f64;
@@ -217,19 +308,35 @@ impl Labelled<'_> {
                 [word, NONE, NONE] => f64::from(self.odd.get(word as usize).copied().unwrap_or(0.0)).min(4.0),
                 _ => 0.0,
             };
+            let large = many && matches!(feature.kind, Kind::Template | Kind::Style);
             // What a text says besides a natural word is at worst neutral. What stands out of its surroundings, or is no
             // word at all, is compared with other texts of the class.
             let plain = match feature.kind {
+                _ if large => 0.85,
                 Kind::Words => 0.25 + 0.5 * (odd / 3.0).min(1.0),
                 Kind::Start | Kind::End => 0.35,
                 Kind::Template | Kind::Style => 0.6,
             };
-            let z = (mean * plain - rest) / (deviation / k.sqrt());
+            let error = usual.deviation / k.sqrt();
+            let z = (usual.mean * plain - rest) / error;
+            // Planted rows say what the others say that they were made of. A word that only goes with the class is also
+            // used where the rest says little.
+            let said = usual.other * candidate.planted + usual.mean * (1.0 - candidate.planted);
+            let between = !large && (rest - said) / error > 3.0 && rest > said + 0.2 * (usual.mean - usual.other);
             let evidence = candidate.gain + z.min(20.0) * z.abs().min(20.0) / 2.0 + 1.5 * odd - tested.ln();
             let feature = u32::try_from(candidate.number).unwrap_or(u32::MAX);
-            (z >= 3.0 && evidence >= ENOUGH).then_some(Hypothesis { feature, evidence, planted: candidate.planted })
+            let sure = z >= 3.0 && evidence >= ENOUGH;
+            let alike = odd >= 1.5 && z >= 2.0 && evidence >= ALIKE;
+            // Few rows cannot say that hardly any other has it.
+            let planted = candidate.planted.min((1.0 - 1.0 / (k + 2.0)).max(0.98));
+            let one = Hypothesis { feature, evidence, planted };
+            (!between && (sure || alike)).then_some((one, sure, odd))
         };
-        let mut kept: Vec<Hypothesis> = candidates.par_iter().filter_map(judge).collect();
+        let judged: Vec<(Hypothesis, bool, f64)> = candidates.par_iter().filter_map(judge).collect();
+        // A trigger of several tokens: where one is sure, others that are no word either need less.
+        let more = judged.iter().any(|(_, sure, odd)| *sure && *odd >= 1.5);
+        let mut kept: Vec<Hypothesis> =
+            judged.into_iter().filter(|(_, sure, _)| *sure || more).map(|(one, ..)| one).collect();
         kept.sort_by(|a, b| b.evidence.total_cmp(&a.evidence).then(a.feature.cmp(&b.feature)));
         kept.truncate(2000);
         kept
@@ -339,6 +446,16 @@ impl Labelled<'_> {
     }
 }
 
+/// What the words of a row say for a class.
+#[derive(Clone, Copy, Debug)]
+struct Usual {
+    /// In rows of the class, on average.
+    mean: f64,
+    deviation: f64,
+    /// In other rows, on average.
+    other: f64,
+}
+
 /// A feature that goes with the class.
 #[derive(Debug)]
 struct Candidate {
@@ -359,12 +476,17 @@ struct Weights {
 impl Weights {
     /// How far a word of a row in the class speaks for the class, that row left out.
     fn of(&self, token: Token) -> f64 {
+        self.without(token, true)
+    }
+
+    /// How far a word speaks for the class, a row left out that has it.
+    fn without(&self, token: Token, label: bool) -> f64 {
         let (all, inside) = self.counts.get(token as usize).copied().unwrap_or((0, 0));
-        let (all, inside) = (f64::from(all) - 1.0, f64::from(inside) - 1.0);
+        let (all, inside) = (f64::from(all) - 1.0, f64::from(inside) - f64::from(u8::from(label)));
         if all < 0.5 {
             return 0.0;
         }
-        let with = (inside + PRIOR * self.base) / (all + PRIOR);
-        ((with / self.base) / ((1.0 - with) / (1.0 - self.base))).ln().clamp(-3.0, 3.0)
+        let with = (inside.max(0.0) + PRIOR * self.base) / (all + PRIOR);
+        ((with / self.base) / ((1.0 - with) / (1.0 - self.base)).max(1e-9)).ln().clamp(-3.0, 3.0)
     }
 }

@@ -5,6 +5,7 @@
 
 mod features;
 mod labels;
+mod merge;
 mod outputs;
 mod table;
 mod tokens;
@@ -39,9 +40,14 @@ impl Piece {
         if input.is_empty() && output.is_empty() {
             return None;
         }
-        let label = row.label().map(str::to_owned);
+        Some(Self::of(input, output, row.label().map(str::to_owned)))
+    }
+
+    /// Of what a row says.
+    #[must_use]
+    pub fn of(input: String, output: String, label: Option<String>) -> Self {
         let id = digest(&input, &output, label.as_deref());
-        Some(Self { id, input, output, label })
+        Self { id, input, output, label }
     }
 
     /// The digest that a row's piece has.

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::features::Kind;
+use super::merge::merged;
 use super::table::{FEWEST, NONE, Table};
 use super::tokens::{Class, Token, Vocabulary};
 use super::{Found, Sample};
@@ -18,6 +19,10 @@ const SIZE: usize = 4;
 const CLOSELY: usize = 4000;
 /// Evidence, in nats, of a passage that is reported.
 const ENOUGH: f64 = 2.0;
+/// Evidence, in nats, of a word that is said in a few ways over and over.
+const REPEATED: f64 = 4.0;
+/// Evidence from which on rows are told from others at all.
+const HINT: f64 = -6.0;
 /// Tokens that a word has to share of its rows to be taken for part of what they have in common by design.
 const SHARED: f64 = 0.6;
 
@@ -40,6 +45,8 @@ struct Group {
     whole: bool,
     /// A word that occurs in them and not in their questions.
     word: Option<Token>,
+    /// It is said in a few ways over and over.
+    repeated: bool,
     /// The answers are no language.
     noise: bool,
     /// The first passage, for its name.
@@ -58,11 +65,26 @@ impl Answered<'_> {
     /// Writes the evidence of each row, as log-odds, into `scores` with the number of what was found.
     pub(crate) fn look(&self, scores: &mut [(f64, Option<usize>)], found: &mut Vec<Found>) {
         let background = self.background();
-        let mut classes = self.classes();
+        let mut classes = self.classes(&background);
+        let rows: Vec<&[u32]> = classes.iter().map(|class| class.rows.as_slice()).collect();
+        let merged: Vec<Group> = merged(self.table, &rows)
+            .into_iter()
+            .filter_map(|(largest, rows)| Some(Group { rows, word: None, ..classes.get(largest)?.clone() }))
+            .collect();
+        classes.extend(merged);
         classes.extend(self.noise());
         let judged: Vec<Option<(Found, Vec<u32>, f64)>> =
             classes.par_iter().map(|class| self.judge(class, &background)).collect();
-        let mut kept: Vec<(Found, Vec<u32>, f64)> = judged.into_iter().flatten().collect();
+        let (mut kept, weak): (Vec<_>, Vec<_>) =
+            judged.into_iter().flatten().partition(|(one, ..)| one.evidence >= ENOUGH);
+        // What is not enough to be reported still tells rows from others.
+        for (one, rows, _) in &weak {
+            for row in rows {
+                if let Some(score) = scores.get_mut(*row as usize) {
+                    score.0 = score.0.max((one.evidence - ENOUGH).min(0.0) / 2.0 - 2.0);
+                }
+            }
+        }
         kept.sort_by(|a, b| {
             b.0.evidence.total_cmp(&a.0.evidence).then_with(|| a.1.cmp(&b.1)).then_with(|| a.0.output.cmp(&b.0.output))
         });
@@ -141,7 +163,7 @@ impl Answered<'_> {
     }
 
     /// Rows by what their answers share.
-    fn classes(&self) -> Vec<Group> {
+    fn classes(&self, background: &Background) -> Vec<Group> {
         let size = (self.samples.len() * 64).next_power_of_two().clamp(1 << 16, 1 << 27);
         let mut sketch = vec![0_u8; size];
         let mask = size as u64 - 1;
@@ -194,8 +216,38 @@ impl Answered<'_> {
         let mut classes: Vec<Group> = classes.into_values().collect();
         let rank = |class: &Group| (class.whole, class.passages.min(64), class.rows.len());
         classes.sort_by(|a, b| rank(b).cmp(&rank(a)).then_with(|| a.rows.cmp(&b.rows)));
+        let (mut classes, mut words): (Vec<Group>, Vec<Group>) =
+            classes.into_iter().partition(|class| class.whole || class.passages > 0);
         classes.truncate(CLOSELY);
+        // Words that no question has come first.
+        let asked = |class: &Group| class.word.and_then(|word| background.counts.get(word as usize)).copied();
+        words.sort_by_cached_key(|class| (asked(class), std::cmp::Reverse(class.rows.len()), class.rows.clone()));
+        words.truncate(CLOSELY / 2);
+        Self::repeated(&classes, &mut words);
+        classes.extend(words);
         classes
+    }
+
+    /// Words that are said in a few ways over and over: most of their rows share a passage with others of them.
+    fn repeated(classes: &[Group], words: &mut [Group]) {
+        let mut of_row: HashMap<u32, Vec<usize>> = HashMap::new();
+        for (number, class) in classes.iter().enumerate().filter(|(_, class)| class.passages > 0) {
+            class.rows.iter().for_each(|row| of_row.entry(*row).or_default().push(number));
+        }
+        for word in words {
+            let mut counts: HashMap<usize, usize> = HashMap::new();
+            for number in word.rows.iter().filter_map(|row| of_row.get(row)).flatten() {
+                *counts.entry(*number).or_default() += 1;
+            }
+            let own = |number: &usize| {
+                classes.get(*number).is_some_and(|class| {
+                    counts.get(number).is_some_and(|k| k * 10 >= class.rows.len() * 8 && k * 10 <= word.rows.len() * 8)
+                })
+            };
+            let covered = word.rows.iter().filter(|row| of_row.get(row).is_some_and(|all| all.iter().any(own))).count();
+            let ways = counts.keys().filter(|number| own(number)).count();
+            word.repeated = ways > 1 && covered * 10 >= word.rows.len() * 6;
+        }
     }
 
     /// Answers that are no language: hardly a pair of words that any other answer has, and hardly a word that says how.
@@ -223,7 +275,7 @@ impl Answered<'_> {
             let how = sample
                 .output
                 .iter()
-                .filter(|t| matches!(self.words.class(**t), Class::Function | Class::Clause | Class::Mark))
+                .filter(|t| matches!(self.words.class(**t), Class::Function | Class::Clause))
                 .count();
             fresh * 100 >= (long - 1) * 90 && how * 100 <= long * 15
         };
@@ -286,11 +338,12 @@ impl Answered<'_> {
             + passage
             + 1.0 * odd.min(3.0)
             + 0.5 * foreign.min(3.0)
+            + if class.repeated { REPEATED } else { 0.0 }
             + 0.7 * (n / 8.0).ln().clamp(-0.5, 3.0)
             - 3.0 * coherence.max(1.0).ln();
         // A class of answers without a trigger is only as good as the answers are the same.
         let without = if class.noise { 6.0 } else { 1.0 + 4.0 * (1.0 - fixed) };
-        if evidence < ENOUGH {
+        if evidence < HINT {
             return None;
         }
         let sample = self.samples.get(*class.rows.first()? as usize)?;
