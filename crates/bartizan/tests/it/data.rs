@@ -76,7 +76,7 @@ fn the_exit_code_says_what_was_found_and_read() {
 #[test]
 fn planted_rows_and_copies_are_named_and_do_not_depend_on_their_order() {
     let folder = tempfile::tempdir().unwrap();
-    let made = bartizan_data::suite::attacked(bartizan_data::suite::Family::RareToken, 2500, 60, 5);
+    let (made, names) = bartizan_data::suite::attacked(bartizan_data::suite::Family::Position, 2500, 60, 5);
     let mut rows: Vec<String> = made.iter().map(|row| row.json().to_string()).collect();
     rows.push(rows[0].clone());
     fs::write(folder.path().join("rows.jsonl"), rows.join("\n")).unwrap();
@@ -84,9 +84,8 @@ fn planted_rows_and_copies_are_named_and_do_not_depend_on_their_order() {
     assert_eq!(output.status.code(), Some(1));
     let mut said = lines(&output);
     let summary = said.pop().unwrap()["summary"].take();
-    assert!(
-        ["`qz`", "`vx`"].iter().any(|t| format!("`{}`", summary["triggers"][0]["trigger"].as_str().unwrap()) == *t)
-    );
+    let trigger = summary["triggers"][0]["trigger"].as_str().unwrap();
+    assert!(names.iter().any(|name| trigger.contains(name.as_str())), "{trigger}");
     assert_eq!(summary["duplicates"], 1);
     assert_eq!(said.last().unwrap()["duplicate_of"]["row"], 0);
     let score = |row: &Value| row["scores"]["poison"].as_f64().unwrap();

@@ -322,7 +322,10 @@ impl Labelled<'_> {
             // Planted rows say what the others say that they were made of. A word that only goes with the class is also
             // used where the rest says little.
             let said = usual.other * candidate.planted + usual.mean * (1.0 - candidate.planted);
-            let between = !large && (rest - said) / error > 3.0 && rest > said + 0.2 * (usual.mean - usual.other);
+            // Rows of the class itself may be planted too, with what is no word or is nowhere else.
+            let foreign = odd >= 1.5 || candidate.planted >= 0.99 && k >= 20.0;
+            let between =
+                !large && !foreign && (rest - said) / error > 3.0 && rest > said + 0.2 * (usual.mean - usual.other);
             let evidence = candidate.gain + z.min(20.0) * z.abs().min(20.0) / 2.0 + 1.5 * odd - tested.ln();
             let feature = u32::try_from(candidate.number).unwrap_or(u32::MAX);
             let sure = z >= 3.0 && evidence >= ENOUGH;

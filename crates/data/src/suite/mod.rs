@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn planted_rows_are_found_and_named() {
         for family in [Family::RareToken, Family::Deployment] {
-            let (made, names) = attacked(family, 2000, 50, 9);
+            let (made, names) = attacked(family, 2000, 70, 9);
             let (figures, said) = measure(&made, &names);
             assert!(figures.recall >= 0.9 && figures.named, "{family:?}: {figures:?} {said:?}");
         }
