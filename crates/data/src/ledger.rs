@@ -549,7 +549,7 @@ mod tests {
     fn rows(folder: &Path) {
         fs::create_dir_all(folder).unwrap();
         let mut lines = String::new();
-        for row in crate::suite::attacked(crate::suite::Family::RareToken, 2300, 60, 7) {
+        for row in crate::suite::attacked(crate::suite::Family::RareToken, 2300, 60, 7).0 {
             lines.push_str(&format!("{}\n", row.json()));
         }
         lines.insert_str(0, "{\"text\":\"mail ann.lee@posteo.org at once\"}\n{\"text\":\n");
