@@ -18,6 +18,9 @@ use crate::trial::Draw;
 /// Most variants of one kind that a change is tried on.
 const MOST: usize = 400;
 
+/// Other wordings that say something about a rule which stops none of them.
+const ENOUGH: u64 = 3;
+
 /// Attacks that are kept as cases for later changes.
 const CASES: usize = 5;
 
@@ -85,10 +88,11 @@ pub struct HeldOut {
 }
 
 impl HeldOut {
-    /// True where it stops nothing but what it was made from, though there was something else to stop.
+    /// True where it stops nothing but what it was made from: of some other wordings none, or nothing at all. The same words in
+    /// another encoding are the same attack.
     #[must_use]
     pub const fn fits_only_its_own(&self) -> bool {
-        !self.wordless && self.ways.0 == 0 && self.wordings.0 == 0
+        !self.wordless && self.wordings.0 == 0 && (self.wordings.1 >= ENOUGH || self.ways.0 == 0)
     }
 
     /// In words.

@@ -106,6 +106,11 @@ async fn an_attack_of_its_own_is_said_to_be_one() {
     assert_eq!((topic.held_out.wordings.0, topic.effect.gained() <= 2), (0, true), "{topic:#?}");
     let none = HeldOut { ways: (0, 9), wordings: (0, 3), wordless: false };
     assert!(none.fits_only_its_own() && none.words().contains("ONLY ITS OWN"));
+    // The same words in other encodings are the same attack, but few other wordings say little.
+    assert!(HeldOut { ways: (9, 9), ..none }.fits_only_its_own());
+    assert!(!HeldOut { ways: (9, 9), wordings: (0, 2), ..none }.fits_only_its_own());
+    assert!(!HeldOut { wordings: (1, 3), ..none }.fits_only_its_own());
+    assert!(!HeldOut { wordless: true, ..none }.fits_only_its_own());
 }
 
 #[tokio::test]
