@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import pickle
+import sys
 import unittest
 
 import pyarrow as pa
@@ -89,6 +90,8 @@ class Callers(unittest.TestCase):
     def test_spark(self):
         from pyspark.sql import SparkSession
 
+        # Workers take another interpreter than this one otherwise.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
         try:
             frame = spark.createDataFrame(list(enumerate(TEXTS)), "n int, text string").repartition(2)
