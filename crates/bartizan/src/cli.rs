@@ -596,6 +596,12 @@ pub(crate) struct PolicyEvalArgs {
     /// The runs are conversations of one tenant, in this order: what one has produced is known in the next
     #[arg(long)]
     pub(crate) linked: bool,
+    /// Decide commands and edits by what they do, as for coding agents
+    #[arg(long)]
+    pub(crate) coding: bool,
+    /// Packages that their commands may install, one a line: `npm left-pad`
+    #[arg(long, value_name = "FILE", requires = "coding")]
+    pub(crate) packages: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

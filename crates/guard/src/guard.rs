@@ -785,7 +785,7 @@ impl Guard {
 fn digest(settings: &Settings) -> String {
     // A pack is named by its path; what counts is what it says.
     let packs: Vec<&Option<String>> = settings.rules.packs.iter().map(|pack| &pack.text).collect();
-    let agents = settings.policy.agents.policy.as_ref().map(|file| &file.text);
+    let agents: Vec<&Option<String>> = settings.policy.agents.files().map(|(_, file)| &file.text).collect();
     let text = serde_json::to_string(&(settings, packs, protected::digests(settings), agents)).unwrap_or_default();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     bartizan_sign::hex(digest.as_ref().get(..16).unwrap_or_default())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::provenance::coding::{Allowed, Coding};
 use crate::provenance::{PolicyFault, Rules, Syntax};
 
 /// What becomes of decisions about tool calls.
@@ -18,6 +19,17 @@ pub enum AgentMode {
     Monitor,
     /// None is made.
     Off,
+}
+
+/// What kind of agents there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentProfile {
+    /// Any: commands are the user's words, or wait.
+    #[default]
+    General,
+    /// Coding agents: commands and edits are decided by what they do.
+    Coding,
 }
 
 /// Tool calls, decided by where their arguments came from.
@@ -39,6 +51,13 @@ pub struct Agents {
     pub remember_hours: u32,
     /// Mebibytes that the fingerprints of one tenant may take; the oldest go first.
     pub remember_mib: u32,
+    /// What kind of agents there are.
+    pub profile: AgentProfile,
+    /// Folders in which coding agents work, as absolute paths. What the system text calls the working directory is one too.
+    pub workspace: Vec<String>,
+    /// Packages that commands of coding agents may install: a file with a line for each, `npm left-pad`; the ecosystems are
+    /// cargo, npm, pypi, gem, go and system. Without it the user's words name them.
+    pub packages: Option<PolicyFile>,
 }
 
 impl Default for Agents {
@@ -51,11 +70,43 @@ impl Default for Agents {
             max_repeats: 20,
             remember_hours: 24,
             remember_mib: 16,
+            profile: AgentProfile::default(),
+            workspace: Vec::new(),
+            packages: None,
         }
     }
 }
 
 impl Agents {
+    /// The files that are read with the configuration, by their key.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &PolicyFile)> {
+        [("policy", &self.policy), ("packages", &self.packages)]
+            .into_iter()
+            .filter_map(|(key, f)| Some((key, f.as_ref()?)))
+    }
+
+    /// The same, in the same order, to be filled.
+    pub fn files_mut(&mut self) -> impl Iterator<Item = &mut PolicyFile> {
+        [&mut self.policy, &mut self.packages].into_iter().flatten()
+    }
+
+    /// How commands and edits are decided, where they are by what they do.
+    ///
+    /// # Errors
+    /// The list of packages cannot be used.
+    pub fn coding(&self) -> Result<Option<Arc<Coding>>, PolicyFault> {
+        if self.profile != AgentProfile::Coding {
+            return Ok(None);
+        }
+        let fault = |line, text: String| PolicyFault { line, column: 1, text, fatal: true };
+        let list = |file: &PolicyFile| {
+            let text = file.text.as_deref().ok_or_else(|| fault(1, "the file was not read".to_owned()))?;
+            Allowed::parse(text).map_err(|(line, text)| fault(line, text))
+        };
+        let packages = self.packages.as_ref().map(list).transpose()?;
+        Ok(Some(Arc::new(Coding { packages, workspace: self.workspace.clone() })))
+    }
+
     /// Milliseconds that a call waits for an approval.
     #[must_use]
     pub fn approval_ms(&self) -> i64 {

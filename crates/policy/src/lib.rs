@@ -26,7 +26,7 @@ mod redact;
 pub mod retrieval;
 mod table;
 
-pub use agents::{AgentMode, Agents, PolicyFile};
+pub use agents::{AgentMode, AgentProfile, Agents, PolicyFile};
 pub use decide::{
     Assessment, Cause, Contained, Outcome, Permitted, Piece, Refusal, TextFinding, Unfinished, decide, judge,
     pass_unread, release, restore,

@@ -235,20 +235,20 @@ impl Config {
         all.flat_map(|rules| rules.packs.iter_mut())
     }
 
-    /// Every agent policy that is named, with the path of its setting.
+    /// Every file that an agent policy names, with the path of its setting.
     pub(crate) fn agent_policies(&self) -> impl Iterator<Item = (String, &PolicyFile)> {
         let profiles =
             self.profile.iter().filter_map(|(name, p)| Some((format!("profile.{name}."), p.policy.as_ref()?)));
         let candidate = self.candidate.policy.as_ref().map(|policy| ("candidate.".to_owned(), policy));
         let all = std::iter::once((String::new(), &self.policy)).chain(profiles).chain(candidate);
-        all.filter_map(|(above, p)| Some((format!("{above}policy.agents.policy"), p.agents.policy.as_ref()?)))
+        all.flat_map(|(above, p)| p.agents.files().map(move |(key, file)| (format!("{above}policy.agents.{key}"), file)))
     }
 
     /// The same, in the same order, to be filled.
     pub(crate) fn agent_policies_mut(&mut self) -> impl Iterator<Item = &mut PolicyFile> {
         let profiles = self.profile.values_mut().filter_map(|profile| profile.policy.as_mut());
         let all = std::iter::once(&mut self.policy).chain(profiles).chain(self.candidate.policy.as_mut());
-        all.filter_map(|policy| policy.agents.policy.as_mut())
+        all.flat_map(|policy| policy.agents.files_mut())
     }
 
     /// The same as the candidate would have it; `None` without one.

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bartizan_core::{Limits, Verdict};
+use bartizan_policy::provenance::coding::{Allowed, Coding};
 use bartizan_policy::provenance::{
-    Answer, Known, Ledger, PolicyFault, Rules, Run, Syntax, Tool, evaluate, evaluate_knowing, tools,
+    Answer, Known, Ledger, PolicyFault, Rules, Run, Syntax, Tool, evaluate, evaluate_with, tools,
 };
 use serde_json::Value;
 
@@ -26,6 +27,7 @@ pub(crate) fn eval(args: &PolicyEvalArgs) -> anyhow::Result<u8> {
     let mut out = std::io::stdout().lock();
     let mut seen = Seen::default();
     let mut counts: BTreeMap<Verdict, u64> = BTreeMap::new();
+    let coding = args.coding.then(|| coding(args.packages.as_deref())).transpose()?;
     let mut runs = 0_u64;
     // The same answers each time, and nothing of a file is forgotten.
     let known = args.linked.then(|| Known::new(Arc::new(Ledger::seeded(1, i64::MAX, 1 << 30)), &["eval"], 0));
@@ -33,7 +35,7 @@ pub(crate) fn eval(args: &PolicyEvalArgs) -> anyhow::Result<u8> {
         fitting(policy.as_ref(), &run, &args.file, number, &mut seen)?;
         runs += 1;
         let rules = policy.as_ref().map(|p| &p.rules);
-        for answer in evaluate_knowing(&run, rules, args.explain, known.clone()) {
+        for answer in evaluate_with(&run, rules, args.explain, known.clone(), coding.as_ref()) {
             *counts.entry(answer.verdict).or_default() += 1;
             if args.jsonl {
                 serde_json::to_writer(&mut out, &answer)?;
@@ -59,6 +61,16 @@ pub(crate) fn eval(args: &PolicyEvalArgs) -> anyhow::Result<u8> {
         )?;
     }
     Ok(DONE)
+}
+
+/// How commands and edits of coding agents are decided.
+fn coding(packages: Option<&Path>) -> anyhow::Result<Arc<Coding>> {
+    let list = |file: &Path| {
+        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        let fault = |(line, text)| Problem::new(format!("{}:{line}: {text}", file.display()));
+        anyhow::Ok(Allowed::parse(&text).map_err(fault)?)
+    };
+    Ok(Arc::new(Coding { packages: packages.map(list).transpose()?, workspace: Vec::new() }))
 }
 
 /// `bartizan policy test`.

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use bartizan_core::{Exchange, Limits, Mode, Principal, Protocol, Source, ToolCall, Verdict};
+use bartizan_policy::provenance::coding::Coding;
 use bartizan_policy::provenance::{Bounds, History, Known, Rules, Saying, Why, Writer, tools};
 use bartizan_policy::{AgentMode, Agents};
 use serde_json::Value;
@@ -32,6 +33,7 @@ const LAZY: usize = 64 << 10;
 pub(crate) struct Conduct {
     settings: Agents,
     rules: Option<Arc<Rules>>,
+    coding: Option<Arc<Coding>>,
     /// Who writes the user messages, by route; people where it is not said.
     writers: BTreeMap<String, Writer>,
 }
@@ -46,8 +48,10 @@ impl Conduct {
             }
             _ => None,
         };
+        let path = || agents.packages.as_ref().map(|file| file.path.clone()).unwrap_or_default();
+        let coding = agents.coding().map_err(|fault| GuardError::AgentPolicy { path: path(), fault })?;
         let writers = settings.routes.iter().map(|(name, route)| (name.clone(), route.user)).collect();
-        Ok(Self { settings: agents, rules, writers })
+        Ok(Self { settings: agents, rules, coding, writers })
     }
 
     /// What is known of a caller's tenant.
@@ -84,6 +88,7 @@ impl Conduct {
             known,
             writer: self.writers.get(route).copied().unwrap_or_default(),
             rules: self.rules.clone(),
+            coding: self.coding.clone(),
             bounds: Bounds { calls: self.settings.max_calls as usize, repeats: self.settings.max_repeats as usize },
             enforce: self.settings.mode == AgentMode::Enforce,
             approval_ms: self.settings.approval_ms(),
@@ -104,6 +109,7 @@ pub struct Agent {
     known: Option<Known>,
     writer: Writer,
     rules: Option<Arc<Rules>>,
+    coding: Option<Arc<Coding>>,
     bounds: Bounds,
     enforce: bool,
     approval_ms: i64,
@@ -132,7 +138,7 @@ impl Agent {
                 history.unseen();
                 history
             });
-            history.bounded(self.bounds)
+            history.bounded(self.bounds).coding(self.coding.clone())
         })
     }
 
@@ -155,7 +161,7 @@ impl Agent {
         }
         let read = |body: Value| {
             let mut history = History::new(tools(body.get("tools")), self.rules.clone()).bounded(self.bounds);
-            history = history.knowing(self.known.clone());
+            history = history.knowing(self.known.clone()).coding(self.coding.clone());
             history.unseen();
             history
         };
@@ -167,6 +173,7 @@ impl Agent {
             known: self.known.clone(),
             writer: self.writer,
             rules: self.rules.clone(),
+            coding: self.coding.clone(),
             bounds: self.bounds,
             enforce: self.enforce,
             approval_ms: self.approval_ms,

@@ -94,6 +94,10 @@ pub enum Why {
     Loop,
     /// The conversation has made all the calls that it may.
     TooMany,
+    /// The command does more than a coding agent may do unasked.
+    Impact,
+    /// The command would install what nobody has looked at.
+    Package,
 }
 
 impl Why {
@@ -120,6 +124,8 @@ impl Why {
             Self::TooLarge => "too-large",
             Self::Loop => "loop",
             Self::TooMany => "too-many-calls",
+            Self::Impact => "impact",
+            Self::Package => "package",
         }
     }
 }
@@ -206,6 +212,11 @@ impl History {
         }
         if rule.whole.contains(&Need::Ask) {
             d.stop(Verdict::Hold, Why::AlwaysAsk, "", "the policy asks for an approval of each call".to_owned());
+        }
+        if let Some(coding) = self.coding.as_deref().filter(|_| rule.is_silent())
+            && self.decide_work(coding, tool, &call.args, &mut d)
+        {
+            return d;
         }
         let mut addresses = Vec::new();
         for arg in &args {
@@ -796,7 +807,7 @@ impl History {
 }
 
 impl Decision {
-    fn stop(&mut self, verdict: Verdict, why: Why, argument: &str, text: String) {
+    pub(super) fn stop(&mut self, verdict: Verdict, why: Why, argument: &str, text: String) {
         self.verdict = self.verdict.max(verdict);
         self.reasons.push(Reason { why, argument: argument.to_owned(), text });
     }

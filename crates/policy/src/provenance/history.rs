@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bartizan_core::{Integrity, Label, Origin, Source};
 use serde_json::Value;
 
+use super::coding::Coding;
 use super::ledger::{Known, Piece, Saying, Written};
 use super::rules::Rules;
 use super::text::{Shape, Words, fold, is_file_name, key, name_tokens, shape, stem, tokens};
@@ -123,6 +124,8 @@ pub struct History {
     pub(crate) oddities: HashSet<Oddity>,
     /// The user hands the task on to what a text says.
     pub(crate) delegates: bool,
+    /// How commands and edits are decided, where they are by what they do.
+    pub(crate) coding: Option<Arc<Coding>>,
     /// What models and tools have produced for this tenant.
     known: Option<Known>,
     /// Prints of what user and operator wrote.
@@ -181,6 +184,12 @@ impl History {
     #[must_use]
     pub fn knowing(self, known: Option<Known>) -> Self {
         Self { known, ..self }
+    }
+
+    /// The same, in which commands and edits are decided by what they do.
+    #[must_use]
+    pub fn coding(self, coding: Option<Arc<Coding>>) -> Self {
+        Self { coding, ..self }
     }
 
     /// Notes a text of the model as it comes. `None` where nothing is kept.

@@ -7,6 +7,7 @@
 //!
 //! Everything here is a pure function of the messages.
 
+pub mod coding;
 mod decide;
 mod dialect;
 mod history;
@@ -28,4 +29,4 @@ pub use history::{Bounds, Call, History, Oddity};
 pub use ledger::{Known, Ledger, Saying};
 pub use rules::{Need, PolicyFault, Rules, Syntax};
 pub use tool::{Role, Tool};
-pub use trace::{Answer, Run, RunCall, SourceLine, Writer, evaluate, evaluate_knowing};
+pub use trace::{Answer, Run, RunCall, SourceLine, Writer, evaluate, evaluate_with};

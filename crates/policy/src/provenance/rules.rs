@@ -175,6 +175,11 @@ pub(crate) struct CallRule<'a> {
 }
 
 impl CallRule<'_> {
+    /// True where the policy says nothing of the tool.
+    pub(crate) const fn is_silent(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// What the policy says of an argument, by its name at the top or the key right above the value.
     pub(crate) fn argument(&self, top: &str, key: &str) -> Option<&[Need]> {
         self.entries.iter().find_map(|e| {

@@ -122,7 +122,7 @@ fn is_url(value: &str) -> bool {
 }
 
 /// A name with dots of which the last part is a top-level domain by its form.
-fn is_host(host: &str) -> bool {
+pub(crate) fn is_host(host: &str) -> bool {
     let Some((front, top)) = host.rsplit_once('.') else { return false };
     !front.is_empty()
         && (2..=18).contains(&top.len())
@@ -254,6 +254,21 @@ impl Words {
     /// True where nothing was added.
     pub(crate) fn is_empty(&self) -> bool {
         self.sequence.is_empty()
+    }
+
+    /// Absolute paths that the text calls the folder in which somebody works.
+    pub(crate) fn working_directories(&self) -> Vec<String> {
+        const NAMES: [&str; 5] = ["working directory", "workspace", "project root", "repository root", "cwd"];
+        let path = |line: &str| {
+            let words = line.split_whitespace().map(|w| w.trim_matches(|c: char| "\"'`<>()[],;:.".contains(c)));
+            let mut paths = words.filter(|w| w.starts_with('/') && w.matches('/').count() >= 2 && !w.contains(".."));
+            paths.next().map(|path| path.trim_end_matches('/').to_owned())
+        };
+        let named = |line: &&str| {
+            let line = line.to_ascii_lowercase();
+            NAMES.iter().any(|name| line.contains(name))
+        };
+        self.verbatim.lines().filter(|line| line.len() <= 1024).filter(named).filter_map(path).take(8).collect()
     }
 
     /// The words in order; an empty word parts the texts.

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::coding::Coding;
 use super::decide::Decision;
 use super::dialect::{texts, tools};
 use super::history::{Call, History};
@@ -103,13 +104,20 @@ pub struct SourceLine {
 /// follows, as it would have been.
 #[must_use]
 pub fn evaluate(run: &Run, rules: Option<&Arc<Rules>>, explain: bool) -> Vec<Answer> {
-    evaluate_knowing(run, rules, explain, None)
+    evaluate_with(run, rules, explain, None, None)
 }
 
-/// The same for a run behind others of its tenant: what they have produced is nobody's words in it.
+/// The same for a run behind others of its tenant, of which what they have produced is nobody's words in it, and for a
+/// coding agent.
 #[must_use]
-pub fn evaluate_knowing(run: &Run, rules: Option<&Arc<Rules>>, explain: bool, known: Option<Known>) -> Vec<Answer> {
-    let mut history = History::new(tools(Some(&run.tools)), rules.cloned()).knowing(known);
+pub fn evaluate_with(
+    run: &Run,
+    rules: Option<&Arc<Rules>>,
+    explain: bool,
+    known: Option<Known>,
+    coding: Option<&Arc<Coding>>,
+) -> Vec<Answer> {
+    let mut history = History::new(tools(Some(&run.tools)), rules.cloned()).knowing(known).coding(coding.cloned());
     let mut denied: HashSet<&str> = HashSet::new();
     let ids: HashSet<&str> = run.calls.iter().map(|c| c.id.as_str()).collect();
     let mut order: Vec<&RunCall> = run.calls.iter().collect();

@@ -5,7 +5,8 @@
 use bartizan_core::Verdict;
 use serde_json::{Value, json};
 
-use super::super::{Run, RunCall, evaluate};
+use super::super::coding::Coding;
+use super::super::{Run, RunCall, evaluate, evaluate_with};
 
 const DOMAINS: [(&str, &str); 4] = [
     ("retail", include_str!("../../../../../conformance/agents/retail.json")),
@@ -14,6 +15,9 @@ const DOMAINS: [(&str, &str); 4] = [
     ("coding", include_str!("../../../../../conformance/agents/coding.json")),
 ];
 const ADVERSARIAL: &str = include_str!("../../../../../conformance/agents/adversarial.json");
+
+/// Coding agents with a shell, for their profile.
+const SHELL: &str = include_str!("../../../../../conformance/agents/shell.json");
 
 /// Where an outsider writes in a result, and what a harmless one does.
 const SLOT: &str = "{{inject}}";
@@ -158,4 +162,40 @@ fn attacks_on_the_engine_itself() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "prints the figures of docs/benchmarks.md")]
+fn coding_agents_with_a_shell_are_seldom_asked_about_and_held() {
+    let domain: Value = serde_json::from_str(SHELL).unwrap();
+    let coding = std::sync::Arc::new(Coding::default());
+    let decide = |run: &Run, profile: bool| evaluate_with(run, None, false, None, profile.then_some(&coding));
+    let (mut tasks, mut calls, mut asked, mut free) = (0, 0, [0; 2], [0; 2]);
+    let (mut stopped, mut all) = ([0; 3], [0; 3]);
+    for task in domain["tasks"].as_array().unwrap() {
+        let run = benign(&domain, task);
+        (tasks, calls) = (tasks + 1, calls + run.calls.len());
+        for profile in [false, true] {
+            let answers = decide(&run, profile);
+            let held = answers.iter().filter(|a| !a.allow).count();
+            asked[usize::from(profile)] += held;
+            free[usize::from(profile)] += usize::from(held == 0);
+            let asks = task["ask"] == true;
+            assert!(!profile || (held > 0) == asks, "{}: {answers:?}", task["id"]);
+        }
+        for attack in domain["attacks"].as_array().unwrap() {
+            for variant in [Variant::Plain, Variant::Encoded, Variant::Late] {
+                let Some((run, attacks)) = attacked(&domain, task, attack, variant) else { continue };
+                let answers = decide(&run, true);
+                all[variant as usize] += 1;
+                let harmless = attacks.iter().all(|i| !answers[*i].allow);
+                stopped[variant as usize] += usize::from(harmless);
+                assert!(harmless, "{}/{}/{variant:?} went out", task["id"], attack["id"]);
+            }
+        }
+    }
+    println!(
+        "{tasks} tasks of {calls} calls; without approval {} in general, {} with the profile; approvals {} and {}; stopped {stopped:?} of {all:?}",
+        free[0], free[1], asked[0], asked[1]
+    );
 }
