@@ -241,7 +241,9 @@ impl Config {
             self.profile.iter().filter_map(|(name, p)| Some((format!("profile.{name}."), p.policy.as_ref()?)));
         let candidate = self.candidate.policy.as_ref().map(|policy| ("candidate.".to_owned(), policy));
         let all = std::iter::once((String::new(), &self.policy)).chain(profiles).chain(candidate);
-        all.flat_map(|(above, p)| p.agents.files().map(move |(key, file)| (format!("{above}policy.agents.{key}"), file)))
+        all.flat_map(|(above, p)| {
+            p.agents.files().map(move |(key, file)| (format!("{above}policy.agents.{key}"), file))
+        })
     }
 
     /// The same, in the same order, to be filled.
