@@ -292,8 +292,18 @@ fn templates_are_parsed() {
         quiet(source, source.as_bytes());
     }
     // What the parser would recurse over is not given to it.
-    let deep = format!("{{{{ {}x }}}}", "-".repeat(100_000));
-    assert_eq!(scan(deep.as_bytes()).coverage.status, CoverageStatus::Partial);
+    for hostile in [
+        format!("{{% set a = {}x %}}", "-".repeat(100_000)),
+        format!("{{% set a = {}x %}}", "- ".repeat(3000)),
+        format!("{{% set a = x{} %}}", "~x".repeat(100_000)),
+        format!("{{% set a = x{} %}}", ".x".repeat(1500)),
+        format!("{{% if a %}}{{{{ {{'}}}}': '{{{{'}}{} }}}}{{% endif %}}", "~x".repeat(100_000)),
+        format!("{{% set a = \"%}}\"{} %}}", "~x".repeat(100_000)),
+        format!("{{# {{{{ \" #}}{{{{ x{} }}}}{{# \" }}}} {{% #}}", "~x".repeat(100_000)),
+    ] {
+        assert_eq!(scan(hostile.as_bytes()).coverage.status, CoverageStatus::Partial, "{}", &hostile[..40]);
+    }
+    quiet("prose", format!("A card with {{{{ braces and don't close them. {}", "More words. ".repeat(1000)).as_bytes());
     let elses = format!("{{% if a %}}{}{{% endif %}}", "{% elif b %}".repeat(5000));
     assert_eq!(scan(elses.as_bytes()).coverage.status, CoverageStatus::Partial);
 }

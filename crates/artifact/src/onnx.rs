@@ -1,7 +1,7 @@
 //! ONNX: every graph, function and tensor of a model. What matters is where tensors are read from and which operators
 //! need code of others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bartizan_core::{Reason, Severity};
 
@@ -46,7 +46,7 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> Option<&'static str>
     let mut model = Model::default();
     let mut whole = !top.is_broken();
     for function in parts(bytes, 25) {
-        model.functions.push((text(function, 10), text(function, 1)));
+        model.functions.insert((text(function, 10), text(function, 1)));
     }
     for field in fields(bytes) {
         let Value::Bytes(part) = field.value else { continue };
@@ -91,7 +91,7 @@ fn metadata(pair: &[u8], desk: &mut Desk<'_>) {
 #[derive(Default)]
 struct Model {
     /// Functions that the model brings itself: domain and name.
-    functions: Vec<(String, String)>,
+    functions: HashSet<(String, String)>,
     /// Operators of other domains, with how often they occur.
     foreign: BTreeMap<(String, String), usize>,
 }
@@ -149,9 +149,11 @@ impl Model {
             let what = "the graph is compiled for one device: its code is not examined";
             desk.find_as(&rules::CONFIG, Severity::Low, what, (0, 0), Vec::new());
         }
-        let own = self.functions.iter().any(|(d, n)| *d == domain && *n == kind);
-        if !DOMAINS.contains(&&*domain) && !own && self.foreign.len() < LISTED {
-            *self.foreign.entry((domain.into_owned(), kind.into_owned())).or_default() += 1;
+        if !DOMAINS.contains(&&*domain) && self.foreign.len() < LISTED {
+            let name = (domain.into_owned(), kind.into_owned());
+            if !self.functions.contains(&name) {
+                *self.foreign.entry(name).or_default() += 1;
+            }
         }
         whole && !all.is_broken()
     }

@@ -3,6 +3,8 @@
 //! Source: `7zFormat.txt` of the LZMA SDK.
 
 use bartizan_core::Reason;
+use lzma_rust2::filter::bcj::BcjReader;
+use lzma_rust2::filter::delta::DeltaReader;
 
 use crate::bytes::{piece, show, size, u32le, u64le};
 use crate::codec::{self, Coding, Expanded};
@@ -89,7 +91,8 @@ struct Folder<'a> {
 #[derive(Default)]
 struct Streams<'a> {
     start: usize,
-    sizes: Vec<usize>,
+    /// Where each begins, and its size.
+    packed: Vec<(usize, usize)>,
     folders: Vec<Folder<'a>>,
 }
 
@@ -161,8 +164,11 @@ fn streams<'a>(reader: &mut Reader<'a>) -> Option<Streams<'a>> {
                     match reader.byte()? {
                         0 => break,
                         9 => {
+                            let mut at = found.start;
                             for _ in 0..count {
-                                found.sizes.push(size(reader.number()?));
+                                let len = size(reader.number()?);
+                                found.packed.push((at, len));
+                                at = at.checked_add(len)?;
                             }
                         }
                         10 => {
@@ -343,7 +349,8 @@ fn members(bytes: &[u8], streams: &Streams<'_>, (names, empty): (Vec<String>, Ve
         .map(|(_, name)| name.as_str());
     let mut first = 0;
     for folder in &streams.folders {
-        let stored: usize = streams.sizes.iter().skip(first).take(folder.packed).fold(0, |a, b| a.saturating_add(*b));
+        let of = streams.packed.iter().skip(first).take(folder.packed);
+        let stored: usize = of.fold(0, |sum, (_, len)| sum.saturating_add(*len));
         match unpack(bytes, streams, first, folder, desk) {
             Some(data) => {
                 let mut at = 0usize;
@@ -383,8 +390,8 @@ fn unpack(
     if folder.packed != 1 || folder.coders.iter().any(|c| c.inputs != 1 || c.outputs != 1) {
         return None;
     }
-    let before = streams.sizes.iter().take(first).try_fold(streams.start, |at, len| at.checked_add(*len))?;
-    let packed = piece(bytes, before, *streams.sizes.get(first)?)?;
+    let (at, len) = *streams.packed.get(first)?;
+    let packed = piece(bytes, at, len)?;
     // The first coder is the one whose input is not bound to another's output.
     let mut next = (0..folder.coders.len()).find(|n| !folder.pairs.iter().any(|(input, _)| input == n))?;
     let mut data: Option<Vec<u8>> = None;
@@ -425,6 +432,14 @@ fn decode(coder: &Coder<'_>, input: &[u8], len: usize, desk: &mut Desk<'_>) -> O
             let code = u32::from(*coder.properties.first()?);
             let wanted = if code >= 40 { u64::from(u32::MAX) } else { u64::from(2 | code & 1) << (code / 2 + 11) };
             codec::guarded(|| codec::read(lzma_rust2::Lzma2Reader::new(input, dictionary(wanted), None), limit))
+        }
+        // Filters that make machine code and samples easier to pack.
+        [3, 3, 1, 3] | [4] => codec::guarded(|| codec::read(BcjReader::new_x86(input, 0), limit)),
+        [3, 3, 5, 1] | [7] => codec::guarded(|| codec::read(BcjReader::new_arm(input, 0), limit)),
+        [0xa] => codec::guarded(|| codec::read(BcjReader::new_arm64(input, 0), limit)),
+        [3] => {
+            let distance = usize::from(coder.properties.first().copied().unwrap_or(0)) + 1;
+            codec::guarded(|| codec::read(DeltaReader::new(input, distance), limit))
         }
         [4, 1, 8] => codec::expand(input, Coding::Deflate, limit),
         [4, 2, 2] => codec::expand(input, Coding::Bzip2, limit),

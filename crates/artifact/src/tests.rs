@@ -461,3 +461,22 @@ fn no_bytes_make_it_panic() {
         }
     }
 }
+
+#[test]
+fn what_frameworks_write_by_getattr_is_known() {
+    let attribute = |class: &[u8], name: &str| join(&[b"\x80\x04cbuiltins\ngetattr\n", class, &text(name), b"\x86R"]);
+    let zone = |key: &[u8]| join(&[&attribute(b"czoneinfo\nZoneInfo\n", "_unpickle"), key, b"\x88\x86R."]);
+    quiet("time zone", &zone(&text("Europe/Berlin")));
+    alarms("time zone of a name", &zone(b"cos\nsystem\n"));
+    quiet("method of text", &join(&[&attribute(b"cbuiltins\nstr\n", "lower"), b"."]));
+    alarms("formatting", &join(&[&attribute(b"cbuiltins\nstr\n", "format"), b"."]));
+    alarms("its call", &join(&[&attribute(b"cbuiltins\nstr\n", "lower"), &text("X"), b"\x85R."]));
+}
+
+#[test]
+fn classes_of_old_torch_files_are_judged_by_name() {
+    let module = |class: &[u8]| join(&[b"\x80\x02(U\x06module", class, b"U\x01fU\x01stQ)\x81}b."]);
+    quiet("layer", &module(b"ctorch.nn.modules.linear\nLinear\n"));
+    alarms("own class", &module(b"cmypackage.models\nNet\n"));
+    alarms("command", &module(b"csubprocess\nPopen\n"));
+}

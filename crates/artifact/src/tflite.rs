@@ -50,9 +50,10 @@ impl<'a> Table<'a> {
         Some((at + 4, count))
     }
 
+    /// A text, cut where no name goes on: many tables may share one.
     fn text(self, index: usize) -> Option<String> {
         let (at, len) = self.vector(index, 1)?;
-        Some(String::from_utf8_lossy(piece(self.data, at, len)?).into_owned())
+        Some(String::from_utf8_lossy(piece(self.data, at, len.min(256))?).into_owned())
     }
 
     fn u64(self, index: usize) -> Option<u64> {

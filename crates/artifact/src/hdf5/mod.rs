@@ -53,7 +53,14 @@ pub(crate) fn examine(bytes: &[u8], start: usize, desk: &mut Desk<'_>) -> &'stat
             });
         }
     }
-    let mut walk = Walk { file, heaps: Global::default(), open: vec![(root, String::new())], keras: false, broken: 0 };
+    let mut walk = Walk {
+        file,
+        heaps: Global::default(),
+        open: vec![(root, String::new())],
+        keras: false,
+        broken: 0,
+        left: bytes.len().saturating_mul(2).saturating_add(1 << 16),
+    };
     let mut seen = HashSet::new();
     while let Some((at, path)) = walk.open.pop() {
         if !seen.insert(at) {
@@ -85,6 +92,8 @@ struct Walk<'a> {
     keras: bool,
     /// Parts that could not be read.
     broken: usize,
+    /// Bytes of texts that may still be examined: many attributes may share one.
+    left: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -210,6 +219,11 @@ impl<'a> Walk<'a> {
         let name = attribute.name.as_str();
         self.keras |= path.is_empty() && matches!(name, "model_config" | "keras_version" | "training_config");
         for value in &attribute.texts {
+            let Some(left) = self.left.checked_sub(value.len()) else {
+                self.broken += 1;
+                return;
+            };
+            self.left = left;
             match std::str::from_utf8(value) {
                 Ok(text) if text.trim_start().starts_with(['{', '[']) && text.len() > 2 => {
                     let before = desk.count();

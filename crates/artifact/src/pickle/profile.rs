@@ -162,6 +162,7 @@ const CALLS: &[(&str, &str, Args)] = &[
     ("pandas.api.typing*", "^", Args::Known),
     ("pandas.core.indexes.interval", "_new_IntervalIndex", Args::Known),
     ("pandas._libs.internals", "_unpickle_block BlockPlacement", Args::Known),
+    ("pandas._libs.sparse", "IntIndex BlockIndex", Args::Known),
     ("pandas._libs*", "__pyx_unpickle_*", Args::Known),
     ("pandas._libs.tslibs.timestamps", "_unpickle_timestamp Timestamp", Args::Known),
     ("pandas._libs.tslibs.timedeltas", "_timedelta_unpickle Timedelta", Args::Known),
@@ -230,6 +231,7 @@ const CLASSES: &[&str] = &[
     "lightgbm.sklearn",
     "numpy.random*",
     "numpy.ma.core",
+    "numpy.polynomial*",
     "pandas",
     "pandas.api.typing*",
     "pandas.arrays",
@@ -279,7 +281,7 @@ const LOWER_CLASSES: &[(&str, &str)] = &[
     ("datetime", "datetime date time timedelta timezone"),
     ("functools", "partial"),
     ("types", "SimpleNamespace"),
-    ("numpy", "ndarray dtype matrix"),
+    ("numpy", "ndarray dtype matrix poly1d"),
     ("torch", "Tensor Size device"),
     ("torch._tensor", "Tensor"),
     ("torch.storage", "UntypedStorage TypedStorage"),
@@ -290,6 +292,27 @@ const LOWER_CLASSES: &[(&str, &str)] = &[
     ),
     ("scipy.interpolate*", "interp1d interp2d"),
     ("scipy.spatial*", "cKDTree"),
+    ("scipy.stats*", "gaussian_kde"),
+];
+
+/// Methods of text that preprocessing steps are given: they only make text.
+const TEXT_METHODS: &[&str] = &[
+    "lower",
+    "upper",
+    "strip",
+    "lstrip",
+    "rstrip",
+    "split",
+    "rsplit",
+    "splitlines",
+    "title",
+    "capitalize",
+    "casefold",
+    "swapcase",
+    "isdigit",
+    "isalpha",
+    "isalnum",
+    "isspace",
 ];
 
 /// Names that may be referred to, besides those above.
@@ -317,6 +340,7 @@ const NAMES: &[(&str, &str)] = &[
     ("enum", "*"),
     ("math", "*"),
     ("string", "ascii_letters"),
+    ("zoneinfo", "ZoneInfo"),
 ];
 
 /// Classes of the standard library that modules of frameworks may show under their own name.
@@ -628,6 +652,10 @@ pub(super) fn framework(module: &str) -> Option<&'static str> {
 pub(super) fn judge(machine: &mut Machine<'_>, callee: V, args: V, by: By) -> Verdict {
     let Some((module, name, grant)) = machine.global(callee) else {
         return match machine.node(callee).map(|n| &n.kind) {
+            // `ZoneInfo._unpickle(key, from_cache)`, as every time with a zone is written.
+            Some(Kind::Made { callee: made, args: of }) if is_zone(machine, *made, *of) => {
+                if machine.level(args) == Level::Inert { Verdict::Allowed } else { Verdict::Arguments }
+            }
             Some(Kind::Made { callee: made, .. }) => match machine.global(*made) {
                 // `class` of dill and cloudpickle, made and called: code of the file runs.
                 Some((_, _, grant)) if grant.builder => Verdict::Result,
@@ -658,6 +686,23 @@ pub(super) fn judge(machine: &mut Machine<'_>, callee: V, args: V, by: By) -> Ve
     }
 }
 
+/// True for `getattr(ZoneInfo, "_unpickle")`.
+fn is_zone(machine: &Machine<'_>, callee: V, args: V) -> bool {
+    let getattr =
+        machine.global(callee).is_some_and(|(module, name, _)| (canonical(module), name) == ("builtins", "getattr"));
+    getattr
+        && match machine.items(args) {
+            Some([class, name]) => {
+                is_zone_class(machine, *class) && machine.text(*name).as_deref() == Some("_unpickle")
+            }
+            _ => false,
+        }
+}
+
+fn is_zone_class(machine: &Machine<'_>, class: V) -> bool {
+    machine.global(class).is_some_and(|(module, name, _)| (module, name) == ("zoneinfo", "ZoneInfo"))
+}
+
 /// A class that may be made.
 fn is_class(machine: &Machine<'_>, value: V) -> bool {
     machine.global(value).is_some_and(|(_, _, grant)| grant.class || grant.call.is_some() && !grant.code)
@@ -677,11 +722,15 @@ fn fits(machine: &mut Machine<'_>, shape: Args, args: V) -> bool {
         }
         Args::Member => match items.as_slice() {
             [class, name] => {
-                let text = machine.text(*name);
-                let constant = text.is_some_and(|t| is_plain(&t) && !t.starts_with('_'));
-                let class =
-                    machine.global(*class).is_some_and(|(_, name, grant)| grant.known && !grant.code && is_camel(name));
-                constant && class
+                let text = machine.text(*name).unwrap_or_default();
+                let constant = is_plain(&text) && !text.starts_with('_');
+                let zone = text == "_unpickle" && is_zone_class(machine, *class);
+                let method = TEXT_METHODS.contains(&text.as_str());
+                let of = |(module, name, grant): (&str, &str, &Grant)| {
+                    let text = method && (canonical(module), name) == ("builtins", "str");
+                    grant.known && !grant.code && constant && is_camel(name) || text
+                };
+                zone || machine.global(*class).is_some_and(of)
             }
             _ => false,
         },

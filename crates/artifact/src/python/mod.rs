@@ -45,6 +45,9 @@ const BUILT: &[&str] = &[
     "predict",
 ];
 
+/// Modules all of whose names are imported, in one file.
+const STARS: usize = 16;
+
 /// When a statement runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
@@ -181,7 +184,7 @@ impl Reader {
                 let names = rest.get(len + 1..).unwrap_or_default();
                 for part in names.split(|t| matches!(t, Token::Sign(',' | '(' | ')'))) {
                     match part {
-                        [Token::Sign('*')] => self.stars.push(module.clone()),
+                        [Token::Sign('*')] if self.stars.len() < STARS => self.stars.push(module.clone()),
                         [Token::Name(name)] => {
                             self.names.insert((*name).to_owned(), format!("{module}.{name}"));
                         }

@@ -16,6 +16,10 @@ use crate::rules;
 /// Longest expression or statement that is parsed, in bytes: the parser recurses over some operators, and its trees
 /// are taken down by recursion.
 const CODE: usize = 4096;
+/// Longest template that is parsed, in bytes.
+const TEMPLATE: usize = 1 << 20;
+/// Minus signs in a row.
+const RUN: usize = 200;
 /// Operators in one of them, for the same reason.
 const OPERATORS: usize = 512;
 /// Branches of conditions in one template.
@@ -28,7 +32,14 @@ pub(crate) fn examine(source: &str, offset: usize, desk: &mut Desk<'_>) {
     let plain = source.contains("generation").then(|| without_marks(source));
     let source = plain.as_deref().unwrap_or(source);
     if !is_moderate(source) {
-        desk.partial(Reason::TooLong, source.len(), "the template has an expression longer than the limit");
+        // Prose has braces, too.
+        if source.contains("{%") {
+            desk.partial(
+                Reason::TooLong,
+                source.len(),
+                "the template, or an expression in it, is longer than the limit",
+            );
+        }
         lexical::examine(source, offset, desk);
         return;
     }
@@ -54,17 +65,22 @@ fn without_marks(source: &str) -> String {
     out
 }
 
-/// True where every expression is short and has few operators.
+/// True where every expression is short and has few operators, and no minus stands before many others.
+///
+/// A comment or raw text may look like an expression here and not to the parser. It then counts as a long one, or hides
+/// no more than the longest one may have.
 fn is_moderate(source: &str) -> bool {
+    if source.len() > TEMPLATE || has_long_run(source) {
+        return false;
+    }
     let mut rest = source;
     let mut branches = 0;
     while let Some(open) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
         let Some(tail) = rest.get(open + 2..) else { return true };
-        let close = if rest.get(open..open + 2) == Some("{{") { "}}" } else { "%}" };
-        let end = tail.find(close).unwrap_or(tail.len());
-        let code = tail.get(..end).unwrap_or_default();
-        branches += usize::from(code.contains("if "));
-        if end > CODE || branches > BRANCHES || operators(code) > OPERATORS {
+        let close = if rest.get(open..open + 2) == Some("{{") { '}' } else { '%' };
+        let (end, operators) = code(tail, close);
+        branches += usize::from(tail.get(..end).is_some_and(|code| code.contains("if ")));
+        if end > CODE || branches > BRANCHES || operators > OPERATORS {
             return false;
         }
         rest = tail.get(end..).unwrap_or_default();
@@ -72,25 +88,50 @@ fn is_moderate(source: &str) -> bool {
     true
 }
 
-/// Operators and dots outside of texts. A minus in front of a minus counts for many: each is a call of the parser.
-fn operators(code: &str) -> usize {
-    let (mut quote, mut count, mut last) = (None, 0, ' ');
-    for c in code.chars() {
+/// Where an expression or statement ends, and its operators, both outside of texts.
+fn code(tail: &str, close: char) -> (usize, usize) {
+    let (mut quote, mut operators, mut escaped, mut last) = (None, 0, false, ' ');
+    let mut braces = 0usize;
+    for (at, c) in tail.char_indices() {
         match quote {
-            Some(open) if c == open && last != '\\' => quote = None,
+            Some(_) if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(open) if c == open => quote = None,
             Some(_) => {}
-            None if matches!(c, '\'' | '"') => quote = Some(c),
-            None if c == '-' && last == '-' => count += 16,
-            None if matches!(c, '-' | '+' | '~' | '.' | '|' | '[' | '(' | '*' | '/' | '%' | '<' | '>' | '=') => {
-                count += 1
+            // Braces of a map inside do not end it.
+            None if c == '{' => braces += 1,
+            None if c == '}' && braces > 0 => {
+                braces -= 1;
+                last = ' ';
+                continue;
             }
-            None => {}
+            None if c == '}' && last == close => return (at, operators),
+            None if matches!(c, '\'' | '"') => quote = Some(c),
+            None => {
+                operators += usize::from(matches!(
+                    c,
+                    '-' | '+' | '~' | '.' | '|' | '[' | '(' | '*' | '/' | '%' | '<' | '>' | '='
+                ));
+            }
         }
-        if !c.is_whitespace() || quote.is_some() {
-            last = c;
+        last = if quote.is_some() { ' ' } else { c };
+        if at > CODE {
+            return (at, operators);
         }
     }
-    count
+    (tail.len(), operators)
+}
+
+/// True where a minus follows a minus for long: the parser calls itself for each.
+fn has_long_run(source: &str) -> bool {
+    let mut run = 0;
+    for byte in source.bytes().filter(|b| !b.is_ascii_whitespace()) {
+        run = if byte == b'-' { run + 1 } else { 0 };
+        if run > RUN {
+            return true;
+        }
+    }
+    false
 }
 
 /// Characters that nobody sees, in runs that carry text or change its direction.

@@ -303,7 +303,9 @@ impl<'a> Walk<'a> {
 
     /// What in a condition looks for a word in a message, or for a date.
     fn trigger(&self, test: &Expr<'_>, len: usize, at: usize, desk: &mut Desk<'_>) {
-        for part in all(test) {
+        let parts = all(test);
+        let compared = parts.iter().any(|e| matches!(e, Expr::Compare(_) | Expr::BinOp(_)));
+        for part in parts {
             let word = match part {
                 Expr::BinOp(b) if matches!(b.op, BinOpKind::In | BinOpKind::Eq) => {
                     self.word(&b.left, &b.right).or_else(|| self.word(&b.right, &b.left))
@@ -331,7 +333,6 @@ impl<'a> Walk<'a> {
                 condition(&word, at, len, desk);
             }
             let dated = matches!(part, Expr::Call(c) if matches!(&c.expr, Expr::Var(v) if v.id == "strftime_now"));
-            let compared = all(test).into_iter().any(|e| matches!(e, Expr::Compare(_) | Expr::BinOp(_)));
             if dated && compared {
                 desk.find(&rules::CONDITION, "from a date on, the template adds a text of its own", at, len);
             }

@@ -41,6 +41,29 @@ fn the_exit_code_says_what_was_found_and_read() {
 }
 
 #[test]
+fn formats_of_frameworks_are_read() {
+    let folder = models();
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    for (file, code) in [
+        ("hdf5/attributes", 1),
+        ("hdf5/external", 1),
+        ("hdf5/data", 0),
+        ("onnx/model", 0),
+        ("onnx/external", 1),
+        ("onnx/graph", 1),
+        ("artifact/tflite", 0),
+        ("artifact/7z", 1),
+        ("artifact/7z-copy", 0),
+        ("artifact/xgboost", 0),
+        ("artifact/python", 1),
+        ("artifact/elf", 3),
+    ] {
+        let output = scan(&folder, &[corpus.join(file).to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(code), "{file}: {output:?}");
+    }
+}
+
+#[test]
 fn every_format_names_the_call_and_its_place() {
     let folder = models();
     let human = scan(&folder, &["hostile.pkl", "--explain"]);
