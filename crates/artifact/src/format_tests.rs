@@ -334,3 +334,40 @@ fn programs_are_named() {
     assert_eq!(llamafile.format, "llamafile");
     assert_eq!(llamafile.worst(), Some(Severity::Medium), "{llamafile:?}");
 }
+
+#[test]
+fn files_that_other_programs_wrote_are_read() {
+    macro_rules! corpus {
+        ($name:literal) => {
+            (&include_bytes!(concat!("../../../fuzz/corpus/", $name))[..], $name)
+        };
+    }
+    for (bytes, name) in [
+        corpus!("hdf5/attributes"),
+        corpus!("hdf5/user-block"),
+        corpus!("hdf5/links"),
+        corpus!("hdf5/links-new"),
+        corpus!("hdf5/external"),
+        corpus!("hdf5/external-new"),
+        corpus!("artifact/7z"),
+        corpus!("artifact/flex"),
+        corpus!("onnx/graph"),
+        corpus!("onnx/print"),
+    ] {
+        alarms(name, bytes);
+    }
+    for (bytes, name) in [
+        corpus!("hdf5/dense"),
+        corpus!("hdf5/data"),
+        corpus!("hdf5/data-new"),
+        corpus!("artifact/7z-copy"),
+        corpus!("artifact/tflite"),
+        corpus!("artifact/xgboost"),
+        corpus!("artifact/flax"),
+        corpus!("onnx/model"),
+        corpus!("onnx/function"),
+        corpus!("onnx/meta"),
+    ] {
+        quiet(name, bytes);
+    }
+}
