@@ -222,6 +222,19 @@ pub struct Total {
     pub used: Used,
 }
 
+/// What is known of how a key is used: sketches and counts, no content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// Whose key.
+    pub tenant: TenantId,
+    /// Name of the key or token subject.
+    pub key: Arc<str>,
+    /// When it last asked, in milliseconds since 1970.
+    pub at: i64,
+    /// The state of its watch.
+    pub state: Vec<u8>,
+}
+
 /// Where client keys are kept, and what was used of them. What is asked for is asked for one tenant; only
 /// authentication itself, and the sums that budgets start from, concern the whole installation.
 pub trait AccessStore: ContainStore + ApprovalStore {
@@ -256,6 +269,20 @@ pub trait AccessStore: ContainStore + ApprovalStore {
 
     /// What was used by each key of each tenant on each day from `day` on. Budgets start from it.
     fn totals(&self, day: i64) -> StoreFuture<'_, Vec<Total>>;
+
+    /// Keeps what is known of how keys are used, in place of what was kept of them before, and forgets keys that were last
+    /// seen before a time in milliseconds since 1970. A store that keeps none of it may leave this out: then what is
+    /// known begins anew with each start.
+    fn keep_watched(&self, watched: Vec<Watched>, since: i64) -> StoreFuture<'_, ()> {
+        let _ = (watched, since);
+        Box::pin(async { Ok(()) })
+    }
+
+    /// What is kept of how keys are used, newest first.
+    fn watched(&self, limit: u32) -> StoreFuture<'_, Vec<Watched>> {
+        let _ = limit;
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
     /// What a tenant used from `day` on, by everything that it is attributed to.
     fn usage<'a>(&'a self, tenant: &'a TenantId, day: i64) -> StoreFuture<'a, Vec<(Spender, Used)>>;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bartizan_core::{
     Confidence, Coverage, Exchange, Finding, Fix, Kind, Limits, Location, Part, Profile, Reason, Rule, RuleId, Source,
-    Span, Text, View,
+    Span, Text, Verdict, View,
 };
 use bartizan_engine::Engine;
 use bartizan_policy::{Assessment, TextFinding};
@@ -182,14 +182,26 @@ fn found(engine: &Engine, rule: &Rule, exchange: &Exchange, text: usize) -> Judg
     judged(engine, rule, source, value)
 }
 
+/// A finding that the surface makes, since it needs more than one body to be seen.
+#[derive(Clone, Debug)]
+pub(crate) struct NotedBySurface {
+    pub(crate) rule: RuleId,
+    /// JSON Pointer.
+    pub(crate) pointer: String,
+    /// `None` for that of the rule.
+    pub(crate) confidence: Option<Confidence>,
+    /// What follows besides what the policy says.
+    pub(crate) verdict: Verdict,
+}
+
 /// Adds what the surface has noted: at the text that the pointer leads to, else at the first below it.
 pub(crate) fn noted_by_surface(
     engine: &Engine,
     exchange: &Exchange,
-    noted: &[(RuleId, String, Confidence)],
+    noted: &[NotedBySurface],
     to: &mut Assessment,
 ) {
-    for (rule, pointer, confidence) in noted {
+    for NotedBySurface { rule, pointer, confidence, verdict } in noted {
         let Some(rule) = engine.rule(rule) else { continue };
         let below =
             |text: &Text| text.pointer.strip_prefix(pointer.as_str()).is_some_and(|r| r.starts_with(['/', '#']));
@@ -198,7 +210,10 @@ pub(crate) fn noted_by_surface(
         let judged = found(engine, rule, exchange, at);
         to.suppressed += judged.suppressed;
         if let Some(mut finding) = judged.finding {
-            finding.confidence = *confidence;
+            finding.confidence = confidence.unwrap_or(finding.confidence);
+            if *verdict > Verdict::Allow {
+                to.demanded.push((*verdict, rule.id.clone()));
+            }
             if let Some(text) = exchange.texts.get(at) {
                 finding.at = Location::Text { span: Span::new(0, text.value.len()) };
             }

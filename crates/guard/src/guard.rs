@@ -28,7 +28,7 @@ use crate::agents::{Agent, Conduct, Decider, Ledgers};
 use crate::assess::assess;
 use crate::cache::{Scanner, SegmentCache, Work};
 use crate::candidate::{Candidate, Compared};
-use crate::checks::{Checks, noted_by_surface};
+use crate::checks::{Checks, NotedBySurface, noted_by_surface};
 use crate::contain::Containments;
 use crate::conversation::Conversation;
 use crate::documents;
@@ -94,8 +94,8 @@ pub struct Parsed {
     contained: BTreeSet<Contained>,
     excepted: Excepted,
     conversation: Option<Arc<Conversation>>,
-    /// Rules, places and confidences that the surface has seen.
-    noted: Vec<(RuleId, String, Confidence)>,
+    /// What the surface has seen.
+    noted: Vec<NotedBySurface>,
 }
 
 impl Parsed {
@@ -174,7 +174,12 @@ impl Parsed {
     /// Adds a finding of a rule that needs more than one body to be seen, at a JSON Pointer of it. Rules that are off, and
     /// findings that are suppressed, count for nothing.
     pub fn note(&mut self, rule: RuleId, pointer: String, confidence: Confidence) {
-        self.noted.push((rule, pointer, confidence));
+        self.noted.push(NotedBySurface { rule, pointer, confidence: Some(confidence), verdict: Verdict::Allow });
+    }
+
+    /// The same with the confidence of the rule, and with a verdict that follows from it besides what the policy says.
+    pub fn demand(&mut self, rule: RuleId, pointer: String, verdict: Verdict) {
+        self.noted.push(NotedBySurface { rule, pointer, confidence: None, verdict });
     }
 
     /// True where something was met that is cut off.
@@ -500,6 +505,21 @@ impl Guard {
     pub fn no_body(&self, protocol: Protocol) -> Parsed {
         let exchange = Exchange { protocol, ..Exchange::default() };
         Parsed::new(exchange, 0)
+    }
+
+    /// Takes the wish for log probabilities out of a request. What is asked for otherwise stays as it was. Answers false
+    /// where there is none.
+    ///
+    /// # Errors
+    /// The changed body cannot be read.
+    pub fn strip_logprobs(&self, parsed: &mut Parsed) -> Result<bool, WireError> {
+        match bartizan_wire::without_logprobs(&parsed.exchange, self.limits())? {
+            Some(exchange) => {
+                parsed.exchange = exchange;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
     }
 
     /// Lets a body pass that nobody reads, because a rule of the operator says so. The surface records it as unread.

@@ -66,6 +66,8 @@ pub struct Assessment {
     pub contained: Vec<Contained>,
     /// What was decided of the tool calls in it that do not pass, by why.
     pub calls: Vec<(Verdict, Why)>,
+    /// Verdicts that the configuration asks for where a rule has a finding here, besides those of the table.
+    pub demanded: Vec<(Verdict, RuleId)>,
 }
 
 /// A guard that did not look at everything.
@@ -289,6 +291,12 @@ fn weigh(
     }
     for (verdict, why) in &assessment.calls {
         tally.add(*verdict, Cause::Call(*why));
+    }
+    for (verdict, rule) in &assessment.demanded {
+        // A finding that is excepted demands nothing.
+        if assessment.findings.iter().any(|found| found.finding.rule == *rule) {
+            tally.add(*verdict, Cause::Rule(rule.clone()));
+        }
     }
     for contained in &assessment.contained {
         tally.add(Verdict::Deny, Cause::Contained(contained.clone()));

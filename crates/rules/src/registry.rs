@@ -60,7 +60,13 @@ pub const DETECTORS: &[Make] = &[
 pub const OF_GUARD: &[&Rule] = &[
     &crate::data::CANARY_DOCUMENT,
     &crate::data::OUT_OF_SCOPE_CHUNK,
+    &crate::limits::abuse::BROAD_COVERAGE,
+    &crate::limits::abuse::EMBEDDING_DUMP,
     &crate::limits::input_tokens::RULE,
+    &crate::limits::abuse::LOGPROB_HARVEST,
+    &crate::limits::abuse::REFUSAL_RETRIES,
+    &crate::limits::abuse::TEMPLATED_PROBING,
+    &crate::limits::abuse::USAGE_ANOMALY,
     &crate::mcp::CROSS_SERVER_REFERENCE,
     &crate::mcp::ELICITED_SECRET,
     &crate::mcp::SAMPLING_REQUEST,

@@ -36,6 +36,7 @@ mod openai_completions;
 mod openai_embeddings;
 mod openai_responses;
 mod rewrite;
+mod sampling;
 mod splice;
 mod sse;
 mod stream;
@@ -46,6 +47,7 @@ pub use body::{conversation, mcp, reply, request};
 pub use error::WireError;
 pub use errors::{ErrorKind, error_body, notice_body, refusal_body, refusal_stream};
 pub use rewrite::{prune, rewrite};
+pub use sampling::{Sampling, sampling, without_logprobs};
 pub use sse::{SseDecoder, SseEvent};
 pub use stream::{CallPart, Channel, ChannelPart, Chunk, Delta, Ending, StreamReader};
 

@@ -21,6 +21,7 @@ const LAYERS: &[(u8, &[&str])] = &[
             "store",
             "sign",
             "access",
+            "abuse",
             "transform",
         ],
     ),
@@ -43,6 +44,7 @@ const PURE: &[&str] = &[
     "posture",
     "protected",
     "report",
+    "abuse",
 ];
 
 /// What a pure crate must not be able to reach.

@@ -1,5 +1,6 @@
 //! Tests over all built-in detectors, through the real engine.
 
+mod abuse;
 mod complaints;
 mod disguise;
 mod leak;

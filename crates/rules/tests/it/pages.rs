@@ -173,6 +173,12 @@ pub(crate) fn context(origin: &Origin, declared: bool) -> Context<'static> {
 fn found_in_exchange(example: &Example) -> Option<bool> {
     match example.rule.as_str() {
         "limits/input-tokens" => Some(input_tokens::estimate(&example.text) > 40),
+        "limits/broad-coverage"
+        | "limits/embedding-dump"
+        | "limits/logprob-harvest"
+        | "limits/refusal-retries"
+        | "limits/templated-probing"
+        | "limits/usage-anomaly" => Some(crate::abuse::is_raised(&example.text, &example.rule)),
         "output/schema-violation" => {
             let schema = serde_json::json!({
                 "type": "object", "required": ["city", "beds"], "additionalProperties": false,
