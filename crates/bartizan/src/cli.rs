@@ -109,6 +109,9 @@ pub(crate) enum Command {
     /// A running gateway does so within a second.
     #[command(subcommand)]
     Contain(ContainCommand),
+    /// See how keys are used beside what is usual for each: model theft, dumps, floods, retries.
+    #[command(subcommand)]
+    Abuse(crate::abuse::AbuseCommand),
     /// Show tool calls that wait for a person, and decide about them.
     Approve(ApproveArgs),
     /// Write the time line of an exchange or session with its proof, as JSON and Markdown.

@@ -1,6 +1,7 @@
 //! The `bartizan` program: reads the command line, calls the crates, draws what they answer.
 #![allow(clippy::disallowed_methods, reason = "the binary owns files, clocks and the environment")]
 
+mod abuse;
 mod approve;
 mod backup;
 mod bench;
@@ -108,6 +109,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Mark(args) => mark::run(&args),
         Command::Hunt(args) => hunt::run(&args),
         Command::Contain(command) => contain::run(&command),
+        Command::Abuse(command) => abuse::run(&command),
         Command::Approve(args) => approve::run(&args),
         Command::Case(args) => report::case::start(&args),
         Command::Backup(args) => backup::backup(&args),

@@ -158,6 +158,8 @@ pub enum Deed {
     Restored,
     /// A content pack was installed, or the one before put back.
     ContentChanged,
+    /// A person took an unusual use of a key for usual.
+    UseAccepted,
 }
 crate::rule::lowercase_words!(Deed, ConfigLoaded => "config-loaded", ConfigRejected => "config-rejected",
     PolicyPromoted => "policy-promoted", KeyCreated => "key-created", KeyRotated => "key-rotated",
@@ -165,7 +167,7 @@ crate::rule::lowercase_words!(Deed, ConfigLoaded => "config-loaded", ConfigRejec
     Checkpointed => "checkpointed", Exported => "exported", Contained => "contained", Released => "released",
     Marked => "marked", ExceptionAdded => "exception-added", ExceptionLapsed => "exception-lapsed",
     Hunted => "hunted", CallApproved => "call-approved", CallDenied => "call-denied", BackedUp => "backed-up", Restored => "restored",
-    ContentChanged => "content-changed");
+    ContentChanged => "content-changed", UseAccepted => "use-accepted");
 
 /// The record of a deed. It is linked into the same chain as the decisions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -40,7 +40,7 @@ pub mod vault;
 pub mod verdict;
 pub mod view;
 
-pub use access::{AccessStore, Grant, KeyRecord, Money, Quota, Spender, Total, Used};
+pub use access::{AccessStore, Grant, KeyRecord, Money, Quota, Spender, Total, Used, Watched};
 pub use call::{Approval, ApprovalState, ApprovalStore, ArgumentSource, CallRecord, Ruling};
 pub use contain::{ContainStore, Containment, Target};
 pub use coverage::{Coverage, CoverageStatus, Part, Reason};

@@ -11,12 +11,16 @@ use bartizan_access::{
 };
 use bartizan_core::{AccessStore, EventStore, Principal, Quota, Spender, StoreError, TenantId, Used};
 
+use crate::abuse::Watching;
 use crate::contain::CutOff;
 use crate::jwks::Jwks;
 use crate::metrics::Metrics;
 
 /// How often changes of keys are looked for, and usage is written.
 const EVERY: Duration = Duration::from_millis(250);
+
+/// Turns after which what is known of the use of keys is kept: a minute.
+const WATCHES_EVERY: u32 = 240;
 
 /// Bytes of a streamed reply after which its reservation is looked at again.
 const GROW: u64 = 8 << 10;
@@ -33,6 +37,7 @@ pub(crate) struct Access {
     jwks: Mutex<Option<Arc<Jwks>>>,
     store: Option<Arc<dyn AccessStore>>,
     pub(crate) cut_off: CutOff,
+    pub(crate) watching: Watching,
     metrics: Arc<Metrics>,
     began: Instant,
 }
@@ -48,7 +53,7 @@ impl Access {
     ) -> Result<Arc<Self>, StoreError> {
         let began = Instant::now();
         let now = Now { wall: wall(), steady: 0 };
-        let (hash_key, revision, keys, totals) = match &store {
+        let (key, revision, keys, totals) = match &store {
             Some(store) => {
                 let revision = store.revision().await?;
                 let month = month_of(day_of(now.wall));
@@ -62,7 +67,7 @@ impl Access {
             }
         };
         let this = Arc::new(Self {
-            ring: ArcSwap::from_pointee(KeyRing::new(KeyHasher::new(&hash_key), keys)),
+            ring: ArcSwap::from_pointee(KeyRing::new(KeyHasher::new(&key), keys)),
             keyed: AtomicBool::new(revision > 0),
             revision: AtomicU64::new(revision),
             ledger: Mutex::new(Ledger::new(now, &totals)),
@@ -70,6 +75,7 @@ impl Access {
             jwks: Mutex::new(None),
             store,
             cut_off: CutOff::default(),
+            watching: Watching::new(&key, now, Arc::clone(&metrics)),
             metrics,
             began,
         });
@@ -86,9 +92,14 @@ impl Access {
     /// is gone.
     pub(crate) async fn keep(this: Weak<Self>, events: Arc<dyn EventStore>) {
         let mut failing = false;
+        let mut turns = 0_u32;
         loop {
             tokio::time::sleep(EVERY).await;
             let Some(this) = this.upgrade() else { return };
+            turns = (turns + 1) % WATCHES_EVERY;
+            if turns == 0 {
+                this.keep_watches().await;
+            }
             let looked = async {
                 this.look().await?;
                 this.keep_contained().await?;
@@ -143,6 +154,25 @@ impl Access {
         if let Err(error) = store.spend(pending.clone()).await {
             tracing::error!(%error, "usage cannot be written; it is kept for later");
             lock(&self.ledger).put_back(pending);
+        }
+    }
+
+    /// Takes over what was kept of the use of keys.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) async fn restore_watches(&self, settings: &bartizan_abuse::Settings) -> Result<(), StoreError> {
+        self.watching.configure(settings);
+        match &self.store {
+            Some(store) => self.watching.restore(store.as_ref(), self.now()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps what is known of the use of keys.
+    pub(crate) async fn keep_watches(&self) {
+        if let Some(store) = &self.store {
+            self.watching.keep(store.as_ref(), self.now()).await;
         }
     }
 
@@ -321,6 +351,7 @@ impl Drop for Charge {
             let spender = std::mem::take(&mut self.spender);
             self.access.metrics.used(&self.tenant, &spender.key, &self.used);
             let now = self.access.now();
+            self.access.watching.spent(&self.tenant, &spender.key, &self.used, now);
             lock(&self.access.ledger).settle(reservation, &self.used, &self.tenant, spender, now);
         }
     }

@@ -92,7 +92,7 @@ pub struct KeyChange {
 }
 
 /// Milliseconds since 1970 as RFC 3339 with whole seconds.
-fn time(ms: i64) -> String {
+pub(crate) fn time(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).map_or_else(|_| "?".to_owned(), |t| format!("{t:.0}"))
 }
 

@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![allow(clippy::disallowed_methods, reason = "the gateway owns sockets, clocks and secret files")]
 
+mod abuse;
 mod access;
 mod admin;
 mod admission;
@@ -39,6 +40,7 @@ mod trace;
 mod upstream;
 
 pub use admin::openapi;
+pub use bartizan_abuse::Settings as Abuse;
 pub use bartizan_sign::SecretRef;
 pub use keys::{KeyChange, KeyState, KeyView, create_key, find_key, is_key_name, revoke_key, rotate_key};
 pub use mcp::{LockFile, LockFileError, Mcp, McpServer, Said, Stdio, TicketNeed, list as mcp_list, proxy as mcp_proxy};

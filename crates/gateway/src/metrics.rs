@@ -38,6 +38,17 @@ struct RuleLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SignalLabels {
+    signal: Word,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ResponseLabels {
+    signal: Word,
+    then: Word,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ErrorLabels {
     kind: Word,
 }
@@ -125,6 +136,10 @@ pub struct Metrics {
     segments: Family<ResultLabels, Counter>,
     candidate: Family<CandidateLabels, Counter>,
     changes: Family<ChangeLabels, Counter>,
+    abuse: Family<SignalLabels, Counter>,
+    abuse_responses: Family<ResponseLabels, Counter>,
+    watched: Gauge,
+    forgotten: Gauge,
     queue: Gauge,
     lag: Gauge<f64, AtomicU64>,
 }
@@ -157,6 +172,10 @@ impl Default for Metrics {
             segments: Family::default(),
             candidate: Family::default(),
             changes: Family::default(),
+            abuse: Family::default(),
+            abuse_responses: Family::default(),
+            watched: Gauge::default(),
+            forgotten: Gauge::default(),
             queue: Gauge::default(),
             lag: Gauge::default(),
             registry: Registry::default(),
@@ -212,6 +231,18 @@ impl Default for Metrics {
             "candidate_changes",
             "Bodies that the candidate would block, or let pass, other than the policy in force, by rule",
             metrics.changes.clone(),
+        );
+        registry.register("abuse_alerts", "Signals raised about the use of a key", metrics.abuse.clone());
+        registry.register(
+            "abuse_responses",
+            "Requests that something was done about because of a raised signal",
+            metrics.abuse_responses.clone(),
+        );
+        registry.register("watched_keys", "Keys whose use is watched", metrics.watched.clone());
+        registry.register(
+            "watched_keys_evicted",
+            "Keys whose use was forgotten to make room, since the start",
+            metrics.forgotten.clone(),
         );
         registry.register("scan_queue", "Large bodies that wait for a core", metrics.queue.clone());
         registry.register("lag_seconds", "How late the program is with what it had planned", metrics.lag.clone());
@@ -309,6 +340,22 @@ impl Metrics {
         drop(callers);
         self.charged.get_or_create(&labels).inc_by(used.requests);
         self.tokens.get_or_create(&labels).inc_by(used.tokens());
+    }
+
+    /// Counts a signal that is raised.
+    pub(crate) fn abuse(&self, signal: &'static str) {
+        self.abuse.get_or_create(&SignalLabels { signal: Word(signal) }).inc();
+    }
+
+    /// Counts a request that something was done about.
+    pub(crate) fn abuse_response(&self, signal: &'static str, then: &'static str) {
+        self.abuse_responses.get_or_create(&ResponseLabels { signal: Word(signal), then: Word(then) }).inc();
+    }
+
+    /// Notes how many keys are watched, and how many were forgotten to make room.
+    pub(crate) fn watched(&self, keys: usize, forgotten: u64) {
+        self.watched.set(i64::try_from(keys).unwrap_or(i64::MAX));
+        self.forgotten.set(i64::try_from(forgotten).unwrap_or(i64::MAX));
     }
 
     /// Counts an exception that has come to its end.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use bartizan_access::{Price, RequestBound, request_bound};
-use bartizan_core::{Action, Direction, Event, Exchange, Principal, Protocol, TenantId, Timings};
+use bartizan_core::{Action, Direction, Event, Exchange, Principal, Protocol, TenantId, Timings, Verdict};
 use bartizan_guard::{Checked, Decider, Kept, Meta, Noted, Parsed, ReplyContext, ReplyFacts, Request as Record, Route};
 use bartizan_policy::{Cause, Outcome, Permitted};
 use bartizan_wire::{ErrorKind, error_body, notice_body, refusal_body, refusal_stream};
@@ -17,6 +17,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
+use crate::abuse;
 use crate::access::{Charge, Size};
 use crate::admission::{Admitted, Rejection, Shown};
 use crate::approve;
@@ -198,9 +199,14 @@ async fn converse(
     parsed.except(excepted(shared, &live, &record.principal, &route));
     let conversation = conversation_of(shared, &live, &record.principal, &parsed).await?;
     parsed.converse(conversation.clone());
+    let shown = abuse::show(shared, &live, &record.principal, &route, &mut parsed, charge.is_some())?;
 
     let checked = check(shared, &live, parsed, ReplyContext::default(), target, &record.principal).await?;
     let mut settled = settle(shared, &record, checked);
+    settled.event.action = shown.action(settled.event.action);
+    if settled.event.verdict >= Verdict::Hold {
+        shown.refused(shared, &record.principal);
+    }
     journey.decided(&shared.tracing, &settled.event, &settled.facts);
     let model = settled.event.model.clone();
     let Some(permitted) = settled.permitted else {
@@ -216,6 +222,7 @@ async fn converse(
     };
     approve::lay_out(shared, &record.principal, &mut settled.context).await?;
     keep_pseudonyms(shared, &live, &record.principal, conversation.as_ref(), permitted.get()).await?;
+    shown.wait(shared).await?;
     if let Some(charge) = &mut charge {
         charge.sent();
     }

@@ -127,6 +127,7 @@ impl Gateway {
         let address = local(&callers, &settings.listen)?;
         let metrics = Arc::new(Metrics::default());
         let access = Access::open(access, Arc::clone(&metrics)).await?;
+        access.restore_watches(&settings.abuse).await?;
         let live = Live::build(guard, profiles, settings.clone(), upstreams, address, &access, None)
             .map_err(GatewayError::Settings)?;
         tokio::spawn(Access::keep(Arc::downgrade(&access), Arc::clone(recorder.store())));
@@ -249,6 +250,7 @@ impl Gateway {
             Err(_) => Stop::Cut,
         };
         self.access.write().await;
+        self.access.keep_watches().await;
         stop
     }
 }

@@ -485,6 +485,8 @@ pub struct Settings {
     pub jwt: Option<JwtSettings>,
     /// How tokens and money are accounted for.
     pub accounting: Accounting,
+    /// Detection of model theft and abuse, by key.
+    pub abuse: bartizan_abuse::Settings,
     /// Host names by which callers reach the gateway, besides loopback ones. Guards against DNS rebinding.
     pub hosts: Vec<String>,
     /// Most requests in flight; more are answered 503.
@@ -525,6 +527,7 @@ impl Default for Settings {
             tenant: Vec::new(),
             jwt: None,
             accounting: Accounting::default(),
+            abuse: bartizan_abuse::Settings::default(),
             hosts: Vec::new(),
             max_in_flight: 512,
             max_connections: 2048,

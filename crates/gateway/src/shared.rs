@@ -77,6 +77,7 @@ impl Live {
             return Err("no upstream is configured: give `--upstream URL` or an `[[upstream]]` section".into());
         }
         settings.check_api.retrieval.check().map_err(|fault| format!("check_api.retrieval: {fault}"))?;
+        settings.abuse.check()?;
         let admission = Admission::new(&settings, access)?;
         if !address.ip().is_loopback() && !admission.needs_key() {
             return Err(format!(
@@ -151,6 +152,7 @@ impl Shared {
 
     /// Puts a configuration in force for the requests that begin from now on.
     pub(crate) fn put(&self, live: Live) {
+        self.access.watching.configure(&live.settings.abuse);
         self.live.store(Arc::new(live));
     }
 

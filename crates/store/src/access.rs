@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bartizan_core::store::StoreFuture;
-use bartizan_core::{AccessStore, Act, Grant, KeyRecord, Money, Spender, StoreError, TenantId, Total, Used};
+use bartizan_core::{AccessStore, Act, Grant, KeyRecord, Money, Spender, StoreError, TenantId, Total, Used, Watched};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Row as _, SqlitePool};
 
@@ -37,6 +37,15 @@ pub(crate) static SCHEMA: Schema = Schema {
                 blocked: "",
                 sql: include_str!("../migrations/access_0003_down.sql"),
                 again: include_str!("../migrations/access_0003_again.sql"),
+            }),
+        },
+        Step {
+            up: include_str!("../migrations/access_0004.sql"),
+            down: Some(Down {
+                blocked_by: "SELECT 0",
+                blocked: "",
+                sql: include_str!("../migrations/access_0004_down.sql"),
+                again: include_str!("../migrations/access_0004_again.sql"),
             }),
         },
     ],
@@ -288,6 +297,44 @@ impl AccessStore for SqliteAccess {
         })
     }
 
+    fn keep_watched(&self, watched: Vec<Watched>, since: i64) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
+            for Watched { tenant, key, at, state } in watched {
+                sqlx::query("INSERT OR REPLACE INTO watched (tenant, key, at, state) VALUES (?, ?, ?, ?)")
+                    .bind(tenant.as_str())
+                    .bind(&*key)
+                    .bind(at)
+                    .bind(state)
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(store_error)?;
+            }
+            let forget = sqlx::query("DELETE FROM watched WHERE at < ?").bind(since);
+            forget.execute(&mut *transaction).await.map_err(store_error)?;
+            transaction.commit().await.map_err(store_error)
+        })
+    }
+
+    fn watched(&self, limit: u32) -> StoreFuture<'_, Vec<Watched>> {
+        Box::pin(async move {
+            let rows = sqlx::query("SELECT tenant, key, at, state FROM watched ORDER BY at DESC, tenant, key LIMIT ?")
+                .bind(limit)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(store_error)?;
+            let one = |row: &SqliteRow| {
+                Ok(Watched {
+                    tenant: tenant(row, 0)?,
+                    key: Arc::from(row.try_get::<&str, _>(1).map_err(store_error)?),
+                    at: row.try_get(2).map_err(store_error)?,
+                    state: row.try_get(3).map_err(store_error)?,
+                })
+            };
+            rows.iter().map(one).collect()
+        })
+    }
+
     fn usage<'a>(&'a self, tenant: &'a TenantId, day: i64) -> StoreFuture<'a, Vec<(Spender, Used)>> {
         Box::pin(async move {
             let rows = sqlx::query(
@@ -430,6 +477,23 @@ mod tests {
             assert_eq!(ids, ["act1", "act3", "act5"]);
             store.act_done("act1").await.unwrap();
             assert_eq!(store.waiting_acts().await.unwrap().len(), 2);
+        });
+    }
+
+    #[test]
+    fn what_is_known_of_the_use_of_keys_is_kept_and_forgotten() {
+        run(async {
+            let store = SqliteAccess::open_in_memory().await.unwrap();
+            let one = |tenant: &str, key: &str, at, state: u8| Watched {
+                tenant: name(tenant),
+                key: key.into(),
+                at,
+                state: vec![state; 3],
+            };
+            store.keep_watched(vec![one("a", "ci", 5, 1), one("b", "ci", 7, 2), one("a", "", 1, 3)], 0).await.unwrap();
+            store.keep_watched(vec![one("a", "ci", 9, 4)], 5).await.unwrap();
+            assert_eq!(store.watched(10).await.unwrap(), [one("a", "ci", 9, 4), one("b", "ci", 7, 2)]);
+            assert_eq!(store.watched(1).await.unwrap().len(), 1);
         });
     }
 

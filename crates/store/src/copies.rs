@@ -56,7 +56,8 @@ const ACCESS: &str = r#"
     INSERT INTO containments VALUES ('c0', 'a', 'tool', 'old', 'r', 'x', 1, 2, 1);
     INSERT INTO once VALUES ('m');
     INSERT INTO approvals VALUES ('p', 'a', '1', 'main', 'e', 'c', 'd', 'waits', 1, 2, '', x'07');
-    INSERT INTO endorsed VALUES ('a', 'd', 'x', 1);"#;
+    INSERT INTO endorsed VALUES ('a', 'd', 'x', 1);
+    INSERT INTO watched VALUES ('a', 'n1', 1, x'08');"#;
 
 /// A store with something in every part of it.
 async fn store(folder: &Path, records: usize) -> PathBuf {

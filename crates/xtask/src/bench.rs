@@ -12,8 +12,18 @@ pub(crate) fn run(name: &str, args: &[&str]) -> Result {
         "startup" => startup(),
         "build" => cold_build(),
         "artifacts" => artifacts::run(&release_binary()?, args),
+        "abuse" => simulated(args),
         _ => inside(name, args),
     }
+}
+
+/// The simulation of the crate `abuse`, which needs nothing of the binary.
+fn simulated(args: &[&str]) -> Result {
+    repo::run(&mut repo::cargo(&["build", "--release", "--quiet", "--package", "bartizan-abuse", "--example", "simulate"]))?;
+    let program = repo::target()?.join("release").join("examples").join("simulate");
+    let used = measure(Command::new(program).args(args).current_dir(repo::root()))?;
+    println!("process: {}", used.line());
+    Ok(())
 }
 
 /// A benchmark that the release binary brings, run as a process of its own and measured from outside as well.

@@ -44,7 +44,7 @@ usage: cargo xtask COMMAND
   fuzz --replay               run every corpus through its target
   faults [--seed N] [--seconds N]
                               the fault run and the smuggling test, with more cases than the gate plays
-  bench NAME [ARG…]           startup | build | artifacts [--speed] [--peers] | a benchmark of the binary: engine, gateway, …
+  bench NAME [ARG…]           startup | build | abuse | artifacts [--speed] [--peers] | a benchmark of the binary: engine, gateway, …
   signing                     sign and verify models both ways with the reference implementation (needs python3 and openssl)
   dist [--compare]            the program for others, in dist/; or build it twice and compare (long)
   packaging                   lint packaging/ and compare it with the schemas of others (needs the network and kubectl)

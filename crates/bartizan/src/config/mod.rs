@@ -14,7 +14,7 @@ use bartizan_access::JwtSettings;
 use bartizan_core::{Limits, Mode};
 use bartizan_engine::Suppression;
 use bartizan_gateway::{
-    Accounting, Admin, CheckApi, Client, ConsoleSettings, Mcp, OnBlock, Passthrough, Shed, Store, Telemetry, Tenant,
+    Abuse, Accounting, Admin, CheckApi, Client, ConsoleSettings, Mcp, OnBlock, Passthrough, Shed, Store, Telemetry, Tenant,
     Timeouts, Tls, Upstream,
 };
 use bartizan_guard::{ClassifierSettings, Exception, ProtectedCorpus, RecordSettings};
@@ -94,6 +94,8 @@ pub(crate) struct Config {
     pub(crate) jwt: Option<JwtSettings>,
     /// How tokens and money are accounted for.
     pub(crate) accounting: Accounting,
+    /// Detection of model theft and abuse, by key.
+    pub(crate) abuse: Abuse,
     /// Other guards for callers that name them, by name.
     pub(crate) profile: BTreeMap<String, Profile>,
     /// When requests are turned away because the program is too busy.
@@ -176,6 +178,7 @@ impl Default for Config {
             tenant: gateway.tenant,
             jwt: gateway.jwt,
             accounting: gateway.accounting,
+            abuse: gateway.abuse,
             profile: BTreeMap::new(),
             shed: gateway.shed,
             cache: Cache::default(),
@@ -284,6 +287,7 @@ impl Config {
             tenant: self.tenant.clone(),
             jwt: self.jwt.clone(),
             accounting: self.accounting.clone(),
+            abuse: self.abuse.clone(),
             tls: self.tls.clone(),
             admin: self.admin.clone(),
             console: self.console,

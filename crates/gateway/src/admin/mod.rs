@@ -3,6 +3,7 @@
 //! It has listeners of its own. On its TCP listener an administration key says who asks; on the local socket the
 //! operating system does, by file permission.
 
+mod abuse;
 mod access;
 mod approvals;
 mod check;
@@ -144,6 +145,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         mark::operations(),
         exceptions::operations(),
         approvals::operations(),
+        abuse::operations(),
     ]
     .into_iter()
     .flatten()

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests use clocks, files and sockets")]
 #![allow(clippy::print_stdout, reason = "long runs say what they did")]
 
+mod abuse;
 mod access;
 mod admin;
 mod agents;
