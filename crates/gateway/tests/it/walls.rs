@@ -36,6 +36,8 @@ const OPERATIONS: &[(&str, Belongs)] = &[
     ("createConsoleTicket", Belongs::Operator),
     ("unsealEvent", Belongs::Tenant),
     ("erase", Belongs::Tenant),
+    ("listUse", Belongs::Tenant),
+    ("acceptUse", Belongs::Tenant),
     ("listKeys", Belongs::Tenant),
     ("createKey", Belongs::Tenant),
     ("rotateKey", Belongs::Tenant),
