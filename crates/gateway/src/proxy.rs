@@ -204,7 +204,7 @@ async fn converse(
     let checked = check(shared, &live, parsed, ReplyContext::default(), target, &record.principal).await?;
     let mut settled = settle(shared, &record, checked);
     settled.event.action = shown.action(settled.event.action);
-    if settled.event.verdict >= Verdict::Hold {
+    if settled.event.verdict >= Verdict::Hold && settled.event.contained.is_empty() {
         shown.refused(shared, &record.principal);
     }
     journey.decided(&shared.tracing, &settled.event, &settled.facts);
