@@ -7,7 +7,7 @@ const TEXTS: usize = 8;
 /// Hashes that are kept of each: the smallest, which are a sample of its words and pairs of words.
 const SAMPLE: usize = 32;
 /// Least hashes that a text must have to be told from others.
-const LEAST: usize = 10;
+const LEAST: usize = 6;
 /// Exact hashes of variants that are remembered: a client that sends the very same again is not trying something else.
 const SEEN: usize = 32;
 /// How long they are remembered, in milliseconds.
