@@ -67,7 +67,12 @@ impl Days {
     }
 
     /// From where on today's count is reported; `None` for never.
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a threshold")]
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a threshold"
+    )]
     pub(crate) fn level(&self, measure: Measure, levels: &Levels, established: bool) -> Option<u32> {
         let level = levels.of(measure);
         let least = if established { level.least } else { level.fresh };
@@ -103,7 +108,12 @@ impl Days {
     }
 
     /// Ends a day.
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of a day")]
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts of a day"
+    )]
     pub(crate) fn end(&mut self, day: u32, mut counts: Counts, levels: &Levels, established: bool) {
         for measure in Measure::ALL {
             let count = counts.get(measure);

@@ -112,7 +112,11 @@ impl Reader {
 
 /// The two ends of a long text, the whole of a short one.
 fn ends(text: &str) -> impl Iterator<Item = &str> {
-    let cut = |at: usize| text.split_at_checked((0..4).filter_map(|less| at.checked_sub(less)).find(|at| text.is_char_boundary(*at)).unwrap_or(0));
+    let cut = |at: usize| {
+        text.split_at_checked(
+            (0..4).filter_map(|less| at.checked_sub(less)).find(|at| text.is_char_boundary(*at)).unwrap_or(0),
+        )
+    };
     let pair = if text.len() <= 2 * END {
         (text, "")
     } else {

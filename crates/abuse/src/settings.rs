@@ -194,7 +194,9 @@ impl Settings {
             return Err("`abuse.max_keys` is a number from 1 to 1000000".to_owned());
         }
         match self.response.iter().find(|row| row.delay_ms == 0 || row.delay_ms > LONGEST) {
-            Some(row) => Err(format!("`abuse.response.delay_ms` is a number from 1 to {LONGEST}, and not {}", row.delay_ms)),
+            Some(row) => {
+                Err(format!("`abuse.response.delay_ms` is a number from 1 to {LONGEST}, and not {}", row.delay_ms))
+            }
             None => Ok(()),
         }
     }

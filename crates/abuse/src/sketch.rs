@@ -144,7 +144,12 @@ impl Distinct {
     }
 
     /// The estimate.
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate"
+    )]
     pub(crate) fn estimate(&self) -> u32 {
         if self.registers.is_empty() {
             return 0;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use bartizan_core::TenantId;
 
+use crate::DAY;
 use crate::query::{Query, Text};
 use crate::settings::Settings;
 use crate::signal::{Signal, Signals};
 use crate::watch::{Seen, Standing, Watch};
-use crate::DAY;
 
 /// Days after which a key that asks nothing is forgotten.
 const IDLE: i64 = 36 * DAY;

@@ -64,8 +64,10 @@ async fn ask(at: &At, method: Method, path: &str, body: Option<&Value>) -> anyho
     let path = format!("{path}?tenant={tenant}");
     let answer = control::ask(&config::load(&at.config, &[])?.config, method, &path, body).await?;
     let missing = || {
-        Problem::new("no gateway runs with this configuration, and only a running one knows how keys are used".to_owned())
-            .help("run this where `bartizan up` runs, with its `--config`")
+        Problem::new(
+            "no gateway runs with this configuration, and only a running one knows how keys are used".to_owned(),
+        )
+        .help("run this where `bartizan up` runs, with its `--config`")
     };
     Ok(answer.ok_or_else(missing)?)
 }
@@ -97,7 +99,13 @@ fn show(out: &mut impl std::io::Write, one: &Value) -> std::io::Result<()> {
         Some(key) => terminal::line(key),
     };
     let past = if one["established"] == true { "" } else { ", no past to compare with yet" };
-    writeln!(out, "{key}: {} requests since {}, last {}{past}", one["requests"], text(&one["first"]), text(&one["last"]))?;
+    writeln!(
+        out,
+        "{key}: {} requests since {}, last {}{past}",
+        one["requests"],
+        text(&one["first"]),
+        text(&one["last"])
+    )?;
     for raised in one["raised"].as_array().into_iter().flatten() {
         let usual = if raised["expected"] == true { ", usual by [[abuse.expect]]" } else { "" };
         writeln!(

@@ -292,7 +292,8 @@ fn query(reader: &Reader, who: &Principal, exchange: &Exchange, live: &Live) -> 
     if exchange.protocol == Protocol::OpenaiEmbeddings {
         let inputs = || {
             exchange.texts.iter().filter(|text| {
-                text.kind == Kind::Text && text.pointer.strip_prefix("/input").is_some_and(|rest| !rest.starts_with('_'))
+                text.kind == Kind::Text
+                    && text.pointer.strip_prefix("/input").is_some_and(|rest| !rest.starts_with('_'))
             })
         };
         query.text = Text::default();

@@ -195,12 +195,7 @@ pub(crate) struct NotedBySurface {
 }
 
 /// Adds what the surface has noted: at the text that the pointer leads to, else at the first below it.
-pub(crate) fn noted_by_surface(
-    engine: &Engine,
-    exchange: &Exchange,
-    noted: &[NotedBySurface],
-    to: &mut Assessment,
-) {
+pub(crate) fn noted_by_surface(engine: &Engine, exchange: &Exchange, noted: &[NotedBySurface], to: &mut Assessment) {
     for NotedBySurface { rule, pointer, confidence, verdict } in noted {
         let Some(rule) = engine.rule(rule) else { continue };
         let below =

@@ -19,7 +19,15 @@ pub(crate) fn run(name: &str, args: &[&str]) -> Result {
 
 /// The simulation of the crate `abuse`, which needs nothing of the binary.
 fn simulated(args: &[&str]) -> Result {
-    repo::run(&mut repo::cargo(&["build", "--release", "--quiet", "--package", "bartizan-abuse", "--example", "simulate"]))?;
+    repo::run(&mut repo::cargo(&[
+        "build",
+        "--release",
+        "--quiet",
+        "--package",
+        "bartizan-abuse",
+        "--example",
+        "simulate",
+    ]))?;
     let program = repo::target()?.join("release").join("examples").join("simulate");
     let used = measure(Command::new(program).args(args).current_dir(repo::root()))?;
     println!("process: {}", used.line());

@@ -101,12 +101,18 @@ fn false_alarms(language: &Language, settings: &Settings, half: u64, keys: u64) 
         );
         (all, told, months) = (all + sum, told + with, months + span);
     }
-    println!("| all kinds | | {:.2} | {all} in {months:.0} key-months | {:.2} |", all as f64 / months, told as f64 / months);
+    println!(
+        "| all kinds | | {:.2} | {all} in {months:.0} key-months | {:.2} |",
+        all as f64 / months,
+        told as f64 / months
+    );
 }
 
 fn detection(language: &Language, settings: &Settings, half: u64, keys: u64) {
     println!("\n## Queries until detection (median and 90th percentile of those detected; {keys} attackers each)\n");
-    println!("| attack | of a support key | of an assistant key | of a classifier key | of a search key | of a new key |");
+    println!(
+        "| attack | of a support key | of an assistant key | of a classifier key | of a search key | of a new key |"
+    );
     println!("|---|---|---|---|---|---|");
     for family in Family::ALL {
         let hosts = [Some(Kind::Support), Some(Kind::Assistant), Some(Kind::Classifier), Some(Kind::Search), None];
@@ -134,7 +140,9 @@ fn cell(language: &Language, settings: &Settings, family: Family, host: Option<K
             for ask in asks {
                 queries += u64::from(ask.attack);
                 let raised = play.ask(day, &ask);
-                if queries > 0 && let Some(signal) = raised.first() {
+                if queries > 0
+                    && let Some(signal) = raised.first()
+                {
                     caught = Some(*signal);
                     break 'played;
                 }
@@ -163,16 +171,16 @@ fn cost(language: &Language, settings: &Settings) {
     println!("|---|---|---|");
     for words in [20, 200, 2000] {
         let mut random = bartizan_stats::SplitMix64::new(9);
-        let texts: Vec<String> = (0..500).map(|_| {
-            let topic = random.below(TOPICS);
-            language.text(topic, words, &mut random)
-        }).collect();
+        let texts: Vec<String> = (0..500)
+            .map(|_| {
+                let topic = random.below(TOPICS);
+                language.text(topic, words, &mut random)
+            })
+            .collect();
         let mut play = Play::new(settings);
         let start = Instant::now();
-        let queries: Vec<Query> = texts
-            .iter()
-            .map(|text| Query { text: play.reader.text([text.as_str()]), ..Query::default() })
-            .collect();
+        let queries: Vec<Query> =
+            texts.iter().map(|text| Query { text: play.reader.text([text.as_str()]), ..Query::default() }).collect();
         let read = start.elapsed();
         let start = Instant::now();
         let who = Who { tenant: &play.tenant, key: "key" };

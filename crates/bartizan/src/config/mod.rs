@@ -14,8 +14,8 @@ use bartizan_access::JwtSettings;
 use bartizan_core::{Limits, Mode};
 use bartizan_engine::Suppression;
 use bartizan_gateway::{
-    Abuse, Accounting, Admin, CheckApi, Client, ConsoleSettings, Mcp, OnBlock, Passthrough, Shed, Store, Telemetry, Tenant,
-    Timeouts, Tls, Upstream,
+    Abuse, Accounting, Admin, CheckApi, Client, ConsoleSettings, Mcp, OnBlock, Passthrough, Shed, Store, Telemetry,
+    Tenant, Timeouts, Tls, Upstream,
 };
 use bartizan_guard::{ClassifierSettings, Exception, ProtectedCorpus, RecordSettings};
 use bartizan_policy::{Policy, PolicyFile};

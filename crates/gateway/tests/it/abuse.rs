@@ -117,7 +117,9 @@ fn an_operator_sees_the_use_of_keys_and_takes_it_for_usual() {
         let (_, list) = admin(at, secret, "/admin/v1/abuse").await;
         assert_eq!(list[0]["raised"], json!([]));
         let acts = running.store.acts(&TenantId::sole(), 10).await.unwrap();
-        assert!(acts.iter().any(|act| act.deed == bartizan_core::Deed::UseAccepted && act.reason.contains("release 7")));
+        assert!(
+            acts.iter().any(|act| act.deed == bartizan_core::Deed::UseAccepted && act.reason.contains("release 7"))
+        );
     });
 }
 

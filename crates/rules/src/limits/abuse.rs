@@ -30,7 +30,10 @@ const EMBEDDINGS: &[Reference] = &[
     Reference::new("OWASP-LLM", "LLM08"),
     Reference::new("OWASP-LLM", "LLM10"),
     Reference::new("ATLAS", "AML.T0024.002"),
-    Reference::new("PAPER", "Dziedzic et al., On the Difficulty of Defending Self-Supervised Learning against Model Extraction, ICML 2022"),
+    Reference::new(
+        "PAPER",
+        "Dziedzic et al., On the Difficulty of Defending Self-Supervised Learning against Model Extraction, ICML 2022",
+    ),
 ];
 
 const USAGE: &[Reference] = &[
@@ -40,11 +43,8 @@ const USAGE: &[Reference] = &[
     Reference::new("CWE", "CWE-770"),
 ];
 
-const RETRIES: &[Reference] = &[
-    Reference::new("OWASP-LLM", "LLM01"),
-    Reference::new("ATLAS", "AML.T0054"),
-    Reference::new("ATLAS", "AML.T0043"),
-];
+const RETRIES: &[Reference] =
+    &[Reference::new("OWASP-LLM", "LLM01"), Reference::new("ATLAS", "AML.T0054"), Reference::new("ATLAS", "AML.T0043")];
 
 rule_list! {
     /// Rules about the use of a key.
