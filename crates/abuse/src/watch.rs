@@ -183,8 +183,8 @@ impl Watch {
             part.add(Signal::Logprobs);
         }
         if !query.embedded.is_empty() {
-            let changed = query.embedded.iter().fold(false, |changed, input| self.inputs.add(*input) || changed);
-            if changed {
+            // Every input is added, not only those up to the first that is new.
+            if query.embedded.iter().filter(|input| self.inputs.add(**input)).count() > 0 {
                 self.today.set(Measure::EmbeddedInputs, self.inputs.estimate());
             }
             part.add(Signal::Embeddings);
@@ -279,8 +279,8 @@ impl Watch {
                 continue;
             }
             let Some(level) = self.days.level(measure, &settings.levels, established) else { continue };
-            let over = today > level;
-            if !over && !(established && self.days.adds_up(measure, today, self.day, &settings.levels)) {
+            let adds_up = || established && self.days.adds_up(measure, today, self.day, &settings.levels);
+            if today <= level && !adds_up() {
                 continue;
             }
             match self.raised.iter_mut().find(|one| one.signal == signal) {

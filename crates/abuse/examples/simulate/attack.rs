@@ -159,7 +159,7 @@ impl<'a> Attacker<'a> {
                     Family::Embeddings => ask.embeds = vec![text],
                     Family::Logprobs | Family::SlowLogprobs => (ask.logprobs, ask.text) = (true, text),
                     Family::BiasSweep => {
-                        (ask.logprobs, ask.bias, ask.text) = (self.sent % 2 == 0, Some(self.sent), text);
+                        (ask.logprobs, ask.bias, ask.text) = (self.sent.is_multiple_of(2), Some(self.sent), text);
                     }
                     Family::Retries => (ask.refused, ask.text) = (self.random.unit() < 0.8, text),
                     _ => ask.text = text,

@@ -161,7 +161,7 @@ fn cell(language: &Language, settings: &Settings, family: Family, host: Option<K
         return format!("{share} (of {} queries)", sent[sent.len() / 2]);
     }
     let at = |p: f64| found[((found.len() - 1) as f64 * p).round() as usize];
-    let by: Vec<String> = signals.iter().map(|(signal, _)| signal.to_string()).collect();
+    let by: Vec<String> = signals.keys().map(|signal| signal.to_string()).collect();
     format!("{share}: {}, {} ({})", at(0.5), at(0.9), by.join(", "))
 }
 

@@ -301,7 +301,7 @@ impl<'a> Key<'a> {
         self.people(day, &mut out);
         let size = |low: usize, high: usize, random: &mut SplitMix64| low + random.below(high - low);
         match self.kind {
-            Kind::BatchWeekly if day % 7 == 0 => {
+            Kind::BatchWeekly if day.is_multiple_of(7) => {
                 let records = size(1_000, 3_000, &mut self.random);
                 self.job(records, &mut out);
             }
