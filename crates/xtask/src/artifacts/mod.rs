@@ -91,9 +91,11 @@ fn judge(command: &[String], files: &[PathBuf], hostile: bool) -> Result<Count> 
     let mut count = Count::default();
     for file in files {
         let [program, args @ ..] = command else { return Err("no program".into()) };
+        // fickling writes what it found into the folder that it runs in.
         let status = Command::new(program)
             .args(args)
             .arg(file)
+            .current_dir(std::env::temp_dir())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
