@@ -109,7 +109,7 @@ pub(crate) enum Command {
     /// A running gateway does so within a second.
     #[command(subcommand)]
     Contain(ContainCommand),
-    /// See how keys are used beside what is usual for each: model theft, dumps, floods, retries.
+    /// See what is unusual in how keys are used: model theft, dumps, floods, retries.
     #[command(subcommand)]
     Abuse(crate::abuse::AbuseCommand),
     /// Show tool calls that wait for a person, and decide about them.

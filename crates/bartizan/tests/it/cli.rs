@@ -111,7 +111,7 @@ fn help_fits_on_a_screen() {
           mark         Say whether a finding was right or a false alarm
           hunt         Look for a rule, perhaps a new one, in what is recorded
           contain      Cut off a key, tenant, tool, tool server or model for a while
-          abuse        See how keys are used beside what is usual for each: model theft, dumps, floods, retries
+          abuse        See what is unusual in how keys are used: model theft, dumps, floods, retries
           approve      Show tool calls that wait for a person, and decide about them
           case         Write the time line of an exchange or session with its proof, as JSON and Markdown
           record       Open or erase what is recorded of exchanges

@@ -187,7 +187,7 @@ fn shards_and_a_scan_that_was_ended_say_what_one_scan_says() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path();
     corpus(folder);
-    let made = bartizan_data::suite::attacked(bartizan_data::suite::Family::RareToken, 2500, 60, 5);
+    let made = bartizan_data::suite::attacked(bartizan_data::suite::Family::RareToken, 200, 20, 5);
     let rows: Vec<String> = made.0.iter().map(|row| row.json().to_string()).collect();
     fs::write(folder.join("rows/c.jsonl"), rows.join("\n")).unwrap();
     fs::create_dir(folder.join("ledgers")).unwrap();
