@@ -70,7 +70,7 @@ impl Sketch {
         Some(Self { whole: xxh3_64(&bytes), shingles: shingles.into(), bands: bands.into() })
     }
 
-    /// Jaccard similarity of two rows, exact up to [`KEPT`] shingles and otherwise from a sample of that many.
+    /// Jaccard similarity of two rows, exact up to a number of shingles and otherwise from a sample of that many.
     #[must_use]
     #[allow(clippy::cast_precision_loss, reason = "counts of shingles")]
     pub fn similarity(&self, other: &Self) -> f32 {

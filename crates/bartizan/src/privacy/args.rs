@@ -37,7 +37,7 @@ pub(crate) enum ProtectCommand {
     /// Make an index of a corpus. Without the key nothing of the text can be read from it.
     ///
     /// Each row of JSON lines and each text file is a record. Of every twelve words in a row one fingerprint is in the
-    /// index, so a reply that repeats twelve is found. Name the index under [[protected]] in bartizan.toml.
+    /// index, so a reply that repeats twelve is found. Name the index under `[[protected]]` in bartizan.toml.
     #[command(after_help = "\
 Examples:
   openssl rand -hex 32 > protect.key
