@@ -81,17 +81,26 @@ class Examine:
         )
         said, failed = [], []
 
+        def given():
+            # What goes wrong where the batches come from is the caller's, whatever kind of error it is.
+            try:
+                yield from batches
+            except Exception as error:
+                failed.append(error)
+                raise
+
         def feed():
             # The program answers while it reads, so what goes in and what comes out must not wait for one another.
             try:
                 with child.stdin, ipc.new_stream(child.stdin, schema) as sink:
-                    for batch in batches:
+                    for batch in given():
                         sink.write_batch(batch)
-            except (BrokenPipeError, pa.ArrowInvalid, OSError):
+            except BrokenPipeError:
                 # It went away; why is on its standard error.
                 pass
             except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
-                failed.append(error)
+                if not failed:
+                    failed.append(error)
 
         def listen():
             with child.stderr:

@@ -56,12 +56,19 @@ class Callers(unittest.TestCase):
             Examine(program="/nowhere/bartizan")(pa.table({"text": TEXTS}))
 
     def test_an_error_of_who_gives_the_batches_is_raised_as_it_is(self):
-        def batches():
+        def batches(error):
             yield pa.record_batch({"text": TEXTS})
-            raise KeyError("lost")
+            raise error
 
-        with self.assertRaises(KeyError):
-            list(self.examine.batches(batches()))
+        for error in (KeyError("lost"), OSError("timed out"), BrokenPipeError("lost"), pa.ArrowInvalid("lost")):
+            with self.assertRaises(type(error)) as raised:
+                list(self.examine.batches(batches(error)))
+            self.assertIs(raised.exception, error)
+
+    def test_batches_that_do_not_fit_together_are_an_error(self):
+        batches = [pa.record_batch({"text": TEXTS}), pa.record_batch({"other": TEXTS})]
+        with self.assertRaises(pa.ArrowInvalid):
+            list(self.examine.batches(iter(batches)))
 
     def test_a_caller_can_be_sent_to_a_worker(self):
         again = pickle.loads(pickle.dumps(self.examine))

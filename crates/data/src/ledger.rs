@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use bartizan_core::finding::FindingRecord;
 use bartizan_core::{Confidence, Coverage, RuleId, Scores, Severity, Verdict};
+use bartizan_sign::hex;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -19,6 +20,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::clean::hashed;
 use crate::error::DataError;
 use crate::examine::RowReport;
 use crate::layout::{Role, Row, Turn};
@@ -27,13 +29,11 @@ use crate::read::{Gap, Reading, Unit};
 use crate::scanner::{Looked, Scanner, bytes};
 use crate::whole::{Gatherer, Whole};
 
-const MAGIC: &[u8] = b"bartizan ledger 1\n";
+const MAGIC: &[u8] = b"bartizan ledger 2\n";
 /// Length and checksum.
 const FRAME: usize = 12;
 /// Longest record, bytes. Runs of rows are bounded by the reader; one row may be longer than a run.
 const LONGEST: u32 = 1 << 30;
-/// Bytes at both ends of a file that tell it from another of the same name.
-const END: usize = 1 << 16;
 
 /// What a ledger is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,27 +51,15 @@ struct Head {
 struct Source {
     name: String,
     size: u64,
-    /// Digest of both ends.
-    ends: u64,
+    /// SHA-256 of all of it, lower-case hex.
+    sha256: String,
 }
 
 impl Source {
     fn of(unit: &Unit) -> Self {
-        let (size, ends) = ends(&unit.path).unwrap_or_default();
-        Self { name: unit.name.clone(), size, ends }
+        let (size, sha256) = hashed(&unit.path).unwrap_or_default();
+        Self { name: unit.name.clone(), size, sha256: hex(&sha256) }
     }
-}
-
-fn ends(path: &Path) -> io::Result<(u64, u64)> {
-    let mut file = File::open(path)?;
-    let size = file.metadata()?.len();
-    let mut bytes = Vec::new();
-    (&mut file).take(END as u64).read_to_end(&mut bytes)?;
-    if size > END as u64 {
-        file.seek(SeekFrom::Start(size.saturating_sub(END as u64)))?;
-        file.take(END as u64).read_to_end(&mut bytes)?;
-    }
-    Ok((size, xxh3_64(&bytes)))
 }
 
 /// A run of rows.
@@ -207,8 +195,12 @@ impl Ledger {
         let units = corpus.units.iter().map(Source::of).collect();
         let Shard { index, count } = corpus.shard;
         let head = Head { job: job.to_owned(), texts, index, count, units };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        // It holds the texts of the rows.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).map_err(failed)?;
         file.try_lock().map_err(|_| wrong(path, "another process writes to it"))?;
         let found = scan(path, &mut file)?;
         let Some((known, entries, finished, end)) = found else {
@@ -664,6 +656,18 @@ mod tests {
         assert!(open(two(2)).unwrap_err().to_string().contains("other rules, options or shards"));
         fs::write(folder.join("a.jsonl"), "{\"text\":\"two\"}\n").unwrap();
         assert!(open(two(1)).unwrap_err().to_string().contains("other files"));
+        // A change far from both ends, of the same length.
+        let row = |word: &str| format!("{{\"text\":\"{}{word}{}\"}}\n", "x".repeat(1 << 17), "x".repeat(1 << 17));
+        fs::write(folder.join("a.jsonl"), row("one")).unwrap();
+        filled("f.ledger", "job", Shard::ALL);
+        #[cfg(unix)]
+        {
+            let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(at("f.ledger")).unwrap().permissions());
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        fs::write(folder.join("a.jsonl"), row("two")).unwrap();
+        let other = Ledger::open(&at("f.ledger"), &corpus(&folder, Shard::ALL), "job", false).unwrap_err();
+        assert!(other.to_string().contains("other files"), "{other}");
         fs::write(at("e.ledger"), "something else entirely").unwrap();
         assert!(refused(&["e.ledger"]).contains("no ledger"));
         assert!(

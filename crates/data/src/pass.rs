@@ -3,6 +3,7 @@
 use std::io::Result;
 
 use rayon::prelude::*;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::layout::{Columns, Row};
 use crate::read::{Gap, Item, Reading, Record, Unit, read};
@@ -46,11 +47,11 @@ impl Shard {
     /// The whole corpus.
     pub const ALL: Self = Self { index: 1, count: 1 };
 
-    /// True for the rows of this part. Runs of rows stay together.
+    /// True for the rows of this part. Runs of rows stay together, and any number of parts is about even.
     #[must_use]
-    pub const fn has(self, at: At) -> bool {
-        let block = (at.unit as u64).wrapping_mul(31).wrapping_add(at.row / BLOCK);
-        block % self.count == self.index - 1
+    pub fn has(self, at: At) -> bool {
+        let [unit, block] = [at.unit as u64, at.row / BLOCK].map(u64::to_le_bytes);
+        xxh3_64(&[unit, block].concat()) % self.count == self.index - 1
     }
 }
 
@@ -209,5 +210,25 @@ impl Full {
     pub(crate) fn rest(&mut self) -> Vec<Item> {
         self.bytes = 0;
         std::mem::take(&mut self.items)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_files_are_shared_evenly_among_any_number_of_parts() {
+        for count in [2, 3, 8, 31, 32, 62] {
+            let mut parts = vec![0_u32; usize::try_from(count).unwrap()];
+            for unit in 0..6200 {
+                let mine: Vec<u64> =
+                    (1..=count).filter(|index| Shard { index: *index, count }.has(At { unit, row: 3 })).collect();
+                let [index] = mine[..] else { panic!("{unit}: {mine:?}") };
+                parts[usize::try_from(index).unwrap() - 1] += 1;
+            }
+            let even = 6200 / u32::try_from(count).unwrap();
+            assert!(parts.iter().all(|part| (even / 2..=even * 2).contains(part)), "{count}: {parts:?}");
+        }
     }
 }

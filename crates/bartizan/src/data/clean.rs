@@ -90,6 +90,12 @@ impl Ready {
         one_place_each(&target, corpus)?;
         let signing = args.key.as_ref().map(|key| Signing::of(key, &args.certificates)).transpose()?;
         let manifest = args.manifest.clone().unwrap_or_else(|| beside(&target.out, target.file, "manifest.json"));
+        for path in [&target.quarantine, &target.removed, &manifest] {
+            if path.exists() {
+                let title = format!("`{}` exists", path.display());
+                return Err(Problem::new(title).help("it is of an earlier run; move it, or give another place").into());
+            }
+        }
         Ok(Some(Self { plan, names, target, manifest, signing }))
     }
 

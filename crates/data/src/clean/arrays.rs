@@ -6,11 +6,14 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{BinaryViewType, ByteArrayType, ByteViewType, StringViewType};
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, FixedSizeListArray, GenericListArray, LargeBinaryArray, LargeStringArray, MapArray,
-    OffsetSizeTrait, RecordBatch, StringArray, StructArray,
+    Array, ArrayRef, BinaryArray, BinaryViewArray, FixedSizeBinaryArray, FixedSizeListArray, GenericListArray,
+    LargeBinaryArray, LargeStringArray, MapArray, OffsetSizeTrait, RecordBatch, RecordBatchOptions, StringArray,
+    StringViewArray, StructArray, UInt64Array,
 };
 use arrow_array::{GenericByteArray, GenericByteViewArray};
-use arrow_schema::{ArrowError, DataType};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow_select::dictionary::garbage_collect_any_dictionary;
+use arrow_select::take::take;
 
 use super::edit::Edit;
 
@@ -38,6 +41,83 @@ pub(super) fn takes(kind: &DataType, edit: &Edit) -> bool {
         }
         _ => false,
     }
+}
+
+/// Deepest nesting that is written.
+const DEEPEST: usize = 64;
+
+/// The same rows under a schema, in arrays that hold nothing else. Filters leave what they take away in the buffers of
+/// views and in the values of dictionaries, and texts may be under nulls.
+pub(super) fn compacted(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let columns: Result<Vec<ArrayRef>, ArrowError> =
+        batch.columns().iter().map(|column| compact(column, DEEPEST)).collect();
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(schema.clone(), columns?, &rows)
+}
+
+fn compact(of: &ArrayRef, deep: usize) -> Result<ArrayRef, ArrowError> {
+    let Some(deep) = deep.checked_sub(1) else {
+        return Err(ArrowError::NotYetImplemented(format!("columns nested deeper than {DEEPEST}")));
+    };
+    Ok(match of.data_type() {
+        DataType::Utf8 => Arc::new(StringArray::from_iter(of.as_string::<i32>())),
+        DataType::LargeUtf8 => Arc::new(LargeStringArray::from_iter(of.as_string::<i64>())),
+        DataType::Binary => Arc::new(BinaryArray::from_iter(of.as_binary::<i32>())),
+        DataType::LargeBinary => Arc::new(LargeBinaryArray::from_iter(of.as_binary::<i64>())),
+        DataType::Utf8View => Arc::new(StringViewArray::from_iter(of.as_string_view())),
+        DataType::BinaryView => Arc::new(BinaryViewArray::from_iter(of.as_binary_view())),
+        DataType::FixedSizeBinary(size) => {
+            let values = of.as_fixed_size_binary().iter();
+            Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(values, *size)?)
+        }
+        DataType::Dictionary(..) => {
+            let used = garbage_collect_any_dictionary(of.as_any_dictionary())?;
+            let used = used.as_any_dictionary();
+            used.with_values(compact(used.values(), deep)?)
+        }
+        DataType::List(_) => Arc::new(items(taken(of)?.as_list::<i32>(), deep)?),
+        DataType::LargeList(_) => Arc::new(items(taken(of)?.as_list::<i64>(), deep)?),
+        DataType::FixedSizeList(field, size) => {
+            let of = taken(of)?;
+            let lists = of.as_fixed_size_list();
+            let values = compact(lists.values(), deep)?;
+            let nulls = lists.nulls().cloned();
+            Arc::new(FixedSizeListArray::try_new_with_length(Arc::clone(field), *size, values, nulls, lists.len())?)
+        }
+        DataType::Map(field, sorted) => {
+            let of = taken(of)?;
+            let maps = of.as_map();
+            let entries: ArrayRef = Arc::new(maps.entries().clone());
+            let entries = compact(&entries, deep)?.as_struct().clone();
+            let (offsets, nulls) = (maps.offsets().clone(), maps.nulls().cloned());
+            Arc::new(MapArray::try_new(Arc::clone(field), offsets, entries, nulls, *sorted)?)
+        }
+        DataType::Struct(fields) => {
+            let of = taken(of)?;
+            let parts = of.as_struct();
+            let columns: Result<Vec<ArrayRef>, ArrowError> =
+                parts.columns().iter().map(|column| compact(column, deep)).collect();
+            let nulls = parts.nulls().cloned();
+            Arc::new(StructArray::try_new_with_length(fields.clone(), columns?, nulls, parts.len())?)
+        }
+        kind if !kind.is_nested() => Arc::clone(of),
+        other => {
+            let why = format!("a column of type {other} cannot be written without the rows left out; convert it first");
+            return Err(ArrowError::NotYetImplemented(why));
+        }
+    })
+}
+
+fn items<O: OffsetSizeTrait>(lists: &GenericListArray<O>, deep: usize) -> Result<GenericListArray<O>, ArrowError> {
+    let field = Arc::clone(lists.value_field());
+    let values = compact(lists.values(), deep)?;
+    GenericListArray::try_new(field, lists.offsets().clone(), values, lists.nulls().cloned())
+}
+
+/// The same elements, and of their parts only those that belong to an element which is not null.
+fn taken(of: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let all: UInt64Array = (0_u64..).zip(0..of.len()).map(|(at, row)| of.is_valid(row).then_some(at)).collect();
+    take(of.as_ref(), &all, None)
 }
 
 /// A batch with the changes of its rows, each of which its columns take.

@@ -27,9 +27,11 @@ use serde::Serialize;
 pub use manifest::{CORPUS, Manifest, Said, said};
 pub use plan::{Choice, On, Plan};
 pub use surrogate::Names;
+pub(crate) use write::hashed;
 
 use crate::cell::Cell;
 use crate::error::DataError;
+use crate::examine::RowReport;
 use crate::layout::{Row, places};
 use crate::pass::{At, Full, Passed};
 use crate::read::{Batch, Body, Form, Gap, Item, Record, Shape, cells, read_as};
@@ -146,13 +148,19 @@ impl Cleaning<'_> {
         if work.exists() {
             std::fs::remove_dir_all(&work).map_err(|error| unwritable(&work, error))?;
         }
+        // They may be all that is left of rows of an earlier run.
+        let free = || [&target.quarantine, &target.removed].into_iter().find(|path| path.exists());
+        let taken = || io::Error::new(io::ErrorKind::AlreadyExists, "it is there already; move it or remove it");
+        if let Some(path) = free() {
+            return Err(unwritable(path, taken()));
+        }
         let (corpus, aside) = (work.join("corpus"), work.join("quarantine"));
         for folder in [&corpus, &aside] {
             std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, error))?;
         }
         let mut all = Vec::new();
         let list = work.join("removed.jsonl");
-        let removed = std::fs::File::create(&list).map_err(|error| unwritable(&list, error))?;
+        let removed = write::sealed(&list).map_err(|error| unwritable(&list, error))?;
         let mut sides = Sides { removed: io::BufWriter::new(removed), see };
         for (number, unit) in self.scanner.corpus.units.iter().enumerate() {
             let one = if target.file { target.out.file_name().map(PathBuf::from) } else { Some(unit.below.clone()) };
@@ -172,11 +180,8 @@ impl Cleaning<'_> {
             .map_err(|error| unwritable(&list, error))?;
         let has = |written: fn(&Cleaned) -> bool| all.iter().any(written);
         let moved = || -> io::Result<()> {
-            // What an earlier run left beside an output that is gone.
-            if target.quarantine.is_dir() {
-                std::fs::remove_dir_all(&target.quarantine)?;
-            } else if target.quarantine.exists() {
-                std::fs::remove_file(&target.quarantine)?;
+            if free().is_some() {
+                return Err(taken());
             }
             if has(|file| file.quarantine.is_some()) {
                 move_in(&aside, &target.quarantine, target.file)?;
@@ -264,7 +269,7 @@ impl Cleaning<'_> {
         };
         let worst: Option<Severity> = report.findings.iter().zip(&choices).filter_map(left).max();
         report.action = Some(outcome.action());
-        let id = if gone { IDS.iter().find_map(|key| cell.get(key)?.word()) } else { None };
+        let id = if gone { identifier(cell, &report) } else { None };
         Judged { looked: Looked { report, bytes: bytes(&row), worst }, choices, outcome, id }
     }
 
@@ -274,6 +279,16 @@ impl Cleaning<'_> {
             texts.into_iter().map(|(turn, text)| Some((&**places.get(turn)?, text?))).collect();
         Edit::of(texts?.into_iter())
     }
+}
+
+/// What tells the row from others, where nothing was found in it.
+fn identifier(cell: &Cell, report: &RowReport) -> Option<String> {
+    let found = |key: &str| {
+        let paths = report.findings.iter().filter_map(|finding| finding.path.as_deref()?.strip_prefix('/'));
+        let mut paths = paths.filter_map(|path| path.strip_prefix(key));
+        paths.any(|rest| rest.is_empty() || rest.starts_with(['#', '/']))
+    };
+    IDS.iter().filter(|key| !found(key)).find_map(|key| cell.get(key)?.word())
 }
 
 /// A path with `/` between its parts.
@@ -328,7 +343,7 @@ impl File<'_, '_> {
         let mut waiting = Full::default();
         read_as(unit, &corpus.reading, true, &mut |item| match item {
             Item::Form(form) => {
-                self.out = Some(Output::new(&self.to, &form)?);
+                self.out = Some(Output::new(&self.to, &form, false)?);
                 self.form = Some(form);
                 Ok(())
             }
@@ -414,7 +429,7 @@ impl File<'_, '_> {
                     judged.outcome = Outcome::Quarantine;
                     judged.looked.report.action = Some(Action::Quarantine);
                     judged.looked.worst = None;
-                    judged.id = IDS.iter().find_map(|key| cell.get(key)?.word());
+                    judged.id = identifier(&cell, &judged.looked.report);
                 }
                 Ok(judged)
             })
@@ -465,7 +480,7 @@ impl File<'_, '_> {
         let form = self.form.as_ref().ok_or_else(|| io::Error::other("the format of the file is not known"))?;
         match &mut self.held {
             Some(held) => Ok(held),
-            held => Ok(held.insert(Output::new(&self.aside, form)?)),
+            held => Ok(held.insert(Output::new(&self.aside, form, true)?)),
         }
     }
 

@@ -247,3 +247,96 @@ fn a_manifest_says_what_was_written_and_nothing_else_passes_for_it() {
     other.predicate_type = "else".to_owned();
     assert!(said(&other).unwrap().is_none());
 }
+
+/// Rows of which two hold an address, in every way in which Arrow holds texts.
+fn shared() -> RecordBatch {
+    let texts = ["plain words that are long", MAIL, "other words that are long", "mail bob.ray@posteo.org at once"];
+    let views: ArrayRef = Arc::new(arrow_array::StringViewArray::from_iter_values(texts));
+    let bytes: ArrayRef = Arc::new(arrow_array::BinaryViewArray::from_iter_values(texts.map(str::as_bytes)));
+    let named: arrow_array::DictionaryArray<arrow_array::types::Int8Type> = texts.into_iter().collect();
+    let named: ArrayRef = Arc::new(named);
+    let mut lists = ListBuilder::new(arrow_array::builder::StringViewBuilder::new());
+    for text in texts {
+        lists.append_value([Some(text), None]);
+    }
+    let fields = [
+        (Arc::new(Field::new("views", DataType::Utf8View, false)), Arc::clone(&views)),
+        (Arc::new(Field::new("named", named.data_type().clone(), false)), Arc::clone(&named)),
+    ];
+    let parts: ArrayRef = Arc::new(arrow_array::StructArray::from(fields.to_vec()));
+    let lists: ArrayRef = Arc::new(lists.finish());
+    let all = [("views", views), ("bytes", bytes), ("named", named), ("lists", lists), ("parts", parts)];
+    RecordBatch::try_from_iter(all).unwrap()
+}
+
+#[test]
+fn what_is_left_out_of_columnar_files_is_nowhere_in_their_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let batch = shared();
+    fs::create_dir(at("in")).unwrap();
+    let create = |name: &str| fs::File::create(at("in").join(name)).unwrap();
+    let mut file = arrow_ipc::writer::FileWriter::try_new(create("a.arrow"), &batch.schema()).unwrap();
+    let mut stream = arrow_ipc::writer::StreamWriter::try_new(create("b.arrow"), &batch.schema()).unwrap();
+    let mut parquet = parquet::arrow::ArrowWriter::try_new(create("c.parquet"), batch.schema(), None).unwrap();
+    // Views of a slice share its buffers, and batches share a dictionary.
+    for part in [batch.slice(0, 3), batch.slice(3, 1), batch.slice(0, 1)] {
+        file.write(&part).unwrap();
+        stream.write(&part).unwrap();
+        parquet.write(&part).unwrap();
+    }
+    file.finish().unwrap();
+    stream.finish().unwrap();
+    parquet.close().unwrap();
+    let holds = |path: &Path, word: &str| {
+        fs::read(path).unwrap().windows(word.len()).any(|bytes| bytes == word.as_bytes())
+    };
+    for on in ["pii=drop", "pii=quarantine"] {
+        let out = at(on);
+        let (made, _) = run(&guard(), &at("in"), &out, &[on], None);
+        for (file, name) in made.iter().zip(["a.arrow", "b.arrow", "c.parquet"]) {
+            assert_eq!(file.output.as_ref().unwrap().rows, 3, "{name}");
+            let path = out.join(name);
+            assert!(!holds(&path, "ann.lee") && !holds(&path, "bob.ray") && holds(&path, "plain words"), "{on} {name}");
+            if on == "pii=quarantine" {
+                let path = out.with_extension("aside").join(name);
+                assert!(holds(&path, "ann.lee") && !holds(&path, "plain words"), "{name}");
+            }
+            let mut texts = Vec::new();
+            read(&Unit::new(out.join(name), String::new()), &Reading::default(), &mut |item| {
+                if let Item::Row(record) = item {
+                    texts.push(record.cell().unwrap().get("named").unwrap().word().unwrap());
+                }
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(texts, ["plain words that are long", "other words that are long", "plain words that are long"]);
+        }
+    }
+}
+
+#[test]
+fn what_is_gone_is_for_its_owner_and_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("in.jsonl"), format!("{{\"id\":\"{MAIL}\",\"uid\":\"d1\",\"text\":\"words\"}}\n")).unwrap();
+    run(&guard(), &at("in.jsonl"), &at("out.jsonl"), &["pii=quarantine"], None);
+    let gone = fs::read_to_string(at("out.gone")).unwrap();
+    assert!(!gone.contains(MAIL) && gone.contains(r#""id":"d1""#), "{gone}");
+    #[cfg(unix)]
+    for name in ["out.gone", "out.aside"] {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(at(name)).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    fs::remove_file(at("out.jsonl")).unwrap();
+    let corpus = corpus(&at("in.jsonl"));
+    let (plan, guard) = (Plan::default(), guard());
+    let scanner = Scanner { corpus: &corpus, guard: Some(&guard), whole: None };
+    let again = || {
+        Cleaning { scanner, plan: &plan, names: None }.run(&target(&at("out.jsonl"), true), &mut |_| Ok(()))
+    };
+    assert!(again().unwrap_err().to_string().contains("there already"));
+    fs::remove_file(at("out.gone")).unwrap();
+    assert!(again().unwrap_err().to_string().contains("there already"));
+    assert!(fs::read_to_string(at("out.aside")).unwrap().contains(MAIL));
+}

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::{FileWriter, StreamWriter};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow_select::concat::concat_batches;
 use aws_lc_rs::digest;
 use bartizan_sign::Sha256;
 use flate2::Compression;
@@ -15,6 +16,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
+use super::arrays::compacted;
 use crate::cell::Cell;
 use crate::read::{Coding, Form, Shape};
 
@@ -38,8 +40,49 @@ enum Kind {
     Table(Box<csv::Writer<Coded>>),
     Text(Coded, bool),
     Parquet(Box<ArrowWriter<BufWriter<File>>>, SchemaRef),
-    File(Box<FileWriter<BufWriter<File>>>, SchemaRef),
+    File(Box<FileWriter<BufWriter<File>>>, SchemaRef, Whole),
     Stream(Box<StreamWriter<BufWriter<File>>>, SchemaRef),
+}
+
+/// How the rows of an Arrow file are written.
+enum Whole {
+    /// Batch by batch.
+    InParts,
+    /// As one batch at the end, because the format has one dictionary for all batches: the batches and their bytes.
+    Held(Vec<RecordBatch>, usize),
+}
+
+/// Most bytes of rows that are held until all are known.
+const HELD: usize = 2 << 30;
+
+/// True where values are in a dictionary.
+fn coded(kind: &DataType) -> bool {
+    let mut open = vec![kind];
+    while let Some(kind) = open.pop() {
+        match kind {
+            DataType::Dictionary(..) => return true,
+            DataType::List(of) | DataType::LargeList(of) | DataType::FixedSizeList(of, _) | DataType::Map(of, _) => {
+                open.push(of.data_type());
+            }
+            DataType::Struct(fields) => open.extend(fields.iter().map(|field| field.data_type())),
+            _ => {}
+        }
+    }
+    false
+}
+
+fn one_dictionary(why: impl std::fmt::Display) -> io::Error {
+    let what = "an Arrow file has one dictionary for all rows, which cannot be made anew";
+    io::Error::other(format!("{what}: {why}; convert the file to an Arrow stream or Parquet first"))
+}
+
+/// Creates a file that nobody else can read.
+pub(super) fn sealed(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Where there are rows that have no place in a format.
@@ -52,35 +95,35 @@ fn arrow(error: ArrowError) -> io::Error {
 }
 
 impl Output {
-    /// Begins a file of a form.
-    pub(super) fn new(path: &Path, form: &Form) -> io::Result<Self> {
+    /// Begins a file of a form, which nobody else can read where it is `private`.
+    pub(super) fn new(path: &Path, form: &Form, private: bool) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
         let part = part_of(path);
-        let file = BufWriter::with_capacity(1 << 18, File::create(&part)?);
-        let coded = |file| Coded::new(file, form.coding);
+        let file = BufWriter::with_capacity(1 << 18, if private { sealed(&part)? } else { File::create(&part)? });
+        let plain = |file| Coded::new(file, form.coding);
         let kind = match &form.shape {
-            Shape::JsonLines => Kind::Lines(coded(file)),
+            Shape::JsonLines => Kind::Lines(plain(file)),
             Shape::JsonList => {
-                let mut list = coded(file);
+                let mut list = plain(file);
                 list.write_all(b"[")?;
                 Kind::List(list)
             }
-            Shape::JsonDocument => Kind::Document(coded(file)),
+            Shape::JsonDocument => Kind::Document(plain(file)),
             Shape::Table { delimiter, quoting, head } => {
                 let style = if *quoting { csv::QuoteStyle::Necessary } else { csv::QuoteStyle::Never };
                 let mut table = csv::WriterBuilder::new()
                     .delimiter(*delimiter)
                     .quote_style(style)
                     .flexible(true)
-                    .from_writer(coded(file));
+                    .from_writer(plain(file));
                 if !head.is_empty() {
                     table.write_record(head)?;
                 }
                 Kind::Table(Box::new(table))
             }
-            Shape::Text { lines } => Kind::Text(coded(file), *lines),
+            Shape::Text { lines } => Kind::Text(plain(file), *lines),
             Shape::Parquet { schema, compression, notes } => {
                 // The schema is written anew from the columns.
                 let notes = notes.iter().filter(|note| note.key != "ARROW:schema").cloned().collect();
@@ -90,7 +133,12 @@ impl Output {
                 Kind::Parquet(Box::new(writer), schema.clone())
             }
             Shape::ArrowFile(schema) => {
-                Kind::File(Box::new(FileWriter::try_new(file, schema).map_err(arrow)?), schema.clone())
+                let whole = if schema.fields().iter().any(|field| coded(field.data_type())) {
+                    Whole::Held(Vec::new(), 0)
+                } else {
+                    Whole::InParts
+                };
+                Kind::File(Box::new(FileWriter::try_new(file, schema).map_err(arrow)?), schema.clone(), whole)
             }
             Shape::ArrowStream(schema) => {
                 Kind::Stream(Box::new(StreamWriter::try_new(file, schema).map_err(arrow)?), schema.clone())
@@ -141,16 +189,24 @@ impl Output {
 
     /// Rows of a row group.
     pub(super) fn batch(&mut self, group: usize, batch: &RecordBatch) -> io::Result<()> {
-        let as_written = |schema: &SchemaRef| RecordBatch::try_new(schema.clone(), batch.columns().to_vec());
+        let as_written = |schema: &SchemaRef| compacted(batch, schema).map_err(arrow);
         match &mut self.kind {
             Kind::Parquet(out, schema) => {
                 if std::mem::replace(&mut self.group, group) != group {
                     out.flush()?;
                 }
-                out.write(&as_written(schema).map_err(arrow)?)?;
+                out.write(&as_written(schema)?)?;
             }
-            Kind::File(out, schema) => out.write(&as_written(schema).map_err(arrow)?).map_err(arrow)?,
-            Kind::Stream(out, schema) => out.write(&as_written(schema).map_err(arrow)?).map_err(arrow)?,
+            Kind::File(out, schema, Whole::InParts) => out.write(&as_written(schema)?).map_err(arrow)?,
+            Kind::File(_, schema, Whole::Held(batches, bytes)) => {
+                let batch = as_written(schema)?;
+                *bytes = bytes.saturating_add(batch.get_array_memory_size());
+                if *bytes > HELD {
+                    return Err(one_dictionary(format!("its rows take more than {HELD} bytes")));
+                }
+                batches.push(batch);
+            }
+            Kind::Stream(out, schema) => out.write(&as_written(schema)?).map_err(arrow)?,
             _ => return Err(misplaced()),
         }
         self.rows += batch.num_rows() as u64;
@@ -175,7 +231,14 @@ impl Output {
             }
             Kind::Table(out) => out.into_inner().map_err(|error| io::Error::other(error.to_string()))?.finish()?,
             Kind::Parquet(out, _) => out.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?,
-            Kind::File(out, _) => {
+            Kind::File(mut out, schema, whole) => {
+                if let Whole::Held(batches, _) = whole
+                    && !batches.is_empty()
+                {
+                    let all = concat_batches(&schema, &batches).map_err(one_dictionary)?;
+                    drop(batches);
+                    out.write(&compacted(&all, &schema).map_err(arrow)?).map_err(arrow)?;
+                }
                 out.into_inner().map_err(arrow)?.into_inner().map_err(io::IntoInnerError::into_error)?
             }
             Kind::Stream(out, _) => {
@@ -196,7 +259,7 @@ pub(super) fn part_of(path: &Path) -> PathBuf {
 }
 
 /// Size and SHA-256 of a file.
-pub(super) fn hashed(path: &Path) -> io::Result<(u64, Sha256)> {
+pub(crate) fn hashed(path: &Path) -> io::Result<(u64, Sha256)> {
     let mut file = File::open(path)?;
     let mut context = digest::Context::new(&digest::SHA256);
     let (mut buffer, mut size) = (vec![0; 1 << 20], 0);
