@@ -288,9 +288,8 @@ fn what_is_left_out_of_columnar_files_is_nowhere_in_their_bytes() {
     file.finish().unwrap();
     stream.finish().unwrap();
     parquet.close().unwrap();
-    let holds = |path: &Path, word: &str| {
-        fs::read(path).unwrap().windows(word.len()).any(|bytes| bytes == word.as_bytes())
-    };
+    let holds =
+        |path: &Path, word: &str| fs::read(path).unwrap().windows(word.len()).any(|bytes| bytes == word.as_bytes());
     for on in ["pii=drop", "pii=quarantine"] {
         let out = at(on);
         let (made, _) = run(&guard(), &at("in"), &out, &[on], None);
@@ -332,9 +331,7 @@ fn what_is_gone_is_for_its_owner_and_never_written_over() {
     let corpus = corpus(&at("in.jsonl"));
     let (plan, guard) = (Plan::default(), guard());
     let scanner = Scanner { corpus: &corpus, guard: Some(&guard), whole: None };
-    let again = || {
-        Cleaning { scanner, plan: &plan, names: None }.run(&target(&at("out.jsonl"), true), &mut |_| Ok(()))
-    };
+    let again = || Cleaning { scanner, plan: &plan, names: None }.run(&target(&at("out.jsonl"), true), &mut |_| Ok(()));
     assert!(again().unwrap_err().to_string().contains("there already"));
     fs::remove_file(at("out.gone")).unwrap();
     assert!(again().unwrap_err().to_string().contains("there already"));
