@@ -23,7 +23,13 @@ pub enum MessageError {
     /// It has neither a method nor an outcome, or more than one of them.
     #[error("a message has a `method`, or an `id` with one of `result` and `error`")]
     Shape,
+    /// A request without an id: a peer that looks at the method alone carries it out, and nobody is told.
+    #[error("a request needs an `id`: only methods under `notifications/` have none")]
+    NoId,
 }
+
+/// Where the methods are that need no answer.
+const NOTIFICATIONS: &str = "notifications/";
 
 /// The id of a request. Two ids are one where a peer would take them for one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,6 +123,7 @@ impl<'a> Message<'a> {
         let id = envelope.id.map(Id::read).transpose()?;
         let Envelope { method, params, result, error, .. } = envelope;
         match (method, id, result, error) {
+            (Some(method), None, None, None) if !method.starts_with(NOTIFICATIONS) => Err(MessageError::NoId),
             (Some(method), None, None, None) => Ok(Self::Notification { method, params }),
             (Some(method), Some(id), None, None) => {
                 Ok(Self::Request { id: id.ok_or(MessageError::Id)?, method, params })

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::note::rules as ids;
+use crate::ticket::MOST_HELD;
 
 fn tool(name: &str, description: &str) -> Value {
     json!({"name": name, "description": description, "inputSchema": {"type": "object"}})
@@ -20,7 +21,7 @@ fn envelopes_are_read_or_refused() {
         read(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#),
         Ok(Message::Request { id: Id::Number(1), .. })
     ));
-    assert!(matches!(read(r#"{"jsonrpc":"2.0","method":"x"}"#), Ok(Message::Notification { .. })));
+    assert!(matches!(read(r#"{"jsonrpc":"2.0","method":"notifications/x"}"#), Ok(Message::Notification { .. })));
     assert!(matches!(read(r#"{"jsonrpc":"2.0","id":"a","result":{}}"#), Ok(Message::Response { result: Some(_), .. })));
     assert!(matches!(
         read(r#"{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}"#),
@@ -31,6 +32,9 @@ fn envelopes_are_read_or_refused() {
         (r#"{"jsonrpc":"2.0","id":1.5,"method":"x"}"#, MessageError::Id),
         (r#"{"jsonrpc":"2.0","id":null,"method":"x"}"#, MessageError::Id),
         (r#"{"jsonrpc":"2.0","id":[1],"method":"x"}"#, MessageError::Id),
+        (r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"send"}}"#, MessageError::NoId),
+        (r#"{"jsonrpc":"2.0","method":"sampling/createMessage"}"#, MessageError::NoId),
+        (r#"{"jsonrpc":"2.0","method":"Notifications/x"}"#, MessageError::NoId),
         (r#"{"jsonrpc":"2.0","id":1}"#, MessageError::Shape),
         (r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#, MessageError::Shape),
         (r#"{"jsonrpc":"2.0","id":1,"method":"x","result":{}}"#, MessageError::Shape),
@@ -281,6 +285,26 @@ fn a_ticket_is_for_one_call_of_one_holder_for_a_while() {
     tickets.issue("acme/agent", "send", &arguments, 0, 100);
     let taken = (0..3).filter(|_| tickets.take("acme/agent", "mail", &call("send", arguments.clone()), 1)).count();
     assert_eq!(taken, 2);
+}
+
+#[test]
+fn who_hoards_tickets_takes_none_from_others() {
+    let mut tickets = Tickets::default();
+    let arguments = |n: usize| json!({ "n": n });
+    for n in 0..MOST_HELD + 500 {
+        tickets.issue("acme/hoarder", "send", &arguments(n), 0, 100_000);
+    }
+    let call = |n: usize| ToolCall { name: "send".to_owned(), arguments: arguments(n) };
+    assert!(tickets.take("acme/hoarder", "mail", &call(0), 1));
+    assert!(!tickets.take("acme/hoarder", "mail", &call(MOST_HELD), 1));
+    tickets.issue("acme/agent", "send", &arguments(1), 0, 100_000);
+    assert!(tickets.take("acme/agent", "mail", &call(1), 1));
+    // What was taken and what has expired makes room again.
+    tickets.issue("acme/hoarder", "send", &arguments(0), 1, 2000);
+    assert!(tickets.take("acme/hoarder", "mail", &call(0), 1));
+    tickets.issue("acme/hoarder", "send", &arguments(0), 200_000, 300_000);
+    tickets.issue("acme/hoarder", "send", &arguments(1), 200_000, 300_000);
+    assert!(tickets.take("acme/hoarder", "mail", &call(1), 200_001));
 }
 
 #[test]

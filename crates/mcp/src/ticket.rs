@@ -12,6 +12,12 @@ use crate::tool::hash;
 /// Most tickets that are open; while there are as many, no new one is issued.
 const MOST: usize = 100_000;
 
+/// The same of one holder: nobody takes the place of all others.
+pub(crate) const MOST_HELD: usize = 2000;
+
+/// How often expired ones are looked for among all, in milliseconds.
+const FORGET_EVERY: i64 = 1000;
+
 /// One decided call.
 #[derive(Clone, Debug)]
 struct Ticket {
@@ -21,46 +27,90 @@ struct Ticket {
     expires: i64,
 }
 
+/// Tickets of one holder, by the hash of their arguments.
+#[derive(Debug, Default)]
+struct Held {
+    open: HashMap<String, Vec<Ticket>>,
+    count: usize,
+    /// When expired ones were last looked for.
+    looked: i64,
+}
+
+impl Held {
+    /// Answers with how many there were.
+    fn forget(&mut self, now: i64) -> usize {
+        let before = self.count;
+        self.open.retain(|_, tickets| {
+            tickets.retain(|ticket| ticket.expires > now);
+            !tickets.is_empty()
+        });
+        self.count = self.open.values().map(Vec::len).sum();
+        self.looked = now;
+        before - self.count
+    }
+}
+
 /// Calls that were decided and not made yet, by who may make them and by the hash of their arguments.
 #[derive(Debug, Default)]
 pub struct Tickets {
-    open: HashMap<(String, String), Vec<Ticket>>,
+    held: HashMap<String, Held>,
     count: usize,
+    /// When expired ones were last looked for.
+    looked: i64,
 }
 
 impl Tickets {
     /// Issues a ticket for a call. `holder` names who may make it.
     pub fn issue(&mut self, holder: &str, tool: &str, arguments: &Value, now: i64, expires: i64) {
-        if self.count >= MOST {
-            self.forget(now);
+        self.issue_hashed(holder, tool, hash(arguments), now, expires);
+    }
+
+    /// The same where the arguments were hashed already, outside of a lock.
+    pub fn issue_hashed(&mut self, holder: &str, tool: &str, arguments: String, now: i64, expires: i64) {
+        let due = |looked: i64| looked > now || now - looked >= FORGET_EVERY;
+        if self.count >= MOST && due(self.looked) {
+            self.looked = now;
+            self.held.retain(|_, held| {
+                held.forget(now);
+                held.count > 0
+            });
+            self.count = self.held.values().map(|held| held.count).sum();
         }
-        if self.count < MOST {
-            let ticket = Ticket { tool: tool.to_owned(), expires };
-            self.open.entry((holder.to_owned(), hash(arguments))).or_default().push(ticket);
+        if self.count >= MOST {
+            return;
+        }
+        let held = self.held.entry(holder.to_owned()).or_default();
+        if held.count >= MOST_HELD && due(held.looked) {
+            self.count -= held.forget(now);
+        }
+        if held.count < MOST_HELD {
+            held.open.entry(arguments).or_default().push(Ticket { tool: tool.to_owned(), expires });
+            held.count += 1;
             self.count += 1;
         }
     }
 
     /// Uses up the ticket of a call that is made at a server; false where there is none.
     pub fn take(&mut self, holder: &str, server: &str, call: &ToolCall, now: i64) -> bool {
-        let key = (holder.to_owned(), hash(&call.arguments));
-        let Some(tickets) = self.open.get_mut(&key) else { return false };
-        let fits = |ticket: &Ticket| ticket.expires > now && is_called(&ticket.tool, server, &call.name);
+        self.take_hashed(holder, server, (&call.name, &hash(&call.arguments)), now)
+    }
+
+    /// The same for the name of a tool and the hash of the arguments.
+    pub fn take_hashed(&mut self, holder: &str, server: &str, (tool, arguments): (&str, &str), now: i64) -> bool {
+        let Some(held) = self.held.get_mut(holder) else { return false };
+        let Some(tickets) = held.open.get_mut(arguments) else { return false };
+        let fits = |ticket: &Ticket| ticket.expires > now && is_called(&ticket.tool, server, tool);
         let Some(at) = tickets.iter().position(fits) else { return false };
         tickets.remove(at);
         if tickets.is_empty() {
-            self.open.remove(&key);
+            held.open.remove(arguments);
         }
+        held.count -= 1;
         self.count -= 1;
+        if held.count == 0 {
+            self.held.remove(holder);
+        }
         true
-    }
-
-    fn forget(&mut self, now: i64) {
-        self.open.retain(|_, tickets| {
-            tickets.retain(|ticket| ticket.expires > now);
-            !tickets.is_empty()
-        });
-        self.count = self.open.values().map(Vec::len).sum();
     }
 }
 

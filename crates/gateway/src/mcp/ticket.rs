@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use bartizan_core::Principal;
-use bartizan_mcp::ToolCall;
+use bartizan_mcp::{ToolCall, hash};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,14 +35,18 @@ impl Tickets {
     pub(crate) fn issue(&self, live: &Live, who: &Principal, now: i64, calls: Vec<(String, Value)>) {
         let Some(lasts) = live.mcp.tickets_last().filter(|_| !calls.is_empty()) else { return };
         let (holder, expires) = (holder(who), now.saturating_add(lasts));
+        // Arguments may be large, and everybody waits for the lock.
+        let calls: Vec<_> = calls.into_iter().map(|(tool, arguments)| (tool, hash(&arguments))).collect();
         let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (tool, arguments) in calls {
-            tickets.issue(&holder, &tool, &arguments, now, expires);
+            tickets.issue_hashed(&holder, &tool, arguments, now, expires);
         }
     }
 
     /// Uses up the ticket of a call at a server; false where there is none.
     pub(crate) fn take(&self, who: &Principal, server: &str, call: &ToolCall, now: i64) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take(&holder(who), server, call, now)
+        let (holder, arguments) = (holder(who), hash(&call.arguments));
+        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tickets.take_hashed(&holder, server, (&call.name, &arguments), now)
     }
 }
