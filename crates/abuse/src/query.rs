@@ -48,13 +48,15 @@ pub struct Asked {
 /// One request.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
-    /// What the user said last; empty where the request says nothing new, as in the middle of an agent's loop.
+    /// What the user said last; empty where nobody has said anything since the model answered.
     pub text: Text,
+    /// What the user said before it in the same turn, the last first. What the key has said before says nothing new.
+    pub before: Vec<Text>,
     /// What it asks for besides.
     pub asked: Asked,
     /// Hashes of the inputs that are to be embedded.
     pub embedded: Vec<u64>,
-    /// Hash of the name of the end user, where the application says it; else 0.
+    /// Hash of the name of the end user, where a token says it; else 0.
     pub user: u64,
 }
 

@@ -96,6 +96,13 @@ impl Usage {
     /// Cells that it has, once it has any.
     pub(crate) const LEN: usize = CELLS;
 
+    /// How many of the distinct words of a request are common, once that can be said.
+    pub(crate) fn common(&self, words: &[u64]) -> Option<usize> {
+        let cell = |word: &u64| self.cells.get((word >> 20) as usize % CELLS).copied().unwrap_or(0);
+        let is_common = |word: &&u64| u32::from(cell(word)).saturating_mul(COMMON) >= self.total;
+        (self.total >= MUCH).then(|| words.iter().filter(is_common).count())
+    }
+
     /// Adds the distinct words of a request; answers with how many of them are common, once that can be said.
     pub(crate) fn add(&mut self, words: &[u64]) -> Option<usize> {
         if self.cells.is_empty() {

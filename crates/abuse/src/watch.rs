@@ -164,8 +164,8 @@ impl Watch {
         self.turn(now, settings);
         self.requests = self.requests.saturating_add(1);
         let mut part = Signals::default();
-        if !query.text.is_empty() {
-            part = self.text(&query.text, query.user);
+        for text in std::iter::once(&query.text).chain(&query.before).filter(|text| !text.is_empty()) {
+            part = part.either(self.text(text, query.user));
         }
         if query.asked.logprobs {
             self.today.add(Measure::LogprobRequests, 1);
@@ -202,8 +202,11 @@ impl Watch {
 
     fn text(&mut self, text: &Text, user: u64) -> Signals {
         let mut part = Signals::default();
-        let common = self.usage.add(&text.words);
-        let fresh = self.words.add(&text.words, self.day);
+        let likeness = self.ring.push(text.exact, &text.signature);
+        // In an agent's loop the same words come with every request: they are counted once.
+        let again = likeness == Likeness::Same;
+        let common = if again { self.usage.common(&text.words) } else { self.usage.add(&text.words) };
+        let fresh = if again { 0.0 } else { self.words.add(&text.words, self.day) };
         self.rest += fresh;
         let whole = self.rest.floor().clamp(0.0, 1e6);
         self.rest -= whole;
@@ -213,14 +216,14 @@ impl Watch {
         let share = fresh / text.words.len().max(1) as f32;
         if text.words.len() >= WORDS {
             let unnatural = !text.unspaced && common.is_some_and(|common| common * ONE_OF < text.words.len());
-            if unnatural {
+            if unnatural && !again {
                 self.today.add(Measure::UnnaturalRequests, 1);
             }
             if unnatural || share >= BROAD {
                 part.add(Signal::Coverage);
             }
         }
-        if self.ring.push(text.exact, &text.signature) == Likeness::Near {
+        if likeness == Likeness::Near {
             self.today.add(Measure::NearDuplicates, 1);
             part.add(Signal::Probing);
         }
@@ -234,14 +237,17 @@ impl Watch {
         part
     }
 
-    /// Notes that a request was refused.
-    pub fn refused(&mut self, now: i64, text: &Text, user: u64, settings: &Settings) {
+    /// Notes that a request with these texts was refused: which of them it was for is not known.
+    pub fn refused<'a>(&mut self, now: i64, texts: impl IntoIterator<Item = &'a Text>, user: u64, settings: &Settings) {
         self.turn(now, settings);
-        if text.is_empty() {
+        let mut texts = texts.into_iter().filter(|text| !text.is_empty()).peekable();
+        if texts.peek().is_none() {
             return;
         }
         let last = self.last;
-        if self.refused.get_or_insert_default().refuse(text, user, last) {
+        let refused = self.refused.get_or_insert_default();
+        // One at most for a request.
+        if texts.fold(false, |distinct, text| refused.refuse(text, user, last) || distinct) {
             self.today.add(Measure::Refused, 1);
         }
         let mut part = Signals::default();

@@ -89,8 +89,15 @@ impl Watches {
     }
 
     /// Notes that a request was refused.
-    pub fn refused(&mut self, who: Who<'_>, now: i64, text: &Text, user: u64, settings: &Settings) {
-        self.of(who, now, settings).refused(now, text, user, settings);
+    pub fn refused<'a>(
+        &mut self,
+        who: Who<'_>,
+        now: i64,
+        texts: impl IntoIterator<Item = &'a Text>,
+        user: u64,
+        settings: &Settings,
+    ) {
+        self.of(who, now, settings).refused(now, texts, user, settings);
     }
 
     /// Notes what a request took: tokens, and money in millionths.

@@ -8,7 +8,8 @@ use aws_lc_rs::hmac;
 use bartizan_abuse::{Asked, Kept, Listed, Query, Reader, Settings, Signal, Text, Then, Totals, Watch, Watches, Who};
 use bartizan_access::{Clock, Denied, Now, Why, estimate};
 use bartizan_core::{
-    AccessStore, Action, Exchange, Kind, Mode, Principal, Protocol, Source, StoreError, TenantId, Used, Verdict,
+    AccessStore, Action, Exchange, Kind, Message, Mode, Principal, Protocol, Source, StoreError, TenantId, Used,
+    Verdict,
 };
 use bartizan_guard::Parsed;
 use bartizan_wire::sampling;
@@ -16,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::failure::Failure;
 use crate::metrics::Metrics;
+use crate::proxy::{INLINE, off_worker};
 use crate::shared::{Live, Shared};
 
 /// Most requests that wait at a time because their key is slowed: waiting must not take the places of other callers.
@@ -31,6 +33,8 @@ pub(crate) struct Watching {
     settings: ArcSwap<Settings>,
     inner: Mutex<Inner>,
     waiting: Semaphore,
+    /// Held by whoever keeps what has changed: who comes last waits until all of it is kept.
+    keeping: tokio::sync::Mutex<()>,
     metrics: Arc<Metrics>,
 }
 
@@ -51,6 +55,7 @@ impl Watching {
             settings: ArcSwap::default(),
             inner: Mutex::new(inner),
             waiting: Semaphore::new(WAITING),
+            keeping: tokio::sync::Mutex::default(),
             metrics,
         }
     }
@@ -117,6 +122,7 @@ impl Watching {
 
     /// Keeps what has changed.
     pub(crate) async fn keep(&self, store: &dyn AccessStore, now: Now) {
+        let _keeping = self.keeping.lock().await;
         loop {
             let taken = self.lock().watches.take_changed(AT_A_TIME);
             let last = taken.len() < AT_A_TIME;
@@ -150,7 +156,7 @@ impl Watching {
 /// What is known of a request by the time it was shown to the watch of its key.
 #[derive(Debug, Default)]
 pub(crate) struct Shown {
-    text: Text,
+    texts: Vec<Text>,
     user: u64,
     wait: Option<Duration>,
     stripped: bool,
@@ -158,30 +164,46 @@ pub(crate) struct Shown {
     demanded: bool,
 }
 
+/// Whose request it is, and where it goes.
+pub(crate) struct Caller {
+    pub(crate) who: Principal,
+    /// The name of the user is one that a token vouches for. Who may call himself anything would begin anew each time.
+    pub(crate) vouched: bool,
+    pub(crate) route: String,
+    /// What it takes is noted elsewhere.
+    pub(crate) is_charged: bool,
+}
+
 /// Shows a request to the watch of its key. What follows is noted in it: findings, what they demand, and log
 /// probabilities that are not asked for any more.
 ///
 /// # Errors
 /// A changed request cannot be read.
-pub(crate) fn show(
-    shared: &Shared,
-    live: &Live,
-    who: &Principal,
-    route: &str,
-    parsed: &mut Parsed,
-    is_charged: bool,
-) -> Result<Shown, Failure> {
+pub(crate) async fn show(
+    shared: &Arc<Shared>,
+    live: &Arc<Live>,
+    caller: Caller,
+    mut parsed: Parsed,
+) -> Result<(Parsed, Shown), Failure> {
+    if !shared.access.watching.settings().enabled {
+        return Ok((parsed, Shown::default()));
+    }
+    let large = parsed.bytes() > INLINE;
+    let (shared, live) = (Arc::clone(shared), Arc::clone(live));
+    let work = move || show_here(&shared, &live, &caller, &mut parsed).map(|shown| (parsed, shown));
+    if large { off_worker(work).await? } else { work() }
+}
+
+fn show_here(shared: &Shared, live: &Live, caller: &Caller, parsed: &mut Parsed) -> Result<Shown, Failure> {
     let watching = &shared.access.watching;
     let settings = watching.settings();
-    if !settings.enabled {
-        return Ok(Shown::default());
-    }
+    let Caller { who, vouched, route, is_charged } = caller;
     let reader = Reader::new(&watching.secret, who.tenant.as_str(), &who.key);
-    let (query, pointer) = query(&reader, who, parsed.exchange(), live);
+    let (query, pointer) = query(&reader, who.user.as_deref().filter(|_| *vouched), parsed.exchange(), live);
     let name = Who { tenant: &who.tenant, key: &who.key };
     let bytes = parsed.bytes() as u64;
     let (seen, totals) = watching.at(shared.access.now(), |watches, now| {
-        if !is_charged {
+        if !*is_charged {
             watches.spent(name, now, estimate(bytes), 0, &settings);
         }
         (watches.observe(name, now, &query, &settings), watches.totals())
@@ -192,7 +214,8 @@ pub(crate) fn show(
         let (signal, measure) = (one.signal.as_str(), one.measure.as_str());
         tracing::warn!(tenant = %who.tenant, key = %who.key, signal, measure, one.count, one.level, "the use of a key is unusual");
     }
-    let mut shown = Shown { text: query.text, user: query.user, ..Shown::default() };
+    let texts = std::iter::once(query.text).chain(query.before).collect();
+    let mut shown = Shown { texts, user: query.user, ..Shown::default() };
     let enforced = live.guard.mode() == Mode::Enforce;
     let raised = |signal| seen.raised.iter().any(|one| one.signal == signal);
     for signal in Signal::ALL.into_iter().filter(|signal| seen.part.has(*signal) || raised(*signal)) {
@@ -255,7 +278,7 @@ impl Shown {
         if settings.enabled && !self.demanded {
             let name = Who { tenant: &who.tenant, key: &who.key };
             let now = shared.access.now();
-            watching.at(now, |watches, at| watches.refused(name, at, &self.text, self.user, &settings));
+            watching.at(now, |watches, at| watches.refused(name, at, &self.texts, self.user, &settings));
         }
     }
 
@@ -273,22 +296,35 @@ impl Shown {
     }
 }
 
+/// Most texts of a turn that are shown: the last ones.
+const TEXTS: usize = 16;
+
 /// What a request says, and where a finding about it stands.
-fn query(reader: &Reader, who: &Principal, exchange: &Exchange, live: &Live) -> (Query, String) {
-    // In the middle of an agent's loop nobody has said anything new.
-    let mut turns = exchange.messages.iter().rev().take_while(|message| message.origin.source != Source::Tool);
-    let said = turns.find(|message| message.origin.source == Source::User);
-    let parts = said.map(|message| message.parts.as_slice()).unwrap_or_default();
-    let texts = || parts.iter().filter_map(|at| exchange.texts.get(*at));
+fn query(reader: &Reader, user: Option<&str>, exchange: &Exchange, live: &Live) -> (Query, String) {
+    let texts = |message: &Message| {
+        let parts = message.parts.clone().into_iter().filter_map(|at| exchange.texts.get(at));
+        parts.filter(|text| !text.value.trim().is_empty()).collect::<Vec<_>>()
+    };
+    let mut said: Vec<Vec<&bartizan_core::Text>> = Vec::new();
+    for message in turn(&exchange.messages, |message| !texts(message).is_empty()) {
+        let texts = texts(message);
+        let same =
+            |other: &Vec<&bartizan_core::Text>| other.iter().map(|t| &t.value).eq(texts.iter().map(|t| &t.value));
+        if !texts.is_empty() && said.len() < TEXTS && !said.iter().any(same) {
+            said.push(texts);
+        }
+    }
+    let read = |texts: &Vec<&bartizan_core::Text>| reader.text(texts.iter().map(|text| text.value.as_str()));
     let asked = sampling(exchange, live.guard.limits());
     let asked = Asked { logprobs: asked.logprobs, bias: asked.bias.map(|bias| reader.hash(bias.as_bytes())) };
     let mut query = Query {
-        text: reader.text(texts().map(|text| text.value.as_str())),
+        text: said.first().map(read).unwrap_or_default(),
+        before: said.iter().skip(1).map(read).collect(),
         asked,
         embedded: Vec::new(),
-        user: who.user.as_ref().map_or(0, |user| reader.hash(user.as_bytes())),
+        user: user.map_or(0, |user| reader.hash(user.as_bytes())),
     };
-    let mut pointer = texts().next().map(|text| text.pointer.clone());
+    let mut pointer = said.first().and_then(|texts| texts.first()).map(|text| text.pointer.clone());
     if exchange.protocol == Protocol::OpenaiEmbeddings {
         let inputs = || {
             exchange.texts.iter().filter(|text| {
@@ -296,7 +332,7 @@ fn query(reader: &Reader, who: &Principal, exchange: &Exchange, live: &Live) -> 
                     && text.pointer.strip_prefix("/input").is_some_and(|rest| !rest.starts_with('_'))
             })
         };
-        query.text = Text::default();
+        (query.text, query.before) = (Text::default(), Vec::new());
         query.embedded = reader.inputs(inputs().map(|text| text.value.as_str()));
         if query.embedded.is_empty() {
             // Tokens in place of texts.
@@ -305,4 +341,56 @@ fn query(reader: &Reader, who: &Principal, exchange: &Exchange, live: &Live) -> 
         pointer = inputs().next().map(|text| text.pointer.clone());
     }
     (query, pointer.unwrap_or_default())
+}
+
+/// The messages of the user since the model last answered with words and no call, the last first. What is said in the
+/// middle of an agent's loop belongs to the turn that the loop is in.
+fn turn<'a>(messages: &'a [Message], has_text: impl Fn(&Message) -> bool) -> Vec<&'a Message> {
+    let (mut said, mut calls) = (Vec::new(), false);
+    for message in messages.iter().rev() {
+        match message.origin.source {
+            // Some protocols write the words and the calls of one answer as messages of their own.
+            Source::Model => calls |= !message.calls.is_empty(),
+            Source::User => said.push(message),
+            _ => {}
+        }
+        if message.origin.source != Source::Model {
+            calls = false;
+        } else if !calls && has_text(message) {
+            break;
+        }
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use bartizan_core::{Limits, Protocol};
+    use serde_json::{Value, json};
+
+    use super::turn;
+
+    /// The texts of the turn that a chat request is in.
+    fn said(messages: &Value) -> Vec<String> {
+        let body = json!({"model": "m", "messages": messages}).to_string().into_bytes();
+        let exchange = bartizan_wire::request(Protocol::OpenaiChat, body, &Limits::default()).unwrap();
+        let value = |at: &usize| exchange.texts[*at].value.clone();
+        turn(&exchange.messages, |message| !message.parts.is_empty())
+            .iter()
+            .flat_map(|m| m.parts.iter().map(value))
+            .collect()
+    }
+
+    #[test]
+    fn a_turn_does_not_end_with_a_tool_or_a_word_behind_it() {
+        let user = |text: &str| json!({"role": "user", "content": text});
+        let call = |text: Option<&str>| json!({"role": "assistant", "content": text, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
+        let answer = json!({"role": "assistant", "content": "It is done."});
+        let result = json!({"role": "tool", "tool_call_id": "c", "content": "12"});
+        assert_eq!(said(&json!([user("old"), answer, user("new")])), ["new"]);
+        assert_eq!(said(&json!([user("old"), answer, user("new"), call(None), result])), ["new"]);
+        assert_eq!(said(&json!([user("old"), answer, user("new"), call(Some("I look.")), result])), ["new"]);
+        assert_eq!(said(&json!([user("new"), result, user("go")])), ["go", "new"]);
+        assert_eq!(said(&json!([user("old"), answer])), Vec::<String>::new());
+    }
 }

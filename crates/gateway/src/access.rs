@@ -19,8 +19,8 @@ use crate::metrics::Metrics;
 /// How often changes of keys are looked for, and usage is written.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Turns after which what is known of the use of keys is kept: a minute.
-const WATCHES_EVERY: u32 = 240;
+/// How often what is known of the use of keys is kept.
+const WATCHES_EVERY: Duration = Duration::from_mins(1);
 
 /// Bytes of a streamed reply after which its reservation is looked at again.
 const GROW: u64 = 8 << 10;
@@ -92,14 +92,10 @@ impl Access {
     /// is gone.
     pub(crate) async fn keep(this: Weak<Self>, events: Arc<dyn EventStore>) {
         let mut failing = false;
-        let mut turns = 0_u32;
+        tokio::spawn(Self::keep_watching(Weak::clone(&this)));
         loop {
             tokio::time::sleep(EVERY).await;
             let Some(this) = this.upgrade() else { return };
-            turns = (turns + 1) % WATCHES_EVERY;
-            if turns == 0 {
-                this.keep_watches().await;
-            }
             let looked = async {
                 this.look().await?;
                 this.keep_contained().await?;
@@ -114,6 +110,16 @@ impl Access {
             }
             failing = looked.is_err();
             this.write().await;
+        }
+    }
+
+    /// Keeps what is known of the use of keys, until the gateway is gone. It may be much, and a key that is taken back does
+    /// not wait for it.
+    async fn keep_watching(this: Weak<Self>) {
+        loop {
+            tokio::time::sleep(WATCHES_EVERY).await;
+            let Some(this) = this.upgrade() else { return };
+            this.keep_watches().await;
         }
     }
 

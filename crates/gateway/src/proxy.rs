@@ -195,11 +195,14 @@ async fn converse(
     let target = live.upstreams.route(surface.dialect, &model, tenant).map_err(|e| Failure::upstream(&e))?;
     let route = live.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
     know(shared, &admitted.principal.tenant).await?;
+    let vouched = admitted.vouched.user;
     let record = Record::start(admitted.principal, &route, &live.guard);
     parsed.except(excepted(shared, &live, &record.principal, &route));
     let conversation = conversation_of(shared, &live, &record.principal, &parsed).await?;
     parsed.converse(conversation.clone());
-    let shown = abuse::show(shared, &live, &record.principal, &route, &mut parsed, charge.is_some())?;
+    let who = record.principal.clone();
+    let caller = abuse::Caller { who, vouched, route: route.clone(), is_charged: charge.is_some() };
+    let (parsed, shown) = abuse::show(shared, &live, caller, parsed).await?;
 
     let checked = check(shared, &live, parsed, ReplyContext::default(), target, &record.principal).await?;
     let mut settled = settle(shared, &record, checked);

@@ -52,11 +52,11 @@ impl<'a> Play<'a> {
             text: self.reader.text([ask.text.as_str()]),
             asked: Asked { logprobs: ask.logprobs, bias: ask.bias },
             embedded: self.reader.inputs(ask.embeds.iter().map(String::as_str)),
-            user: 0,
+            ..Query::default()
         };
         let seen = self.watches.observe(who, now, &query, self.settings);
         if ask.refused {
-            self.watches.refused(who, now, &query.text, 0, self.settings);
+            self.watches.refused(who, now, [&query.text], 0, self.settings);
         } else {
             self.watches.spent(who, now, ask.tokens, 0, self.settings);
         }

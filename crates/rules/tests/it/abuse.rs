@@ -89,12 +89,12 @@ impl Player {
                 text: self.reader.text([text.as_str()]),
                 asked: Asked { logprobs: each.logprobs, bias },
                 embedded: self.reader.inputs(inputs.iter().map(String::as_str)),
-                user: 0,
+                ..Query::default()
             };
             let seen = self.watch.observe(now, &query, &self.settings);
             raised |= seen.raised.iter().any(|one| one.signal.rule().as_str() == rule);
             if each.refused {
-                self.watch.refused(now, &query.text, 0, &self.settings);
+                self.watch.refused(now, [&query.text], 0, &self.settings);
             } else {
                 self.watch.spent(now, each.tokens, 0, &self.settings);
             }
