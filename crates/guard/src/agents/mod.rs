@@ -25,8 +25,9 @@ pub(crate) use note::{Standing, notice};
 use crate::guard::GuardError;
 use crate::settings::Settings;
 
-/// Bodies up to this size are read when a call has to be decided; larger ones with the request, off the async worker.
-const LAZY: usize = 64 << 10;
+/// Bodies up to this size are read when a call has to be decided; larger ones with the request, which surfaces examine off
+/// the async worker from this size on.
+const LAZY: usize = 32 << 10;
 
 /// What decides about tool calls, of all routes.
 #[derive(Debug)]
@@ -319,7 +320,7 @@ impl Decider {
             }
         }
         if !self.enforce || note.verdict() == Verdict::Allow {
-            history.note_call(&note.args);
+            history.note_call(&note.name, &note.args);
         }
         note
     }

@@ -9,7 +9,7 @@ use bartizan_core::{Integrity, Label, Origin, Source};
 use serde_json::Value;
 
 use super::coding::Coding;
-use super::ledger::{Known, Piece, Saying, Written};
+use super::ledger::{By, Known, Piece, Saying, Written};
 use super::rules::Rules;
 use super::text::{Shape, Words, fold, is_file_name, key, name_tokens, shape, stem, tokens};
 use super::tool::Tool;
@@ -129,7 +129,7 @@ pub struct History {
     /// What models and tools have produced for this tenant.
     known: Option<Known>,
     /// Prints of what user and operator wrote.
-    written: Written,
+    written: Arc<Written>,
 }
 
 /// Why the model may be acting on words that are not the user's.
@@ -196,21 +196,23 @@ impl History {
     #[must_use]
     pub fn saying(&self) -> Option<Saying> {
         let known = self.known.clone()?;
-        Some(Saying::new(known, self.is_tainted(), Arc::new(self.written.clone())))
+        Some(Saying::new(known, self.is_tainted(), Arc::clone(&self.written)))
     }
 
     /// Notes the arguments of a call that goes out.
-    pub fn note_call(&self, args: &Value) {
+    pub fn note_call(&self, tool: &str, args: &Value) {
         if let Some(known) = &self.known {
             let said = |text: &str| self.user.holds(text, shape(text)) || self.operator.holds(text, shape(text));
-            known.called(args, self.is_tainted(), &self.written, &said);
+            // Not all tools of a call are offered.
+            let memory = name_tokens(tool).iter().any(|word| vocab::MEMORY.contains(&word.as_str()));
+            known.called(args, memory, self.is_tainted(), &self.written, &said);
         }
     }
 
     /// The pieces of a text that are somebody's own words. What else is in it keeps its label.
-    fn own<'a>(&mut self, text: &'a str) -> Vec<&'a str> {
+    fn own<'a>(&mut self, text: &'a str, by: By) -> Vec<&'a str> {
         let Some(known) = &self.known else { return vec![text] };
-        let pieces = known.parts(text, &mut self.written);
+        let pieces = known.parts(text, by, Arc::make_mut(&mut self.written));
         let mut own = Vec::new();
         for (kind, piece) in pieces {
             match kind {
@@ -267,7 +269,7 @@ impl History {
 
     /// Adds what the operator wrote.
     pub fn push_system(&mut self, text: &str) {
-        for piece in self.own(text) {
+        for piece in self.own(text, By::Operator) {
             self.operator.push(piece);
         }
     }
@@ -277,7 +279,7 @@ impl History {
         if self.writer == Writer::Agent {
             return self.push_untrusted(text);
         }
-        for piece in self.own(text) {
+        for piece in self.own(text, By::User) {
             self.user.push(piece);
         }
         self.delegates |= delegates(self.user.sequence());

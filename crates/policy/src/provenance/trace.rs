@@ -169,14 +169,14 @@ fn advance(
                 saying.end();
             }
             for (_, call) in now {
-                history.note_call(&call.args);
+                history.note_call(&call.name, &call.args);
                 history.push_call(call);
             }
             // Calls that nobody asks about were let through by whoever recorded the run.
             for call in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
                 let call = super::dialect::chat_call(call);
                 if !ids.contains(call.id.as_str()) {
-                    history.note_call(&call.args);
+                    history.note_call(&call.name, &call.args);
                     history.push_call(call);
                 }
             }
