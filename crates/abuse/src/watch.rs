@@ -247,7 +247,7 @@ impl Watch {
         let last = self.last;
         let refused = self.refused.get_or_insert_default();
         // One at most for a request.
-        if texts.fold(false, |distinct, text| refused.refuse(text, user, last) || distinct) {
+        if texts.filter(|text| refused.refuse(text, user, last)).count() > 0 {
             self.today.add(Measure::Refused, 1);
         }
         let mut part = Signals::default();

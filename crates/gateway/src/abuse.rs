@@ -345,7 +345,7 @@ fn query(reader: &Reader, user: Option<&str>, exchange: &Exchange, live: &Live) 
 
 /// The messages of the user since the model last answered with words and no call, the last first. What is said in the
 /// middle of an agent's loop belongs to the turn that the loop is in.
-fn turn<'a>(messages: &'a [Message], has_text: impl Fn(&Message) -> bool) -> Vec<&'a Message> {
+fn turn(messages: &[Message], has_text: impl Fn(&Message) -> bool) -> Vec<&Message> {
     let (mut said, mut calls) = (Vec::new(), false);
     for message in messages.iter().rev() {
         match message.origin.source {
