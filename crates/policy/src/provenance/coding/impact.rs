@@ -1,10 +1,11 @@
 //! What a command does: looks, changes the workspace, reaches the network, or anything worse. What is not known is worse.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::text::{Shape, is_host, shape};
+use super::flags::{self, Spec};
 use super::package::{self, Package};
-use super::shell::{self, Simple, Word};
+use super::shell::{self, Simple, UNKNOWN, Word};
 
 /// How far what a command does reaches. Later is worse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,42 +87,65 @@ fn line(text: &str, roots: &[String], depth: usize, effects: &mut Effects) {
         effects.worst(Impact::Destructive);
     }
     let mut place = Place { left: false, roots };
+    let loops = loops(&read.commands);
+    let settled = |word: &Word| {
+        let safe = |(name, quoted): &(String, bool)| loops.get(name.as_str()).is_some_and(|plain| *plain || *quoted);
+        let known = word.heads.iter().all(safe);
+        Word { open: word.open && !known, splits: word.splits && !known, ..word.clone() }
+    };
     for Simple { sets, words, writes, reads } in &read.commands {
-        if sets.iter().any(|name| is_dangerous_variable(name)) {
+        let alone = words.is_empty();
+        if !sets.iter().all(|set| is_harmless_setting(&set.text, alone)) {
             effects.worst(Impact::Destructive);
         }
+        sets.iter().for_each(|set| effects.worst(looked_at(set)));
         for file in writes {
             effects.worst(written(file, &place));
         }
         for file in reads {
+            let device = file.text.starts_with("/dev/") && file.text != "/dev/null" && file.text != "/dev/stdin";
+            if device || settled(file).open {
+                effects.worst(Impact::Destructive);
+            }
             effects.worst(looked_at(file));
         }
-        command(words, &mut place, depth, effects);
+        let words: Vec<Word> = words.iter().map(settled).collect();
+        command(&words, &mut place, depth, effects);
     }
 }
 
-/// Variables by which a program runs another one than it is called.
-fn is_dangerous_variable(name: &str) -> bool {
-    const NAMES: [&str; 14] = [
-        "PATH",
-        "IFS",
-        "ENV",
-        "BASH_ENV",
-        "SHELL",
-        "PROMPT_COMMAND",
-        "EDITOR",
-        "VISUAL",
-        "PAGER",
-        "BROWSER",
-        "NODE_OPTIONS",
-        "PYTHONSTARTUP",
-        "PERL5OPT",
-        "RUBYOPT",
-    ];
-    NAMES.contains(&name)
-        || ["LD_", "DYLD_", "GIT_", "PYTHONPATH", "PIP_", "NPM_", "npm_", "CARGO_", "RUSTC", "BASH_FUNC"]
-            .iter()
-            .any(|front| name.starts_with(front))
+/// Variables of loops whose values never begin as flags do, and whether these are plain words.
+fn loops(commands: &[Simple]) -> BTreeMap<&str, bool> {
+    let mut known = BTreeMap::new();
+    for Simple { words, .. } in commands {
+        let [first, name, ..] = words.as_slice() else { continue };
+        if first.text == "for" {
+            let values = words.get(3..).unwrap_or_default();
+            let safe = !values.is_empty() && values.iter().all(|v| !v.open && !v.splits && !v.text.starts_with('-'));
+            let plain = safe && values.iter().all(|v| !v.dynamic && !v.text.contains(char::is_whitespace));
+            let (was_safe, was_plain) = known.get(name.text.as_str()).copied().unwrap_or((true, true));
+            known.insert(name.text.as_str(), (was_safe && safe, was_plain && plain));
+        }
+    }
+    // What is set elsewhere too is not known.
+    for word in commands.iter().flat_map(|one| one.sets.iter().chain(&one.words)) {
+        if let Some((name, _)) = word.text.split_once('=') {
+            known.remove(name);
+        }
+    }
+    known.into_iter().filter(|(_, (safe, _))| *safe).map(|(name, (_, plain))| (name, plain)).collect()
+}
+
+/// True for settings that change no program but the words that are given to it. One that stands `alone` is seen by
+/// programs only where its name was known to them before.
+fn is_harmless_setting(set: &str, alone: bool) -> bool {
+    let (name, value) = set.split_once('=').unwrap_or((set, ""));
+    let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    // Shells look into values for commands where they want numbers or prompts.
+    let text = !value.contains("$(") && !value.contains("${") && !value.contains('`');
+    let known = ["path", "cdpath", "fpath", "manpath", "prompt", "ps"];
+    let own = !name.bytes().any(|b| b.is_ascii_uppercase()) && !name.contains("proxy") && !name.contains("_config");
+    plain && text && (flags::HARMLESS.contains(&name) || alone && (name.len() == 1 || own && !known.contains(&name)))
 }
 
 /// What writing a file does.
@@ -134,7 +158,10 @@ fn written(file: &Word, place: &Place<'_>) -> Impact {
     if matches!(path, "/dev/null" | "/dev/stdout" | "/dev/stderr") && !file.dynamic {
         return Impact::Read;
     }
-    let inside = !file.dynamic && !place.left && !leaves(path, place.roots) && !is_trusted_by_tools(path);
+    let inside = !file.dynamic
+        && !place.left
+        && !is_elsewhere(path, place.roots)
+        && !path.split('/').any(|step| step.starts_with('-'));
     if inside { Impact::Workspace } else { Impact::Destructive }
 }
 
@@ -149,9 +176,14 @@ pub(super) fn leaves(path: &str, roots: &[String]) -> bool {
     path.starts_with('/') && !path.starts_with("/tmp/") && !roots.iter().any(|root| root.len() > 1 && below(root))
 }
 
+/// True for a path that is not in the workspace, or that tools act on.
+pub(super) fn is_elsewhere(path: &str, roots: &[String]) -> bool {
+    leaves(path, roots) || is_trusted_by_tools(path)
+}
+
 /// Files that programs or agents act on by themselves: writing one is as good as running something later.
 fn is_trusted_by_tools(path: &str) -> bool {
-    const STEPS: [&str; 18] = [
+    const STEPS: [&str; 31] = [
         ".git",
         ".github",
         ".gitlab-ci.yml",
@@ -170,6 +202,19 @@ fn is_trusted_by_tools(path: &str) -> bool {
         ".ssh",
         ".pre-commit-config.yaml",
         ".devcontainer",
+        ".gitconfig",
+        ".config",
+        ".curlrc",
+        ".wgetrc",
+        ".netrc",
+        ".yarnrc",
+        ".yarnrc.yml",
+        ".bash_profile",
+        ".zshrc",
+        ".zshenv",
+        ".zprofile",
+        ".inputrc",
+        ".vimrc",
     ];
     const NAMES: [&str; 6] = ["AGENTS.md", "CLAUDE.md", "GEMINI.md", ".cursorrules", ".bashrc", ".profile"];
     path.split('/').any(|step| STEPS.iter().chain(&NAMES).any(|known| step.eq_ignore_ascii_case(known)))
@@ -177,29 +222,45 @@ fn is_trusted_by_tools(path: &str) -> bool {
 
 /// What reading a file does: secrets are no part of looking around.
 fn looked_at(file: &Word) -> Impact {
-    let path = file.text.to_ascii_lowercase();
-    let secret = [
-        ".ssh/",
-        ".aws/",
+    const STEPS: [&str; 18] = [
+        ".ssh",
+        ".aws",
         ".gnupg",
         ".netrc",
+        ".kube",
+        ".docker",
+        ".azure",
+        ".git-credentials",
+        ".pypirc",
+        ".npmrc",
+        ".pgpass",
+        ".password-store",
+        ".vault-token",
+        ".bash_history",
+        ".env",
         "id_rsa",
         "id_ed25519",
-        "credentials",
-        ".kube/config",
-        "/shadow",
-        "/proc/",
-        ".docker/config",
-        ".git-credentials",
-    ]
-    .iter()
-    .any(|part| path.contains(part))
-        || path.split('/').any(|step| step == ".env" || step.starts_with(".env.") && !step.contains("example"));
-    if secret { Impact::Destructive } else { Impact::Read }
+        "shadow",
+    ];
+    let path = file.text.to_ascii_lowercase();
+    let known = |step: &str| {
+        STEPS.contains(&step)
+            || step.starts_with(".env.") && !step.contains("example")
+            || step == "credentials" && path.contains('/')
+            || step == "gcloud"
+    };
+    let secret = path.split(['/', '=', ':', '{', ',', '}']).any(known) || path.starts_with("/proc/");
+    // A pattern may be filled in to any of these.
+    let unsaid = |step: &str| {
+        let dots = step.starts_with('.') || step.contains("{.") || step.contains(",.");
+        dots && step.contains(['*', '?', '[', '{', UNKNOWN]) || step.contains("[.")
+    };
+    let may_be = file.dynamic && (path.starts_with('~') || path.split(['/', '=']).any(unsaid));
+    if secret || may_be { Impact::Destructive } else { Impact::Read }
 }
 
 /// Programs that only look, whatever their arguments.
-const LOOK: [&str; 58] = [
+const LOOK: [&str; 54] = [
     "ls",
     "cat",
     "head",
@@ -210,12 +271,8 @@ const LOOK: [&str; 58] = [
     "fgrep",
     "pwd",
     "echo",
-    "printf",
     "true",
     "false",
-    "test",
-    "[",
-    "[[",
     "stat",
     "du",
     "df",
@@ -260,62 +317,6 @@ const LOOK: [&str; 58] = [
     "exit",
 ];
 
-/// Programs that change files of the workspace, by the files that they name.
-const CHANGE: [&str; 6] = ["mkdir", "touch", "cp", "mv", "tee", "ln"];
-
-/// Programs that build, check or test what is in the workspace.
-const BUILD: [&str; 36] = [
-    "make",
-    "ninja",
-    "pytest",
-    "py.test",
-    "tox",
-    "nox",
-    "mypy",
-    "ruff",
-    "black",
-    "isort",
-    "flake8",
-    "pylint",
-    "pyright",
-    "tsc",
-    "eslint",
-    "prettier",
-    "jest",
-    "vitest",
-    "mocha",
-    "rustfmt",
-    "rustc",
-    "gofmt",
-    "golangci-lint",
-    "gcc",
-    "g++",
-    "clang",
-    "javac",
-    "mvn",
-    "gradle",
-    "rspec",
-    "rubocop",
-    "ctest",
-    "shellcheck",
-    "phpunit",
-    "swift",
-    "dotnet",
-];
-
-/// Programs that start what follows them, and how many words of their own they have besides flags.
-const STARTERS: [(&str, usize); 9] = [
-    ("nohup", 0),
-    ("time", 0),
-    ("timeout", 1),
-    ("nice", 0),
-    ("ionice", 0),
-    ("stdbuf", 0),
-    ("command", 0),
-    ("builtin", 0),
-    ("setsid", 0),
-];
-
 fn command(words: &[Word], place: &mut Place<'_>, depth: usize, effects: &mut Effects) {
     let Some((program, given)) = words.split_first() else { return };
     if depth > DEPTH || program.dynamic {
@@ -328,160 +329,192 @@ fn command(words: &[Word], place: &mut Place<'_>, depth: usize, effects: &mut Ef
         return effects.worst(Impact::Destructive);
     }
     let name = usual.unwrap_or(name);
-    let has = |flags: &[&str]| given.iter().any(|word| flags.contains(&word.text.as_str()));
-    let texts: Vec<&str> = given.iter().map(|word| word.text.as_str()).collect();
-    let plain: Vec<&Word> = given.iter().filter(|word| !word.text.starts_with('-')).collect();
-    let first = plain.first().map(|word| word.text.as_str()).unwrap_or_default();
-    let files = |effects: &mut Effects| plain.iter().for_each(|word| effects.worst(looked_at(word)));
-    if let Some((_, own)) = STARTERS.iter().find(|(starter, _)| *starter == name) {
-        let at = given.iter().position(|word| !word.text.starts_with('-')).map_or(given.len(), |at| at + own);
-        return command(given.get(at..).unwrap_or_default(), place, depth + 1, effects);
+    let files = |effects: &mut Effects| given.iter().for_each(|word| effects.worst(looked_at(word)));
+    if matches!(name, "command" | "type") && given.first().is_some_and(|w| matches!(w.text.as_str(), "-v" | "-V")) {
+        return;
     }
     if LOOK.contains(&name) {
         return files(effects);
     }
+    if matches!(name, "test" | "[" | "[[" | "printf") {
+        if asks_for_sums(name, given) {
+            effects.worst(Impact::Destructive);
+        }
+        return files(effects);
+    }
+    if let Some(spec) = flags::of(flags::START, name) {
+        let Some(read) = spec.read(given, true) else { return effects.worst(Impact::Destructive) };
+        return match name {
+            "xargs" if !read.rest.is_empty() => {
+                let mut started = read.rest.to_vec();
+                started.push(Word::unknown());
+                command(&started, place, depth + 1, effects);
+            }
+            "xargs" => effects.worst(Impact::Destructive),
+            "bash" => match read.rest.first() {
+                Some(text) if read.flags.last().is_some_and(|flag| flag == "c") && !text.dynamic => {
+                    inner(&text.text, place, depth, effects)
+                }
+                _ => effects.worst(Impact::Destructive),
+            },
+            _ => {
+                command(read.rest.get(usize::from(name == "timeout")..).unwrap_or_default(), place, depth + 1, effects)
+            }
+        };
+    }
+    if name == "find" {
+        return find(given, place, depth, effects);
+    }
+    if let Some(spec) = flags::of(flags::LOOK, name) {
+        return look(name, given, spec, effects);
+    }
+    if let Some(spec) = flags::of(flags::CHANGE, name) {
+        return change(name, given, spec, place, effects);
+    }
     match name {
         "cd" | "pushd" => {
-            place.left |= plain.is_empty() || plain.iter().any(|word| word.dynamic || leaves(&word.text, place.roots))
+            place.left |= given.is_empty()
+                || given
+                    .iter()
+                    .any(|w| w.dynamic || w.open || w.text.starts_with('-') || is_elsewhere(&w.text, place.roots))
         }
         "popd" => place.left = true,
-        "set" | "export" | "unset" | "local" | "declare" | "readonly" => {
-            let name = |word: &&Word| is_dangerous_variable(word.text.split('=').next().unwrap_or_default());
-            if plain.iter().any(name) {
+        "set" => {
+            let known = |w: &Word| {
+                matches!(
+                    w.text.as_str(),
+                    "-e" | "-u" | "-x" | "-o" | "-eu" | "-ex" | "-eux" | "-euo" | "-euxo" | "pipefail"
+                )
+            };
+            if !given.iter().all(known) {
                 effects.worst(Impact::Destructive);
             }
         }
-        "for" => {}
+        "export" | "unset" | "local" | "declare" | "readonly" => {
+            if !given.iter().all(|w| !w.open && is_harmless_setting(&w.text, name != "export")) {
+                effects.worst(Impact::Destructive);
+            }
+            files(effects);
+        }
+        "for" => {
+            if !given.first().is_some_and(|w| is_harmless_setting(&w.text, true)) {
+                effects.worst(Impact::Destructive);
+            }
+            files(effects);
+        }
         "env" => environment(given, place, depth, effects),
-        "sh" | "bash" | "zsh" | "dash" | "ksh" => interpreted(given, place, depth, effects),
-        "eval" if given.iter().all(|word| !word.dynamic) => inner(&texts.join(" "), place, depth, effects),
-        "xargs" => {
-            let at = given.iter().position(|word| !word.text.starts_with('-')).unwrap_or(given.len());
-            let own = given
-                .get(..at)
-                .unwrap_or_default()
-                .iter()
-                .all(|w| matches!(w.text.as_str(), "-0" | "-r" | "--null" | "-t"));
-            let mut started = given.get(at..).unwrap_or_default().to_vec();
-            // What it gets is not known.
-            started.push(Word { text: "_".to_owned(), dynamic: true });
-            if own && started.len() > 1 {
-                command(&started, place, depth + 1, effects);
-            } else {
-                effects.worst(Impact::Destructive);
-            }
-        }
-        "find" | "fd" => {
-            let acts = [
-                "-delete",
-                "-exec",
-                "-execdir",
-                "-ok",
-                "-okdir",
-                "-fprint",
-                "-fprintf",
-                "-fls",
-                "-x",
-                "-X",
-                "--exec",
-                "--exec-batch",
-            ];
-            if !has(&acts) {
-                return files(effects);
-            }
-            let at = given.iter().position(|w| matches!(w.text.as_str(), "-exec" | "-execdir"));
-            match at.filter(|_| !has(&["-delete", "-ok", "-okdir", "-fprint", "-fprintf", "-fls"]) && name == "find") {
-                Some(at) => {
-                    let end = |w: &Word| matches!(w.text.as_str(), ";" | "+");
-                    let rest = given.get(at + 1..).unwrap_or_default();
-                    let started = rest.split(end).next().unwrap_or_default();
-                    let started: Vec<Word> = started
-                        .iter()
-                        .map(|w| Word { dynamic: w.dynamic || w.text.contains("{}"), ..w.clone() })
-                        .collect();
-                    let again = rest.iter().any(|w| w.text.starts_with("-exec"));
-                    if again {
-                        effects.worst(Impact::Destructive)
-                    } else {
-                        command(&started, place, depth + 1, effects)
-                    }
-                }
-                None => effects.worst(Impact::Destructive),
-            }
-        }
-        "rg" | "ag" => {
-            if texts.iter().any(|t| t.starts_with("--pre") || t.starts_with("--hostname-bin")) {
-                effects.worst(Impact::Destructive);
-            }
-            files(effects);
-        }
-        "sort" | "uniq" | "tree" | "file" | "date" | "yq" => {
-            let writes = texts.iter().any(|t| {
-                t.starts_with("-o")
-                    || t.starts_with("--output")
-                    || t.starts_with("--compress-program")
-                    || *t == "-C"
-                    || t.starts_with("--set")
-                    || name == "yq" && (t.starts_with("-i") || t.starts_with("--inplace"))
-                    || name == "date" && t.starts_with("-s")
-            }) || name == "uniq" && plain.len() > 1;
-            effects.worst(if writes { Impact::Destructive } else { Impact::Read });
-            files(effects);
+        "sh" | "zsh" | "dash" | "ksh" => {
+            let mut words = vec![Word::plain("bash")];
+            words.extend_from_slice(given);
+            command(&words, place, depth + 1, effects);
         }
         "sed" => effects.worst(sed(given, place)),
-        "awk" | "gawk" => {
-            // Programs of its own: they write, start programs and reach out by these.
-            let runs = ["system", "|", ">", "getline", "@", "/inet"].iter().any(|what| first.contains(what));
-            let simple = !runs
-                && plain.first().is_some_and(|w| !w.dynamic)
-                && !texts.iter().any(|t| t.starts_with("-f") || t.starts_with("-i") || t.starts_with("--"));
-            effects.worst(if simple { Impact::Read } else { Impact::Destructive });
-            files(effects);
-        }
-        _ if CHANGE.contains(&name) => {
-            if has(&["-t"]) || texts.iter().any(|t| t.starts_with("--target-directory") || t.starts_with("--backup")) {
-                return effects.worst(Impact::Destructive);
-            }
-            let target = if matches!(name, "cp" | "mv" | "ln") { plain.len().saturating_sub(1) } else { 0 };
-            for (at, word) in plain.iter().enumerate() {
-                // What is moved away is written too, and a link makes what it names a part of the workspace.
-                let copied = name == "cp" && at < target;
-                effects.worst(if copied { looked_at(word) } else { written(word, place) });
-            }
-            effects.worst(Impact::Workspace);
-        }
-        _ if BUILD.contains(&name) => build(given, place, effects),
         "git" => git(given, place, effects),
         "cargo" | "npm" | "pnpm" | "yarn" | "bun" | "pip" | "pip3" | "uv" | "uvx" | "npx" | "pipx" | "poetry"
         | "pdm" | "gem" | "bundle" | "go" | "apt" | "apt-get" | "brew" | "conda" | "composer" => {
-            manager(name, given, place, effects)
+            manager(name, given, place, depth, effects)
         }
         "python" | "python3" | "node" | "deno" | "ruby" | "perl" | "php" => {
-            let module = if first == "pytest"
-                || matches!(
-                    first,
-                    "unittest" | "mypy" | "ruff" | "black" | "build" | "compileall" | "py_compile" | "json.tool"
-                ) {
-                first
-            } else {
-                ""
-            };
-            match texts.first().copied() {
-                Some("--version" | "-V" | "-v" | "--help") if texts.len() == 1 => {}
-                Some("-m") if name.starts_with("python") && !module.is_empty() => effects.worst(Impact::Workspace),
-                Some("-m") if name.starts_with("python") && first == "pip" => {
-                    manager("pip", given.get(2..).unwrap_or_default(), place, effects)
+            let texts: Vec<&str> = given.iter().map(|word| word.text.as_str()).collect();
+            let rest = given.get(2..).unwrap_or_default();
+            match texts.as_slice() {
+                ["--version" | "-V" | "-v" | "--help"] => {}
+                ["-m", "pip", ..] if name.starts_with("python") => manager("pip", rest, place, depth, effects),
+                ["-m", "json.tool", ..] if name.starts_with("python") => {
+                    look("json.tool", rest, flags::JSON, effects);
+                }
+                ["-m", module @ ("pytest" | "mypy" | "ruff" | "black"), ..] if name.starts_with("python") => {
+                    build(module, rest, place, effects)
+                }
+                ["-m", module, ..] if name.starts_with("python") => {
+                    build(&format!("python {module}"), rest, place, effects)
                 }
                 _ => effects.worst(Impact::Destructive),
             }
         }
         "curl" | "wget" => fetch(name, given, place, effects),
         "ping" | "dig" | "nslookup" | "host" | "traceroute" => {
+            let read = flags::of(flags::ASK, name).and_then(|spec| spec.read(given, false));
+            let Some(read) = read.filter(|_| given.iter().all(|w| !w.dynamic)) else {
+                return effects.worst(Impact::Destructive);
+            };
             effects.worst(Impact::Network);
-            effects.addresses.extend(plain.iter().filter(|w| is_host(&w.text)).map(|w| w.text.clone()));
-            effects.elsewhere |= plain.iter().any(|w| w.dynamic || !is_host(&w.text));
+            effects.addresses.extend(read.plain.iter().filter(|w| is_host(&w.text)).map(|w| w.text.clone()));
+            effects.elsewhere |= read.plain.iter().any(|w| !is_host(&w.text));
         }
+        _ if flags::of(flags::BUILD, name).is_some() => build(name, given, place, effects),
         _ => effects.worst(Impact::Destructive),
+    }
+}
+
+/// True for tests that count: names in what they count are looked up as sums, which may run commands. `printf` sets too.
+fn asks_for_sums(name: &str, given: &[Word]) -> bool {
+    let sets = |word: &Word| matches!(word.text.as_str(), "-v" | "-R");
+    if name == "printf" {
+        return given.first().is_none_or(|word| word.open || word.text.starts_with("-v"));
+    }
+    let counts = |word: &Word| matches!(word.text.as_str(), "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge");
+    let number = |word: &Word| !word.dynamic && word.text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    let sums = name == "[["
+        && given.iter().any(counts)
+        && !given.iter().all(|w| number(w) || counts(w) || matches!(w.text.as_str(), "]]" | "!"));
+    let pair = given.windows(2).any(|pair| pair.iter().all(|w| w.open));
+    sums || pair || given.iter().any(|w| sets(w) || w.splits)
+}
+
+/// A program that looks.
+fn look(name: &str, given: &[Word], spec: Spec, effects: &mut Effects) {
+    let Some(read) = spec.read(given, false) else { return effects.worst(Impact::Destructive) };
+    given.iter().for_each(|word| effects.worst(looked_at(word)));
+    let known = match name {
+        // What it is given may be the time to set, or a second file to write.
+        "date" => read.plain.iter().all(|w| w.text.starts_with('+')),
+        "uniq" | "json.tool" => read.plain.len() <= 1 && read.plain.iter().all(|w| !w.splits),
+        // Programs of its own: they write, start programs and reach out by these.
+        "awk" | "gawk" => read.plain.first().is_some_and(|w| {
+            let runs = ["system", "|", ">", "getline", "@", "/inet"].iter().any(|what| w.text.contains(what));
+            !w.dynamic && !runs
+        }),
+        _ => true,
+    };
+    effects.worst(if known { Impact::Read } else { Impact::Destructive });
+}
+
+/// `find`, with the programs that it starts.
+fn find(given: &[Word], place: &mut Place<'_>, depth: usize, effects: &mut Effects) {
+    let mut own = Vec::new();
+    let mut words = given.iter();
+    while let Some(word) = words.next() {
+        if !matches!(word.text.as_str(), "-exec" | "-execdir") {
+            own.push(word.clone());
+            continue;
+        }
+        let mut started: Vec<Word> =
+            words.by_ref().take_while(|w| !matches!(w.text.as_str(), ";" | "+")).cloned().collect();
+        started.iter_mut().for_each(|w| w.dynamic |= w.text.contains("{}"));
+        command(&started, place, depth + 1, effects);
+    }
+    match flags::of(flags::LOOK, "find") {
+        Some(spec) => look("find", &own, spec, effects),
+        None => effects.worst(Impact::Destructive),
+    }
+}
+
+/// A program that changes the files which it names.
+fn change(name: &str, given: &[Word], spec: Spec, place: &Place<'_>, effects: &mut Effects) {
+    let Some(read) = spec.read(given, false) else { return effects.worst(Impact::Destructive) };
+    effects.worst(Impact::Workspace);
+    let last = read.plain.len().saturating_sub(1);
+    let target = if matches!(name, "cp" | "mv" | "ln") { last } else { 0 };
+    for (at, word) in read.plain.iter().enumerate() {
+        // What is moved away is written too, and a link makes what it names a part of the workspace.
+        let copied = name == "cp" && at < target;
+        effects.worst(if copied { looked_at(word) } else { written(word, place) });
+        // In a folder it keeps its name.
+        let kept = word.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        if copied && (kept == "." && word.text != "." || is_trusted_by_tools(kept) || word.open) {
+            effects.worst(Impact::Destructive);
+        }
     }
 }
 
@@ -493,21 +526,11 @@ fn environment(given: &[Word], place: &mut Place<'_>, depth: usize, effects: &mu
     let rest = given.get(own..).unwrap_or_default();
     if rest.is_empty()
         || rest.first().is_some_and(|w| w.text.starts_with('-'))
-        || names.into_iter().any(is_dangerous_variable)
+        || !names.into_iter().all(|name| flags::HARMLESS.contains(&name))
     {
         return effects.worst(Impact::Destructive);
     }
     command(rest, place, depth + 1, effects);
-}
-
-/// A shell: with a text it is that text, with anything else it is not known.
-fn interpreted(given: &[Word], place: &Place<'_>, depth: usize, effects: &mut Effects) {
-    let flags: Vec<&Word> = given.iter().take_while(|w| w.text.starts_with('-')).collect();
-    let with_text = flags.last().is_some_and(|w| w.text.ends_with('c') && !w.text.starts_with("--"));
-    match given.get(flags.len()) {
-        Some(text) if with_text && !text.dynamic && flags.len() <= 2 => inner(&text.text, place, depth, effects),
-        _ => effects.worst(Impact::Destructive),
-    }
 }
 
 /// A line that another command runs. Where it runs is where that does.
@@ -525,17 +548,15 @@ fn inner(text: &str, place: &Place<'_>, depth: usize, effects: &mut Effects) {
 
 /// `sed`: `-i` writes, and commands of its script write and run.
 fn sed(given: &[Word], place: &Place<'_>) -> Impact {
-    let in_place = given.iter().any(|w| w.text.starts_with("-i") || w.text.starts_with("--in-place"));
-    let known = |w: &&Word| {
-        matches!(w.text.as_str(), "-n" | "-E" | "-r" | "-i" | "-e" | "-i.bak" | "-ne" | "-nE" | "-En" | "-Ei")
-    };
-    let flags = given.iter().filter(|w| w.text.starts_with('-'));
-    if !flags.clone().all(|w| known(&w)) || flags.count() > 3 {
-        return Impact::Destructive;
+    let Some(read) = flags::SED.read(given, false) else { return Impact::Destructive };
+    let in_place = read.has(&["-i", "-i.bak", "-ni", "-Ei", "-ri", "--in-place"]);
+    let mut plain = read.plain.iter().copied();
+    let mut scripts: Vec<&Word> = read.values.iter().map(|(_, script)| script).collect();
+    if scripts.is_empty() {
+        // Where no ending stands behind `-i`, some take it from an empty word.
+        scripts.extend(plain.by_ref().find(|word| !word.text.is_empty() || word.dynamic));
     }
-    let mut plain = given.iter().filter(|w| !w.text.starts_with('-'));
-    let Some(script) = plain.next().filter(|w| !w.dynamic || !w.text.contains('$')) else { return Impact::Destructive };
-    if !is_plain_script(&script.text) {
+    if scripts.is_empty() || !scripts.iter().all(|script| !script.dynamic && is_plain_script(&script.text)) {
         return Impact::Destructive;
     }
     plain.map(|file| if in_place { written(file, place) } else { looked_at(file) }).max().unwrap_or_default()
@@ -560,95 +581,91 @@ fn is_plain_script(script: &str) -> bool {
     })
 }
 
-/// A build or a test. A file of settings from elsewhere is somebody else's program.
-fn build(given: &[Word], place: &Place<'_>, effects: &mut Effects) {
-    let plain = |w: &Word| !w.text.starts_with('-') && leaves(&w.text, place.roots);
-    let shell =
-        |w: &Word| ["SHELL=", "--eval", "MAKEFLAGS=", ".SHELLFLAGS="].iter().any(|front| w.text.starts_with(front));
-    let out = |w: &Word| w.dynamic || plain(w) || shell(w) || leaves_by_flag(&w.text, place.roots);
-    let outside = place.left || given.iter().any(out);
-    effects.worst(if outside { Impact::Destructive } else { Impact::Workspace });
+/// A build or a test of what is in the workspace.
+fn build(name: &str, given: &[Word], place: &Place<'_>, effects: &mut Effects) {
+    effects.worst(if is_build(name, given, place) { Impact::Workspace } else { Impact::Destructive });
+}
+
+fn is_build(name: &str, given: &[Word], place: &Place<'_>) -> bool {
+    let Some(read) = flags::of(flags::BUILD, name).and_then(|spec| spec.read(given, false)) else { return false };
+    let inside = |word: &Word| {
+        let path = word.text.as_str();
+        !word.dynamic
+            && !path.starts_with('@')
+            && !path.split(':').any(|part| is_elsewhere(part, place.roots) && !part.is_empty())
+    };
+    let verb = read.plain.first().map(|w| w.text.as_str()).unwrap_or_default();
+    let known = match name {
+        "make" => read.plain.iter().all(|w| !w.text.contains('=')),
+        "mvn" => read.plain.iter().all(|w| !w.text.contains([':', '='])),
+        "swift" => matches!(verb, "build" | "test"),
+        "dotnet" => matches!(verb, "build" | "test" | "format"),
+        "golangci-lint" => verb == "run",
+        "ruff" => matches!(verb, "check" | "format"),
+        _ => true,
+    };
+    let free = |flag: &str| matches!(flag, "-run" | "-bench" | "k" | "E" | "-t" | "--testNamePattern" | "--grep");
+    known
+        && !place.left
+        && read.plain.iter().all(|w| inside(w))
+        && read.values.iter().all(|(flag, value)| !value.dynamic && (free(flag) || inside(value)))
 }
 
 fn git(given: &[Word], place: &Place<'_>, effects: &mut Effects) {
-    let texts: Vec<&str> = given.iter().map(|w| w.text.as_str()).collect();
-    let mut own = texts.iter().skip_while(|t| matches!(**t, "--no-pager" | "-P"));
-    let verb = own.next().copied().unwrap_or_default();
-    let rest: Vec<&str> = own.copied().collect();
-    let has = |flags: &[&str]| {
-        rest.iter().any(|t| flags.iter().any(|f| t == f || f.starts_with("--") && t.starts_with(&format!("{f}="))))
+    let skipped = given.iter().take_while(|w| matches!(w.text.as_str(), "--no-pager" | "-P")).count();
+    let Some((verb, rest)) = given.get(skipped..).and_then(<[Word]>::split_first) else {
+        return effects.worst(Impact::Destructive);
     };
-    let bare = |n: usize| rest.iter().filter(|t| !t.starts_with('-')).count() <= n;
-    let impact = match verb {
+    if verb.text == "--version" && rest.is_empty() {
+        return;
+    }
+    let spec = match verb.text.as_str() {
         "status" | "log" | "show" | "blame" | "ls-files" | "rev-parse" | "describe" | "shortlog" | "cat-file"
-        | "rev-list" | "merge-base" | "diff" | "reflog" | "ls-tree" | "name-rev"
-            if !has(&["--output", "--ext-diff", "--textconv", "-O", "delete", "expire"]) =>
-        {
-            Impact::Read
-        }
-        "grep" if !rest.iter().any(|t| t.starts_with("-O") || t.starts_with("--open")) => Impact::Read,
-        "branch" if bare(0) && !has(&["-D", "-d", "-m", "-M", "--delete", "--move", "--edit-description"]) => {
-            Impact::Read
-        }
-        "branch" if bare(2) && !rest.iter().any(|t| t.starts_with('-')) => Impact::Workspace,
-        "remote" if rest.is_empty() || rest == ["-v"] => Impact::Read,
-        "tag" if rest.is_empty() || rest == ["-l"] || rest == ["--list"] => Impact::Read,
-        "config" if has(&["--get", "--list", "-l"]) && bare(1) => Impact::Read,
-        "stash" if matches!(rest.first().copied(), Some("list" | "show")) => Impact::Read,
-        "stash" if rest.is_empty() || matches!(rest.first().copied(), Some("push" | "pop" | "apply")) => {
-            Impact::Workspace
-        }
-        "add" | "commit" | "mv" | "tag" | "merge" | "cherry-pick" | "revert" | "switch"
-            if !has(&["-d", "--delete", "-f", "--force", "-C", "--discard-changes", "--no-verify", "-n", "--exec"]) =>
-        {
-            Impact::Workspace
-        }
-        "checkout" if matches!(rest.as_slice(), ["-b", name] if !name.starts_with('-')) => Impact::Workspace,
+        | "rev-list" | "merge-base" | "diff" | "reflog" | "ls-tree" | "name-rev" => Some(flags::HISTORY_SPEC),
+        "remote" => Some(Spec::new("v", "", "")),
+        other => flags::of(flags::GIT, other),
+    };
+    let Some(read) = spec.filter(|_| !verb.dynamic).and_then(|spec| spec.read(rest, false)) else {
+        return effects.worst(Impact::Destructive);
+    };
+    let plain: Vec<&str> = read.plain.iter().map(|w| w.text.as_str()).collect();
+    let looks = || rest.iter().map(looked_at).max().unwrap_or_default();
+    let impact = match verb.text.as_str() {
+        "reflog" if !matches!(plain.as_slice(), [] | ["show", ..]) => Impact::Destructive,
+        "grep" => looks(),
+        "branch" if plain.is_empty() || read.has(&["--list"]) => Impact::Read,
+        "branch" if plain.len() <= 2 && rest.len() == plain.len() => Impact::Workspace,
+        "remote" if plain.is_empty() || matches!(plain.as_slice(), ["get-url", _]) => Impact::Read,
+        "tag" if plain.is_empty() && read.values.is_empty() => Impact::Read,
+        "config" if read.has(&["--get", "--list", "l"]) && plain.len() <= 1 => Impact::Read,
+        "stash" => match plain.first().copied() {
+            Some("list" | "show") => Impact::Read,
+            None | Some("push" | "pop" | "apply") => Impact::Workspace,
+            _ => Impact::Destructive,
+        },
+        "mv" => read.plain.iter().map(|word| written(word, place)).max().unwrap_or_default(),
+        "commit" => looks().max(Impact::Workspace),
+        "add" | "tag" | "merge" | "cherry-pick" | "revert" | "switch" => Impact::Workspace,
+        "checkout" if read.has(&["b"]) && plain.len() <= 2 => Impact::Workspace,
         "fetch" | "pull" | "push"
-            if bare(2)
-                && !has(&[
-                    "-f",
-                    "--force",
-                    "--force-with-lease",
-                    "--delete",
-                    "-d",
-                    "--mirror",
-                    "--prune",
-                    "--upload-pack",
-                    "--receive-pack",
-                    "--exec",
-                ])
-                && !rest.iter().any(|t| t.starts_with('+') || t.starts_with(':') || t.contains("::")) =>
+            if plain.len() <= 2 && !plain.iter().any(|t| t.starts_with(['+', ':']) || t.contains("::")) =>
         {
             // Without an address it is what the repository's settings name.
-            let named: Vec<&str> = rest.iter().copied().filter(|t| t.contains(':') || t.contains('/')).collect();
-            effects.addresses.extend(named.iter().filter(|t| shape(t) == Shape::Url).map(|t| (*t).to_owned()));
+            effects.addresses.extend(plain.iter().filter(|t| shape(t) == Shape::Url).map(|t| (*t).to_owned()));
             effects.elsewhere = true;
             Impact::Network
         }
-        "clone"
-            if !has(&[
-                "-c",
-                "--config",
-                "--template",
-                "--upload-pack",
-                "-u",
-                "--recurse-submodules",
-                "--recursive",
-            ]) =>
-        {
-            let mut named = rest.iter().filter(|t| !t.starts_with('-'));
-            match named.next() {
-                Some(url) if shape(url) == Shape::Url && !url.contains("::") => {
-                    _ = effects.addresses.insert((*url).to_owned())
-                }
-                _ => return effects.worst(Impact::Destructive),
+        "clone" => match plain.as_slice() {
+            [url, folder @ ..] if shape(url) == Shape::Url && !url.contains("::") => {
+                _ = effects.addresses.insert((*url).to_owned());
+                folder.iter().map(|folder| written_to(folder, place.roots)).fold(Impact::Network, Impact::max)
             }
-            named.next().map_or(Impact::Network, |folder| Impact::Network.max(written_to(folder, place.roots)))
-        }
-        _ => Impact::Destructive,
+            _ => Impact::Destructive,
+        },
+        "branch" | "remote" | "config" | "checkout" | "fetch" | "pull" | "push" => Impact::Destructive,
+        _ => looks(),
     };
-    let outside = place.left && impact > Impact::Read || given.iter().any(|w| w.dynamic) && impact > Impact::Workspace;
+    let outside = place.left && impact > Impact::Read || rest.iter().any(|w| w.dynamic) && impact > Impact::Workspace;
     effects.worst(if outside { Impact::Destructive } else { impact });
 }
 
@@ -703,9 +720,10 @@ fn fetch(name: &str, given: &[Word], place: &Place<'_>, effects: &mut Effects) {
 }
 
 /// Package managers: what they install is named apart, everything else by what it does.
-fn manager(name: &str, given: &[Word], place: &Place<'_>, effects: &mut Effects) {
+fn manager(name: &str, given: &[Word], place: &mut Place<'_>, depth: usize, effects: &mut Effects) {
     let dynamic = given.iter().any(|w| w.dynamic);
     let texts: Vec<&str> = given.iter().map(|w| w.text.as_str()).collect();
+    let rest = given.get(1..).unwrap_or_default();
     match package::wanted(name, &texts) {
         package::Wanted::Packages(packages) if !dynamic && !place.left => {
             effects.worst(Impact::Network);
@@ -715,18 +733,33 @@ fn manager(name: &str, given: &[Word], place: &Place<'_>, effects: &mut Effects)
             effects.worst(Impact::Network);
             effects.elsewhere = true;
         }
-        package::Wanted::Build if !place.left && !texts.iter().any(|t| leaves_by_flag(t, place.roots)) => {
-            effects.worst(Impact::Workspace)
+        package::Wanted::Starts => command(rest, place, depth + 1, effects),
+        package::Wanted::Build => match name {
+            "cargo" => {
+                let end = rest.iter().position(|w| w.text == "--").unwrap_or(rest.len());
+                let behind = match texts.first().copied() {
+                    Some("clippy") => "cargo clippy",
+                    Some("fmt") => "cargo fmt",
+                    Some("run") => "cargo run",
+                    _ => "cargo test",
+                };
+                build(name, rest.get(..end).unwrap_or_default(), place, effects);
+                build(behind, rest.get(end + 1..).unwrap_or_default(), place, effects);
+            }
+            "go" => build(name, rest, place, effects),
+            _ => {
+                let words: Vec<Word> = rest.iter().filter(|w| w.text != "--" || w.dynamic).cloned().collect();
+                build("npm run", &words, place, effects);
+            }
+        },
+        package::Wanted::Look => {
+            let version = given.len() == 1 && !dynamic;
+            match flags::of(flags::SHOW, name).filter(|_| !version) {
+                Some(spec) => look(name, rest, spec, effects),
+                None if version => {}
+                None => effects.worst(Impact::Destructive),
+            }
         }
-        package::Wanted::Look => {}
         _ => effects.worst(Impact::Destructive),
     }
-}
-
-/// True for arguments that would have a build run what is elsewhere.
-fn leaves_by_flag(text: &str, roots: &[String]) -> bool {
-    let value = text.split_once('=').map_or(text, |(_, value)| value);
-    text.starts_with("--config")
-        || value.starts_with(['/', '~']) && leaves(value, roots)
-        || value.split('/').any(|step| step == "..")
 }

@@ -1,6 +1,7 @@
 //! The profile for coding agents: commands and edits are decided by what they do, not by who worded them. Nobody spells
 //! out every command that a coding agent runs, and a person who is asked for each reads none.
 
+mod flags;
 mod impact;
 mod package;
 mod shell;
@@ -66,26 +67,47 @@ const FOLDERS: [&str; 4] = ["cwd", "workdir", "working_directory", "workingdirec
 const EDITS: [&str; 9] =
     ["edit", "write", "create", "replace", "insert", "multiedit", "notebookedit", "patch", "update"];
 
+/// Other words in their names. With any other word a tool may write elsewhere than into a file.
+const OF_EDITS: [&str; 24] = [
+    "file", "files", "notebook", "str", "string", "based", "tool", "text", "editor", "in", "into", "to", "cell",
+    "multi", "new", "existing", "search", "and", "content", "lines", "line", "code", "apply", "diff",
+];
+
+/// Arguments of edits beside the file.
+const EDITING: [&str; 25] = [
+    "content",
+    "contents",
+    "file_text",
+    "old_string",
+    "new_string",
+    "old_str",
+    "new_str",
+    "replace_all",
+    "edits",
+    "insert_line",
+    "insert_text",
+    "new_source",
+    "cell_id",
+    "cell_type",
+    "edit_mode",
+    "command",
+    "code_edit",
+    "instructions",
+    "diff",
+    "replacements",
+    "expected_replacements",
+    "line_count",
+    "overwrite",
+    "append",
+    "input",
+];
+
 /// Arguments that are the file.
 const FILES: [&str; 7] = ["path", "file_path", "filepath", "filename", "target_file", "notebook_path", "file"];
 
 /// Words by which people ask for what reaches other machines without naming one.
-const REACH: [&str; 14] = [
-    "push",
-    "pull",
-    "fetch",
-    "install",
-    "clone",
-    "download",
-    "update",
-    "upgrade",
-    "sync",
-    "deploy",
-    "publish",
-    "setup",
-    "add",
-    "dependencies",
-];
+const REACH: [&str; 11] =
+    ["push", "pull", "fetch", "install", "clone", "download", "upgrade", "sync", "deploy", "publish", "dependencies"];
 
 impl Coding {
     /// What a call of a tool for commands or edits would do; `None` for other tools, and for arguments that are not known.
@@ -113,27 +135,37 @@ impl Coding {
                 FOLDERS.contains(&key.to_ascii_lowercase().as_str())
                     && folder
                         .as_str()
-                        .is_none_or(|folder| folder != "." && !folder.is_empty() && impact::leaves(folder, roots))
+                        .is_none_or(|folder| folder != "." && !folder.is_empty() && impact::is_elsewhere(folder, roots))
             });
             if elsewhere && effects.impact > Impact::Read {
                 effects.impact = Impact::Destructive;
             }
             return Some(Work { argument: format!("/{key}"), text, effects });
         }
-        let written = |path: &str| Effects { impact: impact::written_to(path, roots), ..Effects::default() };
-        if has(&["patch"])
-            && let Some((key, patch)) = find(&["input", "patch"])
-        {
+        // An edit says which file and what to put there, and nothing else.
+        let is = |key: &str, list: &[&str]| list.contains(&key.to_ascii_lowercase().as_str());
+        let known = |word: &String| is(word, &EDITS) || is(word, &OF_EDITS);
+        if !has(&EDITS) || !words.iter().all(known) {
+            return None;
+        }
+        let patch = fields.iter().find(|(key, _)| is(key, &["input", "patch"]));
+        if let (true, Some((key, patch)), 1) = (has(&["patch"]), patch, fields.len()) {
             let effects = patched(patch.as_str()?, roots)?;
             return Some(Work { argument: format!("/{key}"), text: String::new(), effects });
         }
-        if has(&EDITS)
-            && let Some((key, path)) = find(&FILES)
-        {
-            let path = path.as_str()?;
-            return Some(Work { argument: format!("/{key}"), text: path.to_owned(), effects: written(path) });
+        let (files, others): (Vec<_>, Vec<_>) = fields.iter().partition(|(key, _)| is(key, &FILES));
+        let names_another = |value: &Value| {
+            let parts = value.as_array().map(Vec::as_slice).unwrap_or_default();
+            value.is_object()
+                || parts.iter().filter_map(Value::as_object).any(|part| part.keys().any(|key| !is(key, &EDITING)))
+        };
+        if !others.iter().all(|(key, value)| is(key, &EDITING) && !names_another(value)) {
+            return None;
         }
-        None
+        let [(key, path)] = files.as_slice() else { return None };
+        let path = path.as_str()?;
+        let effects = Effects { impact: impact::written_to(path, roots), ..Effects::default() };
+        Some(Work { argument: format!("/{key}"), text: path.to_owned(), effects })
     }
 }
 
@@ -141,10 +173,12 @@ impl Coding {
 fn patched(patch: &str, roots: &[String]) -> Option<Effects> {
     let mut worst = None;
     for line in patch.lines() {
-        let Some(line) = line.strip_prefix("*** ") else { continue };
-        let impact = match line.split_once(": ") {
-            Some(("Add File" | "Update File" | "Move to", path)) => impact::written_to(path.trim(), roots),
-            Some(("Delete File", _)) => Impact::Destructive,
+        // Tools take blanks off before they look for these.
+        let Some(line) = line.trim().strip_prefix("***") else { continue };
+        let Some((what, path)) = line.split_once(':') else { continue };
+        let impact = match what.trim().to_ascii_lowercase().as_str() {
+            "add file" | "update file" | "move to" => impact::written_to(path.trim(), roots),
+            "delete file" => Impact::Destructive,
             _ => continue,
         };
         worst = worst.max(Some(impact));

@@ -121,7 +121,9 @@ pub(super) enum Wanted {
     Locked,
     /// To build or test the project.
     Build,
-    /// To show something.
+    /// To start the program that its second word names.
+    Starts,
+    /// To show something that is there.
     Look,
     /// Something else.
     Other,
@@ -164,7 +166,7 @@ pub(super) fn wanted(manager: &str, given: &[&str]) -> Wanted {
     };
     // The first name is what runs; what follows is for it.
     let one = |ecosystem: Ecosystem, names: &[&str]| all(ecosystem, names.get(..1).unwrap_or_default());
-    if matches!(verb, "--version" | "-V" | "help" | "--help") {
+    if matches!(verb, "--version" | "-V" | "help" | "--help") && given.len() == 1 {
         return Wanted::Look;
     }
     match (manager, verb) {
@@ -176,7 +178,7 @@ pub(super) fn wanted(manager: &str, given: &[&str]) -> Wanted {
             }
         }
         ("cargo", "build" | "check" | "test" | "fmt" | "clippy" | "doc" | "bench" | "nextest" | "run") => Wanted::Build,
-        ("cargo", "tree" | "metadata" | "search" | "info") => Wanted::Look,
+        ("cargo", "tree" | "metadata") => Wanted::Look,
         ("cargo", "fetch" | "update") if rest.is_empty() => Wanted::Locked,
         ("npm" | "pnpm" | "yarn" | "bun", "install" | "i" | "add" | "ci") => {
             if rest.is_empty() {
@@ -187,7 +189,7 @@ pub(super) fn wanted(manager: &str, given: &[&str]) -> Wanted {
         }
         ("npm" | "pnpm" | "yarn" | "bun", "test" | "t" | "build" | "lint" | "typecheck") => Wanted::Build,
         ("npm" | "pnpm" | "yarn" | "bun", "run") if rest.first().is_some_and(|t| !t.starts_with('-')) => Wanted::Build,
-        ("npm" | "pnpm" | "yarn", "ls" | "list" | "outdated" | "why" | "view") => Wanted::Look,
+        ("npm" | "pnpm" | "yarn", "ls" | "list" | "why") => Wanted::Look,
         ("npx", _) if !verb.is_empty() && !verb.starts_with('-') => one(Ecosystem::Npm, &[verb]),
         ("npx", "-y" | "--yes") => one(Ecosystem::Npm, &rest),
         ("uvx", _) if !verb.starts_with('-') => one(Ecosystem::Pypi, &[verb]),
@@ -214,11 +216,12 @@ pub(super) fn wanted(manager: &str, given: &[&str]) -> Wanted {
                 Wanted::Other
             }
         }
-        ("uv" | "poetry" | "pdm", "run") => match rest.first().copied() {
-            Some("pytest" | "mypy" | "ruff" | "black" | "tox") => Wanted::Build,
-            _ => Wanted::Other,
-        },
-        ("bundle", "exec") if matches!(rest.first().copied(), Some("rspec" | "rubocop")) => Wanted::Build,
+        ("uv" | "poetry" | "pdm", "run")
+            if matches!(rest.first().copied(), Some("pytest" | "mypy" | "ruff" | "black" | "tox")) =>
+        {
+            Wanted::Starts
+        }
+        ("bundle", "exec") if matches!(rest.first().copied(), Some("rspec" | "rubocop")) => Wanted::Starts,
         ("gem", "install") => all(Ecosystem::Gem, &rest),
         ("go", "get" | "install") if !rest.iter().all(|t| t.starts_with("./")) => all(Ecosystem::Go, &rest),
         ("go", "build" | "test" | "vet" | "fmt") => Wanted::Build,

@@ -14,19 +14,44 @@ pub(crate) struct Word {
     pub(crate) text: String,
     /// A part of it is only known when it runs: a variable, a substitution, a pattern.
     pub(crate) dynamic: bool,
+    /// It may begin with a sign of a flag that does not stand here.
+    pub(crate) open: bool,
+    /// It may become several words, or none.
+    pub(crate) splits: bool,
+    /// What is known at the start of it, or makes it several words: names of variables, empty for other expansions, and
+    /// whether that stands in quotes.
+    pub(crate) heads: Vec<(String, bool)>,
 }
+
+/// Stands in words for what is only known when they run.
+pub(crate) const UNKNOWN: char = '\0';
 
 impl Word {
     pub(crate) fn plain(text: &str) -> Self {
-        Self { text: text.to_owned(), dynamic: false }
+        Self { text: text.to_owned(), dynamic: text.contains(UNKNOWN), ..Self::default() }
+    }
+
+    /// What another program puts there.
+    pub(crate) fn unknown() -> Self {
+        Self { text: UNKNOWN.to_string(), dynamic: true, open: true, splits: true, heads: Vec::new() }
+    }
+
+    fn expanded(&mut self, name: &str, quoted: bool) {
+        if self.text.is_empty() || !quoted || name.is_empty() && self.text.ends_with(UNKNOWN) {
+            self.heads.push((name.to_owned(), quoted));
+            self.open = true;
+            self.splits |= !quoted;
+        }
+        self.text.push(UNKNOWN);
+        self.dynamic = true;
     }
 }
 
 /// One simple command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Simple {
-    /// Names that are set in front of it.
-    pub(crate) sets: Vec<String>,
+    /// What is set in front of it: a name, `=` and a value.
+    pub(crate) sets: Vec<Word>,
     pub(crate) words: Vec<Word>,
     /// Files that it writes by redirection.
     pub(crate) writes: Vec<Word>,
@@ -51,7 +76,7 @@ pub(crate) fn read(text: &str) -> Line {
 }
 
 fn read_into(text: &str, depth: usize, line: &mut Line) {
-    if text.len() > LONGEST || depth > DEPTH || text.contains('\0') {
+    if text.len() > LONGEST || depth > DEPTH || text.contains([UNKNOWN, '\r']) {
         line.unclear = true;
         return;
     }
@@ -66,8 +91,8 @@ const KEYWORDS: [&str; 12] = ["if", "then", "else", "elif", "fi", "while", "unti
 struct Reader {
     chars: std::iter::Peekable<std::vec::IntoIter<char>>,
     depth: usize,
-    /// Ends of texts that begin with the next line, and whether tabs are taken off.
-    documents: Vec<(String, bool)>,
+    /// Ends of texts that begin with the next line, whether tabs are taken off, and whether they are expanded.
+    documents: Vec<(String, bool, bool)>,
 }
 
 impl Reader {
@@ -84,7 +109,7 @@ impl Reader {
             }
             let Some(c) = self.chars.peek().copied() else { break };
             match c {
-                ' ' | '\t' | '\r' => _ = self.chars.next(),
+                ' ' | '\t' => _ = self.chars.next(),
                 '\n' => {
                     self.chars.next();
                     self.end(&mut one, line);
@@ -138,7 +163,7 @@ impl Reader {
                 !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
             });
         if set {
-            one.sets.extend(text.split_once('=').map(|(name, _)| name.to_owned()));
+            one.sets.push(word);
         } else {
             one.words.push(word);
         }
@@ -146,7 +171,7 @@ impl Reader {
 
     fn end(&mut self, one: &mut Simple, line: &mut Line) {
         let done = std::mem::take(one);
-        if !done.words.is_empty() || !done.sets.is_empty() || !done.writes.is_empty() {
+        if !done.words.is_empty() || !done.sets.is_empty() || !done.writes.is_empty() || !done.reads.is_empty() {
             line.commands.push(done);
         }
     }
@@ -163,9 +188,8 @@ impl Reader {
             self.skip_blanks();
             let quoted = matches!(self.chars.peek(), Some('\'' | '"' | '\\'));
             let end = self.word(line);
-            // A text that is expanded may run commands.
-            line.unclear |= end.text.is_empty() || !quoted && end.dynamic;
-            self.documents.push((end.text, tabs));
+            line.unclear |= end.text.is_empty() || end.dynamic;
+            self.documents.push((end.text, tabs, !quoted));
             return;
         }
         if self.next_is('(') {
@@ -203,7 +227,7 @@ impl Reader {
 
     /// Texts that stand below a line, up to their ends. A substitution in one would run.
     fn skip_documents(&mut self, line: &mut Line) {
-        for (end, tabs) in std::mem::take(&mut self.documents) {
+        for (end, tabs, expanded) in std::mem::take(&mut self.documents) {
             loop {
                 let mut text = String::new();
                 let mut any = false;
@@ -218,8 +242,11 @@ impl Reader {
                 if known == end {
                     break;
                 }
-                // Whether the end was quoted is not kept: what looks like a substitution counts as one.
-                line.unclear |= text.contains("$(") || text.contains('`');
+                // A text that is expanded may run commands, and hide its end.
+                line.unclear |= expanded
+                    && (text.ends_with('\\')
+                        || text.contains('`')
+                        || ["$(", "${", "$["].iter().any(|s| text.contains(s)));
                 if !any {
                     line.unclear = true;
                     return;
@@ -230,9 +257,10 @@ impl Reader {
 
     fn word(&mut self, line: &mut Line) -> Word {
         let mut word = Word::default();
+        let mut braces = false;
         while let Some(c) = self.chars.peek().copied() {
             match c {
-                ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '<' | '>' | ')' => break,
+                ' ' | '\t' | '\n' | ';' | '&' | '|' | '<' | '>' | ')' => break,
                 '(' => {
                     // A function, an array, an extended pattern.
                     line.unclear = true;
@@ -263,7 +291,7 @@ impl Reader {
                         None => line.unclear = true,
                     }
                 }
-                '$' | '`' => self.expansion(&mut word, line),
+                '$' | '`' => self.expansion(&mut word, line, false),
                 '*' | '?' | '[' => {
                     self.chars.next();
                     word.text.push(c);
@@ -272,11 +300,19 @@ impl Reader {
                 c => {
                     self.chars.next();
                     word.text.push(c);
+                    braces |= c == '{';
                 }
             }
         }
         // `{a,b}` is several words.
-        word.dynamic |= word.text.contains('{') && word.text.contains(',') && word.text.contains('}');
+        if braces && (word.text.contains(',') || word.text.contains("..")) {
+            word.dynamic = true;
+            word.splits = true;
+            if word.text.starts_with('{') {
+                word.heads.push((String::new(), false));
+                word.open = true;
+            }
+        }
         word
     }
 
@@ -299,7 +335,7 @@ impl Reader {
                         None => line.unclear = true,
                     }
                 }
-                Some('$' | '`') => self.expansion(word, line),
+                Some('$' | '`') => self.expansion(word, line, true),
                 Some(c) => {
                     self.chars.next();
                     word.text.push(c);
@@ -313,7 +349,7 @@ impl Reader {
     }
 
     /// A variable, or a command whose output is meant.
-    fn expansion(&mut self, word: &mut Word, line: &mut Line) {
+    fn expansion(&mut self, word: &mut Word, line: &mut Line, quoted: bool) {
         let sign = self.chars.next();
         if sign == Some('`') {
             let mut inner = String::new();
@@ -328,42 +364,50 @@ impl Reader {
                     }
                 }
             }
-            word.dynamic = true;
+            word.expanded("", quoted);
             return read_into(&inner, self.depth + 1, line);
         }
         match self.chars.peek().copied() {
             Some('(') => {
                 self.chars.next();
                 let inner = self.until_closed(line);
-                word.dynamic = true;
-                // `$((1 + 2))` is a number, and may still hold a substitution.
-                match inner.strip_prefix('(') {
-                    Some(sum) if !sum.contains(['`', '$']) => {}
-                    Some(_) => line.unclear = true,
-                    None => read_into(&inner, self.depth + 1, line),
+                word.expanded("", quoted);
+                if !is_sum(&inner) {
+                    line.unclear |= inner.starts_with('(');
+                    read_into(&inner, self.depth + 1, line);
                 }
             }
             Some('{') => {
-                word.dynamic = true;
-                for c in self.chars.by_ref() {
-                    line.unclear |= matches!(c, '`' | '(');
-                    if c == '}' {
-                        return;
-                    }
+                self.chars.next();
+                let mut inner = String::new();
+                while let Some(c) = self.chars.next_if(|c| *c != '}') {
+                    inner.push(c);
                 }
+                line.unclear |= self.chars.next().is_none() || !is_plain_parameter(&inner);
+                let is_name = inner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+                word.expanded(if is_name { &inner } else { "" }, quoted);
+            }
+            // `$[...]` is a sum too.
+            Some('[') => {
                 line.unclear = true;
+                word.expanded("", quoted);
             }
             Some('\'' | '"') => {
                 // `$'...'` spells characters.
                 line.unclear = true;
-                word.dynamic = true;
+                word.expanded("", quoted);
             }
             Some(c) if c.is_ascii_alphanumeric() || matches!(c, '_' | '?' | '@' | '*' | '#' | '$' | '!' | '-') => {
-                word.dynamic = true;
                 self.chars.next();
+                let mut name = String::new();
                 if c.is_ascii_alphabetic() || c == '_' {
-                    while self.chars.next_if(|c| c.is_ascii_alphanumeric() || *c == '_').is_some() {}
+                    name.push(c);
+                    while let Some(c) = self.chars.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
+                        name.push(c);
+                    }
                 }
+                // All arguments are words of their own even in quotes.
+                word.expanded(&name, quoted && c != '@');
             }
             _ => word.text.push('$'),
         }
@@ -397,4 +441,30 @@ impl Reader {
         line.unclear = true;
         inner
     }
+}
+
+/// True for what stands between the outer parentheses of `$((1 + 2))`. Names are looked up as sums, which may run commands.
+fn is_sum(inner: &str) -> bool {
+    let Some(sum) = inner.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) else { return false };
+    let mut open = 0_usize;
+    for c in sum.chars() {
+        match c {
+            '(' => open += 1,
+            ')' if open == 0 => return false,
+            ')' => open -= 1,
+            '0'..='9' | ' ' | '+' | '-' | '*' | '/' | '%' | '<' | '>' | '=' | '!' => {}
+            _ => return false,
+        }
+    }
+    open == 0
+}
+
+/// True for the inside of `${name}`, alone or with a default or a part taken off.
+fn is_plain_parameter(inner: &str) -> bool {
+    let inner = inner.strip_prefix('#').unwrap_or(inner);
+    let after = inner.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    let known = after.is_empty()
+        || after.starts_with(['%', '#', '-', '+', '/', '^', ','])
+        || [":-", ":+", ":?"].iter().any(|front| after.starts_with(front));
+    known && after.len() < inner.len() && !after.contains(['$', '`', '(', '@', '[', '!', '=', '\\', '\'', '"', '{'])
 }

