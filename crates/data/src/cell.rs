@@ -19,6 +19,10 @@ pub enum Cell {
     Map(Vec<(String, Cell)>),
     /// Bytes that are no text, and how many.
     Opaque(usize),
+    /// Something nested too deep to be read.
+    Deep,
+    /// The first row of a table, with the names of its columns.
+    Headed(Vec<String>, Box<Cell>),
 }
 
 impl Cell {
@@ -27,6 +31,7 @@ impl Cell {
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Map(pairs) => pairs.iter().rev().find(|(k, _)| k == key).map(|(_, v)| v),
+            Self::Headed(_, row) => row.get(key),
             _ => None,
         }
     }
@@ -47,7 +52,8 @@ impl Cell {
     pub fn json(&self) -> serde_json::Value {
         use serde_json::Value;
         match self {
-            Self::Null | Self::Opaque(_) => Value::Null,
+            Self::Null | Self::Opaque(_) | Self::Deep => Value::Null,
+            Self::Headed(_, row) => row.json(),
             Self::Bool(b) => Value::Bool(*b),
             Self::Number(n) => serde_json::from_str(n).unwrap_or(Value::Null),
             Self::Text(t) => Value::String(t.clone()),
@@ -60,7 +66,8 @@ impl Cell {
     #[must_use]
     pub fn size(&self) -> usize {
         match self {
-            Self::Null | Self::Bool(_) => 8,
+            Self::Null | Self::Bool(_) | Self::Deep => 8,
+            Self::Headed(names, row) => names.iter().map(String::len).sum::<usize>() + row.size(),
             Self::Number(t) | Self::Text(t) => t.len() + 8,
             Self::List(items) => items.iter().map(Self::size).sum::<usize>() + 8,
             Self::Map(pairs) => pairs.iter().map(|(k, v)| k.len() + v.size() + 8).sum(),

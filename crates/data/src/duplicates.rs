@@ -44,7 +44,7 @@ impl Sketch {
     /// Of a row; `None` where it says nothing.
     #[must_use]
     pub fn new(row: &Row) -> Option<Self> {
-        let wanted = |role: Role| !matches!(role, Role::Label | Role::Origin | Role::Rejected);
+        let wanted = |role: Role| !matches!(role, Role::Label | Role::Origin | Role::Rejected | Role::Name);
         let texts = row.turns.iter().filter(|turn| wanted(turn.role)).map(|turn| turn.text.as_str());
         Self::of(texts)
     }

@@ -50,6 +50,9 @@ impl RowReport {
         if row.opaque > 0 {
             coverage.add(Part::structural(Reason::Binary, row.opaque));
         }
+        if row.deep > 0 {
+            coverage.add(Part::partial(Reason::TooDeep, row.deep));
+        }
         Self {
             source: source.to_owned(),
             row: number,

@@ -30,6 +30,8 @@ pub enum Role {
     Origin,
     /// Anything else.
     Field,
+    /// The name of a value.
+    Name,
 }
 
 impl Role {
@@ -41,7 +43,7 @@ impl Role {
             Self::User => Source::User,
             Self::Model | Self::Rejected => Source::Model,
             Self::Tool => Source::Tool,
-            Self::Document | Self::Field => Source::Document,
+            Self::Document | Self::Field | Self::Name => Source::Document,
             Self::Label | Self::Origin => Source::Parameter,
         }
     }
@@ -91,6 +93,8 @@ pub struct Row {
     pub turns: Vec<Turn>,
     /// Bytes that are no text.
     pub opaque: usize,
+    /// Values nested too deep to be read.
+    pub deep: usize,
 }
 
 impl Row {
@@ -163,6 +167,15 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn name(&mut self, name: &str) {
+        let long = self.path.len();
+        self.path.push_str("#key");
+        self.steps.push(NAME);
+        self.turn(Role::Name, name);
+        self.steps.pop();
+        self.path.truncate(long);
+    }
+
     fn go(&mut self, cell: &Cell, role: Role) {
         let long = self.path.len();
         match cell {
@@ -185,6 +198,21 @@ impl<'a> Walk<'a> {
                 }
             }
             Cell::Opaque(bytes) => self.row.opaque += bytes,
+            Cell::Deep => self.row.deep += 1,
+            Cell::Headed(names, row) => {
+                // The first line may be a row like any other. Names that tell something are looked at with their values.
+                for (step, name) in (0..).zip(names) {
+                    if !name.is_empty() && (!telling(name) || row.get(name).is_none()) {
+                        self.path.push('/');
+                        escape(name, &mut self.path);
+                        self.steps.push(step);
+                        self.name(name);
+                        self.steps.pop();
+                        self.path.truncate(long);
+                    }
+                }
+                self.go(row, role);
+            }
             Cell::List(items) => {
                 for (step, item) in (0..).zip(items) {
                     self.path.push('/');
@@ -209,12 +237,8 @@ impl<'a> Walk<'a> {
                         None => self.columns.role(name).or_else(|| by_name(name, value)).unwrap_or(role),
                     };
                     self.go(value, inner);
-                    // A name that is a text: nobody reads it, but a loader may.
-                    if name.len() > 64 {
-                        self.path.push_str("#key");
-                        self.steps.push(NAME);
-                        self.turn(Role::Field, name);
-                        self.steps.pop();
+                    if telling(name) {
+                        self.name(name);
                     }
                     self.steps.pop();
                     self.path.truncate(long);
@@ -222,6 +246,16 @@ impl<'a> Walk<'a> {
             }
         }
     }
+}
+
+/// True for a name that may hold more than what a value is called: a text, an address, a number, a key.
+pub(crate) fn telling(name: &str) -> bool {
+    let mut digits = 0;
+    name.len() >= 16
+        || name.chars().any(|c| {
+            digits = if c.is_ascii_digit() { digits + 1 } else { 0 };
+            digits >= 7 || !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ' '))
+        })
 }
 
 fn escape(name: &str, into: &mut String) {
@@ -313,6 +347,15 @@ mod tests {
         let labelled = row(r#"{"text":"t","label":1,"odd~/name":"u"}"#);
         assert_eq!(labelled[1], ("/label".to_owned(), Role::Label));
         assert_eq!(labelled[2], ("/odd~0~1name".to_owned(), Role::Field));
+    }
+
+    #[test]
+    fn names_that_tell_something_are_turns() {
+        for name in ["ann.lee@posteo.org", "n1234567", "a_name_of_sixteen_", "na\u{ef}ve"] {
+            let turns = row(&serde_json::json!({ name: 1, "text": "x" }).to_string());
+            assert_eq!(turns.iter().filter(|(_, role)| *role == Role::Name).count(), 1, "{name}");
+        }
+        assert_eq!(row(r#"{"user_id":"a","n 123456":1,"max-length":2}"#).len(), 1);
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl KeptRow {
     fn opened(self, source: &str) -> (RowReport, Row, usize) {
         let row = Row {
             turns: self.turns.into_iter().map(|(role, path, text)| Turn { path, role, text }).collect(),
-            opaque: 0,
+            ..Row::default()
         };
         let mut report = RowReport::new(source, self.row, &row);
         let [injection, poison, duplicate] = self.scores.map(|score| score.map(f32::from_bits));

@@ -56,6 +56,7 @@ pub(super) fn cell(value: &mut Cell, edit: &Edit) {
         (value, Edit::Text(text)) => {
             *value = number(text).map_or(Cell::Null, |number| Cell::Number(number.to_string()));
         }
+        (Cell::Headed(_, row), edit @ Edit::Inside(_)) => cell(row, edit),
         (Cell::List(items), Edit::Inside(inner)) => {
             for (step, item) in (0..).zip(items) {
                 if let Some(edit) = inner.get(&step) {

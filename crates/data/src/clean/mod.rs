@@ -32,7 +32,7 @@ pub(crate) use write::hashed;
 use crate::cell::Cell;
 use crate::error::DataError;
 use crate::examine::RowReport;
-use crate::layout::{Row, places};
+use crate::layout::{Role, Row, places, telling};
 use crate::pass::{At, Full, Passed};
 use crate::read::{Batch, Body, Form, Gap, Item, Record, Shape, cells, read_as};
 use crate::scanner::{Looked, Scanner, bytes, partial};
@@ -167,7 +167,7 @@ impl Cleaning<'_> {
             let name = one.unwrap_or_default();
             let (to, aside) = (corpus.join(&name), aside.join(&name));
             let mut run =
-                File { job: self, number, to, aside, made: Cleaned::default(), out: None, held: None, form: None };
+                File { job: self, number, to, aside, made: Cleaned::default(), out: None, held: None, form: None, aside_all: false };
             run.made.source.clone_from(&unit.name);
             run.pass(&mut sides)?;
             all.push(run.finish(&slashed(&name)).map_err(|error| unwritable(&target.out, error))?);
@@ -237,7 +237,25 @@ impl Cleaning<'_> {
         None
     }
 
-    fn judge(&self, at: At, cell: &Cell) -> Judged {
+    /// True where the names that a file begins with hold what is to go. They are in all that is written of it.
+    fn names_hold(&self, form: &Form) -> bool {
+        let Some(guard) = self.scanner.guard else { return false };
+        let holds = |name: &str| {
+            let source = Role::Name.source();
+            let (findings, row) = self.choose(&guard.check_text(name, source), source);
+            row > Choice::Keep || findings.iter().any(|(_, choice)| *choice > Choice::Keep)
+        };
+        match &form.shape {
+            Shape::Table { head, .. } => head.iter().any(|name| holds(&String::from_utf8_lossy(name))),
+            Shape::Parquet { schema, .. } | Shape::ArrowFile(schema) | Shape::ArrowStream(schema) => {
+                schema.flattened_fields().iter().any(|field| telling(field.name()) && holds(field.name()))
+            }
+            _ => false,
+        }
+    }
+
+    /// Judges a row, which does not stay in any case where `aside`.
+    fn judge(&self, at: At, cell: &Cell, aside: bool) -> Judged {
         let row = Row::new(cell, &self.scanner.corpus.columns);
         let (mut choices, mut strictest) = (Vec::new(), Choice::Keep);
         let mut texts: Vec<(usize, Option<String>)> = Vec::new();
@@ -256,6 +274,12 @@ impl Cleaning<'_> {
             let choice = self.plan.of_row(&finding.rule);
             choices.push(choice);
             strictest = strictest.max(choice);
+        }
+        if partial(&report.coverage) {
+            strictest = strictest.max(self.plan.of_unread());
+        }
+        if aside && strictest < Choice::Drop {
+            strictest = Choice::Quarantine;
         }
         let outcome = match strictest {
             Choice::Quarantine => Outcome::Quarantine,
@@ -321,6 +345,8 @@ struct File<'a, 'b> {
     aside: PathBuf,
     made: Cleaned,
     form: Option<Box<Form>>,
+    /// True where no row of it stays, because of its names.
+    aside_all: bool,
     out: Option<Output>,
     held: Option<Output>,
 }
@@ -343,7 +369,10 @@ impl File<'_, '_> {
         let mut waiting = Full::default();
         read_as(unit, &corpus.reading, true, &mut |item| match item {
             Item::Form(form) => {
-                self.out = Some(Output::new(&self.to, &form, false)?);
+                self.aside_all = self.job.names_hold(&form);
+                if !self.aside_all {
+                    self.out = Some(Output::new(&self.to, &form, false)?);
+                }
                 self.form = Some(form);
                 Ok(())
             }
@@ -361,11 +390,11 @@ impl File<'_, '_> {
         let judge = |record: Record| {
             let at = At { unit: self.number, row: record.row };
             let raw = match record.body {
-                Body::Cell(cell) => return Ok((at, self.job.judge(at, &cell), Raw::Cell(cell))),
+                Body::Cell(cell) => return Ok((at, self.job.judge(at, &cell, self.aside_all), Raw::Cell(cell))),
                 Body::Json(bytes) => bytes,
             };
             match (Record { row: at.row, body: Body::Json(raw.clone()) }).cell() {
-                Ok(cell) => Ok((at, self.job.judge(at, &cell), Raw::Json(raw))),
+                Ok(cell) => Ok((at, self.job.judge(at, &cell, self.aside_all), Raw::Json(raw))),
                 Err(why) => Err((at, why, raw)),
             }
         };
@@ -424,7 +453,7 @@ impl File<'_, '_> {
                 if size > self.job.scanner.corpus.reading.max_row {
                     return Err(size);
                 }
-                let mut judged = self.job.judge(At { unit: self.number, row: first + row as u64 }, &cell);
+                let mut judged = self.job.judge(At { unit: self.number, row: first + row as u64 }, &cell, self.aside_all);
                 if matches!(&judged.outcome, Outcome::Change(edit) if !takes(edit)) {
                     judged.outcome = Outcome::Quarantine;
                     judged.looked.report.action = Some(Action::Quarantine);

@@ -337,3 +337,22 @@ fn what_is_gone_is_for_its_owner_and_never_written_over() {
     assert!(again().unwrap_err().to_string().contains("there already"));
     assert!(fs::read_to_string(at("out.aside")).unwrap().contains(MAIL));
 }
+
+#[test]
+fn a_table_whose_names_hold_what_is_to_go_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("in.csv"), format!("plain words,{MAIL}\nother words,1\nmore words,0\n")).unwrap();
+    let (made, seen) = run(&guard(), &at("in.csv"), &at("out.csv"), &["pii=redact"], None);
+    assert!(made[0].output.is_none() && !at("out.csv").exists());
+    assert_eq!(made[0].actions[&Action::Quarantine], 2);
+    assert!(seen[0].report.findings.iter().any(|found| found.rule.as_str() == "pii/email"));
+    assert_eq!(fs::read_to_string(at("out.aside")).unwrap(), fs::read_to_string(at("in.csv")).unwrap());
+    // A short name that is no identifier of a column.
+    fs::write(at("short.csv"), "a,b@c.org\n1,2\n").unwrap();
+    let (_, seen) = run(&guard(), &at("short.csv"), &at("kept.csv"), &["pii=keep"], None);
+    assert!(seen[0].worst.is_some() && at("kept.csv").exists());
+    fs::write(at("in.jsonl"), format!("{{\"{MAIL}\":\"x\"}}\n")).unwrap();
+    let (made, _) = run(&guard(), &at("in.jsonl"), &at("lines.jsonl"), &["pii=redact"], None);
+    assert_eq!(made[0].actions.get(&Action::Quarantine), Some(&1));
+}

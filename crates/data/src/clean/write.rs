@@ -167,7 +167,16 @@ impl Output {
 
     /// A row of a table or of plain text.
     pub(super) fn cell(&mut self, cell: &Cell) -> io::Result<()> {
-        let Cell::Map(pairs) = cell else { return Err(misplaced()) };
+        let pairs = match cell {
+            Cell::Map(pairs) => pairs,
+            Cell::Headed(_, row) => match row.as_ref() {
+                // A table of names only.
+                Cell::Map(pairs) if pairs.is_empty() => return Ok(()),
+                Cell::Map(pairs) => pairs,
+                _ => return Err(misplaced()),
+            },
+            _ => return Err(misplaced()),
+        };
         let text = |cell: &Cell| cell.word().unwrap_or_default();
         match &mut self.kind {
             Kind::Table(out) => {

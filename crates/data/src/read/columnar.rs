@@ -5,7 +5,7 @@ use std::io::BufReader;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
     TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
     UInt64Type,
 };
@@ -142,11 +142,21 @@ fn text(bytes: &[u8]) -> Cell {
 
 fn cell(array: &dyn Array, row: usize, deep: usize) -> Cell {
     if row >= array.len() || array.is_null(row) || deep == 0 {
-        return if deep == 0 { Cell::Opaque(0) } else { Cell::Null };
+        return if deep == 0 { Cell::Deep } else { Cell::Null };
     }
     macro_rules! number {
         ($kind:ty) => {
             Cell::Number(array.as_primitive::<$kind>().value(row).to_string())
+        };
+    }
+    macro_rules! decimal {
+        ($kind:ty) => {
+            Cell::Number(array.as_primitive::<$kind>().value_as_string(row))
+        };
+    }
+    macro_rules! run {
+        ($kind:ty) => {
+            array.as_run_opt::<$kind>().map(|runs| (runs.values(), runs.get_physical_index(row)))
         };
     }
     let list = |items: &dyn Array| Cell::List((0..items.len()).map(|at| cell(items, at, deep - 1)).collect());
@@ -170,13 +180,25 @@ fn cell(array: &dyn Array, row: usize, deep: usize) -> Cell {
         DataType::UInt64 => number!(UInt64Type),
         DataType::Float32 => number!(Float32Type),
         DataType::Float64 => number!(Float64Type),
+        DataType::Decimal32(..) => decimal!(Decimal32Type),
+        DataType::Decimal64(..) => decimal!(Decimal64Type),
+        DataType::Decimal128(..) => decimal!(Decimal128Type),
+        DataType::Decimal256(..) => decimal!(Decimal256Type),
         DataType::Date32 => number!(Date32Type),
+        DataType::Date64 => number!(Date64Type),
         DataType::Timestamp(TimeUnit::Second, _) => number!(TimestampSecondType),
         DataType::Timestamp(TimeUnit::Millisecond, _) => number!(TimestampMillisecondType),
         DataType::Timestamp(TimeUnit::Microsecond, _) => number!(TimestampMicrosecondType),
         DataType::Timestamp(TimeUnit::Nanosecond, _) => number!(TimestampNanosecondType),
         DataType::List(_) => list(&array.as_list::<i32>().value(row)),
         DataType::LargeList(_) => list(&array.as_list::<i64>().value(row)),
+        DataType::ListView(_) => list(&array.as_list_view::<i32>().value(row)),
+        DataType::LargeListView(_) => list(&array.as_list_view::<i64>().value(row)),
+        DataType::Union(..) => cell(array.as_union().value(row).as_ref(), 0, deep - 1),
+        DataType::RunEndEncoded(..) => run!(Int16Type)
+            .or_else(|| run!(Int32Type))
+            .or_else(|| run!(Int64Type))
+            .map_or(Cell::Deep, |(values, at)| cell(values.as_ref(), at, deep - 1)),
         DataType::FixedSizeList(..) => list(&array.as_fixed_size_list().value(row)),
         DataType::Struct(fields) => {
             let columns = array.as_struct().columns();

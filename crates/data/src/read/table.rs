@@ -23,11 +23,16 @@ pub(super) fn rows(
         ReaderBuilder::new().delimiter(delimiter).quoting(quoting).flexible(true).has_headers(false).from_reader(input);
     let mut record = ByteRecord::new();
     let mut names: Option<Vec<String>> = None;
+    // They go with the first row that can be read.
+    let mut first: Option<Vec<String>> = None;
     loop {
         let line = reader.position().line();
         match reader.read_byte_record(&mut record) {
             Ok(false) if names.is_none() => return out.form(Shape::Table { delimiter, quoting, head: Vec::new() }),
-            Ok(false) => return Ok(()),
+            Ok(false) => {
+                let alone = |names| Body::Cell(Cell::Headed(names, Box::new(Cell::Map(Vec::new()))));
+                return first.map_or(Ok(()), |names| out.row(alone(names)));
+            }
             Ok(true) => {}
             Err(error) => {
                 let why = match error.kind() {
@@ -43,11 +48,15 @@ pub(super) fn rows(
         let Some(names) = &names else {
             let head = record.iter().map(<[u8]>::to_vec).collect();
             out.form(Shape::Table { delimiter, quoting, head })?;
+            first = Some(record.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect());
             names = Some(record.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect());
             continue;
         };
         match cells(&record, names) {
-            Ok(cell) => out.row(Body::Cell(cell))?,
+            Ok(cell) => out.row(Body::Cell(match first.take() {
+                Some(names) => Cell::Headed(names, Box::new(cell)),
+                None => cell,
+            }))?,
             Err(why) => out.broken(format!("line {line}"), why, record.as_slice().len())?,
         }
     }
