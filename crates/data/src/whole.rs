@@ -91,7 +91,11 @@ impl Whole {
 
 /// A finding about a row as a whole is at its first text.
 fn finding(rule: bartizan_core::RuleId, severity: Severity, confidence: Confidence, row: &Row) -> FindingRecord {
-    let first = row.turns.iter().find(|turn| !matches!(turn.role, Role::Label | Role::Origin | Role::Name)).or(row.turns.first());
+    let first = row
+        .turns
+        .iter()
+        .find(|turn| !matches!(turn.role, Role::Label | Role::Origin | Role::Name))
+        .or(row.turns.first());
     FindingRecord {
         rule,
         severity,

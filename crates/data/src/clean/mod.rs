@@ -166,8 +166,17 @@ impl Cleaning<'_> {
             let one = if target.file { target.out.file_name().map(PathBuf::from) } else { Some(unit.below.clone()) };
             let name = one.unwrap_or_default();
             let (to, aside) = (corpus.join(&name), aside.join(&name));
-            let mut run =
-                File { job: self, number, to, aside, made: Cleaned::default(), out: None, held: None, form: None, aside_all: false };
+            let mut run = File {
+                job: self,
+                number,
+                to,
+                aside,
+                made: Cleaned::default(),
+                out: None,
+                held: None,
+                form: None,
+                aside_all: false,
+            };
             run.made.source.clone_from(&unit.name);
             run.pass(&mut sides)?;
             all.push(run.finish(&slashed(&name)).map_err(|error| unwritable(&target.out, error))?);
@@ -453,7 +462,8 @@ impl File<'_, '_> {
                 if size > self.job.scanner.corpus.reading.max_row {
                     return Err(size);
                 }
-                let mut judged = self.job.judge(At { unit: self.number, row: first + row as u64 }, &cell, self.aside_all);
+                let mut judged =
+                    self.job.judge(At { unit: self.number, row: first + row as u64 }, &cell, self.aside_all);
                 if matches!(&judged.outcome, Outcome::Change(edit) if !takes(edit)) {
                     judged.outcome = Outcome::Quarantine;
                     judged.looked.report.action = Some(Action::Quarantine);
