@@ -29,7 +29,7 @@ Examples:
 
 pub(crate) const RESTORE_HELP: &str = "\
 The gateway has to be stopped. All of the copy is checked before the store is touched. What was taken back, cut off or
-erased since stays so. Records since are not in the restored store; checkpoints that vouch for them will say so.
+erased since stays so, or the exit code is 1; approvals have to be given again. Records since are not in the restored store; checkpoints that vouch for them will say so.
 
 Examples:
   bartizan restore /backup/2026-01-31 --check
@@ -134,8 +134,9 @@ async fn copy(args: &BackupArgs, config: &Config) -> anyhow::Result<u8> {
 
 fn describe(out: &mut impl Write, folder: &Path, manifest: &Manifest) -> std::io::Result<()> {
     let Manifest { chain_id, records, head, time, .. } = manifest;
-    let folder = folder.display().to_string();
-    writeln!(out, "`{}`: {records} records of chain {chain_id}, copied at {time}", terminal::line(&folder))?;
+    let [folder, chain_id, time, head] =
+        [&folder.display().to_string(), chain_id, time, head].map(|text| terminal::line(text));
+    writeln!(out, "`{folder}`: {records} records of chain {chain_id}, copied at {time}")?;
     for (name, file) in &manifest.files {
         let schema = file.schema.map_or_else(String::new, |schema| format!("  schema {schema}"));
         writeln!(out, "  {:>12} bytes  {}{schema}", file.bytes, terminal::line(name))?;
@@ -185,16 +186,17 @@ async fn put_back(args: &RestoreArgs, config: &Config) -> anyhow::Result<u8> {
     store.close().await;
     let mut out = std::io::stdout().lock();
     describe(&mut out, &args.folder, manifest)?;
-    writeln!(out, "restored to `{}`", path.display())?;
+    writeln!(out, "restored to `{}`", terminal::line(&path.display().to_string()))?;
     for before in &restored.before {
-        writeln!(out, "the one before is in `{}`", before.display())?;
+        writeln!(out, "the one before is in `{}`", terminal::line(&before.display().to_string()))?;
     }
     if let Some(why) = &restored.not_kept {
         let why = terminal::line(why);
         writeln!(
             out,
-            "the store before cannot be read ({why}): keys taken back, things cut off and content erased since the copy are back; look at `bartizan keys list` and `bartizan contain list`"
+            "not all of the store before could be read ({why}): keys taken back, things cut off and content erased since the copy may be back; look at `bartizan keys list` and `bartizan contain list`"
         )?;
+        return Ok(FOUND);
     }
     Ok(DONE)
 }

@@ -156,8 +156,12 @@ impl Journal {
             let hash = link(&prev, &id);
             let record = RawValue::from_string(record).map_err(|e| failed(&e))?;
             let line = Line { seq, prev, id, hash: hash.clone(), record };
+            let before = out.len();
             serde_json::to_writer(&mut out, &line).map_err(|e| failed(&e))?;
             out.push(b'\n');
+            if (out.len() - before) as u64 > LONGEST {
+                return Err(failed(&"a record is too long to be read again"));
+            }
             (seq, prev) = (seq + 1, hash);
         }
         self.file.write_all(&out).and_then(|()| self.file.sync_data()).map_err(|e| failed(&e))?;
@@ -198,6 +202,9 @@ pub fn head(path: &Path) -> Result<Head, RedteamError> {
     let mut input = BufReader::new(File::open(path).map_err(|e| failed(&e))?);
     let mut bytes = Vec::new();
     std::io::Read::take(&mut input, LONGEST).read_until(b'\n', &mut bytes).map_err(|e| failed(&e))?;
+    if is_too_long(&bytes) {
+        return Err(failed(&"line 1: it is too long"));
+    }
     let line: Line = serde_json::from_slice(&bytes).map_err(|_| failed(&"line 1: it is no line of a journal"))?;
     serde_json::from_str(line.record.get()).map_err(|_| failed(&"line 1: it is no head of a journal"))
 }
@@ -231,6 +238,11 @@ fn statement(head: &Head, extent: &Extent) -> String {
     format!("{NOTE}\nplan {}\nrecords {}\nhead {}\n", head.plan, extent.seq, extent.prev)
 }
 
+/// True where the line goes on behind what was read of it: what comes then is no cut end.
+fn is_too_long(read: &[u8]) -> bool {
+    read.len() as u64 >= LONGEST && read.last() != Some(&b'\n')
+}
+
 fn walk(path: &Path, mut each: impl FnMut(&str, Record)) -> Result<(Head, Extent), RedteamError> {
     let failed = |e: &dyn std::fmt::Display| RedteamError::journal(path, e);
     let mut input = BufReader::with_capacity(1 << 16, File::open(path).map_err(|e| failed(&e))?);
@@ -240,6 +252,9 @@ fn walk(path: &Path, mut each: impl FnMut(&str, Record)) -> Result<(Head, Extent
     loop {
         bytes.clear();
         let read = std::io::Read::take(&mut input, LONGEST).read_until(b'\n', &mut bytes).map_err(|e| failed(&e))?;
+        if is_too_long(&bytes) {
+            return Err(failed(&format!("line {}: it is too long", extent.seq + 1)));
+        }
         if bytes.last() != Some(&b'\n') {
             // Nothing more, or the line that was being written when the program ended.
             break;
@@ -328,6 +343,13 @@ mod tests {
         assert!(verify(&path, &note, &key.verifier()).is_err());
         std::fs::write(&path, &whole).unwrap();
         assert!(verify(&path, &note, &NoteKey::generate("redteam.test").unwrap().verifier()).is_err());
+        // What is too long to be read is no cut end.
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(whole.len() as u64 + LONGEST).unwrap();
+        for error in [read(&path, |_| ()).err(), Journal::resume(&path, "p", |_| ()).err()] {
+            assert!(error.unwrap().to_string().contains("line 4: it is too long"));
+        }
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), whole.len() as u64 + LONGEST);
+        std::fs::write(&path, &whole).unwrap();
         let mut ids = Vec::new();
         entries(&path, |id, record| ids.push((id.to_owned(), record.n))).unwrap();
         assert_eq!(ids, [(address(&record(0)), 0), (address(&record(1)), 1)]);

@@ -8,6 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::{Catalogue, Control, Measure, split};
 use crate::evidence::{Evidence, Kind, NOT_IN_FORCE, Setup, State};
 
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+/// Why evidence counts as old that has a date to come: it would never grow old.
+const AHEAD: &str = "its date is in the future";
+
 /// How a measure stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -164,7 +169,9 @@ impl Bench<'_> {
         match said.iter().filter(|s| s.fresh).max_by_key(|s| s.state) {
             None => {
                 standing.stood = Stood::Stale;
+                let ahead = said.iter().all(|s| s.why.ends_with(AHEAD));
                 standing.why = match measure.days {
+                    _ if ahead => AHEAD.to_owned(),
                     Some(days) => format!("{newest} days old, at most {days}"),
                     None => format!("{newest} days old"),
                 };
@@ -232,9 +239,17 @@ impl Bench<'_> {
         if measure.from == Kind::Configuration && self.unset(measure) {
             return None;
         }
-        // What has no time that can be read is as old as can be.
-        let made: Timestamp = made.parse().unwrap_or(Timestamp::MIN);
-        let age_days = self.now.duration_since(made).as_secs().max(0) / 86_400;
+        // What has no time that can be read, or one that is still to come, is as old as can be.
+        let mut made: Timestamp = made.parse().unwrap_or(Timestamp::MIN);
+        if made.duration_since(self.now).as_secs() > DAY {
+            made = Timestamp::MIN;
+            state = state.max(State::Weak);
+            if !why.is_empty() {
+                why.push_str("; ");
+            }
+            why.push_str(AHEAD);
+        }
+        let age_days = self.now.duration_since(made).as_secs().max(0) / DAY;
         let fresh = measure.days.is_none_or(|days| age_days <= i64::from(days));
         Some(Said { number, state, why, age_days, fresh })
     }
@@ -340,6 +355,11 @@ mod tests {
         let old = [piece(Kind::Decisions, "2026-01-01T00:00:00Z")];
         assert_eq!(stands(&old, None)["decision-log"].stood, Stood::Stale);
         assert_eq!(stands(&[piece(Kind::Decisions, "rubbish")], None)["decision-log"].stood, Stood::Stale);
+        let ahead = stands(&[piece(Kind::Decisions, "2031-01-01T00:00:00Z")], None);
+        assert_eq!((ahead["decision-log"].stood, ahead["decision-log"].why.as_str()), (Stood::Stale, AHEAD));
+        // Clocks differ.
+        let early = stands(&[piece(Kind::Decisions, "2026-06-01T12:00:00Z")], None);
+        assert_ne!(early["decision-log"].stood, Stood::Stale);
     }
 
     #[test]

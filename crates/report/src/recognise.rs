@@ -85,7 +85,7 @@ fn read(origin: &Origin, document: &Value) -> Vec<Evidence> {
     if has(&["rows", "auroc", "lines"]) {
         return vec![trial::guard_eval(origin, document)];
     }
-    if has(&["verified"]) || document.get("chain").is_some_and(|chain| chain.get("holds").is_some()) {
+    if trial::is_verified_model(document) || document.get("chain").is_some_and(|chain| chain.get("holds").is_some()) {
         return trial::custody(origin, document);
     }
     privacy::read(origin, document).into_iter().collect()

@@ -159,6 +159,10 @@ impl PackInfo {
 }
 
 fn numbers(version: &str) -> Option<[u64; 3]> {
+    // It is printed as it is.
+    if !version.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c)) {
+        return None;
+    }
     let plain = version.split(['-', '+']).next()?;
     let parts: Option<Vec<u64>> = plain.split('.').map(|part| part.parse().ok()).collect();
     parts?.try_into().ok()
@@ -269,6 +273,7 @@ mod tests {
             PackInfo { name: "a b".into(), ..info() },
             PackInfo { made: "today".into(), ..info() },
             PackInfo { program: "1".into(), ..info() },
+            PackInfo { program: "0.1.0-\u{1b}[2J".into(), ..info() },
         ] {
             assert!(made(wrong, &files()).is_err());
         }

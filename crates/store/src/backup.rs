@@ -125,12 +125,12 @@ impl Part {
         sound(connection, path).await
     }
 
-    /// Tables with sealed content and the keys of it, and the schema that has them.
-    const fn content(self) -> (usize, &'static [&'static str]) {
+    /// Tables with sealed content and the keys of it, also those that a way back keeps. Not every schema has all.
+    const fn content(self) -> &'static [&'static str] {
         match self {
-            Self::Access => (3, &["approvals"]),
-            Self::Vault => (1, &["pseudonyms"]),
-            Self::Evidence => (2, &["sealed", "keys"]),
+            Self::Access => &["approvals", "kept_approvals"],
+            Self::Vault => &["pseudonyms"],
+            Self::Evidence => &["sealed", "keys", "kept_sealed", "kept_keys"],
         }
     }
 }
@@ -260,7 +260,7 @@ async fn fill(store: &Path, folder: &Path, choices: &Choices) -> Result<Manifest
     let mut files = BTreeMap::new();
     for (name, path) in sinks(&sinks_path(store))? {
         let to = folder.join(format!("{SINK}{name}"));
-        std::fs::copy(&path, &to).map_err(at(&path))?;
+        copy_file(&path, &to)?;
         files.insert(format!("{SINK}{name}"), described(&to, None)?);
     }
     for part in Part::ALL.into_iter().filter(|part| choices.content || *part != Part::Vault) {
@@ -283,7 +283,7 @@ async fn fill(store: &Path, folder: &Path, choices: &Choices) -> Result<Manifest
     };
     let path = folder.join(MANIFEST);
     let text = serde_json::to_string_pretty(&manifest).map_err(|e| BackupError::Damaged(e.to_string()))?;
-    let mut file = File::create_new(&path).map_err(at(&path))?;
+    let mut file = create_file(&path)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(at(&path))?;
     sync_folder(folder)?;
     Ok(manifest)
@@ -300,15 +300,20 @@ async fn copy(part: Part, from: &Path, to: &Path, choices: &Choices) -> Result<O
         return Err(OpenError::Foreign { path: from.to_owned() }.into());
     }
     let name = to.to_str().ok_or_else(|| BackupError::Damaged("its path is not UTF-8".to_owned()))?;
+    // SQLite takes an empty file, and leaves its mode.
+    create_file(to)?;
     sqlx::query("VACUUM INTO ?").bind(name).execute(&mut source).await.map_err(&failed)?;
     source.close().await.map_err(&failed)?;
 
     let failed = database(to);
     let mut copy = SqliteConnection::connect_with(&base(to)).await.map_err(&failed)?;
     let mut schema = part.schema().version(&mut copy, to).await?;
-    let (since, tables) = part.content();
-    if !choices.content && schema >= since {
-        for table in tables {
+    if !choices.content {
+        for table in part.content() {
+            let there = sqlx::query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").bind(*table);
+            if there.fetch_optional(&mut copy).await.map_err(&failed)?.is_none() {
+                continue;
+            }
             let sql = format!("DELETE FROM {table}");
             sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut copy).await.map_err(&failed)?;
         }
@@ -461,16 +466,35 @@ fn described(path: &Path, schema: Option<usize>) -> Result<BackupFile, BackupErr
     Ok(BackupFile { bytes, sha256: hex(context.finish().as_ref()), schema })
 }
 
-/// The same bytes, as the manifest says them.
+/// The same bytes, as the manifest says them, in the place of what is there.
 pub(crate) fn copied(from: &Path, to: &Path, said: &BackupFile) -> Result<(), BackupError> {
-    std::fs::copy(from, to).map_err(at(from))?;
+    if to.symlink_metadata().is_ok() {
+        std::fs::remove_file(to).map_err(at(to))?;
+    }
+    copy_file(from, to)?;
     if described(to, said.schema)? != *said {
         return Err(BackupError::Damaged(format!("`{}` changed while it was read", from.display())));
     }
     File::open(to).and_then(|file| file.sync_all()).map_err(at(to))
 }
 
-fn create_folder(path: &Path) -> Result<(), BackupError> {
+/// Copies a file to a new one that is nobody else's to read, whatever the mode of the first.
+fn copy_file(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let mut source = File::open(from).map_err(at(from))?;
+    let mut copy = create_file(to)?;
+    std::io::copy(&mut source, &mut copy).map(drop).map_err(at(from))
+}
+
+/// A new file that others on the machine cannot read.
+fn create_file(path: &Path) -> Result<File, BackupError> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(at(path))
+}
+
+pub(crate) fn create_folder(path: &Path) -> Result<(), BackupError> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

@@ -11,7 +11,7 @@ use crate::sqlite::{OpenError, plain};
 pub(crate) struct Step {
     /// From the version before to this one.
     pub(crate) up: &'static str,
-    /// Back again, for the first version `None`. What the version before has no place for is kept in tables of other
+    /// Back again; `None` for the first version, and where no program of the version before could go on with the file. What the version before has no place for is kept in tables of other
     /// names, which programs of that version leave alone.
     pub(crate) down: Option<Down>,
 }
@@ -122,8 +122,10 @@ impl Schema {
         if to == 0 || to > from {
             return Err(refused(format!("it is of schema {from}")));
         }
-        for step in self.steps.iter().take(from).skip(to).rev() {
-            let Some(down) = &step.down else { return Err(refused("there is none before it".to_owned())) };
+        for (left, step) in self.steps.iter().take(from).enumerate().skip(to).rev() {
+            let Some(down) = &step.down else {
+                return Err(refused(format!("there is no way back from schema {}", left + 1)));
+            };
             match number(&mut transaction, down.blocked_by).await.map_err(failed)? {
                 0 => {}
                 count => return Err(refused(format!("it holds {count} {}", down.blocked))),

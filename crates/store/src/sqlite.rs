@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::schema::{Down, Schema, Step, number};
+use crate::schema::{Schema, Step, number};
 use crate::wal::Wal;
 use crate::writer::{Database, Done, Job, Writer};
 
@@ -24,15 +24,8 @@ pub(crate) static SCHEMA: Schema = Schema {
     mark: 0x427a_4576,
     steps: &[
         Step { up: include_str!("../migrations/0001_events.sql"), down: None },
-        Step {
-            up: include_str!("../migrations/0002_acts_and_content.sql"),
-            down: Some(Down {
-                blocked_by: "SELECT count(*) FROM events WHERE kind <> 'decision'",
-                blocked: "records of deeds, which a program of schema 1 cannot read",
-                sql: include_str!("../migrations/0002_down.sql"),
-                again: include_str!("../migrations/0002_again.sql"),
-            }),
-        },
+        // No way back: a program of schema 1 cannot read records of deeds, and every copy that is made is on record.
+        Step { up: include_str!("../migrations/0002_acts_and_content.sql"), down: None },
     ],
     first: Some(("INSERT INTO chain (id) VALUES (lower(hex(?)))", 16)),
 };

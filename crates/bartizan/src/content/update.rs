@@ -50,8 +50,9 @@ fn install(args: &UpdateArgs, config: &Config, place: &Place, from: &Path) -> an
     }
     let same = current.as_ref().filter(|current| current.info.name == name).map_or(0, |current| current.info.version);
     let highest = place.highest(&name)?;
-    if !args.allow_older && (version < highest || version <= same) {
-        let title = format!("`{name}` {version} is not newer than {}, which was in force", highest.max(same));
+    let highest = highest.max(same);
+    if !args.allow_older && version <= highest {
+        let title = format!("`{name}` {version} is not newer than {highest}, which was in force");
         return Err(Problem::new(title)
             .help("`bartizan update --roll-back` goes back to the one before; `--allow-older` takes any that is signed")
             .into());

@@ -96,8 +96,10 @@ fn a_pack_is_in_force_until_it_is_rolled_back() {
     let (code, said) = program(at, &["update", "--roll-back"]);
     assert!(code == Some(0) && said.contains("acme 1 is in force again"), "{said}");
     assert!(fires(at));
-    // What was rolled back may come again, and what is older than that not.
-    assert_eq!(program(at, &["update", "--from", &two]).0, Some(0));
+    // What was rolled back comes again only where somebody says so.
+    let (code, said) = program(at, &["update", "--from", &two]);
+    assert!(code == Some(2) && said.contains("is not newer than 2"), "{said}");
+    assert_eq!(program(at, &["update", "--from", &two, "--allow-older"]).0, Some(0));
     assert_eq!(program(at, &["update", "--from", &one, "--allow-older"]).0, Some(0));
     assert_eq!(program(at, &["update", "--roll-back"]).0, Some(0));
     let (code, said) = program(at, &["update", "--roll-back"]);

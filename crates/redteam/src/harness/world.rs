@@ -81,7 +81,12 @@ impl World {
             return None;
         }
         let planted = self.planted.take_if(|(through, _)| through == tool).map(|(_, carrier)| carrier);
-        let result = planted.unwrap_or_else(|| self.done(tool, arguments, fixed));
+        let result = planted.unwrap_or_else(|| {
+            let mut result = self.done(tool, arguments, fixed);
+            // What was kept over many calls may come back in one.
+            result.truncate(result.floor_char_boundary(MOST.1));
+            result
+        });
         self.effects.push(Effect { tool: tool.to_owned(), arguments: text, result: result.clone() });
         Some(result)
     }

@@ -34,6 +34,9 @@ fn exposure(origin: &Origin, document: &Value) -> Evidence {
     if known > 0 {
         of.state = State::Open;
     }
+    if planted == 0 {
+        of.weaken("no canary was planted");
+    }
     of
 }
 
@@ -67,7 +70,11 @@ fn membership(origin: &Origin, document: &Value) -> Evidence {
 fn comparison(origin: &Origin, document: &Value) -> Evidence {
     let mut of = origin.evidence(Kind::PrivacyComparison);
     let (more, less) = (items(document, "/more").count(), items(document, "/less").count());
-    of.summary = format!("{more} given away more, {less} less, of {}", count(document, "/compared"));
+    let compared = count(document, "/compared");
+    of.summary = format!("{more} given away more, {less} less, of {compared}");
+    if compared == 0 {
+        of.weaken("nothing was compared");
+    }
     if more > 0 {
         of.state = State::Open;
     }

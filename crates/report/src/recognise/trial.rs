@@ -75,16 +75,37 @@ pub(super) fn guard_eval(origin: &Origin, document: &Value) -> Evidence {
     of
 }
 
+/// Whether `verify model` says that of a signature: the model has a name where it verifies, and a reason where it does
+/// not. What is verified of anything else shows nothing of a model.
+pub(super) fn is_verified_model(document: &Value) -> bool {
+    let named = !text(document, "/model/name").is_empty();
+    match document.get("verified").and_then(Value::as_bool) {
+        Some(true) => named,
+        Some(false) => named || (document.get("reason").is_some() && document.get("corpus").is_none()),
+        None => false,
+    }
+}
+
 /// What `verify model` says: of a signature, of a chain, or both.
 pub(super) fn custody(origin: &Origin, document: &Value) -> Vec<Evidence> {
     let mut all = Vec::new();
-    if let Some(verified) = document.get("verified").and_then(Value::as_bool) {
+    if let Some(verified) = document.get("verified").and_then(Value::as_bool)
+        && is_verified_model(document)
+    {
         let mut of = origin.evidence(Kind::ModelSignature);
         if verified {
             let who = ["/signer/identity", "/signer/subject", "/signer/hint"].map(|at| text(document, at));
             let who = who.into_iter().find(|who| !who.is_empty()).unwrap_or("somebody trusted");
             let name = line(text(document, "/model/name"));
-            of.summary = format!("{name}: {} files, signed by {}", items(document, "/files").count(), line(who));
+            let files = items(document, "/files").count();
+            of.summary = format!("{name}: {files} files, signed by {}", line(who));
+            let out = items(document, "/files").filter(|file| text(file, "/status") != "ok").count();
+            if files == 0 {
+                of.weaken("no file was compared");
+            }
+            if out > 0 {
+                of.weaken(&format!("{out} files are not in the signature"));
+            }
         } else {
             of.state = State::Open;
             of.summary = "not verified".to_owned();

@@ -71,7 +71,19 @@ fn each_result_is_told_by_its_content() {
         (membership(false), Kind::MembershipTest, State::Good),
         (membership(true), Kind::MembershipTest, State::Open),
         (json!({ "measure": "m", "compared": 1, "more": [1], "less": [] }), Kind::PrivacyComparison, State::Open),
-        (json!({ "verified": true, "model": { "name": "m" }, "files": [] }), Kind::ModelSignature, State::Good),
+        (
+            json!({ "verified": true, "model": { "name": "m" }, "files": [{ "path": "a", "status": "ok" }] }),
+            Kind::ModelSignature,
+            State::Good,
+        ),
+        (
+            json!({ "verified": true, "model": { "name": "m" }, "files": [{ "path": "a", "status": "unsigned" }] }),
+            Kind::ModelSignature,
+            State::Weak,
+        ),
+        (json!({ "verified": true, "model": { "name": "m" }, "files": [] }), Kind::ModelSignature, State::Weak),
+        (json!({ "signal": "echo", "groups": [], "canaries": [] }), Kind::CanaryTest, State::Weak),
+        (json!({ "measure": "m", "compared": 0, "more": [], "less": [] }), Kind::PrivacyComparison, State::Weak),
         (json!({ "verified": false, "reason": "r" }), Kind::ModelSignature, State::Open),
         (json!({ "chain": { "holds": true, "links": [] } }), Kind::CustodyChain, State::Good),
     ];
@@ -80,7 +92,9 @@ fn each_result_is_told_by_its_content() {
         assert_eq!((all.len(), all[0].kind, all[0].state), (1, kind, state), "{document}");
         assert_eq!(all[0].sha256.as_ref().map(String::len), Some(64));
     }
-    let both = read("x", &json!({ "verified": true, "chain": { "holds": false, "links": [{ "holds": false }] } }));
+    let chain = json!({ "holds": false, "links": [{ "holds": false }] });
+    let files = json!([{ "path": "a", "status": "ok" }]);
+    let both = read("x", &json!({ "verified": true, "model": { "name": "m" }, "files": files, "chain": chain }));
     assert_eq!(
         both.iter().map(|e| (e.kind, e.state)).collect::<Vec<_>>(),
         [(Kind::ModelSignature, State::Good), (Kind::CustodyChain, State::Open)]
@@ -144,6 +158,10 @@ fn signed_statements_are_read_and_say_when_they_were_made() {
 
 #[test]
 fn what_is_no_result_is_refused() {
+    let corpus = json!({ "verified": true, "corpus": { "name": "c" }, "files": [{ "path": "a", "status": "ok" }] });
+    for other in [json!({ "verified": true }), corpus, json!({ "verified": false, "corpus": {}, "reason": "r" })] {
+        assert!(recognise(&origin("x"), other.to_string().as_bytes()).is_err(), "{other}");
+    }
     for bytes in [&b""[..], b"{}", b"[]", b"null", b"\xff\xfe", b"{\"summary\":1}", b"{\"files\":3,\"summary\":{}}"] {
         assert!(recognise(&origin("x"), bytes).is_err(), "{bytes:?}");
     }

@@ -14,6 +14,13 @@ use super::detector::Pack;
 use super::schema::Row;
 use super::shape::{Piece, parse};
 use super::{PackError, place};
+use crate::secret::quality;
+
+/// Most times that characters are drawn for one place. An uneven draw, such as `33373313`, is nobody's key and would
+/// not be found, whatever the shape.
+const DRAWS: usize = 64;
+/// The part of the highest entropy that a draw has to have.
+const EVEN: f32 = 0.85;
 
 /// Expands `{class:length}` to characters that depend on the example alone. `{crc32-base62:36}` ends in the checksum
 /// of the characters before.
@@ -28,10 +35,17 @@ pub(super) fn expand(text: &str) -> Result<String, String> {
             Piece::Run { name, class, min, .. } => {
                 let alphabet: Vec<u8> = class.bytes().collect();
                 let from = out.len();
-                for _ in 0..min {
-                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                    let index = (state >> 33) as usize % alphabet.len().max(1);
-                    out.extend(alphabet.get(index));
+                let most = (alphabet.len().min(min).max(1) as f32).log2();
+                for _ in 0..DRAWS {
+                    out.truncate(from);
+                    for _ in 0..min {
+                        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        let index = (state >> 33) as usize % alphabet.len().max(1);
+                        out.extend(alphabet.get(index));
+                    }
+                    if quality::entropy(out.get(from..).unwrap_or_default()) >= most * EVEN {
+                        break;
+                    }
                 }
                 if name == "crc32-base62" {
                     let body = out.len().saturating_sub(6).max(from);
