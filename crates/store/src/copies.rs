@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bartizan_core::{ChainStore as _, Event, EventStore as _, Record, TenantId, store::GENESIS};
+use bartizan_core::{ChainStore as _, Event, EventStore as _, Record, store::GENESIS};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Row as _};
 
@@ -255,7 +255,7 @@ async fn who_had_keys_has_them_after_a_copy_from_before_the_first() {
     assert_eq!(restore(&out, &path, Some(".one")).await.unwrap().not_kept, None);
     let open = SqliteAccess::open(&access).await.unwrap();
     let (keys, cut_off) = {
-        use bartizan_core::AccessStore as _;
+        use bartizan_core::{AccessStore as _, ContainStore as _};
         (open.revision().await.unwrap(), open.contain_revision().await.unwrap())
     };
     assert_eq!((keys, cut_off), (5, 3));

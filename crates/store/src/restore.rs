@@ -80,14 +80,13 @@ pub async fn restore(folder: &Path, store: &Path, aside: Option<&str>) -> Result
     let manifest = read_backup(folder)?;
     let lock = lock(store)?;
     let parts: Vec<Part> = Part::ALL.into_iter().filter(|part| manifest.files.contains_key(&part.file())).collect();
-    let there = replaced(store, &parts);
-    if let (Some((path, log)), None) = (there.first(), aside) {
+    if let (Some((path, log)), None) = (replaced(store, &parts).first(), aside) {
         return Err(BackupError::Exists { path: beside(path, log) });
     }
     let placed = async {
         stage_sinks(folder, store, &manifest)?;
         let not_kept = stage(folder, store, &manifest, &parts).await?;
-        Ok::<_, BackupError>((swap(store, &parts, &there, aside)?, not_kept))
+        Ok::<_, BackupError>((swap(store, &parts, aside)?, not_kept))
     };
     let placed = placed.await;
     drop(lock);
@@ -212,14 +211,10 @@ async fn step(copy: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx
 }
 
 /// Moves the old files aside and the checked ones into their place; everything, or nothing.
-fn swap(
-    store: &Path,
-    parts: &[Part],
-    there: &[(PathBuf, &'static str)],
-    aside: Option<&str>,
-) -> Result<Vec<PathBuf>, BackupError> {
+fn swap(store: &Path, parts: &[Part], aside: Option<&str>) -> Result<Vec<PathBuf>, BackupError> {
     let (mut moves, mut before) = (Vec::new(), Vec::new());
-    for (path, log) in there {
+    // Reading a store may have taken its log in.
+    for (path, log) in &replaced(store, parts) {
         let Some(aside) = aside else { continue };
         let away = beside(&beside(path, aside), log);
         if log.is_empty() {
