@@ -78,8 +78,7 @@ pub(crate) fn runs(path: &str) -> bool {
 /// Reads a JSON document; false where it is none.
 pub(crate) fn json(text: &str, desk: &mut Desk<'_>) -> bool {
     let bytes = text.as_bytes();
-    let named = KEYS.iter().any(|key| contains(bytes, key)) || contains(bytes, b"\\u00");
-    if !named {
+    if !is_named(bytes) {
         // Templates begin with braces, too.
         return bytes.len() > desk.budget.document || is_json(text);
     }
@@ -87,9 +86,84 @@ pub(crate) fn json(text: &str, desk: &mut Desk<'_>) -> bool {
         desk.partial(Reason::TooLong, bytes.len(), "the JSON document is longer than the limit");
         return true;
     }
-    let Ok(value) = serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}')) else { return false };
+    let Some(value) = parse(text.trim_start_matches('\u{feff}')) else { return false };
     tree(&value, desk);
     true
+}
+
+fn is_named(bytes: &[u8]) -> bool {
+    KEYS.iter().any(|key| contains(bytes, key)) || contains(bytes, b"\\u00")
+}
+
+/// True for what is no JSON here and may be in a program: it has the keys, and is not one document per line.
+pub(crate) fn is_lost(text: &str) -> bool {
+    let mut count = 0;
+    let mut all = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>().inspect(|_| count += 1);
+    is_named(text.as_bytes()) && (all.any(|one| one.is_err()) || count < 2)
+}
+
+/// A document as Python reads it.
+fn parse(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok().or_else(|| serde_json::from_str(&strict(text)).ok())
+}
+
+/// The document without what Python reads and JSON does not have: numbers that are none or too large, and halves of
+/// characters.
+fn strict(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let plain = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '"');
+        let len = if first == '"' {
+            string(rest, &mut out)
+        } else if plain(first) {
+            let len = rest.find(|c| !plain(c)).unwrap_or(rest.len());
+            out.push_str(rest.get(..len).unwrap_or_default());
+            len
+        } else {
+            let len = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '+' | '.')).unwrap_or(rest.len());
+            let word = rest.get(..len).unwrap_or_default();
+            let number = word.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit());
+            let large = number && word.parse::<f64>().is_ok_and(f64::is_infinite);
+            out.push_str(if large || matches!(word, "NaN" | "Infinity" | "-Infinity") { "null" } else { word });
+            len
+        };
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    out
+}
+
+/// Copies a text with its quotes; the length of it. Halves of characters that stand alone become a mark.
+fn string(text: &str, out: &mut String) -> usize {
+    let half = |at: usize, kinds: &[u8]| {
+        let code = text.as_bytes().get(at..at + 6).unwrap_or_default();
+        matches!(code, [b'\\', b'u', b'd' | b'D', kind, _, _] if kinds.contains(kind))
+    };
+    let (mut at, mut from) = (1, 1);
+    out.push('"');
+    while let Some(byte) = text.as_bytes().get(at) {
+        match byte {
+            b'"' => {
+                at += 1;
+                break;
+            }
+            b'\\' if half(at, b"89abAB") && half(at + 6, b"cdefCDEF") => at += 12,
+            b'\\' if half(at, b"89abABcdefCDEF") => {
+                out.push_str(text.get(from..at).unwrap_or_default());
+                out.push_str("\\ufffd");
+                at += 6;
+                from = at;
+            }
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    let mut end = at.min(text.len());
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    out.push_str(text.get(from..end).unwrap_or_default());
+    end
 }
 
 fn is_json(text: &str) -> bool {
@@ -114,12 +188,12 @@ fn walk(value: &Value, opens: bool, desk: &mut Desk<'_>) {
             Value::Array(items) => open.extend(items),
             Value::String(text)
                 if opens
-                    && text.starts_with('{')
+                    && text.trim_start().starts_with('{')
                     && text.len() < desk.budget.document
                     && KEYS.iter().any(|k| contains(text.as_bytes(), k)) =>
             {
                 // A document in a text, as metadata of safetensors and Keras have.
-                if let Ok(inner @ Value::Object(_)) = serde_json::from_str::<Value>(text) {
+                if let Some(inner @ Value::Object(_)) = parse(text) {
                     walk(&inner, false, desk);
                 }
             }

@@ -24,6 +24,9 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> Option<&'static str>
     if !model(bytes, 0, &mut custom, desk) {
         desk.partial(Reason::Malformed, bytes.len(), "the model cannot be read to its end");
     }
+    if proto::has_other(bytes, |number| number <= 3000) {
+        desk.partial(Reason::Malformed, bytes.len(), "the model has fields that its format does not");
+    }
     for class in custom {
         let what = format!("the class `{}` is code of the app that loads the model", show(&class));
         desk.find_as(&rules::CONFIG, Severity::Low, what, (0, 0), Vec::new());
@@ -34,9 +37,9 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> Option<&'static str>
 
 /// A version, a description, and one kind of model by its number.
 fn is_model(bytes: &[u8]) -> bool {
-    let mut all = fields(bytes);
-    let version = all.next().is_some_and(|f| f.number == 1 && matches!(f.value, Value::Number(1..=64)));
-    version && all.any(|f| matches!(f.number, 200..=3000)) && part(bytes, 2).is_some_and(|d| proto::is_message(d, 4096))
+    proto::number(bytes, 1).is_some_and(|version| (1..=64).contains(&version))
+        && fields(bytes).any(|f| matches!(f.number, 200..=3000))
+        && part(bytes, 2).is_some_and(|d| proto::is_message(d, u64::MAX))
 }
 
 /// Weights of an `.mlpackage`: a count, version 2, and the mark of the first entry.

@@ -371,3 +371,102 @@ fn files_that_other_programs_wrote_are_read() {
         quiet(name, bytes);
     }
 }
+
+#[test]
+fn marks_of_plain_text_hide_nothing() {
+    for source in [
+        "VabcET12\n0cos\nsystem\n(S'true'\ntR.",
+        "GIF8aaaaa0cos\nsystem\n(S'true'\ntR.",
+        "{  \"ET12\":0,\"auto_map\":{\"AutoModel\":\"m.M\"}}",
+        "#abcET12\nimport os\nos.system('true')\n",
+        "{#  ET12 #}{{ ''.__class__.__mro__ }}",
+        "V=N=1\nN.real\nimport os\nos.system('true')",
+    ] {
+        let report = scan(source.as_bytes());
+        assert!(report.worst() >= Some(Severity::Medium), "{source}: {report:?}");
+    }
+    alarms("source behind a pickle", b"V=N=1\nN.real\nimport os\nos.system('true')");
+    assert_eq!(quiet("gif", b"GIF89a\x01\0\x01\0\x80\0\0\xff\xff\xff").format, "gif");
+}
+
+#[test]
+fn json_that_only_python_reads_is_read() {
+    for source in [
+        r#"{"a":NaN,"b":[-Infinity,1e999],"auto_map":{"AutoModel":"m.M"}}"#,
+        r#"{"a":"\ud800","b":"\ud83d\ude00","auto_map":{"AutoModel":"m.M"}}"#,
+    ] {
+        assert!(has(&scan(source.as_bytes()), "model/remote-code"), "{source}");
+        let wide: Vec<u8> = source.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(has(&scan(&wide), "model/remote-code"), "{source}");
+        assert!(has(&scan(&[&[0xff, 0xfe][..], &wide].concat()), "model/remote-code"), "{source}");
+    }
+    let deep = format!("{{\"a\":{}{},\"auto_map\":{{}}}}", "[".repeat(200), "]".repeat(200));
+    assert_eq!(scan(deep.as_bytes()).coverage.status, CoverageStatus::Partial);
+    quiet("lines", b"{\"chat_template\":\"x\"}\n{\"chat_template\":\"y\"}\n");
+}
+
+#[test]
+fn unknown_fields_hide_no_message() {
+    let graph = |op| message(2, &message(1, &node("n", op)));
+    let saved = |op| [&[8, 1][..], &message(2, &[message(1, b""), graph(op)].concat())].concat();
+    let group = [varint(15 << 3 | 3), vec![8, 1], varint(15 << 3 | 4)].concat();
+    for more in [message(15, b".ATTRIBUTES/"), message(9, &vec![0; 100_000]), group, message(7, b"")] {
+        let report = scan(&[&saved("Relu")[..], &more].concat());
+        assert_eq!(report.coverage.status, CoverageStatus::Partial, "{report:?}");
+        alarms("behind", &[&saved("WriteFile")[..], &more].concat());
+        alarms("before", &[&more[..], &saved("WriteFile")].concat());
+    }
+    alarms("another graph", &[&saved("WriteFile")[..], &message(2, b"\x12\x00")].concat());
+    let away = message(13, &[message(1, b"location"), message(2, b"/etc/hosts")].concat());
+    let onnx = [&[8, 8][..], &message(7, &message(5, &away))].concat();
+    alarms("onnx", &[&onnx[..], &message(65, &[0; 4096])].concat());
+    let unknown = scan(&message(30, &[0xff; 200]));
+    assert_eq!(unknown.coverage.status, CoverageStatus::Partial);
+}
+
+#[test]
+fn python_is_read_as_python_reads_it() {
+    for source in [
+        "import json\n# c\rimport os\ros.system('true')\n",
+        "import json\n𝐞𝐱𝐞𝐜('1')\n",
+        "import json\nx=f'{ {1:2} and __import__(\"os\").system(\"true\") }'\n",
+        "import json\nx=f'{ 1:{__import__('os').system('true')}}'\n",
+        "import json\nx=f'{ [a for a in '}'] }{eval('1')}'\n",
+        "import json\nx=f'\\N{DIGIT ONE}{eval('1')}'\n",
+        "def f():\n  x=1\n  \x0cexec('1')\n",
+        "import os\nif __name__ != 'x': os.system('true')\n",
+        "import os\n__name__ = '__main__'\nif __name__ == '__main__':\n  os.system('true')\n",
+        "_ = __import__('os').system('true')\n",
+        "if 1:\n  import os\n  os.system('true')\n",
+        "℘ = 1\n_ = eval('1')\n",
+        "e\u{301} = 1\n_ = eval('1')\n",
+        "# coding: latin-1\nimport os\nos.system('true')\n",
+    ] {
+        assert!(has(&alarms(source, source.as_bytes()), "model/python-code"), "{source}");
+    }
+    alarms("latin-1", b"# -*- coding: latin-1 -*-\nx = '\xe9'\nimport os\nos.system('true')\n");
+    let deep = format!("import json\nx={}1{}\n", "f'{".repeat(40), "}'".repeat(40));
+    let long = format!("import os\n{}os.system('true')\n", "x=1\n".repeat(5 << 20));
+    let late = format!("{}_ = __import__('os').system('true')\n", "x=1\n".repeat(5 << 20));
+    for source in ["# coding: unicode_escape\n\\x69mport os\n", "# coding: utf-7\nx=1\n", &deep, &long, &late] {
+        assert_eq!(scan(source.as_bytes()).coverage.status, CoverageStatus::Partial, "{}", &source[..13]);
+    }
+    for text in ["# About coding: this is prose, and eval (see there) is one word of it.\n", "Please see eval(x) here\n"] {
+        assert_eq!(quiet(text, text.as_bytes()).format, "text");
+    }
+}
+
+#[test]
+fn what_repeats_takes_linear_time() {
+    // Quadratic, these would take hours.
+    scan("{{}}".repeat(1 << 18).as_bytes());
+    scan("{#x#}".repeat(200_000).as_bytes());
+    scan(format!("import os\na=os\n{}", "a=a.x\n".repeat(200_000)).as_bytes());
+}
+
+#[test]
+fn attributes_with_shared_types_are_said() {
+    let (kind, mut body) = attribute("model_config", NESTED);
+    body[1] = 1;
+    assert_eq!(scan(&hdf5(&[(kind, body)])).coverage.status, CoverageStatus::Partial);
+}

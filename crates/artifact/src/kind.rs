@@ -5,7 +5,7 @@ use bartizan_core::{Reason, Severity};
 use crate::bytes::{contains, piece, size, u32le};
 use crate::desk::Desk;
 use crate::{
-    codec, config, coreml, gguf, hdf5, msgpack, npy, onnx, openvino, paddle, pickle, python, raw, rules, safetensors,
+    codec, config, coreml, gguf, hdf5, msgpack, npy, onnx, openvino, paddle, pickle, proto, python, raw, rules, safetensors,
     sevenz, tar, template, tensorflow, tflite, ubjson, zip,
 };
 
@@ -116,6 +116,12 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
             "native code"
         }
         Some(Magic::Named(name)) => {
+            if let Some(format) = runnable(bytes, desk) {
+                return format;
+            }
+            if let Some(text) = python::decoded(bytes) {
+                return self::text(&text, desk).unwrap_or(name);
+            }
             desk.opaque(bytes.len(), "a known format that is described, not read");
             name
         }
@@ -134,19 +140,19 @@ fn unmarked(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
     if let Some(start) = hdf5::start(bytes) {
         return hdf5::examine(bytes, start, desk);
     }
-    // A pickle of protocol 0 or 1 has no magic: whatever runs as one is one.
-    if let Some(pickle) = pickle::examine(bytes, desk, true) {
-        return pickle.format;
-    }
-    let messages = [onnx::examine, coreml::examine, tensorflow::examine, paddle::examine];
-    if let Some(format) = messages.iter().find_map(|examine| examine(bytes, desk)) {
+    if let Some(format) = runnable(bytes, desk) {
         return format;
     }
     if ubjson::begins(bytes) {
         return ubjson::examine(bytes, desk);
     }
-    if std::str::from_utf8(bytes).is_ok() {
-        return text(bytes, desk);
+    if let Some(text) = wide(bytes).or_else(|| python::decoded(bytes)) {
+        return self::text(&text, desk).unwrap_or("text");
+    }
+    let known = onnx::is_tensor(bytes) || tensorflow::is_fingerprint(bytes);
+    if !known && proto::is_message(bytes, u64::MAX) {
+        desk.partial(Reason::File, bytes.len(), "a protocol buffer of no known kind");
+        return "protocol buffer";
     }
     if let Some(format) = msgpack::examine(bytes, desk) {
         return format;
@@ -173,21 +179,75 @@ fn unmarked(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
     format
 }
 
-fn text(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
-    let text = std::str::from_utf8(bytes).unwrap_or_default();
+/// What runs without a mark of its own, or with one that is plain text: pickles, messages and texts.
+fn runnable(bytes: &[u8], desk: &mut Desk<'_>) -> Option<&'static str> {
+    let source = std::str::from_utf8(bytes).ok();
+    // A pickle of protocol 0 or 1 has no magic: whatever runs as one is one. It may be source as well.
+    if let Some(pickle) = pickle::examine(bytes, desk, true) {
+        if let Some(source) = source {
+            text(source, desk);
+        }
+        return Some(pickle.format);
+    }
+    // A file may be several messages at once, as every reader skips the fields of others.
+    let mut format = None;
+    for examine in [onnx::examine, coreml::examine, tensorflow::examine, paddle::examine] {
+        format = format.or(examine(bytes, desk));
+    }
+    format.or_else(|| source.and_then(|source| text(source, desk)))
+}
+
+/// A document in UTF-16 or UTF-32 as Python's reader of JSON tells them: by a mark, or by the zeros around an ASCII
+/// character.
+fn wide(bytes: &[u8]) -> Option<String> {
+    let (width, little) = match bytes {
+        [0xff, 0xfe, 0, 0, ..] | [1..=0x7f, 0, 0, 0, ..] => (4, true),
+        [0, 0, 0xfe, 0xff, ..] | [0, 0, 0, 1..=0x7f, ..] => (4, false),
+        [0xff, 0xfe, ..] | [1..=0x7f, 0, ..] => (2, true),
+        [0xfe, 0xff, ..] | [0, 1..=0x7f, ..] => (2, false),
+        _ => return None,
+    };
+    let mut units = bytes.chunks_exact(width).map(|unit| {
+        let join = |n: u32, b: &u8| n << 8 | u32::from(*b);
+        if little { unit.iter().rev().fold(0, join) } else { unit.iter().fold(0, join) }
+    });
+    let marked = matches!(bytes, [0xfe | 0xff, ..] | [0, 0, 0xfe, ..]);
+    let begins = |unit: u32| matches!(char::from_u32(unit), Some('{' | '[' | ' ' | '\t' | '\n' | '\r'));
+    if !marked && !units.clone().next().is_some_and(begins) {
+        return None;
+    }
+    let text: String = if width == 4 {
+        units.map(char::from_u32).collect::<Option<_>>()?
+    } else {
+        char::decode_utf16(units.by_ref().map(|unit| u16::try_from(unit).unwrap_or_default())).collect::<Result<_, _>>().ok()?
+    };
+    Some(text)
+}
+
+/// Examines a text; `None` where it holds zeros and is nothing known: it is no text then.
+fn text(text: &str, desk: &mut Desk<'_>) -> Option<&'static str> {
+    let bytes = text.as_bytes();
     let head = text.trim_start_matches('\u{feff}').trim_start();
-    if head.starts_with(['{', '[']) && config::json(text, desk) {
-        return "json";
+    let document = head.starts_with(['{', '[']);
+    if document && config::json(text, desk) {
+        return Some("json");
     }
     if openvino::begins(text) {
-        return openvino::examine(text, desk);
+        return Some(openvino::examine(text, desk));
     }
-    if python::examine(text, desk) {
-        return "python";
-    }
-    if contains(bytes, b"{%") || contains(bytes, b"{{") {
+    let python = python::examine(text, desk);
+    if (!python || document) && (contains(bytes, b"{%") || contains(bytes, b"{{")) {
         template::examine(text, 0, desk);
     }
+    if python {
+        return Some("python");
+    }
     config::yaml(text, desk);
-    "text"
+    let template = ["{%", "{{", "{#"].iter().any(|mark| head.starts_with(mark));
+    if document && !template && config::is_lost(text) {
+        desk.partial(Reason::Malformed, bytes.len(), "the JSON document cannot be read");
+    } else if memchr::memchr(0, bytes).is_some() {
+        return None;
+    }
+    Some("text")
 }

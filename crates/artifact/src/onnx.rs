@@ -36,7 +36,6 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> Option<&'static str>
         match (field.number, field.value) {
             (1, Value::Number(value)) => version = Some(value),
             (7, Value::Bytes(_)) => graph = true,
-            (65.., _) => return None,
             _ => {}
         }
     }
@@ -66,6 +65,9 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> Option<&'static str>
     if !whole {
         desk.partial(Reason::Malformed, bytes.len(), "the graph cannot be read to its end");
     }
+    if proto::has_other(bytes, |number| number <= 64) {
+        desk.partial(Reason::Malformed, bytes.len(), "the model has fields that its format does not");
+    }
     desk.opaque(bytes.len(), "tensors and the graph of the model");
     Some("onnx")
 }
@@ -81,9 +83,8 @@ pub(crate) fn is_tensor(bytes: &[u8]) -> bool {
 /// A pair of texts, which programs read as they like: a template or a document in it is examined as one.
 fn metadata(pair: &[u8], desk: &mut Desk<'_>) {
     let value = text(pair, 2);
-    if value.starts_with('{') {
-        crate::config::json(&value, desk);
-    } else if value.contains("{%") {
+    let document = value.starts_with('{') && crate::config::json(&value, desk);
+    if !document && (value.contains("{%") || value.contains("{{")) {
         crate::template::examine(&value, 0, desk);
     }
 }

@@ -1,20 +1,19 @@
 //! Paddle: programs as protocol buffers, and their parameters. Recognised and searched for operators that run Python.
 
-use bartizan_core::Severity;
+use bartizan_core::{Reason, Severity};
 
 use crate::bytes::{piece, show, u32le};
 use crate::desk::Desk;
-use crate::proto::{self, fields, part, parts, text};
+use crate::proto::{self, parts, text};
 use crate::rules;
 
 /// Examines a `ProgramDesc`; `None` where it is none.
 pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> Option<&'static str> {
-    let block = fields(bytes).next().filter(|f| f.number == 1).and_then(|_| part(bytes, 1))?;
-    // The first block has the number 0 and, at most, variables, operators and a forward block.
-    let plain = fields(bytes).all(|f| f.number <= 5) && proto::is_message(block, 5);
-    let op = parts(block, 4).next().map(|op| text(op, 3))?;
-    if !plain || proto::number(block, 1).is_none() || op.is_empty() || !op.bytes().all(|b| b.is_ascii_graphic()) {
+    if !parts(bytes, 1).any(is_block) {
         return None;
+    }
+    if proto::has_other(bytes, |number| number <= 5) {
+        desk.partial(Reason::Malformed, bytes.len(), "the model has fields that its format does not");
     }
     for block in parts(bytes, 1) {
         for op in parts(block, 4).map(|op| text(op, 3)) {
@@ -30,6 +29,14 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> Option<&'static str>
     }
     desk.opaque(bytes.len(), "the graph of the model");
     Some("paddle")
+}
+
+/// A number, and variables and operators.
+fn is_block(block: &[u8]) -> bool {
+    let op = |op| text(op, 3);
+    proto::is_message(block, u64::MAX)
+        && proto::number(block, 1).is_some()
+        && parts(block, 4).map(op).next().is_some_and(|op| !op.is_empty() && op.bytes().all(|b| b.is_ascii_graphic()))
 }
 
 /// Parameters: versions and a level of zero, then the description of the first tensor.

@@ -13,6 +13,8 @@ pub(crate) enum Value<'a> {
     Fixed(u64),
     /// A text, a message, or packed numbers.
     Bytes(&'a [u8]),
+    /// Fields between two marks. No format here has them, and every reader skips them.
+    Group,
 }
 
 /// One field of a message.
@@ -62,7 +64,28 @@ impl<'a> Fields<'a> {
 
     fn read(&mut self) -> Option<Field<'a>> {
         let key = self.varint()?;
-        let value = match key & 7 {
+        let value = if key & 7 == 3 { self.group()? } else { self.value(key)? };
+        (key >> 3 > 0).then_some(Field { number: key >> 3, value })
+    }
+
+    /// Skips to the end of a group; groups stand in groups.
+    fn group(&mut self) -> Option<Value<'a>> {
+        let mut open = 1usize;
+        while open > 0 {
+            let key = self.varint()?;
+            match key & 7 {
+                3 => open += 1,
+                4 => open -= 1,
+                _ => {
+                    self.value(key)?;
+                }
+            }
+        }
+        Some(Value::Group)
+    }
+
+    fn value(&mut self, key: u64) -> Option<Value<'a>> {
+        Some(match key & 7 {
             0 => Value::Number(self.varint()?),
             1 => {
                 let value = u64le(self.data, self.at)?;
@@ -80,10 +103,8 @@ impl<'a> Fields<'a> {
                 self.at += 4;
                 Value::Fixed(u64::from(value))
             }
-            // Groups have been gone since before any of the formats here.
             _ => return None,
-        };
-        (key >> 3 > 0).then_some(Field { number: key >> 3, value })
+        })
     }
 }
 
@@ -126,6 +147,11 @@ pub(crate) fn number(message: &[u8], number: u64) -> Option<u64> {
             _ => None,
         })
         .last()
+}
+
+/// True where some field is not one of those that a format has.
+pub(crate) fn has_other(message: &[u8], known: impl Fn(u64) -> bool) -> bool {
+    fields(message).any(|f| !known(f.number))
 }
 
 /// Reads every part, also behind one that is broken; true where none is.

@@ -366,7 +366,8 @@ fn members(bytes: &[u8], streams: &Streams<'_>, (names, empty): (Vec<String>, Ve
                 }
             }
             None => {
-                for name in names.by_ref().take(folder.members.len()) {
+                for _ in &folder.members {
+                    let name = names.next().unwrap_or("member");
                     let why = format!("`{}` is packed in a way that is not read, or encrypted", show(name));
                     desk.partial(Reason::File, stored, why);
                 }

@@ -76,7 +76,7 @@ fn is_known(op: &str) -> bool {
 
 /// Examines a message; `None` where it is none of TensorFlow's.
 pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> Option<&'static str> {
-    let name = recognise(bytes)?;
+    let (name, most) = recognise(bytes)?;
     let mut graph = Graph::default();
     let whole = match name {
         "tensorflow saved model" => {
@@ -101,50 +101,52 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> Option<&'static str>
     if !whole {
         desk.partial(Reason::Malformed, bytes.len(), "the graph cannot be read to its end");
     }
+    if proto::has_other(bytes, |number| number <= most) {
+        desk.partial(Reason::Malformed, bytes.len(), "the model has fields that its format does not");
+    }
     desk.opaque(bytes.len(), "tensors and the graph of the model");
     Some(name)
 }
 
-fn recognise(bytes: &[u8]) -> Option<&'static str> {
-    let mut all = fields(bytes);
-    let first = all.next()?;
-    let only = |most: u64| all.clone().all(|f| f.number <= most);
-    match (first.number, first.value) {
+/// What the message is, and the highest number that its fields have. Their order and further ones do not matter.
+fn recognise(bytes: &[u8]) -> Option<(&'static str, u64)> {
+    if parts(bytes, 2).any(is_meta) {
         // The version of the schema, then graphs with their meta information.
-        (1, Value::Number(1)) if only(2) && part(bytes, 2).is_some_and(is_meta) => Some("tensorflow saved model"),
-        (2, Value::Bytes(meta)) if only(2) && is_meta(meta) => Some("tensorflow saved model"),
-        (1, Value::Bytes(node)) if only(5) && is_node(node) => Some("tensorflow graph"),
-        (1, Value::Bytes(node)) if only(2) && part(node, 4).is_some_and(|i| i.starts_with(b"_tf_keras_")) => {
-            Some("keras metadata")
-        }
-        (1 | 2, Value::Bytes(_)) if only(7) && is_meta(bytes) => Some("tensorflow meta graph"),
+        Some(("tensorflow saved model", 2))
+    } else if parts(bytes, 1).any(is_node) {
+        Some(("tensorflow graph", 5))
+    } else if parts(bytes, 1).any(|node| parts(node, 4).any(|i| i.starts_with(b"_tf_keras_"))) {
+        Some(("keras metadata", 2))
+    } else if is_meta(bytes) {
+        Some(("tensorflow meta graph", 7))
+    } else if is_library(bytes) {
         // A graph of a library or of versions alone.
-        (2, Value::Bytes(library))
-            if only(5) && part(library, 1).and_then(|f| part(f, 1)).is_some_and(is_signature) =>
-        {
-            Some("tensorflow graph")
-        }
-        _ => None,
+        Some(("tensorflow graph", 5))
+    } else {
+        None
     }
 }
 
-/// Meta information, if any, comes first; a graph with a node or a library second.
+/// Meta information, if any; a graph with a node or a library.
 fn is_meta(meta: &[u8]) -> bool {
-    proto::is_message(meta, 64)
-        && part(meta, 2).is_some_and(|graph| {
-            part(graph, 1).is_some_and(is_node)
-                || part(graph, 2).is_some_and(|l| part(l, 1).and_then(|f| part(f, 1)).is_some_and(is_signature))
-                || part(meta, 1).is_some_and(|info| proto::is_message(info, 16) && part(info, 2).is_some())
-        })
+    let graphs = || parts(meta, 2);
+    graphs().any(|graph| parts(graph, 1).any(is_node) || is_library(graph))
+        || graphs().next().is_some()
+            && parts(meta, 1).any(|info| proto::is_message(info, 16) && part(info, 2).is_some())
+            && proto::is_message(meta, u64::MAX)
+}
+
+fn is_library(graph: &[u8]) -> bool {
+    parts(graph, 2).any(|library| parts(library, 1).any(|function| parts(function, 1).any(is_signature)))
 }
 
 fn is_signature(signature: &[u8]) -> bool {
-    proto::is_message(signature, 40) && part(signature, 1).is_some_and(is_word)
+    proto::is_message(signature, u64::MAX) && part(signature, 1).is_some_and(is_word)
 }
 
 /// A name and an operation.
 fn is_node(node: &[u8]) -> bool {
-    proto::is_message(node, 16)
+    proto::is_message(node, u64::MAX)
         && part(node, 1).is_some_and(is_word)
         && part(node, 2).is_some_and(|op| is_word(op) && !op.contains(&b'/'))
 }

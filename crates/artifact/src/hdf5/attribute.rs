@@ -6,9 +6,6 @@ use super::heap::{Fractal, Global};
 use super::tree;
 use crate::bytes::piece;
 
-/// Longest list of texts that is read.
-const MOST: usize = 100_000;
-
 /// An attribute whose value is bytes or text; empty for numbers.
 pub(super) struct Attribute<'a> {
     pub(super) name: String,
@@ -57,11 +54,12 @@ pub(super) fn read<'a>(file: &File<'a>, at: usize, len: usize, heaps: &mut Globa
         (start, len)
     });
     let bytes = piece(file.data, name.0, name.1)?;
+    file.charge(bytes.len())?;
     let bytes = bytes.split(|b| *b == 0).next().unwrap_or_default();
     let name = String::from_utf8_lossy(bytes).into_owned();
-    // A type or size that objects share stands elsewhere; those of texts do not.
+    // A type or size that objects share stands elsewhere: what the value is cannot be told.
     if version > 1 && flags & 3 != 0 {
-        return Some(Attribute { name, texts: Vec::new() });
+        return None;
     }
     let count = elements(file, space.0)?;
     let data = piece(file.data, at, end.checked_sub(at)?)?;
@@ -94,7 +92,13 @@ fn texts<'a>(
         // Fixed length text, and bytes of no meaning.
         3 | 5 if size > 0 => {
             let bytes = data.get(..count.checked_mul(size)?)?;
-            Some(bytes.chunks(size).take(MOST).map(trim).collect())
+            bytes
+                .chunks(size)
+                .map(|value| {
+                    file.charge(value.len())?;
+                    Some(trim(value))
+                })
+                .collect()
         }
         9 => {
             let width = 8 + file.address;
@@ -107,13 +111,15 @@ fn texts<'a>(
                 return None;
             }
             let mut found = Vec::new();
-            for index in 0..count.min(MOST) {
+            for index in 0..count {
                 file.step()?;
                 let at = at + index * width;
                 let len = file.u32(at)?;
                 if len > 0 {
                     let object = heaps.get(file, at + 4)?;
-                    found.push(trim(object.get(..len).unwrap_or(object)));
+                    let value = object.get(..len).unwrap_or(object);
+                    file.charge(value.len())?;
+                    found.push(trim(value));
                 }
             }
             Some(found)

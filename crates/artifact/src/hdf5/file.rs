@@ -17,6 +17,8 @@ pub(super) struct File<'a> {
     pub(super) length: usize,
     /// Structures that may still be visited: pointers may form a graph, not only a tree.
     left: Cell<usize>,
+    /// Bytes of values that may still be read: many may share one place.
+    values: Cell<usize>,
 }
 
 impl<'a> File<'a> {
@@ -35,7 +37,8 @@ impl<'a> File<'a> {
         }
         // No structure is smaller than this many bytes.
         let left = Cell::new(data.len() / 8 + 64);
-        let file = Self { data, base: start, address, length, left };
+        let values = Cell::new(data.len().saturating_mul(2).saturating_add(1 << 16));
+        let file = Self { data, base: start, address, length, left, values };
         // Base, then free space or extension, then the end, then (before version 2) the driver and the link's name.
         // Whether the end counts from the base, too, differs between writers.
         let end = file.at(at + 2 * address)?;
@@ -51,9 +54,16 @@ impl<'a> File<'a> {
         Some(())
     }
 
+    /// Counts a value before it is read; `None` where there were more than the file can hold.
+    pub(super) fn charge(&self, bytes: usize) -> Option<()> {
+        let left = self.values.get().checked_sub(bytes.saturating_add(16));
+        self.values.set(left.unwrap_or(0));
+        left.map(|_| ())
+    }
+
     /// True where the visits are used up.
     pub(super) fn is_spent(&self) -> bool {
-        self.left.get() == 0
+        self.left.get() == 0 || self.values.get() == 0
     }
 
     /// A number of `width` bytes.

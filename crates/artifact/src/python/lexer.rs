@@ -1,7 +1,11 @@
 //! Python source as logical lines of tokens. Texts, comments and brackets are told apart; nothing is evaluated.
 
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization as _;
+
 /// Deepest nesting of expressions in formatted texts.
-const DEPTH: u8 = 3;
+const DEPTH: u8 = 16;
 
 /// One token. Texts carry what stands between their quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +26,63 @@ pub(super) struct Line<'a> {
     pub(super) tokens: Vec<Token<'a>>,
 }
 
-/// Reads source; false where it is not Python to its end.
-pub(super) fn lines(source: &str) -> (Vec<Line<'_>>, bool) {
-    let mut lexer = Lexer { source, at: 0, lines: Vec::new(), open: 0, depth: 0 };
-    let whole = lexer.run().is_some() && lexer.open == 0;
-    (lexer.lines, whole)
+/// How far source was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// All of it.
+    Whole,
+    /// It stops inside of a text or of brackets.
+    Cut,
+    /// What follows may be Python and is not understood.
+    Lost,
+    /// It is not Python.
+    Wrong,
+}
+
+/// Source as the language reads it: a carriage return ends a line, and names are in their compatible form.
+pub(super) fn plain(source: &str) -> Cow<'_, str> {
+    let bytes = source.as_bytes();
+    let alone = |at: &usize| bytes.get(at + 1) != Some(&b'\n');
+    let mut source = Cow::Borrowed(source);
+    let mut from = 0;
+    let mut out = String::new();
+    for at in memchr::memchr_iter(b'\r', bytes).filter(alone) {
+        out.push_str(source.get(from..at).unwrap_or_default());
+        out.push('\n');
+        from = at + 1;
+    }
+    if from > 0 {
+        out.push_str(source.get(from..).unwrap_or_default());
+        source = Cow::Owned(out);
+    }
+    if source.is_ascii() {
+        return source;
+    }
+    let mut lexer = Lexer::new(&source);
+    lexer.run();
+    let (mut out, mut from) = (String::new(), 0);
+    for (start, end) in lexer.foreign {
+        out.push_str(source.get(from..start).unwrap_or_default());
+        out.extend(source.get(start..end).unwrap_or_default().nfkc());
+        from = end;
+    }
+    if from == 0 {
+        return source;
+    }
+    out.push_str(source.get(from..).unwrap_or_default());
+    Cow::Owned(out)
+}
+
+/// Reads source.
+pub(super) fn lines(source: &str) -> (Vec<Line<'_>>, End) {
+    let mut lexer = Lexer::new(source);
+    let end = match lexer.run() {
+        Some(()) if lexer.open == 0 => End::Whole,
+        _ if lexer.lost => End::Lost,
+        _ if lexer.at >= source.len() => End::Cut,
+        _ => End::Wrong,
+    };
+    (lexer.lines, end)
 }
 
 struct Lexer<'a> {
@@ -36,9 +92,17 @@ struct Lexer<'a> {
     /// Brackets that are open.
     open: usize,
     depth: u8,
+    /// Formatted texts are nested deeper than the limit.
+    lost: bool,
+    /// Names with other characters than those of ASCII.
+    foreign: Vec<(usize, usize)>,
 }
 
 impl<'a> Lexer<'a> {
+    fn new(source: &'a str) -> Self {
+        Self { source, at: 0, lines: Vec::new(), open: 0, depth: 0, lost: false, foreign: Vec::new() }
+    }
+
     fn peek(&self) -> Option<char> {
         self.source.get(self.at..)?.chars().next()
     }
@@ -73,6 +137,7 @@ impl<'a> Lexer<'a> {
                         indent = match c {
                             ' ' => indent + 1,
                             '\t' => (indent / 8 + 1) * 8,
+                            '\x0c' => 0,
                             _ => indent,
                         };
                     }
@@ -107,9 +172,14 @@ impl<'a> Lexer<'a> {
     }
 
     fn token(&mut self, c: char, start: usize) -> Option<()> {
-        if c.is_alphabetic() || c == '_' {
-            self.skip_while(|c| c.is_alphanumeric() || c == '_');
+        // What is not ASCII can only be part of a name: which characters those may be differs between versions.
+        let begins = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
+        if begins(c) {
+            self.skip_while(|c| begins(c) || c.is_ascii_digit());
             let name = self.source.get(start..self.at)?;
+            if !name.is_ascii() {
+                self.foreign.push((start, self.at));
+            }
             let prefix = name.len() <= 2 && name.chars().all(|c| "rRbBfFuUtT".contains(c));
             if prefix && matches!(self.peek(), Some('"' | '\'')) {
                 return self.text(name.contains(['f', 'F', 't', 'T']), name.contains(['r', 'R']));
@@ -136,62 +206,99 @@ impl<'a> Lexer<'a> {
 
     fn text(&mut self, formatted: bool, raw: bool) -> Option<()> {
         let quote = self.bump()?;
-        let rest = self.source.get(self.at..)?;
-        let mut chars = rest.chars();
-        let triple = chars.next() == Some(quote) && chars.next() == Some(quote);
-        if triple {
-            self.at += 2;
-        }
+        let triple = self.twice(quote);
         let start = self.at;
+        let line = self.lines.len().checked_sub(1)?;
+        let slot = self.lines.last()?.tokens.len();
+        self.push(Token::Text(""));
         loop {
             let here = self.at;
             match self.bump()? {
-                '\\' => {
-                    // In a raw text, too, a quote behind a backslash does not end it.
-                    let _ = raw;
-                    self.bump()?;
+                '\\' => self.escaped(formatted, raw)?,
+                '\n' if !triple => {
+                    self.at = here;
+                    return None;
                 }
-                '\n' if !triple => return None,
-                c if c == quote => {
-                    let closed = !triple
-                        || self.source.get(self.at..).is_some_and(|rest| {
-                            let mut chars = rest.chars();
-                            chars.next() == Some(quote) && chars.next() == Some(quote)
-                        });
-                    if closed {
-                        if triple {
-                            self.at += 2;
-                        }
-                        let inner = self.source.get(start..here)?;
-                        self.push(Token::Text(inner));
-                        if formatted && self.depth < DEPTH {
-                            self.formatted(inner);
-                        }
-                        return Some(());
-                    }
+                c if c == quote && (!triple || self.twice(quote)) => {
+                    let inner = self.source.get(start..here)?;
+                    *self.lines.get_mut(line)?.tokens.get_mut(slot)? = Token::Text(inner);
+                    return Some(());
                 }
+                '{' if formatted && self.peek() == Some('{') => {
+                    self.bump();
+                }
+                '{' if formatted => self.field(raw)?,
                 _ => {}
             }
         }
     }
 
-    /// Expressions in the braces of a formatted text are evaluated with it.
-    fn formatted(&mut self, text: &'a str) {
-        let mut rest = text;
-        while let Some((_, tail)) = rest.split_once('{') {
-            if let Some(tail) = tail.strip_prefix('{') {
-                rest = tail;
-                continue;
+    /// Takes two further quotes, if they are there.
+    fn twice(&mut self, quote: char) -> bool {
+        let mut chars = self.source.get(self.at..).unwrap_or_default().chars();
+        let both = chars.next() == Some(quote) && chars.next() == Some(quote);
+        self.at += if both { 2 } else { 0 };
+        both
+    }
+
+    /// What follows a backslash in a text. A brace there is none in a formatted one, and a name of a character has its
+    /// own. In a raw text, too, a quote behind a backslash does not end it.
+    fn escaped(&mut self, formatted: bool, raw: bool) -> Option<()> {
+        if formatted && matches!(self.peek()?, '{' | '}') {
+            return Some(());
+        }
+        if self.bump()? == 'N' && formatted && !raw && self.peek() == Some('{') {
+            self.skip_while(|c| !matches!(c, '}' | '\'' | '"' | '\n'));
+        }
+        Some(())
+    }
+
+    /// An expression in the braces of a formatted text: it is evaluated with it.
+    fn field(&mut self, raw: bool) -> Option<()> {
+        self.lost |= self.depth >= DEPTH;
+        self.depth = self.depth.checked_add(1).filter(|depth| *depth <= DEPTH)?;
+        let outside = std::mem::take(&mut self.open);
+        self.push(Token::Sign('('));
+        self.expression(raw)?;
+        self.push(Token::Sign(')'));
+        self.open = outside;
+        self.depth -= 1;
+        Some(())
+    }
+
+    fn expression(&mut self, raw: bool) -> Option<()> {
+        loop {
+            let start = self.at;
+            let c = self.peek()?;
+            match c {
+                '}' | ':' if self.open == 0 => {
+                    self.bump();
+                    if c == '}' {
+                        return Some(());
+                    }
+                    break;
+                }
+                ' ' | '\t' | '\x0c' | '\r' | '\n' => {
+                    self.bump();
+                }
+                '\\' => {
+                    self.bump();
+                    self.skip_while(|c| c == '\r');
+                    self.bump().filter(|c| *c == '\n')?;
+                }
+                '#' => self.skip_while(|c| c != '\n'),
+                _ => self.token(c, start)?,
             }
-            let Some((inner, after)) = tail.split_once('}') else { return };
-            let mut inside = Lexer { source: inner, at: 0, lines: Vec::new(), open: 0, depth: self.depth + 1 };
-            inside.run();
-            self.push(Token::Sign('('));
-            for token in inside.lines.into_iter().flat_map(|line| line.tokens) {
-                self.push(token);
+        }
+        // How the value is written: text with expressions of its own.
+        loop {
+            match self.bump()? {
+                '}' => return Some(()),
+                '{' => self.field(raw)?,
+                '\\' => self.escaped(true, raw)?,
+                '\'' | '"' => return None,
+                _ => {}
             }
-            self.push(Token::Sign(')'));
-            rest = after;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A template as text: what is in its expressions and statements, where they do not parse.
 
-use super::{condition as said, is_plain, sentence};
+use super::{condition as said, is_plain, opening, sentence};
 
 use crate::desk::Desk;
 use crate::rules;
@@ -33,7 +33,7 @@ const REACHES: &[&str] = &[
 pub(super) fn examine(source: &str, offset: usize, desk: &mut Desk<'_>) {
     let mut rest = source;
     let mut condition: Option<(usize, String)> = None;
-    while let Some(open) = rest.find("{%").into_iter().chain(rest.find("{{")).chain(rest.find("{#")).min() {
+    while let Some(open) = opening(rest, b"{%#") {
         let at = offset + (source.len() - rest.len()) + open;
         let (text, tail) = rest.split_at(open);
         if let Some((place, word)) = condition.take()

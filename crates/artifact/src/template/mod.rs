@@ -75,7 +75,7 @@ fn is_moderate(source: &str) -> bool {
     }
     let mut rest = source;
     let mut branches = 0;
-    while let Some(open) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
+    while let Some(open) = opening(rest, b"{%") {
         let Some(tail) = rest.get(open + 2..) else { return true };
         let close = if rest.get(open..open + 2) == Some("{{") { '}' } else { '%' };
         let (end, operators) = code(tail, close);
@@ -86,6 +86,12 @@ fn is_moderate(source: &str) -> bool {
         rest = tail.get(end..).unwrap_or_default();
     }
     true
+}
+
+/// Where a brace stands before one of `marks`.
+fn opening(text: &str, marks: &[u8]) -> Option<usize> {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b'{', bytes).find(|at| bytes.get(at + 1).is_some_and(|next| marks.contains(next)))
 }
 
 /// Where an expression or statement ends, and its operators, both outside of texts.
