@@ -121,7 +121,8 @@ fn strict(text: &str) -> String {
             out.push_str(rest.get(..len).unwrap_or_default());
             len
         } else {
-            let len = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '+' | '.')).unwrap_or(rest.len());
+            let len =
+                rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '+' | '.')).unwrap_or(rest.len());
             let word = rest.get(..len).unwrap_or_default();
             let number = word.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit());
             let large = number && word.parse::<f64>().is_ok_and(f64::is_infinite);

@@ -451,7 +451,9 @@ fn python_is_read_as_python_reads_it() {
     for source in ["# coding: unicode_escape\n\\x69mport os\n", "# coding: utf-7\nx=1\n", &deep, &long, &late] {
         assert_eq!(scan(source.as_bytes()).coverage.status, CoverageStatus::Partial, "{}", &source[..13]);
     }
-    for text in ["# About coding: this is prose, and eval (see there) is one word of it.\n", "Please see eval(x) here\n"] {
+    for text in
+        ["# About coding: this is prose, and eval (see there) is one word of it.\n", "Please see eval(x) here\n"]
+    {
         assert_eq!(quiet(text, text.as_bytes()).format, "text");
     }
 }

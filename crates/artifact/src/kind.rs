@@ -5,8 +5,8 @@ use bartizan_core::{Reason, Severity};
 use crate::bytes::{contains, piece, size, u32le};
 use crate::desk::Desk;
 use crate::{
-    codec, config, coreml, gguf, hdf5, msgpack, npy, onnx, openvino, paddle, pickle, proto, python, raw, rules, safetensors,
-    sevenz, tar, template, tensorflow, tflite, ubjson, zip,
+    codec, config, coreml, gguf, hdf5, msgpack, npy, onnx, openvino, paddle, pickle, proto, python, raw, rules,
+    safetensors, sevenz, tar, template, tensorflow, tflite, ubjson, zip,
 };
 
 /// Formats told by their first bytes.
@@ -219,7 +219,9 @@ fn wide(bytes: &[u8]) -> Option<String> {
     let text: String = if width == 4 {
         units.map(char::from_u32).collect::<Option<_>>()?
     } else {
-        char::decode_utf16(units.by_ref().map(|unit| u16::try_from(unit).unwrap_or_default())).collect::<Result<_, _>>().ok()?
+        char::decode_utf16(units.by_ref().map(|unit| u16::try_from(unit).unwrap_or_default()))
+            .collect::<Result<_, _>>()
+            .ok()?
     };
     Some(text)
 }

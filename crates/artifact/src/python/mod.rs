@@ -64,9 +64,9 @@ enum When {
 
 /// Words of the language that stand before or behind names.
 const WORDS: &[&str] = &[
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif",
-    "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or",
-    "pass", "raise", "return", "try", "while", "with", "yield",
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+    "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
+    "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
 ];
 
 /// True where the text is Python: it can be told apart into tokens and defines, imports or runs something.
@@ -116,14 +116,29 @@ fn encoding(bytes: &[u8]) -> Option<String> {
     let head = piece(bytes, 0, bytes.len().min(4096)).unwrap_or_default();
     for line in head.split(|b| matches!(b, b'\n' | b'\r')).filter(|line| !line.is_empty()).take(2) {
         let line = String::from_utf8_lossy(line);
-        let Some(comment) = line.trim_start_matches(['\u{feff}', ' ', '\t', '\x0c']).strip_prefix('#') else { continue };
+        let Some(comment) = line.trim_start_matches(['\u{feff}', ' ', '\t', '\x0c']).strip_prefix('#') else {
+            continue;
+        };
         for (at, _) in comment.match_indices("coding") {
             let rest = comment.get(at + 6..).and_then(|rest| rest.strip_prefix([':', '=']));
             let rest = rest.unwrap_or_default().trim_start_matches([' ', '\t']);
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'));
             let name = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
             let name = name.to_ascii_lowercase().replace('_', "-");
-            let short = ["ascii", "gbk", "hz", "johab", "punycode", "idna", "mbcs", "oem", "undefined", "sjis", "uhc", "palmos"];
+            let short = [
+                "ascii",
+                "gbk",
+                "hz",
+                "johab",
+                "punycode",
+                "idna",
+                "mbcs",
+                "oem",
+                "undefined",
+                "sjis",
+                "uhc",
+                "palmos",
+            ];
             // Prose says `coding:` as well, and then no name of an encoding.
             if short.contains(&name.as_str()) || name.contains(|c: char| c.is_ascii_digit() || c == '-') {
                 return Some(name);
@@ -155,7 +170,8 @@ fn may_be_source(source: &str) -> bool {
         end += 1;
     }
     let (lines, how) = lexer::lines(source.get(..end).unwrap_or_default());
-    let words: [&[u8]; 7] = [b"import ", b"import\t", b"__import__", b"exec", b"eval", b"__globals__", b"__subclasses__"];
+    let words: [&[u8]; 7] =
+        [b"import ", b"import\t", b"__import__", b"exec", b"eval", b"__globals__", b"__subclasses__"];
     // The head stops anywhere.
     let how = if how == End::Cut { End::Lost } else { how };
     how != End::Wrong && (is_source(&lines, how) || words.iter().any(|word| contains(source.as_bytes(), word)))
