@@ -33,7 +33,7 @@ impl Second {
     pub(crate) fn encoder(&self) -> Option<Arc<Encoder>> {
         match self {
             Self::Off => None,
-            Self::Shipped => SHIPPED.get_or_init(|| shipped().ok().map(Arc::new)).clone(),
+            Self::Shipped => SHIPPED.get_or_init(loaded).clone(),
             Self::Given(encoder) => Some(Arc::clone(encoder)),
         }
     }
@@ -42,6 +42,13 @@ impl Second {
     pub(crate) fn is_ready(&self) -> bool {
         !matches!(self, Self::Shipped) || SHIPPED.get().is_some()
     }
+}
+
+/// The shipped encoder, read on a thread of its own. Reading shares work among threads, and a thread of a pool that waits
+/// for these takes up other texts meanwhile; such a text would wait for the encoder on the very thread that reads it.
+fn loaded() -> Option<Arc<Encoder>> {
+    let reading = std::thread::Builder::new().name("encoder".to_owned()).spawn(shipped).ok()?;
+    reading.join().ok()?.ok().map(Arc::new)
 }
 
 /// The shipped encoder.
