@@ -2,10 +2,24 @@
 
 export interface Session {
   name: string;
+  /** What the person is called in records. */
+  recorded: string;
   role: string;
   tenants: string[];
   csrf: string;
   version: string;
+}
+
+/** Whether they may change things. */
+export const mayChange = (who: Session) => who.role === "operator" || who.role === "local";
+/** Whether they may decide about calls that wait. */
+export const mayApprove = (who: Session) => ["approver", "auditor", "local"].includes(who.role);
+
+/** The ways to sign in. */
+export interface Ways {
+  key: boolean;
+  password: boolean;
+  oidc: string | null;
 }
 
 export interface Event {
@@ -66,6 +80,61 @@ export interface Rule {
   summary: string;
   severity: string;
   confidence: string;
+  /** The strictest verdict, by where a text is from. */
+  verdicts: Record<string, Verdict>;
+}
+
+export interface Thresholds {
+  injection: { from: string; flag: number; block: number }[];
+}
+
+export interface Result {
+  id: string;
+  says: string;
+  kind: string;
+  source: string;
+  sha256?: string;
+  made: string;
+  state: string;
+  summary: string;
+  caveat?: string;
+}
+
+export interface Results {
+  folder: string | null;
+  results: Result[];
+  total: number;
+  next: number | null;
+  unread: string[];
+  makers: { says: string; command: string }[];
+}
+
+export interface Share {
+  group: string;
+  name: string;
+  value: number;
+  low: number | null;
+  high: number | null;
+  counts: string;
+}
+
+export interface WholeResult {
+  result: Result;
+  detail: {
+    findings: { rule: string; severity: string; place: string; says: string }[];
+    found: number;
+    shares: Share[];
+    facts: [string, string][];
+  };
+}
+
+export interface ToolServer {
+  name: string;
+  url: string;
+  tickets: boolean;
+  pinned: boolean;
+  tools: { name: string; sha256: string | null; description: string; withheld: boolean }[];
+  contained: string[];
 }
 
 export interface RulePage extends Rule {
@@ -196,7 +265,8 @@ function keep(session: Session): Session {
 }
 
 export const session = async () => keep(await ask<Session>("GET", "session"));
-export const signIn = async (shown: { ticket: string } | { key: string }) =>
+export const ways = () => ask<Ways>("GET", "ways");
+export const signIn = async (shown: { ticket: string } | { key: string } | { password: string }) =>
   keep(await ask<Session>("POST", "session", shown));
 export const signOut = async () => {
   await ask("DELETE", "session");
@@ -218,7 +288,7 @@ function path(operation: string, query: Query, ofTenant: boolean): string {
 /** Looks at something of the chosen tenant. */
 export const look = <T>(operation: string, query: Query = {}) => ask<T>("GET", path(operation, query, true));
 /** Looks at something of the installation. */
-export const lookAtAll = <T>(operation: string) => ask<T>("GET", path(operation, {}, false));
+export const lookAtAll = <T>(operation: string, query: Query = {}) => ask<T>("GET", path(operation, query, false));
 /** Changes something of the chosen tenant. */
 export const change = <T>(operation: string, body: unknown) => ask<T>("POST", path(operation, {}, true), body);
 /** Does something that belongs to no tenant. */

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { change, look, type Approval, type Session, type ShownApproval } from "./api";
+import { change, look, mayApprove, type Approval, type Session, type ShownApproval } from "./api";
 import { Badge, Empty, Facts, Page, Time, Waiting, WithReason, useLoaded } from "./ui";
 
 export function Approvals({ who }: { who: Session }) {
@@ -84,7 +84,7 @@ function Inside({ approval, who, done }: { approval: Approval; who: Session; don
   const id = encodeURIComponent(approval.id);
   const whole = useLoaded(() => look<ShownApproval>(`approvals/${id}`), [id]);
   const [approve, setApprove] = useState("no");
-  const may = ["approver", "auditor", "local"].includes(who.role) && who.name !== approval.key;
+  const may = mayApprove(who) && who.name !== approval.key;
   return (
     <Waiting of={whole}>
       {({ shown }) => (

@@ -1,12 +1,12 @@
 import { useState } from "preact/hooks";
-import { change, look, type Containment, type Session } from "./api";
+import { change, look, mayChange, type Containment, type Session } from "./api";
 import { Empty, Page, Time, Waiting, WithReason, useLoaded } from "./ui";
 
 const TARGETS = ["key", "tool", "server", "model", "tenant"];
 
 export function Containments({ who }: { who: Session }) {
   const open = useLoaded(() => look<Containment[]>("containments"), [], 5000);
-  const changes = who.role === "operator" || who.role === "local";
+  const changes = mayChange(who);
   const [target, setTarget] = useState("key");
   const [name, setName] = useState("");
   const [minutes, setMinutes] = useState(60);

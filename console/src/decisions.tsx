@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { change, look, type CallRecord, type Event, type Session } from "./api";
+import { change, look, mayChange, type CallRecord, type Event, type Session } from "./api";
 import { Badge, Empty, Facts, Page, Problem, Time, Waiting, WithReason, useLoaded } from "./ui";
 
 const PIECE = 50;
@@ -119,7 +119,7 @@ export function Decision({ id, who }: { id: string; who: Session }) {
 
 function Whole({ event, who }: { event: Event; who: Session }) {
   const rules = Object.entries(event.rules ?? {});
-  const changes = who.role === "operator" || who.role === "local";
+  const changes = mayChange(who);
   const micro = (value?: number) => (value === undefined ? undefined : `${(value / 1000).toFixed(2)} ms`);
   return (
     <>

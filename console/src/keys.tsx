@@ -1,10 +1,10 @@
 import { useState } from "preact/hooks";
-import { change, look, type ClientKey, type Session } from "./api";
+import { change, look, mayChange, type ClientKey, type Session } from "./api";
 import { Badge, Empty, Page, Problem, Time, Waiting, WithReason, useLoaded } from "./ui";
 
 export function Keys({ who }: { who: Session }) {
   const keys = useLoaded(() => look<ClientKey[]>("keys"), []);
-  const changes = who.role === "operator" || who.role === "local";
+  const changes = mayChange(who);
   return (
     <Page title="Client keys">
       {changes ? <Create done={keys.again} /> : null}

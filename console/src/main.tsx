@@ -1,13 +1,15 @@
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { chooseTenant, chosenTenant, session, signIn, signOut, type Session } from "./api";
+import { chooseTenant, chosenTenant, session, signIn, signOut, ways, type Session, type Ways } from "./api";
 import { Approvals } from "./approvals";
 import { Decision, Decisions } from "./decisions";
 import { Keys } from "./keys";
 import { Containments } from "./containments";
 import { Overview } from "./overview";
 import { Playground } from "./playground";
+import { ResultPage, STAGES, StagePage, type StageId } from "./results";
 import { RulePage, Rules } from "./rules";
+import { Tools } from "./tools";
 import { Problem } from "./ui";
 
 const PAGES = [
@@ -16,6 +18,12 @@ const PAGES = [
   ["approvals", "Approvals"],
   ["playground", "Playground"],
   ["rules", "Rules"],
+  ["models", "Models"],
+  ["data", "Data sets"],
+  ["tools", "MCP servers"],
+  ["infrastructure", "Infrastructure"],
+  ["redteam", "Red team"],
+  ["privacy", "Privacy"],
   ["keys", "Keys"],
   ["containment", "Containment"],
 ] as const;
@@ -77,7 +85,7 @@ function App() {
               setTenant(name);
             }}
           />
-          <p>
+          <p title={who.recorded === who.name ? undefined : `In records: ${who.recorded}`}>
             {who.name} <span class="quiet">({who.role})</span>
           </p>
           <button
@@ -97,6 +105,9 @@ function App() {
         {page === "playground" ? <Playground /> : null}
         {page === "rules" && rest ? <RulePage id={rest} /> : null}
         {page === "rules" && !rest ? <Rules /> : null}
+        {page in STAGES && rest ? <ResultPage page={page as StageId} id={rest} /> : null}
+        {page in STAGES && !rest ? <StagePage key={page} id={page as StageId} /> : null}
+        {page === "tools" ? rest ? <ResultPage page="tools" id={rest} /> : <Tools /> : null}
         {page === "keys" ? <Keys who={who} /> : null}
         {page === "containment" ? <Containments who={who} /> : null}
         {PAGES.every(([id]) => id !== page) || page === "overview" ? <Overview who={who} /> : null}
@@ -135,40 +146,74 @@ function Tenants({ who, changed }: { who: Session; changed: (name: string) => vo
 }
 
 function SignIn({ done }: { done: (session: Session) => void }) {
-  const [key, setKey] = useState("");
+  const [open, setOpen] = useState<Ways>();
   const [error, setError] = useState<string>();
   useEffect(() => {
     document.title = "Sign in · Bartizan";
+    ways().then(setOpen, (failure: Error) => setError(failure.message));
   }, []);
+  const show = (shown: Parameters<typeof signIn>[0]) =>
+    signIn(shown).then(done, (failure: Error) => setError(failure.message));
   return (
     <main class="signin">
       <h1>
         <img src="./icon.svg" alt="" width="28" height="28" /> Bartizan
       </h1>
-      <p>
-        On the machine that runs the gateway, <code>bartizan console</code> prints an address that signs you in. From
-        elsewhere, use an administration key.
+      {open?.oidc ? (
+        <a class="button" href={open.oidc}>
+          Sign in with your organisation
+        </a>
+      ) : null}
+      <Problem text={error} />
+      <p class="quiet">
+        On the machine that runs the gateway, <code>bartizan console</code> prints an address that signs you in.
       </p>
+      {open?.key ? <Secret label="Administration key" open={!open.oidc} show={(key) => show({ key })} /> : null}
+      {open?.password ? (
+        <Secret label="Password for emergencies" note="Each use is on record." show={(password) => show({ password })} />
+      ) : null}
+    </main>
+  );
+}
+
+/** A secret that is shown to the gateway. */
+function Secret({
+  label,
+  note,
+  open,
+  show,
+}: {
+  label: string;
+  note?: string;
+  open?: boolean;
+  show: (secret: string) => Promise<unknown>;
+}) {
+  const [secret, setSecret] = useState("");
+  const [busy, setBusy] = useState(false);
+  return (
+    <details open={open}>
+      <summary>{label}</summary>
       <form
         onSubmit={(e) => {
           e.preventDefault();
-          signIn({ key }).then(done, (failure: Error) => setError(failure.message));
+          setBusy(true);
+          show(secret).finally(() => setBusy(false));
         }}
       >
         <label>
-          Administration key
+          {label}
           <input
             type="password"
             required
-            value={key}
-            onInput={(e) => setKey(e.currentTarget.value)}
+            value={secret}
+            onInput={(e) => setSecret(e.currentTarget.value)}
             autocomplete="current-password"
           />
         </label>
-        <button>Sign in</button>
+        {note ? <p class="quiet">{note}</p> : null}
+        <button disabled={busy}>Sign in</button>
       </form>
-      <Problem text={error} />
-    </main>
+    </details>
   );
 }
 

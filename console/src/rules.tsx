@@ -1,12 +1,20 @@
 import { useState } from "preact/hooks";
-import { lookAtAll, type Rule, type RulePage as Whole } from "./api";
+import { look, lookAtAll, type Rule, type RulePage as Whole, type Tally, type Thresholds, type Verdict } from "./api";
 import { Badge, Empty, Facts, Page, Waiting, useLoaded } from "./ui";
 
 export function Rules() {
   const rules = useLoaded(() => lookAtAll<Rule[]>("rules"), []);
+  const levels = useLoaded(() => lookAtAll<Thresholds>("thresholds"), []);
+  const tally = useLoaded(() => look<Tally>("tally", { hours: 720 }), []);
   const [sought, setSought] = useState("");
+  const fired = tally.value?.rules;
   return (
     <Page title="Rules">
+      <p class="quiet">
+        What each rule means where a text is from, as <code>[policy]</code> has it, and in how many decisions of the last 30 days it
+        fired. Rules are switched and thresholds moved in <code>bartizan.toml</code>; a running gateway takes the file over.
+      </p>
+      {levels.value ? <Levels of={levels.value} /> : null}
       <form role="search" onSubmit={(e) => e.preventDefault()}>
         <label>
           Find
@@ -24,7 +32,10 @@ export function Rules() {
                 <tr>
                   <th scope="col">Rule</th>
                   <th scope="col">Severity</th>
-                  <th scope="col">Confidence</th>
+                  <th scope="col">Means</th>
+                  <th scope="col" class="number">
+                    Decisions{tally.value?.cut ? " (newest 200,000)" : ""}
+                  </th>
                   <th scope="col">What it finds</th>
                 </tr>
               </thead>
@@ -37,7 +48,16 @@ export function Rules() {
                     <td>
                       <Badge kind={one.severity} />
                     </td>
-                    <td>{one.confidence}</td>
+                    <td>
+                      <Verdicts of={one.verdicts} />
+                    </td>
+                    <td class="number">
+                      {fired?.[one.id] ? (
+                        <a href={`#/decisions?rule=${encodeURIComponent(one.id)}`}>{fired[one.id]?.toLocaleString("en")}</a>
+                      ) : (
+                        "0"
+                      )}
+                    </td>
                     <td class="wide">{one.summary}</td>
                   </tr>
                 ))}
@@ -47,6 +67,45 @@ export function Rules() {
         }}
       </Waiting>
     </Page>
+  );
+}
+
+/** What a rule means: one word where it means the same everywhere. */
+function Verdicts({ of }: { of: Record<string, Verdict> }) {
+  const by = new Map<Verdict, string[]>();
+  for (const [from, verdict] of Object.entries(of)) by.set(verdict, [...(by.get(verdict) ?? []), from]);
+  return (
+    <ul class="verdicts">
+      {[...by].map(([verdict, from]) => (
+        <li key={verdict}>
+          <Badge kind={verdict} /> {by.size > 1 ? <span class="quiet">{from.join(", ")}</span> : null}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Levels({ of }: { of: Thresholds }) {
+  return (
+    <table class="levels">
+      <caption class="quiet">Thresholds of the injection score</caption>
+      <thead>
+        <tr>
+          <th scope="col">Text from</th>
+          <th scope="col" class="number">Flagged from</th>
+          <th scope="col" class="number">Denied from</th>
+        </tr>
+      </thead>
+      <tbody>
+        {of.injection.map((one) => (
+          <tr key={one.from}>
+            <td>{one.from}</td>
+            <td class="number">{one.flag.toFixed(3)}</td>
+            <td class="number">{one.block.toFixed(3)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 
@@ -61,6 +120,7 @@ export function RulePage({ id }: { id: string }) {
               rows={[
                 ["Severity", <Badge kind={one.severity} />],
                 ["Confidence", one.confidence],
+                ["Means", <Verdicts of={one.verdicts} />],
                 ["References", one.references.join(", ")],
               ]}
             />

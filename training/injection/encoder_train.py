@@ -20,7 +20,7 @@ import torch.nn.functional as F
 FOLDER, DATA, OUT = sys.argv[1:4]
 LAYERS = int(sys.argv[4]) if len(sys.argv) > 4 else 4
 HIDDEN, HEADS, INNER = 384, 12, 1536
-TOKENS, RATE = 2048, {"a": 1.5e-4, "f": 0.8e-4}
+TOKENS, RATE = 2048, {"a": float(os.environ.get("RATE_A", 1.5e-4)), "f": float(os.environ.get("RATE_F", 0.8e-4))}
 torch.set_num_threads(1)
 torch.manual_seed(5)
 RNG = random.Random(5)

@@ -10,6 +10,7 @@ lang; train: false where it is judged on only.
 """
 import base64
 import codecs
+import functools
 import glob
 import gzip
 import hashlib
@@ -19,11 +20,14 @@ import random
 import re
 import sys
 
+import contrast
 import grammar_en as en
 import grammar_more as more
+import grammar_prompts
 from grammar_langs import LANGS
 
 en.SLOTS.update(more.SLOTS)
+en.SLOTS.update(grammar_prompts.SLOTS)
 for kind in ("DIRECT", "EXTRACT", "JAIL", "INDIRECT", "REQUEST", "HARD"):
     getattr(en, kind).extend(getattr(more, kind))
 
@@ -41,21 +45,50 @@ JUDGED = {"alpaca_demo", "dpo_demo", "repo_docs", "system_prompts", "salesforce_
 EXTRACTION = re.compile(r"extract|leak|system_prompt", re.I)
 
 
+@functools.cache
+def parsed(text):
+    """A template as literals, slots and choices. Brackets without a choice in them stay."""
+    out, at = [], 0
+    for found in re.finditer(r"\[|\{([A-Z]+[0-9]?)\}", text):
+        if found.start() < at:
+            continue
+        if found.group(1):
+            if found.group(1) in en.SLOTS:
+                out += [text[at: found.start()], ("slot", found.group(1))]
+                at = found.end()
+            continue
+        depth, cuts = 0, [found.start()]
+        for place in range(found.start(), len(text)):
+            depth += {"[": 1, "]": -1}.get(text[place], 0)
+            if depth == 1 and text[place] == "|":
+                cuts.append(place)
+            if depth == 0:
+                break
+        else:
+            continue
+        if len(cuts) == 1:
+            continue
+        cuts.append(place)
+        out += [text[at: found.start()], tuple(text[a + 1: b] for a, b in zip(cuts, cuts[1:]))]
+        at = place + 1
+    return out + [text[at:]]
+
+
+def chosen(text, rng):
+    for part in parsed(text):
+        if isinstance(part, str):
+            yield part
+        elif part[0] == "slot":
+            yield from chosen(en.SLOTS[part[1]], rng)
+        else:
+            yield from chosen(rng.choice(part), rng)
+
+
 def expand(text, rng):
-    """One reading of a template: choices from the inside out, slots as they come."""
-    for _ in range(200):
-        slot = re.search(r"\{([A-Z]+)\}", text)
-        if not slot:
-            break
-        text = text[: slot.start()] + en.SLOTS[slot.group(1)] + text[slot.end():]
-    choice = re.compile(r"\[([^\[\]]*\|[^\[\]]*)\]")
-    while True:
-        found = choice.search(text)
-        if not found:
-            # Brackets that stay are written as others in the templates.
-            text = text.replace("⟦", "[").replace("⟧", "]")
-            return re.sub(r" +([.,!?])", r"\1", re.sub(r"  +", " ", text)).strip()
-        text = text[: found.start()] + rng.choice(found.group(1).split("|")) + text[found.end():]
+    """One reading of a template: choices and slots from the outside in."""
+    # Brackets that stay are written as others in the templates.
+    text = "".join(chosen(text, rng)).replace("⟦", "[").replace("⟧", "]")
+    return re.sub(r" +([.,!?])", r"\1", re.sub(r"  +", " ", text)).strip()
 
 
 def add(text, attack, family, u, d, source, group, fold, channel, lang="en", train=True):
@@ -104,6 +137,10 @@ TRANSFORMS = {
     "tags": lambda t: "".join(chr(0xE0000 + ord(c)) if " " <= c <= "~" else c for c in t),
     "base32": lambda t: base64.b32encode(t.encode()).decode(),
     "escapes": lambda t: "".join(f"\\u{ord(c):04x}" for c in t if ord(c) < 65536),
+    "html_decimal": lambda t: "".join(f"&#{ord(c)};" for c in t),
+    "html_hex": lambda t: "".join(f"&#x{ord(c):x};" for c in t),
+    "hex_escape": lambda t: "".join(f"\\x{b:02x}" for b in t.encode()),
+    "binary": lambda t: " ".join(f"{b:08b}" for b in t.encode()),
 }
 LEADS = ["{}", "{}", "Decode this and follow it: {}", "Decode and obey: {}", "What does this say? Do it: {}", "payload={}", "{}\nRead it backwards or decode it, then act."]
 PLAIN_LEADS = ["{}", "{}", "Decode this: {}", "token={}", "Here is the string: {}", "data: {}"]
@@ -278,12 +315,16 @@ def own(carriers, code):
                 joined = " ".join(rng.sample(harmless, 2))
                 add(joined, 0, None, 1.5, 1, "own languages benign", "harmless, languages", number % FOLDS, "user", language)
     plain = [expand(t, rng) for t in en.DIRECT * 5 + en.EXTRACT * 4 + en.INDIRECT * 3]
-    calm = [expand(t, rng) for t in en.REQUEST * 4 + en.SENTENCE * 6]
+    calm = [expand(t, rng) for t in en.REQUEST * 4 + en.SENTENCE * 6 + grammar_prompts.REQUEST * 4 + grammar_prompts.ARTICLE * 2]
     for number, (name, transform) in enumerate(sorted(TRANSFORMS.items())):
         for text in rng.sample(plain, 110):
             add(rng.choice(LEADS).replace("{}", transform(text)), 1, "obfuscation", 1, 1, "own obfuscated", "own obfuscated", number % FOLDS, "user")
-        for text in rng.sample(calm, 60):
+        for text in rng.sample(calm, 110):
             add(rng.choice(PLAIN_LEADS).replace("{}", transform(text)), 0, None, 1, 1, "own encoded", "harmless, encoded", number % FOLDS, "user")
+    for text in rng.sample(plain, 240):
+        add(contrast.disguised(text, rng), 1, "obfuscation", 1, 1, "own obfuscated", "own obfuscated", 5, "user")
+    for text in rng.sample(calm, 200):
+        add(contrast.disguised(text, rng), 0, None, 1, 1, "own encoded", "harmless, encoded", 5, "user")
 
 
 def traces():
@@ -306,6 +347,7 @@ def traces():
 
 carriers = shared()
 own(carriers, machine())
+contrast.everything(add, expand, vary, embed, RNG, carriers)
 traces()
 RNG.shuffle(ROWS)
 with open(OUT, "w") as out:

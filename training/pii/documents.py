@@ -1,7 +1,8 @@
 """Writes annotated documents that measure and never train: mails, tickets, contracts, court papers, logs and chats in six languages.
 Templates and words are those of this file and `documents/`; nothing is shared with `generate.py`.
 
-`python3 documents.py SEED COUNT`: one JSON object a line, `{"text", "spans": [[start, end, type]], "language", "form"}`, offsets in code
+`python3 documents.py SEED COUNT [FOLDER]`: with `records` instead of `documents`, medical letters, minutes, claims, applications, exports
+and messages in small letters in eight languages, with the words of `records/words.json`. One JSON object a line, `{"text", "spans": [[start, end, type]], "language", "form"}`, offsets in code
 points. The same arguments give the same texts.
 """
 import json
@@ -10,7 +11,7 @@ import random
 import re
 import sys
 
-HERE = pathlib.Path(__file__).parent / "documents"
+HERE = pathlib.Path(__file__).parent
 WORDS = {
     "en": {
         "first": "Imogen Rupert Delphine Alistair Priya Kwame Saoirse Declan Tamsin Rohan Bethan Callum Ngozi Marcus Philippa Desmond Anjali Gareth Leila Oscar".split(),
@@ -106,13 +107,14 @@ def value(r, words, slot):
     return {"IBAN": iban, "CARD": card}[slot](r) if slot in ("IBAN", "CARD") else one(slot.lower())
 
 
-def fill(r, words, template):
+def fill(r, words, template, small=False):
     """`{PER}` is a value, `{PER:1}` one that comes again under the same number."""
     kept, text, spans, at = {}, "", [], 0
     for match in re.finditer(r"\{([A-Z]+)(?::(\d))?\}", template):
         slot, key = match[1], (match[1], match[2])
         filled = kept.get(key) if match[2] else None
         filled = filled or value(r, words, slot)
+        filled = filled.lower() if small and len(filled.lower()) == len(filled) else filled
         kept[key] = filled
         text += template[at:match.start()]
         if TYPES[slot]:
@@ -122,16 +124,26 @@ def fill(r, words, template):
     return text + template[at:], spans
 
 
-def main(seed, count):
+def words_of(folder):
+    file = HERE / folder / "words.json"
+    if not file.exists():
+        return WORDS
+    # Names of several words are written with `_`.
+    lists = lambda key, text: text.split("|") if "|" in text else re.sub(r"\b([a-z]+|van den|van der|Degli|Le|da|do|ter|de) (?=[A-Z])", lambda m: m[0].replace(" ", "_"), text).split() if key in ("first", "last") else text
+    return {language: {key: text if key == "form" else lists(key, text) for key, text in words.items()} for language, words in json.loads(file.read_text()).items()}
+
+
+def main(seed, count, folder="documents"):
     r = random.Random(int(seed))
+    words = words_of(folder)
     templates = []
-    for path in sorted(HERE.glob("*.txt")):
+    for path in sorted((HERE / folder).glob("*.txt")):
         for part in path.read_text().strip().split("\n====\n"):
             form, _, body = part.partition("\n")
             templates.append((path.stem, form, body))
     for number in range(int(count)):
         language, form, body = templates[number % len(templates)]
-        text, spans = fill(r, WORDS[language], body)
+        text, spans = fill(r, words[language], body, folder == "records" and form == "voicemail")
         print(json.dumps({"text": text, "spans": spans, "language": language, "form": form}, ensure_ascii=False))
 
 

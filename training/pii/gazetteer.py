@@ -19,11 +19,23 @@ ORG_WORDS = """inc llc ltd limited gmbh ag kg ohg ug se corp corporation company
  fundacja association verein verband partners associates consulting solutions systems technologies technology software industries
  services studios media labs laboratories capital ventures logistics energy pharma airlines motors enterprises trust society
  ministry department council committee agency authority ministerium amt behörde werke spółka zoo spzoo ltda eireli sons brothers
- netzwerk genossenschaft eg kgaa ev mbh""".split()
+ netzwerk genossenschaft eg kgaa ev mbh llp srls sapa eurl snc scs sasu eireli sro doo kft zrt pte pvt sdn bhd gmbh
+ assurances assurance assicurazioni seguros verzekeringen ubezpieczenia versicherungen editorial éditions edizioni uitgeverij verlag wydawnictwo
+ transports transportes trasporti transport spedition speditie clínica clinica ziekenhuis szpital krankenhaus ospedale hôpital hospital
+ kancelaria kanzlei notaris cabinet studio bufete gabinete apotheke pharmacie farmacia farmácia apteka apotheek stadtwerke woningstichting
+ ayuntamiento mairie comune gemeente gemeinde urząd câmara prefeitura colegio liceo lycée lyceum escuela école scuola szkoła escola daughters figli hijos filhos fils cie zonen zoon söhne sohn synowie wspólnicy socios soci asociados associados frères fratelli
+ hermanos irmãos bracia gebroeders gebrüder
+ centre center centro zentrum centrum practice praxis surgery housing mutual mutuelle caja cassa kasse logistik logistics logistyka
+ immobilien immobilier immobiliare inmobiliaria imobiliária makelaars makelaardij nieruchomości bau bouw budowlany construcciones costruzioni
+ construções construction constructions brewery brauerei brouwerij browar cervecería bodegas cantine weingut bakery bäckerei boulangerie
+ panadería panificio bakkerij piekarnia padaria werkstatt garage talleres officine warsztat oficina autohaus carrosserie""".split()
 STREET_WORDS = """street st road rd avenue ave lane ln drive dr boulevard blvd court ct place pl square sq terrace way close crescent
  highway hwy parkway pkwy apt apartment suite unit floor box po p.o. straße strasse str weg allee platz gasse ring ufer damm chaussee
  rue av bd impasse chemin quai cours allée calle c avenida avda plaza paseo carrera camino via viale piazza corso vicolo largo straat
  laan plein gracht kade rua travessa praça estrada ulica ul al aleja aleje plac pl os osiedle vej gade gatan gata vägen katu tie utca tér
+ ул улица просп проспект пер переулок пл площадь наб наберег д кв бул булевард вул вулиця провулок οδός λεωφόρος πλατεία οδ
+ chemin sentier résidence lotissement urbanización polígono glorieta ronda travesía vial contrada località borgo frazione
+ steenweg lei dreef hof kade singel dijk weide alameda rodovia largo quinta bairro osiedle rondo skwer bulwar
  postfach psc apo fpo dpo hauptstraße bahnhofstraße bte etage piso andar lok m. mieszkania wohnung top stiege""".split()
 REGIONS = """alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho illinois indiana iowa
  kansas kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana nebraska nevada ohio oklahoma
@@ -36,8 +48,37 @@ REGIONS = """alabama alaska arizona arkansas california colorado connecticut del
  francja włochy hiszpania brasil portugal alemanha espanha uk usa us""".split()
 
 
+# Given names that are words of every day as well: in small letters they are names too seldom.
+WORDS_FIRST = """bell bill brown christian delta don ford guy hall jean king lance long mac man mark max min park rock roman rose star
+ sun van west york angel baby baker bishop buck buddy bush chance chase chip dale dean dick drew duke earl gene grace grant green harper
+ heather hill holly iris jay jan jordan junior kent kit kitty lady lane little may media mel mercedes miles miller miss monte nick parker
+ pat pearl penny porter queen randy ray red reed river rob robin rocky ruby sandy santa spencer stone teddy turner walker will yang amber
+ america apollo archer art bud cal can chad chan clay cliff cuba daisy dawn dee del doc drake eve general gray hank hunt ira joy kane
+ karma kay les lex lily love lucky mal mason mick moon north phoenix pierce rex roll saint sal sonny sue summer val villa virginia wells
+ young hong angeles september august herr frau""".split()
+# Lists of frequent words, and how many of each are taken.
+FREQUENT = {"english": 10000, "german": 10000, "french": 10000, "spanish": 10000, "italian": 10000, "dutch": 10000, "portuguese": 10000,
+            "polish": 10000, "greek": 5000, "russian": 5000, "ukrainian": 5000, "bulgarian": 5000}
+# Countries whose towns are known in their own script too.
+OTHER_SCRIPTS = "GR CY RU UA BG BY RS MK KZ".split()
+
+
 def fold(text):
     return unicodedata.normalize("NFC", text).lower()
+
+
+def plain(text):
+    """Without accents, as capitals are written in Greek."""
+    parts = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", "".join(c for c in parts if not unicodedata.combining(c)))
+
+
+def is_in(script, text):
+    """True for a text in Greek (`GR`, `CY`) or Cyrillic letters of today."""
+    letters = [c for c in text.lower() if c.isalpha()]
+    greek = all("\u0370" <= c <= "\u03ff" or "\u1f00" <= c <= "\u1fff" for c in letters)
+    cyrillic = all("а" <= c <= "я" or c in "ёіїєґђћљњџјў" for c in letters)
+    return bool(letters) and (greek if script in ("GR", "CY") else cyrillic)
 
 
 def faker_names():
@@ -79,11 +120,19 @@ def cities(least=1000):
     return sorted(found, key=lambda r: (-r[2], r[0])), sorted(countries)
 
 
-def common(folder, most):
-    words = set()
-    for language in ["english", "german", "french", "spanish", "italian", "dutch", "portuguese", "polish"]:
-        for line in (pathlib.Path(folder) / f"{language}.txt").read_text().split()[:most]:
-            words.add(fold(line))
+def own_script(least=15000):
+    """Towns of countries that write in Greek or Cyrillic letters, as they are written there: country, names."""
+    towns, _ = cities(least)
+    found = [(land, [a for a in alternates if is_in(land, a) and len(a) < 25][:6]) for _, land, _, alternates in towns if land in OTHER_SCRIPTS]
+    return [(land, names) for land, names in found if names]
+
+
+def common(folder):
+    """Frequent words, with how many of the lists each is in."""
+    words = {}
+    for language, most in FREQUENT.items():
+        for word in {fold(line) for line in (pathlib.Path(folder) / f"{language}.txt").read_text().split()[:most]}:
+            words[word] = words.get(word, 0) + 1
     return words
 
 
@@ -125,6 +174,12 @@ def main(words_folder, out):
                 for part in parts:
                     if len(part) > 2:
                         add(part, PART)
+    for name in sorted({a for row in own_script() for a in row[1]}):
+        for spelling in {name, plain(name)}:
+            parts = spelling.replace("-", " ").split()
+            for part in parts:
+                if len(part) > 2:
+                    add(part, CITY if len(parts) == 1 else PART)
     for name in countries:
         parts = name.split()
         if len(parts) == 1:
@@ -135,14 +190,23 @@ def main(words_folder, out):
                     add(part, PART | COUNTRY)
     for word in REGIONS:
         add(word, COUNTRY)
-    for word in common(words_folder, 10000):
-        if word.isalpha():
-            add(word, COMMON)
-    # Names that are words as well.
+    frequent = common(words_folder)
+    dictionaries = set()
     for language in ["english", "french", "spanish"]:
-        for word in dictionary(words_folder, language):
-            if word in table:
-                table[word] |= COMMON
+        dictionaries.update(dictionary(words_folder, language))
+
+    def is_name(word):
+        """A name is frequent in many languages; what is frequent in one or two is a word of theirs."""
+        classes = table.get(word, 0)
+        if word in WORDS_FIRST or len(word) < 3:
+            return False
+        if word in dictionaries:
+            return bool(classes & FIRST) and frequent.get(word, 0) >= 6
+        return bool(classes & COUNTRY) or len(word) > 3 and bool(classes & (FIRST | LAST | CITY)) and frequent.get(word, 0) >= 3
+
+    for word in [w for w in frequent if w.isalpha()] + [w for w in sorted(dictionaries) if w in table]:
+        if not is_name(word):
+            add(word, COMMON)
     for word in ORG_WORDS:
         add(word, ORG)
     for word in STREET_WORDS:

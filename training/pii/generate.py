@@ -4,6 +4,7 @@ points. `train`: the form that `train.rs` reads.
 `python3 generate.py train|long SEED COUNT WORDS_FOLDER`. The same arguments give the same texts. Templates are in `templates/` and `long/`: `[a|b]` is a choice, `{SLOT}` a value. Labels are PER, ORG, LOC and ADR;
 values of other kinds are not annotated here, since other detectors find them.
 """
+import functools
 import json
 import pathlib
 import random
@@ -18,8 +19,28 @@ LATIN = """cs_CZ da_DK de_AT de_CH de_DE de_LU en_GB en_IE en_IN en_KE en_NG en_
  sk_SK sl_SI sv_SE tr_TR tw_GH vi_VN zu_ZA""".split()
 OTHER = "ru_RU uk_UA bg_BG el_GR".split()
 OWN = {"de": ["de_DE", "de_AT", "de_CH"], "fr": ["fr_FR", "fr_BE"], "es": ["es_ES", "es_MX"], "it": ["it_IT"], "nl": ["nl_NL"],
-       "pt": ["pt_BR", "pt_PT"], "pl": ["pl_PL"]}
-LANDS = {"de": ["DE", "AT", "CH"], "fr": ["FR", "BE"], "es": ["ES", "MX", "AR"], "it": ["IT"], "nl": ["NL", "BE"], "pt": ["BR", "PT"], "pl": ["PL"]}
+       "pt": ["pt_BR", "pt_PT"], "pl": ["pl_PL"], "el": ["el_GR"], "ru": ["ru_RU"], "uk": ["uk_UA"], "bg": ["bg_BG"]}
+# Of the locales of Faker those that write addresses of their own.
+ADDRESSES = {"en": ["en_US", "en_GB", "en_CA", "en_AU", "en_NZ", "en_IN", "en_IE"], "de": ["de_DE", "de_AT", "de_CH"], "fr": ["fr_FR", "fr_CA", "fr_CH"],
+             "es": ["es_ES", "es_MX", "es_CO", "es_AR", "es_CL"], "it": ["it_IT"], "nl": ["nl_NL", "nl_BE"], "pt": ["pt_BR", "pt_PT"], "pl": ["pl_PL"],
+             "el": ["el_GR"], "ru": ["ru_RU"], "uk": ["uk_UA"], "bg": ["bg_BG"], "xx": ["cs_CZ", "da_DK", "fi_FI", "hu_HU", "no_NO", "ro_RO", "sk_SK", "sl_SI", "sv_SE", "tr_TR", "hr_HR", "id_ID", "et_EE"]}
+# Forms of address by language.
+FORMS = {"en": "Mr.|Mrs.|Ms.|Dr.|Mr|Mrs|Ms|Dr|Prof.|Miss|Sir|Mx", "de": "Herr|Frau|Dr.|Herrn|Prof.|Frau Dr.|Hr.|Fr.", "fr": "M.|Mme|Mlle|Monsieur|Madame|Dr|Maître|Me",
+         "es": "Sr.|Sra.|Don|Doña|Dr.|Dra.|Srta.|D.|D.ª", "it": "Sig.|Sig.ra|Dott.|Dott.ssa|Avv.|Signor|Signora|Ing.|Prof.", "nl": "Dhr.|Mevr.|de heer|mevrouw|Mw.|Dr.|meneer",
+         "pt": "Sr.|Sra.|Dr.|Dra.|Dona|Senhor|Senhora|D.", "pl": "Pan|Pani|Pana|Panem|dr|mgr|inż.", "el": "κ.|κα|Δρ.|κύριος|κυρία", "ru": "г-н|г-жа|господин|госпожа|д-р", "uk": "пан|пані|п.", "bg": "г-н|г-жа|д-р|инж."}
+# Small words before family names, by language: how often in a hundred, and which.
+PARTICLES = {"nl": (22, "van |van der |van den |de |van de |ter |'t "), "de": (4, "von |vom |zu |van "), "fr": (6, "de |du |de la |d'|le |des "), "es": (5, "de |de la |del |de los "),
+             "it": (7, "di |de |del |della |lo |la |d'"), "pt": (14, "da |de |do |dos |das "), "en": (1, "de |van |von |Mc|O'|Mac")}
+LANDS = {"de": ["DE", "AT", "CH"], "fr": ["FR", "BE"], "es": ["ES", "MX", "AR"], "it": ["IT"], "nl": ["NL", "BE"], "pt": ["BR", "PT"], "pl": ["PL"], "el": ["GR", "CY"], "ru": ["RU", "BY", "KZ"], "uk": ["UA"], "bg": ["BG"]}
+MONTHS = {
+    "en": "January February March April May June July August September October November December Jan Feb Mar Apr Jun Jul Aug Sept Oct Nov Dec",
+    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember", "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+    "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre", "it": "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+    "nl": "januari februari maart april mei juni juli augustus september oktober november december", "pt": "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
+    "pl": "stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia",
+}
+# What stands between a street and its town in a sentence.
+LINKED = {"en": ["in"], "de": ["in"], "fr": ["à"], "es": ["en"], "it": ["a"], "nl": ["in", "te"], "pt": ["em"], "pl": ["w"]}
 SYLLABLES = "lo ra mi ver tek nu so li an dor ka pe xi vo ta ri gen bel mar co den fi zu ja qui ar os el on ix io al".split()
 TAILS = "ia ify ly era ent on ex is io ora um ix us ant able".split()
 WORDS = """blue north open clear smart swift bright iron silver stone river cloud data first global united general national central pacific
@@ -30,26 +51,33 @@ WORDS = """blue north open clear smart swift bright iron silver stone river clou
 KINDS = """Inc. LLC Ltd GmbH AG Group Corp Technologies Systems Partners Holdings Bank Labs Solutions Capital Media Energy Insurance Consulting Services
  Agency Advisors Software Data Research Analytics Networks Motors Foods Airlines Logistics Pharma Brothers Industries Enterprises International
  Ventures Realty Security Robotics Interactive Games Press Publishing Records Studios Hotels Stores Mutual Trust Securities Associates Company Co.
- PLC Inc Corporation Corp. Limited Health Electronics Design Express Movers Builders Properties Finance Telecom Semiconductor Biotech Works Union""".split()
+ LLP LLP PLC plc Ltd. LP S.r.l. S.p.A. B.V. S.A. SARL Pty Centre Center Clinic Housing Association Inc Corporation Corp. Limited Health Electronics Design Express Movers Builders Properties Finance Telecom Semiconductor Biotech Works Union""".split()
 # What stands before the name of a firm, by language.
 BEFORE = {
-    "de": "Autohaus Volksbank Bäckerei Metzgerei Spedition Verlag Stiftung Kanzlei Apotheke Hotel Gasthof Landratsamt Universität Amtsgericht Krankenhaus Gemeinde Stadtwerke Sparkasse Reederei Brauerei Druckerei Gärtnerei".split(),
-    "fr": "Banque Clinique Société Groupe Éditions Garage Hôtel Mairie Université Hôpital Pharmacie Boulangerie Imprimerie Établissements Laboratoires Mutuelle Cabinet Transports Librairie Fondation".split(),
-    "es": "Banco Clínica Grupo Construcciones Hotel Ayuntamiento Universidad Hospital Farmacia Panadería Imprenta Laboratorios Fundación Hermanos Restaurante Inmobiliaria Industrias Bodegas Talleres Colegio".split(),
-    "it": "Banca Clinica Gruppo Costruzioni Hotel Comune Università Ospedale Farmacia Panificio Tipografia Laboratori Fondazione Fratelli Ristorante Immobiliare Industrie Cantine Studio Casa".split(),
-    "nl": "Bank Ziekenhuis Gemeente Universiteit Apotheek Bakkerij Drukkerij Stichting Hotel Garage Notariskantoor Bouwbedrijf Makelaardij Slagerij Rederij".split(),
-    "pt": "Banco Clínica Grupo Construções Hotel Câmara Universidade Hospital Farmácia Padaria Gráfica Laboratórios Fundação Irmãos Restaurante Imobiliária".split(),
-    "pl": "Bank Klinika Grupa Hotel Urząd Uniwersytet Szpital Apteka Piekarnia Drukarnia Fundacja Kancelaria Zakład Wydawnictwo".split(),
+    "de": "Autohaus Volksbank Bäckerei Metzgerei Spedition Verlag Stiftung Kanzlei Apotheke Hotel Gasthof Landratsamt Universität Amtsgericht Krankenhaus Gemeinde Stadtwerke Sparkasse Reederei Brauerei Druckerei Gärtnerei Ingenieurbüro Steuerberatung Arztpraxis Zahnarztpraxis Gemeinschaftspraxis Wohnungsbaugenossenschaft Baugenossenschaft Schreinerei Tischlerei Malerbetrieb Autowerkstatt Reisebüro Buchhandlung Musikschule Grundschule Gymnasium Klinikum Hausverwaltung Landgericht Finanzamt Bezirksamt Pflegedienst Fahrschule Sanitätshaus Weingut Verein Raiffeisenbank Versicherung Logistik Elektro".split(),
+    "fr": "Banque Clinique Société Groupe Éditions Garage Hôtel Mairie Université Hôpital Pharmacie Boulangerie Imprimerie Établissements Laboratoires Mutuelle Cabinet Transports Librairie Fondation Assurances Assurance Menuiserie Transports Électricité Plomberie Maçonnerie Carrosserie Ambulances Pompes Collège Lycée École Crèche Association Coopérative Syndicat Agence Études Entreprise Ateliers Atelier Domaine Château Brasserie Restaurant Café Tribunal Préfecture Clinique Centre Caisse Crédit Éts Ets".split(),
+    "es": "Banco Clínica Grupo Construcciones Hotel Ayuntamiento Universidad Hospital Farmacia Panadería Imprenta Laboratorios Fundación Hermanos Restaurante Inmobiliaria Industrias Bodegas Talleres Colegio Seguros Editorial Transportes Talleres Asesoría Gestoría Despacho Bufete Instalaciones Electricidad Fontanería Carpintería Autoescuela Instituto Escuela Residencia Cooperativa Asociación Federación Caja Mutua Viajes Almacenes Supermercados Confecciones Cervecería Cafetería Óptica Juzgado Consejería Centro Servicios Sociedad Compañía".split(),
+    "it": "Banca Clinica Gruppo Costruzioni Hotel Comune Università Ospedale Farmacia Panificio Tipografia Laboratori Fondazione Fratelli Ristorante Immobiliare Industrie Cantine Studio Casa Assicurazioni Trasporti Officine Officina Autofficina Editrice Edizioni Impresa Ditta Agenzia Cooperativa Associazione Liceo Istituto Scuola Albergo Trattoria Pasticceria Caseificio Oleificio Cantina Tenuta Azienda Cassa Credito Centro Ambulatorio Tribunale Questura Poliambulatorio Condominio Consorzio Società Autotrasporti Viaggi".split(),
+    "nl": "Bank Ziekenhuis Gemeente Universiteit Apotheek Bakkerij Drukkerij Stichting Hotel Garage Notariskantoor Bouwbedrijf Makelaardij Slagerij Rederij Verzekeringen Woningstichting Woningcorporatie Uitgeverij Transportbedrijf Schildersbedrijf Installatiebedrijf Timmerbedrijf Loodgietersbedrijf Huisartsenpraktijk Tandartspraktijk Basisschool Scholengemeenschap Vereniging Coöperatie Rechtbank Provincie Verzorgingshuis Kwekerij Supermarkt Boekhandel Café Restaurant Reisbureau Accountantskantoor Autobedrijf Zorggroep Sportvereniging".split(),
+    "pt": "Banco Clínica Grupo Construções Hotel Câmara Universidade Hospital Farmácia Padaria Gráfica Laboratórios Fundação Irmãos Restaurante Imobiliária Seguros Transportes Editora Oficina Escritório Escola Colégio Instituto Associação Cooperativa Construtora Supermercado Mercado Clube Prefeitura Tribunal Agência Consultório Laboratório Indústrias Comércio Serviços Sociedade Metalúrgica Viação Posto Auto".split(),
+    "pl": "Bank Klinika Grupa Hotel Urząd Uniwersytet Szpital Apteka Piekarnia Drukarnia Fundacja Kancelaria Zakład Wydawnictwo Biuro Ubezpieczenia Przychodnia Gabinet Szkoła Liceum Przedszkole Stowarzyszenie Spółdzielnia Firma Hurtownia Sklep Restauracja Warsztat Przedsiębiorstwo Towarzystwo Sąd Gmina Starostwo Oficyna Browar Salon Centrum Agencja Transport Studio".split(),
+    "en": "Hotel Café Restaurant Clinic Banco Studio Camp Fort Club Radio Casa Maison Team Studio Bistro Lycée".split(),
+    "el": "Τράπεζα Νοσοκομείο Φαρμακείο Ξενοδοχείο Πανεπιστήμιο Δήμος Εκδόσεις Όμιλος Ασφάλειες".split(), "ru": "Банк Больница Группа Завод Университет Гостиница Компания Аптека Фонд".split(),
+    "uk": "Банк Лікарня Група Завод Університет Готель Компанія Аптека Фонд".split(), "bg": "Банка Болница Група Завод Университет Хотел Компания Аптека Фондация".split(),
 }
 BEHIND = {
+    "en": "Surgery|Medical Centre|Dental Practice|Primary School|High School|Housing Association|Legal|& Daughters|& Sons|Haulage|Plumbing|Roofing|Bakery|Breweries|Council|Borough Council|Veterinary Clinic|Care Home|Estate Agents|Solicitors|Accountants|Freight|Motors|Nurseries".split("|"),
+    "el": "Ασφαλιστική|Μεταφορές|Κατασκευές|και Υιοί".split("|"), "ru": "Страхование|Логистик|Строй|и партнёры".split("|"), "uk": "Страхування|Логістик|Буд|і партнери".split("|"), "bg": "Застраховане|Транспорт|Строй|и синове".split("|"),
     "de": "Bau Logistik Versicherung Immobilien Maschinenbau Elektrotechnik Reisen Spedition Energie Pharma Medien Software Verwaltung".split(), "nl": "Bouw Verzekeringen Transport Vastgoed Installatie Reizen Makelaars Advies".split(),
     "fr": "et Fils|& Cie|Assurances|Voyages|Immobilier|Frères|Conseil".split("|"), "es": "y Asociados|e Hijos|Hermanos|Seguros|Viajes|Inmobiliaria".split("|"), "it": "e Figli|& C.|Assicurazioni|Viaggi|Immobiliare|Fratelli".split("|"),
     "pt": "e Filhos|Seguros|Viagens|& Irmãos".split("|"), "pl": "i Wspólnicy|Transport|Budownictwo|Ubezpieczenia".split("|"),
 }
 PLACES = "American British European Canadian Australian National International Global World Northern Southern Western Eastern Central Royal First United".split()
 LINES = ["> ", ">", "> ", "| ", "## ", "** ", "// ", "?? ", "??? ", "!! ", ">> ", "*** ", "%% "]
-LEGAL = {"de": "GmbH AG KG GmbH&Co.KG e.V. SE".split(), "fr": "SA SARL SAS".split(), "es": "S.A. S.L. SA".split(), "it": "S.p.A. S.r.l. SpA".split(),
-         "nl": "B.V. NV".split(), "pt": "Ltda. S.A. Lda".split(), "pl": ["Sp. z o.o.", "S.A."]}
+LEGAL = {"de": ["GmbH", "AG", "KG", "GmbH & Co. KG", "e.V.", "SE", "OHG", "UG", "e.K.", "eG"], "fr": "SA SARL SAS EURL S.A. S.A.R.L. SNC SCI".split(), "es": ["S.A.", "S.L.", "SA", "SL", "S.L.U.", "S.A. de C.V.", "S.C."],
+         "it": "S.p.A. S.r.l. SpA Srl S.n.c. S.a.s. s.r.l. s.p.a.".split(), "nl": "B.V. NV BV N.V. V.O.F. VOF".split(), "pt": "Ltda. S.A. Lda Lda. Ltda S/A Limitada".split(),
+         "pl": ["Sp. z o.o.", "S.A.", "sp. z o.o.", "sp. j.", "Sp.k."], "el": ["Α.Ε.", "Ε.Π.Ε.", "ΑΕ", "Ο.Ε."], "ru": ["ООО", "АО", "ПАО"], "uk": ["ТОВ", "ПАТ"], "bg": ["ООД", "ЕООД", "АД"],
+         "xx": ["s.r.o.", "a.s.", "d.o.o.", "Kft.", "Zrt.", "Oy", "AB", "A/S", "ApS", "ASA", "S.R.L.", "Pte. Ltd.", "K.K.", "Sdn Bhd"]}
 STREETS = {
     "en": ["{w} Street", "{w} St", "{w} Road", "{w} Rd", "{w} Avenue", "{w} Ave", "{w} Lane", "{w} Drive", "{w} Dr", "{w} Court", "{w} Way", "{w} Blvd", "{w} Place", "{w} Close", "{n}th Street", "W {n}th St", "Old {w} Road", "{w} Park", "Highway {n}", "{w} Creek Road", "{w} Terrace", "{w} Crescent", "{w} Hill"],
     "de": ["{w}straße", "{w}str.", "{w}weg", "{w}gasse", "{w}platz", "{W} Straße", "Am {w}", "An der {w}", "Im {w}", "{w}allee", "{w}ring", "{w}-{w}-Straße", "Unter den {w}"],
@@ -59,15 +87,16 @@ STREETS = {
     "nl": ["{w}straat", "{w}laan", "{w}weg", "{w}plein", "{w}gracht", "{w}kade", "{w}hof", "{w}dreef"],
     "pt": ["Rua das {w}", "Rua dos {w}", "Avenida da {w}", "Rua {w}", "Rua de {w}", "Rua do {w}", "Avenida {w}", "Travessa {w}", "Praça {w}", "Estrada {w}", "Largo {w}", "Rua {w} {w}"],
     "pl": ["ul. {w}", "ul. {w}", "al. {w}", "os. {w}", "plac {w}", "ulica {w}", "{w}"],
+    "el": ["Οδός {w}", "Λεωφόρος {w}", "{w}", "{w}", "Πλατεία {w}", "οδός {w}"],
+    "ru": ["ул. {w}", "улица {w}", "просп. {w}", "пер. {w}", "ул. {w}", "наб. {w}", "проспект {w}"], "uk": ["вул. {w}", "вулиця {w}", "просп. {w}", "пров. {w}"], "bg": ["ул. {w}", "бул. {w}", "ул. „{w}“", "жк. {w}"],
     "xx": ["{w} u.", "{w} utca", "{w} út", "{w} tee", "{w} {w} utca", "nám. {w}", "Na {w}", "Pod {w}", "U {w}", "trg {w}", "{w} cesta", "{w}tie", "{w}stien", "Aleea {w}", "{w} Cad.", "{w} Mah.", "{w}vej", "{w}gade", "{w}gatan", "{w}vägen", "{w}katu", "{w}tie", "{w} utca", "{w} u.", "{w} tér", "{w}veien", "{w}gata", "ulica {w}", "{w} ulica", "{w}ska", "Ul. {w}", "Calea {w}", "Strada {w}", "{w} Sokak", "Jalan {w}", "{w}u", "{w}ova", "{w} út", "Odos {w}", "{w}bakken", "{w}stræde", "Via {w}", "{w} puiestee", "{w}stígur", "{w}gränd"],
 }
 
 
-LANGUAGES = {"en": "english", "de": "german", "fr": "french", "es": "spanish", "it": "italian", "nl": "dutch", "pt": "portuguese", "pl": "polish"}
+LANGUAGES = {"el": "greek", "ru": "russian", "uk": "ukrainian", "bg": "bulgarian", "en": "english", "de": "german", "fr": "french", "es": "spanish", "it": "italian", "nl": "dutch", "pt": "portuguese", "pl": "polish"}
 JOBS = """engineer lawyer analyst chef pilot editor trader nurse teacher economist driver designer manager director chairman president chairwoman consultant
  recruiter accountant clerk agent broker researcher developer writer singer novelist founder owner intern executive spokesman spokeswoman representative
- technician guard cashier programmer reporter photographer veteran employee officer strategist scientist""".split()
-TITLES = ["Mr.", "Mrs.", "Ms.", "Dr.", "Prof.", "Mr", "Mrs", "Miss", "Dr", "Herr", "Frau", "Mme", "M.", "Sr.", "Sra.", "Sig.", "Pan", "Pani", "Dhr.", "Mevr."]
+ songwriter blogger vocalist spokesperson curator columnist technician guard cashier programmer reporter photographer veteran employee officer strategist scientist""".split()
 MADE = ["{w} {w} {V} {w} {w}.", "{W} {w} {V}.", "{V} {w} {w}", "{w} {V}, {w} {w}", "{W} {V} {w} {V} {w}.", "{w} {w} {V} {w}, {V} {w} {V}.", "{V}: {w} {w} {w}", "({V}) {w} {w}", "{W} {w}: {V}", "{w} \"{V}\" {w}", "{V} - {w} {w}", "{W}, {V}, {w} {w} {w}?", "{V}'s {w} {w}.", "{w} {w} {V}'s {w}", "{V} {w}", "{w} {V}"]
 
 
@@ -84,16 +113,33 @@ class Values:
         for town in self.towns:
             self.by_land.setdefault(town[1], []).append(town)
         known = {gazetteer.fold(n) for n in first + last[:20000]} | {gazetteer.fold(t[0]) for t in self.towns[:8000]}
-        self.common = {}
+        first_names = {gazetteer.fold(n) for n in first} - set(gazetteer.WORDS_FIRST)
+        self.common, self.every = {}, {}
         for code, language in LANGUAGES.items():
             words = (pathlib.Path(words_folder) / f"{language}.txt").read_text().split()
             words = [w for w in words if w.isalpha() and w.islower()]
             self.common[code] = [w for n, w in enumerate(words) if n < 250 or w not in known]
+            # In small letters names that are words are words.
+            self.every[code] = [w for n, w in enumerate(words[:6000]) if n < 250 or w not in first_names]
         self.rare = {}
         for code in ["en", "fr", "es"]:
             words = gazetteer.dictionary(words_folder, LANGUAGES[code])
             self.rare[code] = [w for w in words if 4 <= len(w) <= 13 and w.isalpha() and w not in known]
         self.codes = sorted({t[1] for t in self.towns})
+        self.script = {}
+        for land, found in gazetteer.own_script():
+            self.script.setdefault(land, []).extend(found)
+
+    @functools.cache
+    def pool(self, locale, what):
+        """Some addresses or firms of a locale of Faker, always the same."""
+        import faker
+
+        maker = faker.Faker(locale)
+        maker.seed_instance(7)
+        if what == "company":
+            return [maker.company() for _ in range(300)]
+        return [maker.address() for _ in range(300)]
 
     def pick(self, things):
         return things[self.r.randrange(len(things))]
@@ -104,7 +150,7 @@ class Values:
 
     def lists(self, language):
         roll = self.r.random()
-        if language in OWN and roll < 0.6:
+        if language in OWN and roll < (0.9 if language in ("el", "ru", "uk", "bg") else 0.6):
             return self.names[self.pick(OWN[language])]
         if roll < 0.3:
             return self.census[0][:2500], self.census[1]
@@ -121,16 +167,25 @@ class Values:
             # A surname that no list has, with the sounds of those that are on it.
             other = self.pick((lists or self.lists(language))[1])
             name = (name[: self.r.randrange(2, max(3, len(name)))] + other[max(1, len(other) // 2):]).replace("--", "-")
+        share, particles = PARTICLES.get(language, (0, ""))
+        if self.r.random() * 100 < share:
+            return self.r.choice(particles.split("|")) + name
         roll = self.r.random()
         if roll < 0.02:
             return name + "-" + self.pick((lists or self.lists(language))[1])
         if roll < 0.03:
-            return self.r.choice(["van ", "von ", "de ", "van der ", "da ", "Mc", "O'", "Al-", "El "]) + name
+            return self.r.choice(["van ", "von ", "de ", "van der ", "da ", "Mc", "O'", "Al-", "El ", "Le", "Mac", "De", "Di"]) + name
+        if roll < 0.045:
+            # Towns that families are named after.
+            return self.pick(self.towns)[0].split()[0]
         if roll < 0.06:
             return self.coined()
         return name
 
-    def word(self, language):
+    def word(self, language, small=False):
+        if small:
+            words = self.every.get(language, self.every["en"])
+            return words[int(len(words) * self.r.random() ** 1.6)]
         if self.r.random() < 0.15:
             return self.pick(self.rare.get(language, self.rare["en"]))
         words = self.common.get(language, self.common["en"])
@@ -139,6 +194,17 @@ class Values:
     def filler(self, language):
         """Words that are nobody's name, capitalised as sentences and headings are."""
         r = self.r
+        style = r.random()
+        if style < 0.16:
+            # As it is typed in chats or comes from speech.
+            words = [self.word(language, True) for _ in range(r.randrange(3, 20))]
+            for at in range(1, len(words)):
+                roll = r.random()
+                if roll < 0.05:
+                    words[at] = r.choice([str(r.randrange(1, 3000)), f"{r.randrange(100)}%", "i", "im", "dont", "its", "24/7", "ok", "no. 7", "step 3", "line 12", "unit 4", "box 2", "top 10", "1st place", "room 12", "floor 3", "way 2"])
+                elif roll < 0.1:
+                    words[at - 1] += r.choice([",", ".", " -", ":", " ..."])
+            return " ".join(words) + r.choice([".", "", "", "?"])
         words = [self.word(language) for _ in range(r.randrange(2, 16))]
         style = r.random()
         if style < 0.12:
@@ -158,6 +224,8 @@ class Values:
                     words[at] = r.choice([str(r.randrange(1, 3000)), f"{r.randrange(100)}%", f"{r.randrange(100)}.{r.randrange(100)}", "in " + str(r.randrange(1900, 2030)), "I", "I'm", "don't", "it's", "24/7", "ATM", "CEO", "CEOs", "PIN", "TV", "DVD", "VPN", "HR", "FAQ", "ID", "IT", "URLs", "USB", "PDF", "API", "No. 7", "3D"])
                 elif roll < 0.12:
                     words[at - 1] += r.choice([",", ",", ";", " -", ":"])
+                elif roll < 0.128:
+                    words[at] = f"({words[at].capitalize()})"
                 elif roll < 0.135 and at + 2 < len(words):
                     words[at] = r.choice("\"'(") + words[at].capitalize()
                     words[at + 1] += {"\"": "\"", "'": "'", "(": ")"}[words[at][0]]
@@ -241,16 +309,20 @@ class Values:
     def org(self, language):
         last = lambda: self.pick(self.lists(language)[1])
         word = lambda: self.pick(WORDS).capitalize()
-        legal = LEGAL.get(language, KINDS[:7])
-        if language in BEFORE and self.r.random() < 0.45:
-            before, behind = self.pick(BEFORE[language]), self.pick(BEHIND[language])
+        legal = LEGAL.get(language, KINDS[:7]) if self.r.random() < 0.9 else LEGAL["xx"]
+        roll = self.r.random()
+        if roll < (0.05 if language == "en" else 0.1):
+            return self.pick(self.pool(self.pick(ADDRESSES.get(language, ADDRESSES["en"])), "company")).strip()
+        if language in BEFORE and roll < (0.09 if language == "en" else 0.5):
+            before, behind = self.pick(BEFORE[language]), self.pick(BEHIND.get(language, BEHIND['en']))
             town = lambda: self.city(language)
             noun = lambda: self.word(language).capitalize()
             return self.pick([
                 lambda: f"{before} {last()}", lambda: f"{before} {last()}", lambda: f"{before} {town()}", lambda: f"{before} {self.coined()}", lambda: f"{before} {noun()}", lambda: f"{before} {noun()} {noun()}",
                 lambda: f"{before} {last()} {self.pick(legal)}", lambda: f"{before} {last()} {self.pick(legal)}", lambda: f"{last()} {behind}", lambda: f"{last()} {behind} {self.pick(legal)}", lambda: f"{town()} {behind}", lambda: f"{self.coined()} {behind}",
                 lambda: f"{last()} & {self.r.choice(['Söhne', 'Sohn', 'Zonen', 'Zoon', 'Partner', last()])}" if language in ("de", "nl") else f"{before} {last()} {behind}",
-                lambda: f"{before} {self.r.choice({'fr': ['des', 'de la', 'du', 'Saint'], 'es': ['de la', 'del', 'San'], 'it': ['della', 'del', 'San', 'Villa'], 'nl': ['De', 'Het', 'van'], 'pt': ['da', 'do', 'São'], 'pl': ['pod', 'w'], 'de': ['am', 'zum', 'Sankt']}[language])} {noun()}",
+                lambda: f"{before} {last()}", lambda: f"{before} {last()} & {last()}", lambda: f"{before} {self.r.choice('ABCDEFGKLMNPRST')}. {last()}", lambda: f"{before} {noun()} {behind}",
+                lambda: f"{before} {self.r.choice({'fr': ['des', 'de la', 'du', 'Saint'], 'es': ['de la', 'del', 'San'], 'it': ['della', 'del', 'San', 'Villa'], 'nl': ['De', 'Het', 'van'], 'pt': ['da', 'do', 'São'], 'pl': ['pod', 'w'], 'de': ['am', 'zum', 'Sankt']}.get(language, ['de', 'La', 'St.']))} {noun()}",
             ])()
         forms = [
             lambda: f"{last()}, {last()} and {last()}", lambda: f"{last()}-{last()}", lambda: f"{last()} {self.pick(KINDS)}", lambda: f"{last()} and {self.r.choice(['Sons', last()])}",
@@ -269,6 +341,8 @@ class Values:
         return self.pick(forms)()
 
     def city(self, language):
+        if language in ("el", "ru", "uk", "bg") and self.r.random() < 0.85:
+            return self.pick(self.pick(self.script[self.pick([land for land in LANDS[language] if land in self.script])]))
         if language in LANDS and self.r.random() < 0.6:
             return self.pick(self.by_land[self.pick(LANDS[language])])[0]
         roll = self.r.random()
@@ -312,12 +386,22 @@ class Values:
             return f"{digits(4)} {self.r.choice('ABCDEGHJ')}{self.r.choice('ABCDEGHJ')}"
         if roll < 0.93:
             return f"{self.r.choice(['SW', 'M', 'EC', 'LS', 'B'])}{self.r.randrange(1, 30)} {self.r.randrange(1, 9)}{self.r.choice('ABDEFGH')}{self.r.choice('ABDEFGH')}"
-        if roll < 0.97:
+        if roll < 0.945:
+            return f"{digits(5)}-{digits(3)}"
+        if roll < 0.955:
+            return f"{digits(3)} {digits(2)}"
+        if roll < 0.96:
+            return f"{self.r.choice(['D', 'A', 'CH', 'F', 'NL', 'B', 'I', 'E', 'PL', 'DK', 'S', 'FI', 'L', 'CZ'])}-{digits(self.r.choice([4, 5]))}"
+        if roll < 0.985:
             return f"{self.r.choice('HKMLV')}{self.r.randrange(9)}{self.r.choice('ABCEGH')} {self.r.randrange(9)}{self.r.choice('ABCEGH')}{self.r.randrange(9)}"
         return digits(6)
 
     def address(self, language):
         r = self.r
+        if r.random() < (0.4 if language in ("el", "ru", "uk", "bg") else 0.14):
+            locale = self.pick(ADDRESSES.get(language, ADDRESSES["en"]) if r.random() < 0.7 else ADDRESSES[self.pick(list(ADDRESSES))])
+            lines = self.pick(self.pool(locale, "address")).strip().strip(",")
+            return re.sub(r"\s*\n\s*", r.choice(["\n", "\n", ", ", ", ", " "]), lines)
         if r.random() < 0.05:
             box = r.choice(["PO Box {}", "P.O. Box {}", "Postfach {}", "PSC {}, Box {}\nAPO AA {}", "Unit {} Box {}\nDPO AE {}", "Unit {} Box {}\nFPO AP {}", "USS {n}\nFPO AE {}", "USNV {n}\nFPO AP {}", "PSC {}, Box {}\nAPO AE {}"])
             return re.sub(r"\{\}", lambda m: str(r.randrange(100, 99999)), box).replace("{n}", self.pick(self.census[1]))
@@ -335,6 +419,11 @@ class Values:
         code = self.zip() if r.random() < 0.8 else ""
         state = r.choice(["CA", "NY", "TX", "QC", "NO", "ON", "WA", "IL", "FL", "MI", "RS", "SP", "VIC", "NSW", "CO"]) if r.random() < 0.3 else ""
         town = city.upper() if r.random() < 0.12 else city
+        if not state and r.random() < 0.04:
+            # A field that an export has left empty.
+            state = r.choice(["nan", "nan", "None", "NULL", "N/A", "null", "-"])
+        if r.random() < 0.08 and language in LINKED:
+            return f"{line} {r.choice(LINKED[language])} {f'{code} ' if code and r.random() < 0.4 else ''}{town}"
         roll = r.random()
         if roll < 0.12:
             tail = ""
@@ -385,6 +474,16 @@ class Values:
             return f"{self.first('en').split()[0].lower()}.{r.randrange(99)}@{self.coined().lower()}.com", None
         if slot == "URL":
             return f"https://www.{self.coined().lower()}.org/", None
+        if slot == "FORM":
+            return self.pick(FORMS.get(language, FORMS["en"]).split("|")), None
+        if slot == "DATE" and r.random() < 0.5:
+            month = self.pick(MONTHS.get(language, MONTHS["en"]).split())
+            d, y = r.randrange(1, 29), r.randrange(1940, 2030)
+            if language == "en":
+                return r.choice([f"{month} {d}, {y}", f"{d} {month} {y}", f"{month} {d}", f"{month} {y}", f"{d} {month}", f"{month} {d}th, {y}"]), None
+            if language in ("es", "pt"):
+                return r.choice([f"{d} de {month} de {y}", f"{d} de {month}", f"{month} de {y}"]), None
+            return r.choice([f"{d}{'.' if language == 'de' else ''} {month} {y}", f"{month} {y}", f"{d}{'.' if language == 'de' else ''} {month}"]), None
         if slot == "DATE":
             return r.choice(["{d}.{m}.{y}", "{y}-{m:02}-{d:02}", "{d}/{m}/{y}", "{d} May {y}", "March {d}, {y}"]).format(d=r.randrange(1, 29), m=r.randrange(1, 13), y=r.randrange(1940, 2026)), None
         if slot == "YEAR":
@@ -420,8 +519,9 @@ class Values:
             text += template[at:match.start()]
             if match[1].isupper() or match[1].startswith(("lower_", "UPPER_")):
                 value, label = self.value(match[1], language)
-                if label == "PER" and match[1] != "LAST" and self.r.random() < 0.07:
-                    text += self.pick(TITLES) + " "
+                if label == "PER" and self.r.random() < (0.15 if match[1] == "LAST" else 0.07):
+                    forms = FORMS.get(language, FORMS["en"]) if self.r.random() < 0.8 else self.pick(list(FORMS.values()))
+                    text += self.pick(forms.split("|")) + " "
                 if label:
                     spans.append([len(text), len(text) + len(value), label])
                 text += value
@@ -444,6 +544,10 @@ def quoted(r, text, spans):
     return out, [[places[s], places[e - 1] + 1, label] for s, e, label in spans]
 
 
+# Languages in scripts other than Latin.
+SCRIPTS = ("el", "ru", "uk", "bg")
+
+
 def templates(folder):
     found = []
     for path in sorted((HERE / folder).glob("*.txt")):
@@ -458,7 +562,8 @@ def main(kind, seed, count, words_folder):
     every = templates("long" if kind == "long" else "templates")
     english = [t for t in every if t[0] == "en"]
     none = [t for t in every if t[0] == "none"]
-    others = [t for t in every if t[0] not in ("en", "none")]
+    others = [t for t in every if t[0] not in ("en", "none", *SCRIPTS)]
+    scripts = [t for t in every if t[0] in SCRIPTS]
     for number in range(int(count)):
         if kind == "long":
             language, template = every[number % len(every)]
@@ -466,7 +571,8 @@ def main(kind, seed, count, words_folder):
         else:
             text, spans = "", []
             parts = r.choice([1, 1, 1, 1, 2, 2, 3])
-            language_pool = english if r.random() < 0.55 else others
+            roll = r.random()
+            language_pool = english if roll < 0.56 else others if roll < 0.94 else scripts
             for _ in range(parts):
                 pool = none if none and r.random() < 0.22 else language_pool
                 language, template = values.pick(pool)
@@ -489,8 +595,9 @@ def main(kind, seed, count, words_folder):
                 spans += [[s + len(text), e + len(text), l] for s, e, l in found]
                 text += more
             if r.random() < 0.04:
-                text = text.upper() if len(text.upper()) == len(text) else text
-            elif r.random() < 0.05:
+                upper = gazetteer.plain(text.upper()) if language == "el" else text.upper()
+                text = upper if len(upper) == len(text) else text
+            elif r.random() < 0.13:
                 text = text.lower() if len(text.lower()) == len(text) else text
         if kind == "train":
             at = lambda n: len(text[:n].encode())

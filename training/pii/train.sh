@@ -18,8 +18,8 @@ for language in english french spanish; do
 done
 python="$work/venv/bin/python3"
 "$python" gazetteer.py "$work/words" "$work/gazetteer.tsv"
-"$python" generate.py train 1 200000 "$work/words" >"$work/1.tsv" &
-"$python" generate.py train 2 200000 "$work/words" >"$work/2.tsv"
+"$python" generate.py train 1 150000 "$work/words" >"$work/1.tsv" &
+"$python" generate.py train 2 150000 "$work/words" >"$work/2.tsv"
 wait
 cat "$work/1.tsv" "$work/2.tsv" >"$work/train.tsv"
 rustc -O --edition 2024 train.rs -o "$work/train"

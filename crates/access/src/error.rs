@@ -7,6 +7,9 @@ pub enum AccessError {
     /// A key set cannot be read.
     #[error("the key set cannot be used: {0}")]
     KeySet(String),
+    /// A password cannot be hashed.
+    #[error("the password cannot be hashed")]
+    Password,
     /// The settings of tokens do not fit together.
     #[error("setting `jwt.{key}` {reason}")]
     Jwt {

@@ -100,7 +100,7 @@ pub struct JwtSettings {
     /// The key set: `file:PATH`, or an `https://` address (`http://` on this machine only).
     pub jwks: String,
     /// Algorithms that may sign.
-    #[serde(default = "algorithms")]
+    #[serde(default = "default_algorithms")]
     pub algorithms: Vec<Algorithm>,
     /// By how many seconds clocks may differ.
     #[serde(default = "leeway")]
@@ -116,7 +116,9 @@ pub struct JwtSettings {
     pub quota: Quota,
 }
 
-fn algorithms() -> Vec<Algorithm> {
+/// Algorithms that may sign where nobody says which.
+#[must_use]
+pub fn default_algorithms() -> Vec<Algorithm> {
     vec![Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDsa]
 }
 
@@ -150,17 +152,24 @@ impl JwtSettings {
         if self.refresh_s < 10 {
             return wrong("refresh_s", "is shorter than ten seconds");
         }
-        let local = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
-            .iter()
-            .any(|start| self.jwks.strip_prefix(start).is_some_and(|rest| rest.starts_with([':', '/'])));
-        let good = local
-            || self.jwks.starts_with("https://")
-            || self.jwks.strip_prefix("file:").is_some_and(|p| !p.is_empty());
+        let good = is_sheltered(&self.jwks) || self.jwks.strip_prefix("file:").is_some_and(|p| !p.is_empty());
         if !good {
             return wrong("jwks", "is neither `file:PATH` nor an `https://` address");
         }
         Ok(())
     }
+}
+
+/// True for an address that nobody on the way can answer for: `https`, or on this machine.
+#[must_use]
+pub fn is_sheltered(address: &str) -> bool {
+    let local = |start: &&str| {
+        let Some(rest) = address.strip_prefix(*start) else { return false };
+        let host = rest.split(['/', '?']).next().unwrap_or_default();
+        host.is_empty() || host.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()))
+    };
+    address.strip_prefix("https://").is_some_and(|rest| !rest.is_empty())
+        || ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(local)
 }
 
 /// Why a token is not good. For the operator; a caller is told nothing but that it is not.
@@ -184,6 +193,9 @@ pub enum JwtError {
     /// Past its date, or without one.
     #[error("it has expired, or never would")]
     Expired,
+    /// Issued longer ago than a token that is shown by itself may be, or it does not say when.
+    #[error("it was issued too long ago, or does not say when")]
+    Old,
     /// Before its date.
     #[error("it is not valid yet")]
     NotYet,
@@ -193,6 +205,12 @@ pub enum JwtError {
     /// For another service.
     #[error("it is for another audience")]
     Audience,
+    /// Made for another sign-in.
+    #[error("it belongs to another sign-in")]
+    Nonce,
+    /// Made for a client besides this one, at the request of that one.
+    #[error("another client asked for it")]
+    Party,
     /// A claim that is needed is not there or not usable.
     #[error("its claim `{0}` is missing or cannot be used")]
     Claim(String),
@@ -254,11 +272,20 @@ impl JwkKeys {
     /// # Errors
     /// [`JwtError`].
     pub fn verify(&self, settings: &JwtSettings, token: &str, now: i64) -> Result<Identity, JwtError> {
+        let claims = self.signed(&settings.algorithms, token)?;
+        let expected =
+            Expected { issuer: &settings.issuer, audience: &settings.audience, leeway: i64::from(settings.leeway_s) };
+        expected.check(&claims, now)?;
+        identity(settings, &claims)
+    }
+
+    /// The claims of a token that one of the keys has signed. Nothing is said of what is in them.
+    pub(crate) fn signed(&self, algorithms: &[Algorithm], token: &str) -> Result<Value, JwtError> {
         if token.len() > LONGEST {
             return Err(JwtError::TooLong);
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| JwtError::Malformed)?;
-        let allowed = settings.algorithms.iter().any(|a| a.known() == header.alg);
+        let allowed = algorithms.iter().any(|a| a.known() == header.alg);
         if !allowed || header.crit.is_some() || header.enc.is_some() || header.zip.is_some() {
             return Err(JwtError::Algorithm);
         }
@@ -278,18 +305,16 @@ impl JwkKeys {
             return Err(JwtError::UnknownKey);
         }
         let mut validation = Validation::new(header.alg);
-        // Dates and names are checked here, with the caller's clock.
+        // Dates and names are checked by the caller, with the caller's clock.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
-        let claims = candidates
+        let token = candidates
             .into_iter()
             .find_map(|key| jsonwebtoken::decode::<Value>(token, &key.key, &validation).ok())
-            .ok_or(JwtError::Signature)?
-            .claims;
-        check_claims(settings, &claims, now)?;
-        identity(settings, &claims)
+            .ok_or(JwtError::Signature)?;
+        Ok(token.claims)
     }
 }
 
@@ -307,30 +332,40 @@ fn usable(value: &Value) -> Option<Key> {
     Some(Key { id: jwk.common.key_id, algorithm, key })
 }
 
-fn check_claims(settings: &JwtSettings, claims: &Value, now: i64) -> Result<(), JwtError> {
-    let leeway = i64::from(settings.leeway_s);
-    // NumericDate may have a fraction (RFC 7519, 2).
-    #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and the result is only compared")]
-    let date = |name: &str| claims.get(name).map(|v| v.as_f64().map(|seconds| seconds as i64));
-    match date("exp").flatten() {
-        Some(exp) if now < exp.saturating_add(leeway) => {}
-        _ => return Err(JwtError::Expired),
+/// Whose tokens are good, and for whom they have to be.
+pub(crate) struct Expected<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) audience: &'a [String],
+    /// By how many seconds clocks may differ.
+    pub(crate) leeway: i64,
+}
+
+impl Expected<'_> {
+    /// Checks dates, issuer and audience. `now` is in seconds since 1970.
+    pub(crate) fn check(&self, claims: &Value, now: i64) -> Result<(), JwtError> {
+        // NumericDate may have a fraction (RFC 7519, 2).
+        #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and the result is only compared")]
+        let date = |name: &str| claims.get(name).map(|v| v.as_f64().map(|seconds| seconds as i64));
+        match date("exp").flatten() {
+            Some(exp) if now < exp.saturating_add(self.leeway) => {}
+            _ => return Err(JwtError::Expired),
+        }
+        match date("nbf") {
+            None => {}
+            Some(Some(nbf)) if now.saturating_add(self.leeway) >= nbf => {}
+            Some(_) => return Err(JwtError::NotYet),
+        }
+        if claims.get("iss").and_then(Value::as_str) != Some(self.issuer) {
+            return Err(JwtError::Issuer);
+        }
+        let ours = |value: &Value| value.as_str().is_some_and(|a| self.audience.iter().any(|ours| ours == a));
+        let audience = match claims.get("aud") {
+            Some(Value::Array(list)) => list.iter().any(ours),
+            Some(one) => ours(one),
+            None => false,
+        };
+        if audience { Ok(()) } else { Err(JwtError::Audience) }
     }
-    match date("nbf") {
-        None => {}
-        Some(Some(nbf)) if now.saturating_add(leeway) >= nbf => {}
-        Some(_) => return Err(JwtError::NotYet),
-    }
-    if claims.get("iss").and_then(Value::as_str) != Some(settings.issuer.as_str()) {
-        return Err(JwtError::Issuer);
-    }
-    let ours = |value: &Value| value.as_str().is_some_and(|a| settings.audience.iter().any(|ours| ours == a));
-    let audience = match claims.get("aud") {
-        Some(Value::Array(list)) => list.iter().any(ours),
-        Some(one) => ours(one),
-        None => false,
-    };
-    if audience { Ok(()) } else { Err(JwtError::Audience) }
 }
 
 fn identity(settings: &JwtSettings, claims: &Value) -> Result<Identity, JwtError> {
@@ -359,7 +394,7 @@ fn identity(settings: &JwtSettings, claims: &Value) -> Result<Identity, JwtError
 }
 
 /// A claim that is a short text without control characters.
-fn plain_claim(claims: &Value, name: &str) -> Option<String> {
+pub(crate) fn plain_claim(claims: &Value, name: &str) -> Option<String> {
     let text = claims.get(name)?.as_str()?;
     let plain = !text.is_empty() && text.chars().count() <= NAME && !text.chars().any(char::is_control);
     plain.then(|| text.to_owned())

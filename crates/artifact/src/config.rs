@@ -1,5 +1,7 @@
 //! Configurations: JSON and YAML that make a loader run code.
 
+mod tags;
+
 use bartizan_core::{Reason, Severity};
 use serde_json::Value;
 
@@ -248,7 +250,9 @@ fn object(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
         );
     }
     if let Some(Value::Object(files)) = map.get("weight_map") {
-        for file in files.values().filter_map(Value::as_str).filter(|f| zip::leads_out(f)) {
+        // Shards lie beside their index; what begins with a dot is hidden from people and tools.
+        let hidden = |f: &str| f.split(['/', '\\']).any(|part| part.starts_with('.') && part != ".");
+        for file in files.values().filter_map(Value::as_str).filter(|f| zip::leads_out(f) || hidden(f)) {
             desk.find(&rules::PATH, format!("a shard is read from `{}`", show(file)), 0, 0);
         }
     }
@@ -309,36 +313,32 @@ fn skops(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
 }
 
 /// YAML: tags for Python objects, Hydra targets, MLflow's loader. Line by line; the document is not parsed.
-pub(crate) fn yaml(text: &str, desk: &mut Desk<'_>) {
-    if !["!!python", "tag:yaml.org", "_target_", "loader_module", "!<tag"].iter().any(|k| text.contains(k)) {
+///
+/// `program`: the text is source as well, where marks mean other things; only what runs code counts.
+pub(crate) fn yaml(text: &str, program: bool, desk: &mut Desk<'_>) {
+    if !["!", "_target_", "loader_module"].iter().any(|k| text.contains(k)) {
         return;
     }
     let mut at = 0;
+    let mut handles = tags::Handles::default();
     for line in text.split_inclusive('\n') {
-        let plain = line.trim_start();
-        if !plain.starts_with('#') {
-            yaml_line(plain, at, desk);
+        let plain = line.trim_start_matches('\u{feff}').trim_start();
+        let found = match plain.strip_prefix("%TAG") {
+            Some(rest) => handles.declare(rest).map(|found| vec![found]).unwrap_or_default(),
+            None if plain.starts_with('#') => Vec::new(),
+            None => {
+                yaml_line(plain, at, desk);
+                handles.used(plain)
+            }
+        };
+        for (severity, what) in found.into_iter().filter(|(severity, _)| !program || *severity >= Severity::High) {
+            desk.find_as(&rules::CONFIG, severity, what, (at, line.len()), Vec::new());
         }
         at += line.len();
     }
 }
 
 fn yaml_line(line: &str, at: usize, desk: &mut Desk<'_>) {
-    for tag in ["!!python/", "tag:yaml.org,2002:python/"] {
-        if let Some((_, rest)) = line.split_once(tag) {
-            let name: String = rest.chars().take_while(|c| !c.is_whitespace() && *c != '>').collect();
-            let harmless =
-                ["tuple", "str", "unicode", "int", "float", "bool", "none", "list", "dict", "complex", "bytes", "long"];
-            if !harmless.contains(&name.as_str()) {
-                desk.find(
-                    &rules::CONFIG,
-                    format!("a YAML tag makes a Python object: `{}`", show(&name)),
-                    at,
-                    line.len(),
-                );
-            }
-        }
-    }
     let value = |key: &str| {
         let (before, rest) = line.split_once(key)?;
         let rest = rest.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':')?;

@@ -97,6 +97,10 @@ pub(crate) struct Desk<'b> {
     expanded: usize,
     members: usize,
     full: bool,
+    /// How often something readable was not read.
+    partials: usize,
+    /// How often something was found that would stop a file.
+    grave: usize,
 }
 
 impl<'b> Desk<'b> {
@@ -110,6 +114,8 @@ impl<'b> Desk<'b> {
             expanded: 0,
             members: 0,
             full: false,
+            partials: 0,
+            grave: 0,
         }
     }
 
@@ -137,6 +143,7 @@ impl<'b> Desk<'b> {
         chain: Vec<Step>,
     ) {
         let what = what.into();
+        self.grave += usize::from(severity >= Severity::High);
         if self.found.len() >= self.budget.findings {
             // What stops a file is never pushed out by what does not.
             let weakest = self.found.iter().enumerate().min_by_key(|(_, f)| f.finding.severity);
@@ -173,6 +180,7 @@ impl<'b> Desk<'b> {
 
     /// Something readable was not read.
     pub(crate) fn partial(&mut self, reason: Reason, bytes: usize, why: impl Into<String>) {
+        self.partials += 1;
         self.gap(Part::partial(reason, bytes), why.into());
     }
 
@@ -208,6 +216,26 @@ impl<'b> Desk<'b> {
     /// Takes expanded bytes from the budget.
     pub(crate) fn spend(&mut self, bytes: usize) {
         self.expanded = self.expanded.saturating_add(bytes);
+    }
+
+    /// Reads what may be a file, where nothing says so: numbers begin like one by chance. What does not read to its end
+    /// and would not stop a file leaves no trace. True where it was one.
+    pub(crate) fn attempt(
+        &mut self,
+        name: &str,
+        bytes: &[u8],
+        read: impl FnOnce(&[u8], &mut Self) -> &'static str,
+    ) -> bool {
+        let (found, coverage, gaps) = (self.found.clone(), self.coverage.clone(), self.gaps.clone());
+        let (partials, grave) = (self.partials, self.grave);
+        self.within(name, bytes.len(), |desk| {
+            read(bytes, desk);
+        });
+        if self.partials == partials || self.grave > grave {
+            return true;
+        }
+        (self.found, self.coverage, self.gaps, self.partials) = (found, coverage, gaps, partials);
+        false
     }
 
     /// Reads something inside under a name of its own. What is too deep or too much is said.

@@ -6,7 +6,7 @@ use crate::bytes::{contains, piece, size, u32le};
 use crate::desk::Desk;
 use crate::{
     codec, config, coreml, gguf, hdf5, msgpack, npy, onnx, openvino, paddle, pickle, proto, python, raw, rules,
-    safetensors, sevenz, tar, template, tensorflow, tflite, ubjson, zip,
+    safetensors, sentencepiece, sevenz, tar, template, tensorflow, tflite, ubjson, zip,
 };
 
 /// Formats told by their first bytes.
@@ -62,7 +62,39 @@ pub(crate) fn magic(bytes: &[u8]) -> Option<Magic> {
         [b'%', b'P', b'D', b'F', ..] => Magic::Named("pdf"),
         [b'c', b'b', b'm', b'1' | b'2', ..] | [b'C', b'B', b'M', b'1', ..] => Magic::Named("catboost"),
         [b'b', b'i', b'n', b'f', ..] => Magic::Named("xgboost"),
-        _ if piece(bytes, 257, 5) == Some(b"ustar") => Magic::Tar,
+        _ if tar::begins(bytes) => Magic::Tar,
+        _ => return media(bytes).map(Magic::Named),
+    })
+}
+
+/// Pictures, sounds, fonts and records that lie beside models.
+fn media(bytes: &[u8]) -> Option<&'static str> {
+    Some(match bytes {
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => "wav",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "webp",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..] => "avi",
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "mp4",
+        [0x1a, 0x45, 0xdf, 0xa3, ..] => "matroska",
+        [b'O', b'g', b'g', b'S', ..] => "ogg",
+        [b'f', b'L', b'a', b'C', ..] => "flac",
+        [b'I', b'D', b'3', 2..=4, ..] => "mp3",
+        [b'w', b'O', b'F', b'F' | b'2', ..] | [b'O', b'T', b'T', b'O', 0, ..] | [b't', b't', b'c', b'f', 0, ..] => {
+            "font"
+        }
+        // The names of its first table are letters.
+        [0, 1, 0, 0, 0, _, _, _, _, _, _, _, tag @ ..]
+            if tag.len() > 4 && tag.iter().take(4).all(|b| b.is_ascii_graphic() || *b == b' ') =>
+        {
+            "font"
+        }
+        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => "tiff",
+        [b'B', b'M', ..] if u32le(bytes, 2).is_some_and(|len| size(u64::from(len)) == bytes.len()) => "bmp",
+        [b'D', b'I', b'R', b'C', 0, 0, 0, 2..=4, ..] => "git index",
+        [b'S', b'Q', b'L', b'i', b't', b'e', b' ', b'f', ..] => "sqlite",
+        // TensorBoard's first record says what it is.
+        [24..=64, 0, 0, 0, 0, 0, 0, 0, rest @ ..] if contains(rest.get(..64.min(rest.len()))?, b"brain.Event:") => {
+            "tensorboard events"
+        }
         _ => return None,
     })
 }
@@ -86,9 +118,13 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
             zip::examine(bytes, desk);
         });
     }
+    // Old pickles have no mark: what bears one of another format may be read as one all the same.
+    if !matches!(found, Some(Magic::Pickle | Magic::Named(_)) | None) {
+        pickle::examine(bytes, desk, pickle::Sort::Hidden);
+    }
     match found {
         Some(Magic::Zip) => zip::examine(bytes, desk),
-        Some(Magic::Pickle) => pickle::examine(bytes, desk, false).map_or("pickle", |p| p.format),
+        Some(Magic::Pickle) => pickle::examine(bytes, desk, pickle::Sort::Known).map_or("pickle", |p| p.format),
         Some(Magic::Compressed(coding)) => codec::examine(bytes, coding, desk),
         Some(Magic::Npy) => npy::examine(bytes, desk),
         Some(Magic::Gguf) => gguf::examine(bytes, desk),
@@ -134,10 +170,15 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
 }
 
 fn unmarked(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
-    if safetensors::begins(bytes) {
+    let start = hdf5::start(bytes);
+    let tensors = safetensors::begins(bytes);
+    if tensors || start.is_some() {
+        pickle::examine(bytes, desk, pickle::Sort::Hidden);
+    }
+    if tensors {
         return safetensors::examine(bytes, desk);
     }
-    if let Some(start) = hdf5::start(bytes) {
+    if let Some(start) = start {
         return hdf5::examine(bytes, start, desk);
     }
     if let Some(format) = runnable(bytes, desk) {
@@ -149,6 +190,10 @@ fn unmarked(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
     if let Some(text) = wide(bytes).or_else(|| python::decoded(bytes)) {
         return self::text(&text, desk).unwrap_or("text");
     }
+    if sentencepiece::begins(bytes) {
+        desk.opaque(bytes.len(), "pieces of a vocabulary");
+        return "sentencepiece";
+    }
     let known = onnx::is_tensor(bytes) || tensorflow::is_fingerprint(bytes);
     if !known && proto::is_message(bytes, u64::MAX) {
         desk.partial(Reason::File, bytes.len(), "a protocol buffer of no known kind");
@@ -156,6 +201,11 @@ fn unmarked(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
     }
     if let Some(format) = msgpack::examine(bytes, desk) {
         return format;
+    }
+    // Few files have those properties by chance, and fewer can be expanded.
+    let alone = |bytes: &[u8], desk: &mut Desk<'_>| codec::examine(bytes, codec::Coding::Lzma, desk);
+    if codec::is_alone(bytes) && desk.attempt("lzma", bytes, alone) {
+        return "lzma";
     }
     let (format, what) = if tensorflow::is_table(bytes) {
         ("tensorflow table", "names and places of tensors")
@@ -183,7 +233,7 @@ fn unmarked(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
 fn runnable(bytes: &[u8], desk: &mut Desk<'_>) -> Option<&'static str> {
     let source = std::str::from_utf8(bytes).ok();
     // A pickle of protocol 0 or 1 has no magic: whatever runs as one is one. It may be source as well.
-    if let Some(pickle) = pickle::examine(bytes, desk, true) {
+    if let Some(pickle) = pickle::examine(bytes, desk, pickle::Sort::Probe) {
         if let Some(source) = source {
             text(source, desk);
         }
@@ -241,10 +291,10 @@ fn text(text: &str, desk: &mut Desk<'_>) -> Option<&'static str> {
     if (!python || document) && (contains(bytes, b"{%") || contains(bytes, b"{{")) {
         template::examine(text, 0, desk);
     }
+    config::yaml(text, python, desk);
     if python {
         return Some("python");
     }
-    config::yaml(text, desk);
     let template = ["{%", "{{", "{#"].iter().any(|mark| head.starts_with(mark));
     if document && !template && config::is_lost(text) {
         desk.partial(Reason::Malformed, bytes.len(), "the JSON document cannot be read");

@@ -23,8 +23,12 @@
 mod bytes;
 mod codec;
 mod config;
+#[cfg(test)]
+mod container_tests;
 mod coreml;
 mod desk;
+#[cfg(test)]
+mod evasion_tests;
 #[cfg(test)]
 mod format_tests;
 mod gguf;
@@ -42,6 +46,7 @@ mod python;
 mod raw;
 pub mod rules;
 mod safetensors;
+mod sentencepiece;
 mod sevenz;
 mod tar;
 mod template;

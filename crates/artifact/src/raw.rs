@@ -10,7 +10,8 @@ const SAMPLES: usize = 4096;
 /// Random bytes, text and code are not: their exponents are anywhere. Nothing that a loader runs is decided here, only
 /// whether a file that is of no known format is called a file of numbers or one that was not read.
 pub(crate) fn is_numbers(bytes: &[u8]) -> bool {
-    if bytes.len() < 4 {
+    // Short files fit anything, and a long run of letters is a name or a text between zeros.
+    if bytes.len() < 4 || bytes.len() > 64 && has_text(bytes) {
         return false;
     }
     // Weights without a file type have a whole number of values; what is left over would be something else.
@@ -20,17 +21,33 @@ pub(crate) fn is_numbers(bytes: &[u8]) -> bool {
     single || double || half
 }
 
-/// Per cent of the values that fit, of a sample over the whole.
+/// True where so many letters stand in a row as numbers do not have by chance.
+fn has_text(bytes: &[u8]) -> bool {
+    const RUN: usize = 24;
+    let mut run = 0;
+    bytes.iter().any(|b| {
+        run = if b.is_ascii_graphic() || *b == b' ' { run + 1 } else { 0 };
+        // The same letter over and over is a number, too.
+        run >= RUN
+    }) && bytes.windows(RUN).any(|w| {
+        w.iter().all(|b| b.is_ascii_graphic() || *b == b' ')
+            && w.iter().filter(|b| b.is_ascii_lowercase() || **b == b'/').count() * 2 > RUN
+    })
+}
+
+/// Per cent of the values that fit, of a sample over the whole. Zeros say nothing where there are others.
 fn share(bytes: &[u8], width: usize, fits: impl Fn(&[u8]) -> bool) -> usize {
     let count = bytes.len() / width;
     let step = count.div_ceil(SAMPLES).max(1);
     let sample = (0..count).step_by(step);
     let (mut all, mut good) = (0, 0);
-    for index in sample {
-        all += 1;
-        good += usize::from(piece(bytes, index * width, width).is_some_and(&fits));
+    for value in sample.filter_map(|index| piece(bytes, index * width, width)) {
+        if value.iter().any(|b| *b != 0) {
+            all += 1;
+            good += usize::from(fits(value));
+        }
     }
-    good * 100 / all.max(1)
+    (good * 100usize).checked_div(all).unwrap_or(100)
 }
 
 /// Zero, or between 2^-30 and 2^12.

@@ -442,10 +442,10 @@ fn decode(coder: &Coder<'_>, input: &[u8], len: usize, desk: &mut Desk<'_>) -> O
             let distance = usize::from(coder.properties.first().copied().unwrap_or(0)) + 1;
             codec::guarded(|| codec::read(DeltaReader::new(input, distance), limit))
         }
-        [4, 1, 8] => codec::expand(input, Coding::Deflate, limit),
-        [4, 2, 2] => codec::expand(input, Coding::Bzip2, limit),
-        [4, 0xf7, 0x11, 1] => codec::expand(input, Coding::Zstd, limit),
-        [4, 0xf7, 0x11, 4] => codec::expand(input, Coding::Lz4, limit),
+        [4, 1, 8] => codec::expand(input, Coding::Deflate, limit).0,
+        [4, 2, 2] => codec::expand(input, Coding::Bzip2, limit).0,
+        [4, 0xf7, 0x11, 1] => codec::expand(input, Coding::Zstd, limit).0,
+        [4, 0xf7, 0x11, 4] => codec::expand(input, Coding::Lz4, limit).0,
         _ => return None,
     };
     Some(codec::settle(input.len(), expanded, desk))

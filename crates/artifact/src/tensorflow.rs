@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use bartizan_core::{Reason, Severity};
 
-use crate::bytes::show;
+use crate::bytes::{piece, show};
 use crate::desk::Desk;
 use crate::proto::{self, Value, every, fields, number, part, parts, text};
 use crate::zip::leads_out;
@@ -276,9 +276,31 @@ pub(crate) fn is_operation(op: &str) -> bool {
     is_known(op)
 }
 
-/// The tensors of a checkpoint: among them is a list of the variables that they belong to.
+/// The tensors of a checkpoint: among them is the graph of the objects that they belong to, as a text behind its length
+/// and a checksum.
 pub(crate) fn is_checkpoint(bytes: &[u8]) -> bool {
-    crate::bytes::contains(bytes, b".ATTRIBUTES/")
+    /// Bytes of the graph before its first attribute.
+    const NEAR: usize = 1 << 20;
+    /// Places that are tried.
+    const TRIES: usize = 256;
+    let Some(found) = memchr::memmem::find(bytes, b".ATTRIBUTES/") else { return false };
+    let start = found.saturating_sub(NEAR);
+    let near = bytes.get(start..found).unwrap_or_default();
+    let graphs = memchr::memchr_iter(0x0a, near).filter_map(|at| {
+        let at = start + at;
+        let len = (1..=5).find_map(|width| {
+            let digits = piece(bytes, at.checked_sub(4 + width)?, width)?;
+            let (last, more) = digits.split_last()?;
+            let ends = *last < 0x80 && more.iter().all(|b| *b >= 0x80);
+            let number = digits.iter().rev().fold(0usize, |n, b| n << 7 | usize::from(b & 0x7f));
+            (ends && at.checked_add(number)? > found).then_some(number)
+        })?;
+        piece(bytes, at, len)
+    });
+    graphs.take(TRIES).any(|graph| {
+        proto::is_message(graph, 2)
+            && fields(graph).all(|f| matches!(f.value, Value::Bytes(node) if proto::is_message(node, 8)))
+    })
 }
 
 /// A table of keys and values, as checkpoints and their indexes are.

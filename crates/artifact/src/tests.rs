@@ -34,7 +34,7 @@ pub(crate) fn quiet(name: &str, bytes: &[u8]) -> Report {
 }
 
 /// A pickle of protocol 4 that calls `module.name(argument)`.
-fn call(module: &str, name: &str, argument: &str) -> Vec<u8> {
+pub(crate) fn call(module: &str, name: &str, argument: &str) -> Vec<u8> {
     let mut out = vec![0x80, 4];
     for text in [module, name] {
         out.extend([0x8c, u8::try_from(text.len()).unwrap()]);
@@ -47,13 +47,13 @@ fn call(module: &str, name: &str, argument: &str) -> Vec<u8> {
     out
 }
 
-fn text(s: &str) -> Vec<u8> {
+pub(crate) fn text(s: &str) -> Vec<u8> {
     let mut out = vec![0x8c, u8::try_from(s.len()).unwrap()];
     out.extend(s.as_bytes());
     out
 }
 
-fn join(parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn join(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }
 

@@ -42,36 +42,63 @@ pub(crate) fn ends(bytes: &[u8]) -> bool {
     })
 }
 
+/// The end of the archive as Python reads it.
 fn end(bytes: &[u8]) -> Option<End> {
+    all_ends(bytes).map(|all| all.first)
+}
+
+/// What different readers take for the end of the archive.
+struct Ends {
+    /// As Python does: a wide record beside its locator holds in any case.
+    first: End,
+    /// Where readers that follow the locator, or that know no wide records, find another directory.
+    others: Vec<End>,
+}
+
+fn all_ends(bytes: &[u8]) -> Option<Ends> {
     let start = bytes.len().saturating_sub(TAIL);
     let tail = from(bytes, start);
     let at = memchr::memmem::rfind(tail, b"PK\x05\x06")? + start;
-    let mut entries = u64::from(u16le(bytes, at + 10)?);
-    let mut length = u64::from(u32le(bytes, at + 12)?);
-    let mut directory = u64::from(u32le(bytes, at + 16)?);
-    let mut top = at;
-    let wide = entries == 0xffff || length == 0xffff_ffff || directory == 0xffff_ffff;
-    if let Some(locator) = at.checked_sub(20)
-        && piece(bytes, locator, 4) == Some(b"PK\x06\x07")
-    {
-        // The record lies before its locator; what the locator says of it may be shifted by a prefix.
-        let record = locator.checked_sub(56).filter(|r| piece(bytes, *r, 4) == Some(b"PK\x06\x06"));
-        let said = size(u64le(bytes, locator + 8)?);
-        let record = record.or_else(|| Some(said).filter(|r| piece(bytes, *r, 4) == Some(b"PK\x06\x06")));
-        if let Some(record) = record {
-            if wide || u64le(bytes, record + 48)? == directory {
-                entries = u64le(bytes, record + 32)?;
-                length = u64le(bytes, record + 40)?;
-                directory = u64le(bytes, record + 48)?;
-            }
-            top = record;
-        }
-    }
-    let (length, directory) = (size(length), size(directory));
+    let narrow =
+        (u64::from(u16le(bytes, at + 10)?), u64::from(u32le(bytes, at + 12)?), u64::from(u32le(bytes, at + 16)?));
     // As Python does: the directory ends where the end record begins, so everything may be shifted.
-    let real = top.checked_sub(length)?;
-    let prefix = real.checked_sub(directory)?;
-    Some(End { at, directory: real, length, entries, prefix })
+    let shifted = |top: usize, (entries, length, directory): (u64, u64, u64)| {
+        let (length, directory) = (size(length), size(directory));
+        let real = top.checked_sub(length)?;
+        Some(End { at, directory: real, length, entries, prefix: real.checked_sub(directory)? })
+    };
+    let locator = at.checked_sub(20).filter(|locator| piece(bytes, *locator, 4) == Some(b"PK\x06\x07"));
+    let Some(locator) = locator else { return Some(Ends { first: shifted(at, narrow)?, others: Vec::new() }) };
+    let wide = |record: usize| {
+        (piece(bytes, record, 4)? == b"PK\x06\x06").then_some(())?;
+        Some((u64le(bytes, record + 32)?, u64le(bytes, record + 40)?, u64le(bytes, record + 48)?))
+    };
+    let beside = locator.checked_sub(56);
+    let said = size(u64le(bytes, locator + 8)?);
+    let first = match beside.and_then(|record| Some((record, wide(record)?))) {
+        Some((record, fields)) => shifted(record, fields)?,
+        None => match wide(said) {
+            // PyTorch's reader takes the places as they are.
+            Some((entries, length, directory)) if narrow.2 == 0xffff_ffff => {
+                End { at, directory: size(directory), length: size(length), entries, prefix: 0 }
+            }
+            _ => shifted(at, narrow)?,
+        },
+    };
+    let mut others = Vec::new();
+    if let Some((entries, length, directory)) = wide(said) {
+        others.push(End { at, directory: size(directory), length: size(length), entries, prefix: 0 });
+    }
+    let open = narrow.0 == 0xffff || narrow.1 == 0xffff_ffff || narrow.2 == 0xffff_ffff;
+    others.extend((!open).then(|| shifted(beside.unwrap_or(locator), narrow)).flatten());
+    others.extend((!open).then(|| shifted(at, narrow)).flatten());
+    others.retain(|other| {
+        (other.entries, other.length, other.directory) != (first.entries, first.length, first.directory)
+    });
+    // Without a wide record beside it, that of 32 bits ends elsewhere by the length of both.
+    let same = |other: &End| other.length == first.length && other.prefix != first.prefix && said + 76 == at;
+    others.retain(|other| !same(other));
+    Some(Ends { first, others })
 }
 
 fn directory(bytes: &[u8], end: &End) -> (Vec<Member>, bool) {
@@ -129,7 +156,7 @@ pub(crate) fn leads_out(name: &str) -> bool {
 
 /// Examines an archive.
 pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
-    let Some(end) = end(bytes) else {
+    let Some(Ends { first: end, others }) = all_ends(bytes) else {
         // No program of Python opens it, but others read from the front.
         desk.partial(Reason::Malformed, bytes.len(), "the zip archive has no directory");
         let mut at = 0;
@@ -157,25 +184,53 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
         desk.find(&rules::TRAILING, format!("{behind} bytes follow the zip archive"), end.at + 22 + comment, behind);
     }
     let mut names = HashSet::new();
-    let mut owned: HashMap<usize, usize> = HashMap::new();
-    let mut spans = Vec::new();
     let (mut torch, mut script, mut keras) = (false, false, false);
     for member in &members {
         torch |= member.name == "data.pkl" || member.name.ends_with("/data.pkl");
         script |= member.name.contains("/code/");
         keras |= member.name == "config.json";
-        let at = size(member.local).saturating_add(end.prefix);
         if !names.insert(member.name.as_str()) {
             let what = format!("the zip archive holds `{}` twice", crate::bytes::show(&member.name));
-            desk.find(&rules::CONTAINER, what, at, 30);
-        }
-        *owned.entry(at).or_default() += 1;
-        if let Some(span) = read(bytes, member, at, desk) {
-            spans.push(span);
+            desk.find(&rules::CONTAINER, what, place(member, &end), 30);
         }
     }
-    overlaps(&mut spans, desk);
+    let roots = Roots::of(&names);
+    let mut spans = Vec::with_capacity(members.len());
+    for member in &members {
+        let at = place(member, &end);
+        spans.extend(data_at(bytes, at).map(|start| (at, start.saturating_add(size(member.stored)))));
+    }
+    let shared = shared(&mut spans);
+    if let Some((start, end)) = shared.iter().next() {
+        desk.find(&rules::BOMB, "members of the zip archive share their bytes", *start, end.saturating_sub(*start));
+    }
+    for member in &members {
+        let at = place(member, &end);
+        if shared.contains_key(&at) {
+            let why = format!("`{}` shares its bytes with another member", crate::bytes::show(&member.name));
+            desk.partial(Reason::Malformed, size(member.stored), why);
+        } else {
+            read(bytes, member, at, &roots, desk);
+        }
+    }
     hidden(bytes, &spans, end.directory, desk);
+    // What other readers find: no more of it than the file has bytes.
+    let mut left = bytes.len();
+    let places: HashSet<(usize, &str)> = members.iter().map(|m| (place(m, &end), m.name.as_str())).collect();
+    for other in others {
+        let what = "loaders find different directories in the zip archive";
+        desk.find(&rules::CONTAINER, what, other.directory, other.length);
+        for member in directory(bytes, &other).0 {
+            let at = place(&member, &other);
+            let known = places.contains(&(at, member.name.as_str()));
+            if known {
+                continue;
+            }
+            let Some(rest) = left.checked_sub(size(member.stored).saturating_add(64)) else { break };
+            left = rest;
+            read(bytes, &member, at, &Roots::default(), desk);
+        }
+    }
     match (script, torch, keras) {
         _ if names.iter().any(|n| n.starts_with("MAR-INF/")) => "torchserve archive",
         _ if names.iter().any(|n| n.ends_with("archive_format")) => "pytorch exported program",
@@ -187,8 +242,51 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>) -> &'static str {
     }
 }
 
-/// Examines one member; where its header begins and its data ends.
-fn read(bytes: &[u8], member: &Member, at: usize, desk: &mut Desk<'_>) -> Option<(usize, usize)> {
+/// Where the header of a member is.
+fn place(member: &Member, end: &End) -> usize {
+    size(member.local).saturating_add(end.prefix)
+}
+
+/// Where the data behind a header begins.
+fn data_at(bytes: &[u8], at: usize) -> Option<usize> {
+    let header = piece(bytes, at, 30).filter(|h| h.starts_with(b"PK\x03\x04"))?;
+    at.checked_add(30 + usize::from(u16le(header, 26)?) + usize::from(u16le(header, 28)?))
+}
+
+/// Folders of an archive that torch wrote: what lies in them is read by their names.
+#[derive(Default)]
+struct Roots(Vec<String>);
+
+impl Roots {
+    fn of(names: &HashSet<&str>) -> Self {
+        let roots = names.iter().filter_map(|name| name.strip_suffix("version")).filter(|root| {
+            (root.is_empty() || root.ends_with('/'))
+                && ["data.pkl", "archive_format"].iter().any(|file| names.contains(format!("{root}{file}").as_str()))
+        });
+        Self(roots.take(4).map(str::to_owned).collect())
+    }
+
+    fn inner<'n>(&self, name: &'n str) -> Option<&'n str> {
+        self.0.iter().find_map(|root| name.strip_prefix(root.as_str()))
+    }
+
+    /// torch's storages: `data/0`, `constants/0`.
+    fn is_tensor(&self, name: &str) -> bool {
+        let Some((folder, last)) = self.inner(name).and_then(|name| name.rsplit_once('/')) else { return false };
+        let folder = folder.rsplit('/').next().unwrap_or_default();
+        matches!(folder, "data" | "constants" | "weights")
+            && !last.is_empty()
+            && last.bytes().all(|b| b.is_ascii_digit() || b == b'_' || b.is_ascii_lowercase())
+    }
+
+    fn is_source(&self, name: &str) -> bool {
+        self.inner(name)
+            .is_some_and(|name| name.starts_with("code/") && (name.ends_with(".py") || name.ends_with(".debug_pkl")))
+    }
+}
+
+/// Examines one member.
+fn read(bytes: &[u8], member: &Member, at: usize, roots: &Roots, desk: &mut Desk<'_>) -> Option<()> {
     let name = crate::bytes::show(&member.name);
     if leads_out(&member.name) {
         desk.find(&rules::PATH, format!("the name `{name}` leads out of the archive"), at, 30);
@@ -241,21 +339,21 @@ fn read(bytes: &[u8], member: &Member, at: usize, desk: &mut Desk<'_>) -> Option
         return None;
     };
     if member.name.ends_with('/') && stored == 0 {
-        return Some((at, start));
+        return Some(());
     }
-    contents(data, member, desk);
+    contents(data, member, roots, desk);
     // The other reading: what a loader makes of the method in the local header.
     if method != member.method && matches!(method, 0 | 8) {
-        contents(data, &Member { name: format!("{local_name} (by its header)"), method, ..copy(member) }, desk);
+        contents(data, &Member { name: format!("{local_name} (by its header)"), method, ..copy(member) }, roots, desk);
     }
-    Some((at, start.saturating_add(stored)))
+    Some(())
 }
 
 fn copy(member: &Member) -> Member {
     Member { name: String::new(), ..*member }
 }
 
-fn contents(data: &[u8], member: &Member, desk: &mut Desk<'_>) {
+fn contents(data: &[u8], member: &Member, roots: &Roots, desk: &mut Desk<'_>) {
     let coding = match member.method {
         0 | LZMA => None,
         8 => Some(Coding::Deflate),
@@ -278,15 +376,20 @@ fn contents(data: &[u8], member: &Member, desk: &mut Desk<'_>) {
             coding => coding.map(|coding| codec::expanded(data, coding, desk)),
         };
         let bytes = expanded.as_deref().unwrap_or(data);
+        let tensor = roots.is_tensor(&member.name);
         // Loaders of torch do not compare it: a wrong one hides a member from those that do.
         if bytes.len() as u64 != member.whole {
             desk.find(&rules::CONTAINER, "the size in the zip directory is not that of the data", 0, bytes.len());
-        } else if bytes.len() < 256 << 20 && !is_tensor(&member.name) && crc32fast::hash(bytes) != member.crc {
+        } else if bytes.len() < 256 << 20 && !tensor && crc32fast::hash(bytes) != member.crc {
             desk.find(&rules::CONTAINER, "the checksum in the zip directory is not that of the data", 0, bytes.len());
         }
-        if is_tensor(&member.name) && crate::kind::magic(bytes).is_none() {
-            desk.opaque(bytes.len(), "tensors");
-        } else if is_source(&member.name) {
+        if tensor {
+            // Numbers begin like any file by chance.
+            if crate::kind::magic(bytes).is_none() || !desk.attempt("file", bytes, crate::kind::examine) {
+                crate::pickle::examine(bytes, desk, crate::pickle::Sort::Hidden);
+                desk.opaque(bytes.len(), "tensors");
+            }
+        } else if roots.is_source(&member.name) {
             script(bytes, desk);
             desk.opaque(bytes.len(), "TorchScript code, which its own interpreter runs");
         } else {
@@ -314,21 +417,6 @@ fn lzma(data: &[u8], member: &Member, desk: &mut Desk<'_>) -> Vec<u8> {
     codec::settle(data.len(), expanded, desk)
 }
 
-/// torch's storages: `archive/data/0`, `archive/constants/0`.
-fn is_tensor(name: &str) -> bool {
-    let mut parts = name.rsplit('/');
-    let last = parts.next().unwrap_or_default();
-    let folder = parts.next().unwrap_or_default();
-    matches!(folder, "data" | "constants" | "weights")
-        && !last.is_empty()
-        && last.bytes().all(|b| b.is_ascii_digit() || b == b'_' || b.is_ascii_lowercase())
-        || matches!(last, ".data" | "byteorder" | "version" | ".format_version" | ".storage_alignment")
-}
-
-fn is_source(name: &str) -> bool {
-    name.contains("/code/") && (name.ends_with(".py") || name.ends_with(".debug_pkl"))
-}
-
 /// Operations of TorchScript that reach files: its interpreter has no others that do.
 fn script(source: &[u8], desk: &mut Desk<'_>) {
     for (call, what) in [
@@ -343,17 +431,19 @@ fn script(source: &[u8], desk: &mut Desk<'_>) {
     }
 }
 
-/// Members that share bytes are how small archives become large ones.
-fn overlaps(spans: &mut [(usize, usize)], desk: &mut Desk<'_>) {
+/// Members that share bytes with one before them, which is how small archives become large ones.
+fn shared(spans: &mut [(usize, usize)]) -> HashMap<usize, usize> {
     spans.sort_unstable();
-    let mut last = 0;
+    let (mut last, mut before) = (0, None);
+    let mut found = HashMap::new();
     for (start, end) in spans.iter() {
-        if *start < last {
-            desk.find(&rules::BOMB, "members of the zip archive share their bytes", *start, end.saturating_sub(*start));
-            return;
+        if *start < last || before == Some(*start) {
+            found.insert(*start, *end);
         }
-        last = *end;
+        before = Some(*start);
+        last = last.max(*end);
     }
+    found
 }
 
 /// Members between those of the directory.
@@ -364,7 +454,8 @@ fn hidden(bytes: &[u8], spans: &[(usize, usize)], directory: usize, desk: &mut D
             && let Some(found) = memchr::memmem::find(gap, b"PK\x03\x04")
         {
             desk.find(&rules::CONTAINER, "a member is not in the zip directory", last + found, 30);
-            local_only(bytes, last + found, desk);
+            // It may claim more than the place that it lies in.
+            local_only(bytes.get(..start).unwrap_or_default(), last + found, desk);
         }
         last = last.max(end);
     }
@@ -387,6 +478,6 @@ fn local_only(bytes: &[u8], at: usize, desk: &mut Desk<'_>) -> Option<usize> {
         local: 0,
         link: false,
     };
-    contents(piece(bytes, start, stored)?, &member, desk);
+    contents(piece(bytes, start, stored)?, &member, &Roots::default(), desk);
     Some(start + stored)
 }

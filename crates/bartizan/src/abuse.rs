@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::cli::{ConfigArgs, ListFormat};
+use crate::args::{ConfigArgs, ListFormat};
 use crate::problem::Problem;
 use crate::record::{block_on, reason};
 use crate::{DONE, config, control, terminal};

@@ -13,7 +13,7 @@ use hyper::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cli::{ConfigArgs, ListFormat};
+use crate::args::{ConfigArgs, ListFormat};
 use crate::config::{self, Config};
 use crate::problem::Problem;
 use crate::record::{actor, block_on};

@@ -10,7 +10,7 @@ use bartizan_guard::{deed, now};
 use bartizan_store::{Choices, Manifest, Part, SqliteStore, check_backup};
 use clap::Args;
 
-use crate::cli::ConfigArgs;
+use crate::args::ConfigArgs;
 use crate::config::{self, Config};
 use crate::problem::Problem;
 use crate::record::{actor, block_on, close, shared};

@@ -1,9 +1,11 @@
 //! `bartizan bench`: numbers for `docs/benchmarks.md`. It prints; nothing depends on them.
 
 mod agents;
+pub(crate) mod args;
 mod budgets;
 mod conversation;
 pub(crate) mod data;
+mod ext_proc;
 mod gateway;
 pub(crate) mod injection;
 mod load;
@@ -23,8 +25,8 @@ use std::time::{Duration, Instant};
 use bartizan_core::Source;
 use bartizan_guard::{Guard, Settings};
 
+use self::args::BenchCommand;
 use crate::DONE;
-use crate::cli::BenchCommand;
 
 /// Runs a benchmark.
 pub(crate) fn run(what: &BenchCommand) -> anyhow::Result<u8> {
@@ -38,6 +40,7 @@ pub(crate) fn run(what: &BenchCommand) -> anyhow::Result<u8> {
             let peers: Vec<_> = peer.iter().map(|command| gateway::Peer { command, headers: peer_header }).collect();
             gateway::run(*requests, &peers)
         }
+        BenchCommand::ExtProc { exchanges } => ext_proc::run(*exchanges),
         BenchCommand::Data(args) => data::run(args),
         BenchCommand::Redteam { trials } => redteam::measure(*trials),
         BenchCommand::Streams { streams } => streams::run(*streams),

@@ -2,19 +2,76 @@
 //!
 //! What is cut off is kept beside the client keys, in a file that a running gateway looks at several times a second.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 
-use bartizan_core::{ContainStore as _, Containment, Target, TenantId};
+use bartizan_core::{AccessStore as _, ContainStore as _, Containment, Target, TenantId};
 use bartizan_guard::{Containments, containing, containment, releasing};
 use bartizan_store::{SqliteAccess, access_path};
+use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use crate::cli::{ContainArgs, ContainCommand, ListFormat};
+use crate::args::{ConfigArgs, ListFormat, tenant};
 use crate::config::{self, Config};
 use crate::problem::Problem;
 use crate::record::{actor, block_on, reason};
-use crate::{DONE, keys, terminal};
+use crate::{DONE, keys, suggest, terminal};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContainCommand {
+    /// Cut off a client key or token subject, by its name in records.
+    Key(ContainArgs),
+    /// Cut off a whole tenant.
+    Tenant(ContainArgs),
+    /// Cut off a tool: requests that offer it or hold its results are refused, and calls to it are blocked.
+    Tool(ContainArgs),
+    /// Cut off every tool of a tool server, by its label.
+    Server(ContainArgs),
+    /// Cut off a model; `*` at the end of the name stands for any rest.
+    Model(ContainArgs),
+    /// List what is cut off.
+    List {
+        /// Whose
+        #[arg(long, value_name = "NAME", value_parser = tenant, default_value = "default")]
+        tenant: TenantId,
+        /// How to answer.
+        #[arg(long, value_enum, default_value = "human")]
+        format: ListFormat,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+    /// Let something work again before its time.
+    Release {
+        /// Id, as `contain` and `contain list` print it
+        id: String,
+        /// Why; it goes on record
+        #[arg(long)]
+        reason: String,
+        /// Whose
+        #[arg(long, value_name = "NAME", value_parser = tenant, default_value = "default")]
+        tenant: TenantId,
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContainArgs {
+    /// Its name
+    pub(crate) name: String,
+    /// For how long, such as 30m, 2h or 7d; at most 30 days
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) ttl: String,
+    /// Why; it goes on record
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Whose traffic it is about [default: default; the tenant itself where one is cut off]
+    #[arg(long, value_name = "NAME", value_parser = tenant)]
+    pub(crate) tenant: Option<TenantId>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
 
 /// `bartizan contain`.
 pub(crate) fn run(command: &ContainCommand) -> anyhow::Result<u8> {
@@ -32,8 +89,13 @@ pub(crate) fn run(command: &ContainCommand) -> anyhow::Result<u8> {
         ContainCommand::Model(args) => (Target::Model, args),
     };
     let one = cut(target, args)?;
-    with(&config::load(&args.config, &[])?.config, async |store| {
+    let config = config::load(&args.config, &[])?.config;
+    with(&config, async |store| {
+        let unknown = if target == Target::Key { unknown(store, &config, &one).await? } else { None };
         store.contain(&one.tenant, one.clone(), containing(&one)).await?;
+        if let Some(warning) = unknown {
+            writeln!(std::io::stderr().lock(), "warning: {warning}")?;
+        }
         let mut out = std::io::stdout().lock();
         writeln!(out, "{} `{}` is cut off until {}", one.target, terminal::line(&one.name), time(one.until))?;
         Ok(writeln!(out, "to let it work again: bartizan contain release {}", one.id)?)
@@ -49,6 +111,32 @@ fn cut(target: Target, args: &ContainArgs) -> anyhow::Result<Containment> {
     let span = keys::span(&args.ttl).ok_or_else(|| keys::bad_span(&args.ttl))?;
     let who = (actor(), reason(&args.reason)?);
     Ok(containment(&tenant, (target, &args.name), span, (&who.0, who.1)).map_err(Problem::new)?)
+}
+
+/// Days of use in which the subject of a token was seen, if ever.
+const SEEN: i64 = 92;
+
+/// A warning where nobody of that name was seen. The subject of a token may be unknown until it first asks, so that it is
+/// cut off all the same.
+async fn unknown(store: &SqliteAccess, config: &Config, one: &Containment) -> anyhow::Result<Option<String>> {
+    let today = bartizan_access::day_of(Timestamp::now().as_millisecond());
+    let keys = store.keys(&one.tenant).await?;
+    let mut names: BTreeSet<String> = keys.iter().map(|key| key.name.to_string()).collect();
+    names.extend(config.client.iter().filter(|c| c.tenant == one.tenant).map(|c| c.name.clone()));
+    let used = store.usage(&one.tenant, today.saturating_sub(SEEN)).await?;
+    names.extend(used.iter().map(|(spender, _)| spender.key.to_string()));
+    names.remove("");
+    if names.contains(&one.name) {
+        return Ok(None);
+    }
+    let of_id = keys.iter().find(|key| *key.id == *one.name).map(|key| key.name.to_string());
+    let near = of_id.or_else(|| suggest::closest(&one.name, names.iter().map(String::as_str)).map(str::to_owned));
+    let near = match near {
+        Some(name) => format!("did you mean `{}`?", terminal::line(&name)),
+        None => "`bartizan keys list` shows the keys".to_owned(),
+    };
+    let (name, tenant) = (terminal::line(&one.name), &one.tenant);
+    Ok(Some(format!("no key or token subject `{name}` of the tenant `{tenant}` has been seen; {near}")))
 }
 
 /// Does something with the store, and takes the records of it over into the chain where no gateway does.

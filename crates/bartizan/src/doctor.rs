@@ -1,5 +1,7 @@
 //! `bartizan doctor`.
 
+mod modes;
+
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::path::Path;
@@ -9,10 +11,11 @@ use bartizan_core::ChainStore as _;
 use bartizan_store::{OpenError, Part, SqliteStore};
 use hyper::Method;
 
-use crate::cli::ConfigArgs;
+use crate::args::ConfigArgs;
 use crate::config::{self, Config, Loaded};
 use crate::control;
-use crate::terminal::{self, Style};
+use crate::keys;
+use crate::terminal::{self, Style, counted};
 use crate::{BROKEN, DONE};
 
 /// How long an upstream may take to accept a connection.
@@ -44,8 +47,16 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<u8> {
     let notes = loaded.config.exception_notes(jiff::Timestamp::now().as_millisecond());
     findings.extend(notes.into_iter().map(|note| ("exception", Notable(note))));
     findings.push(("store", store(&loaded.config)?));
+    if let Err(problem) = loaded.check_clients() {
+        findings.push(("config", Wrong(problem.to_string())));
+    }
+    findings.extend(loaded.missing()?.into_iter().map(|missing| ("config", Wrong(missing.why))));
+    findings.extend(modes::wide(&loaded).into_iter().map(|wide| ("files", Notable(wide))));
     findings.push(("listen", listen(&loaded.config.listen)));
     findings.extend(upstreams(&loaded.config).into_iter().map(|f| ("upstream", f)));
+    if keys::are_needed(&loaded.config)? {
+        findings.extend(keys::without_key(&loaded.config).into_iter().map(|note| ("keys", Notable(note))));
+    }
 
     let color = terminal::colored_stdout();
     let mut out = std::io::stdout().lock();
@@ -125,7 +136,7 @@ fn store(config: &Config) -> anyhow::Result<Finding> {
                 let records = store.head().await.map(|head| head.seq.map_or(0, |seq| seq + 1));
                 store.close().await;
                 match records {
-                    Ok(records) => Fine(format!("`{name}` can be written, {records} records")),
+                    Ok(records) => Fine(format!("`{name}` can be written, {}", counted(records, "record"))),
                     Err(e) => Wrong(format!("`{name}`: {e}")),
                 }
             }
@@ -164,7 +175,8 @@ fn upstreams(config: &Config) -> Vec<Finding> {
         Ok(address) => Fine(format!("`{name}` accepts connections at {address}")),
         Err(why) => Wrong(format!("`{name}` at {url}: {why}")),
     };
-    config.upstream.iter().map(|u| look((&u.name, &u.url))).collect()
+    let own = config.upstream.iter().filter(|u| !u.is_behind_envoy());
+    own.map(|u| look((&u.name, &u.url))).collect()
 }
 
 /// Opens a connection and closes it: no request is sent.

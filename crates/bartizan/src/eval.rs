@@ -2,15 +2,56 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bartizan_core::{Source, Verdict};
 use bartizan_guard::Guard;
+use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{EvalArgs, EvalFormat, TuneArgs};
+use crate::args::ConfigArgs;
 use crate::problem::Problem;
 use crate::{DONE, config};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvalCommand {
+    /// Recall and false alarms of the injection guard by origin, family, language and source.
+    ///
+    /// Each line of the file is {"text", "label": 0 or 1, "origin"?, "family"?, "lang"?, "source"?}.
+    Injection(EvalArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// JSON lines with labels
+    pub(crate) file: PathBuf,
+    /// How to answer
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: EvalFormat,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// How figures are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EvalFormat {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TuneArgs {
+    /// JSON lines with labels
+    pub(crate) file: PathBuf,
+    /// Most harmless texts that may be flagged, as a share
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    pub(crate) flag_rate: f64,
+    /// Most harmless texts that may be stopped, as a share
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001)]
+    pub(crate) block_rate: f64,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
 
 /// One line in.
 #[derive(Deserialize)]

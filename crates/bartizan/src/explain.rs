@@ -4,13 +4,17 @@ use std::io::Write as _;
 
 use bartizan_core::Rule;
 
+use crate::args::ConfigArgs;
 use crate::problem::Problem;
 use crate::terminal::{self, Style};
 use crate::{DONE, suggest};
 
-/// Shows the page of a rule.
-pub(crate) fn run(id: &str) -> anyhow::Result<u8> {
-    let rules = crate::rules::catalogue();
+/// Shows the page of a rule: a built-in one, or one that the configuration adds.
+pub(crate) fn run(id: &str, config: &ConfigArgs) -> anyhow::Result<u8> {
+    let built_in = crate::rules::catalogue();
+    // The pages of built-in rules are there whatever the state of the configuration.
+    let known = config.config.is_none() && built_in.iter().any(|rule| rule.id.as_str() == id);
+    let rules = if known { built_in } else { crate::rules::of(&crate::config::load(config, &[])?.config)? };
     let Some(rule) = rules.iter().find(|rule| rule.id.as_str() == id) else {
         return Err(unknown(id, &rules).into());
     };

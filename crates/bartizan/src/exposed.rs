@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::{ConfigArgs, ListFormat};
+use crate::args::{ConfigArgs, ListFormat};
 use crate::config::{self, Config};
 use crate::problem::Problem;
 use crate::{DONE, FOUND, UNREAD, terminal};

@@ -7,16 +7,14 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use bartizan_core::{Family, Rule};
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::cli::Cli;
-use crate::{DONE, config, init};
+use crate::{DONE, cli, config, init};
 
 /// `bartizan completions`.
 pub(crate) fn completions(shell: Shell) -> anyhow::Result<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "bartizan", &mut script);
+    clap_complete::generate(shell, &mut cli::command(), "bartizan", &mut script);
     std::io::stdout().lock().write_all(&script)?;
     Ok(DONE)
 }
@@ -29,6 +27,7 @@ pub(crate) fn run(folder: &Path) -> anyhow::Result<u8> {
         ("docs/rules/index.md", rules(&crate::rules::catalogue())),
         ("docs/reference/cli.md", command_line()),
         ("docs/reference/config.schema.json", schema),
+        ("docs/reference/check.openapi.json", pretty(&bartizan_gateway::check_openapi())?),
         ("docs/reference/admin.openapi.json", pretty(&bartizan_gateway::openapi())?),
         ("bartizan.example.toml", init::template("BARTIZAN-CANARY-0000000000EXAMPLE000")),
     ] {
@@ -101,7 +100,7 @@ fn cell(text: &str) -> String {
 /// The help of every command, as the program prints it.
 fn command_line() -> String {
     let mut out = format!("# Command line\n\n{GENERATED}");
-    let mut root = Cli::command().term_width(100);
+    let mut root = cli::command().term_width(100);
     root.build();
     let mut open = vec![(vec!["bartizan".to_owned()], root)];
     while let Some((path, mut command)) = open.pop() {

@@ -1,23 +1,56 @@
 //! `bartizan hunt`: a rule, perhaps a new one, over what is recorded.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bartizan_core::{Deed, EventStore as _, RuleId, SealedStore};
 use bartizan_engine::RulePattern;
 use bartizan_guard::{Decision, Guard, Hunt, Opened, deed};
 use bartizan_rules::PackFile;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::cli::{HuntArgs, HuntFormat};
+use crate::args::{OpeningArgs, StoreArgs, time};
 use crate::config::{self, Config};
 use crate::problem::Problem;
 use crate::record::{actor, block_on, close, reason, role_of, shared};
+use crate::recorded::{self, Wanted};
 use crate::{DONE, FOUND, UNREAD, check, evidence, terminal};
 
-/// Exchanges that are listed at once.
-const PAGE: u32 = 256;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HuntFormat {
+    /// For people.
+    Human,
+    /// JSON lines.
+    Jsonl,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HuntArgs {
+    /// Rule id, or `family/*`
+    #[arg(required_unless_present = "pack", conflicts_with = "pack")]
+    pub(crate) rule: Option<String>,
+    /// The rules of this pack instead
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pack: Option<PathBuf>,
+    /// From this time on, RFC 3339; a day or month is the beginning of one
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) since: Option<String>,
+    /// Before this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) until: Option<String>,
+    #[command(flatten)]
+    pub(crate) opening: OpeningArgs,
+    /// How to answer
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: HuntFormat,
+    /// Show what was found, and what is around it
+    #[arg(long)]
+    pub(crate) show: bool,
+    #[command(flatten)]
+    pub(crate) evidence: StoreArgs,
+}
 
 /// `bartizan hunt`.
 pub(crate) fn run(args: &HuntArgs) -> anyhow::Result<u8> {
@@ -71,15 +104,15 @@ struct Count {
 }
 
 async fn hunt(args: &HuntArgs) -> anyhow::Result<u8> {
-    let config = config::load(&args.config, &[])?.config;
-    let why = reason(&args.reason)?;
-    let role = role_of(&config, &args.role_key)?;
+    let config = config::load(&args.evidence.config, &[])?.config;
+    let why = reason(&args.opening.reason)?;
+    let role = role_of(&config, &args.opening.role_key)?;
     let (guard, name) = hunters(&config, args)?;
-    let store = shared(&config, args.store.as_ref()).await?;
+    let store = shared(&config, args.evidence.store.as_ref()).await?;
     let vault = evidence::vault(&config, Arc::clone(&store) as Arc<dyn SealedStore>)?
         .ok_or_else(|| Problem::new("there is no `record.master_key`, so nothing can be opened"))?;
     let act = || {
-        let mut act = deed(Deed::Hunted, &args.tenant, &actor()).about(&name).because(why).with("role", &role);
+        let mut act = deed(Deed::Hunted, &args.opening.tenant, &actor()).about(&name).because(why).with("role", &role);
         for (word, time) in [("since", &args.since), ("until", &args.until)] {
             if let Some(time) = time {
                 act = act.with(word, time);
@@ -92,40 +125,31 @@ async fn hunt(args: &HuntArgs) -> anyhow::Result<u8> {
     let id = begun.id.clone();
     store.act(begun).await?;
     let mut count = Count::default();
-    let (mut after, since) = (String::new(), args.since.as_deref().unwrap_or_default());
-    'pages: loop {
-        let page = store.list_sealed(&args.tenant, since, &after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after.clone_from(last);
-        for exchange in &page {
-            let Ok(opened) = vault.open(&args.tenant, exchange).await else {
-                count.exchanges += 1;
-                count.unread += 1;
-                continue;
-            };
-            let begins = opened.first().map_or("", |body| body.time.as_str());
-            // Exchanges come in the order of time.
-            if args.until.as_deref().is_some_and(|until| begins >= until) {
-                break 'pages;
-            }
-            count.exchanges += 1;
-            let mut hunt = Hunt::new(&guard);
-            for body in &opened {
-                count.bodies += 1;
-                // What was cut while it was recorded was not read to its end.
-                count.unread += u64::from(body.cut);
-                match hunt.examine(body) {
-                    Ok(decision) => {
-                        count.findings += decision.findings.len() as u64;
-                        if !decision.findings.is_empty() {
-                            show(args, &guard, exchange, body, decision)?;
-                        }
+    let wanted = Wanted { tenant: &args.opening.tenant, since: args.since.as_deref(), until: args.until.as_deref() };
+    recorded::each(&store, &vault, wanted, async |exchange: &str, opened: Option<Vec<Opened>>| {
+        count.exchanges += 1;
+        let Some(opened) = opened else {
+            count.unread += 1;
+            return Ok(());
+        };
+        let mut hunt = Hunt::new(&guard);
+        for body in &opened {
+            count.bodies += 1;
+            // What was cut while it was recorded was not read to its end.
+            count.unread += u64::from(body.cut);
+            match hunt.examine(body) {
+                Ok(decision) => {
+                    count.findings += decision.findings.len() as u64;
+                    if !decision.findings.is_empty() {
+                        show(args, &guard, exchange, body, decision)?;
                     }
-                    Err(_) => count.unread += 1,
                 }
+                Err(_) => count.unread += 1,
             }
         }
-    }
+        Ok(())
+    })
+    .await?;
     let Count { exchanges, bodies, unread, findings } = count;
     let done = act().with("step", "done").with("begun", id).with("exchanges", exchanges).with("bodies", bodies);
     store.act(done.with("unread", unread).with("findings", findings)).await?;

@@ -3,6 +3,8 @@
 //! Keys are in a file of their own beside the evidence, so they can be made while a gateway runs; it looks at the file
 //! several times a second.
 
+pub(crate) mod args;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
@@ -15,8 +17,9 @@ use bartizan_store::{OpenError, Options, SqliteAccess, SqliteStore, access_path}
 use jiff::Timestamp;
 use serde_json::json;
 
+use self::args::{By, CreateKey, KeysCommand, OneKey, RevokeKey, RotateKey, UsageArgs};
 use crate::DONE;
-use crate::cli::{By, CreateKey, KeysCommand, ListFormat, OneKey, RevokeKey, RotateKey, UsageArgs};
+use crate::args::ListFormat;
 use crate::config::{self, Config};
 use crate::exposed;
 use crate::problem::Problem;
@@ -127,7 +130,46 @@ async fn create(store: &SqliteAccess, config: &Config, args: &CreateKey) -> anyh
             .help("`bartizan keys rotate` gives it another secret, `bartizan keys revoke` takes it back")
             .into());
     }
-    shown(&key, &args.name)
+    shown(&key, &args.name)?;
+    let mut err = std::io::stderr().lock();
+    let was_open = config.client.is_empty() && config.jwt.is_none() && store.ring().await?.len() == 1;
+    if was_open {
+        writeln!(err, "it is the first: from now on the gateway refuses callers without a key of its own")?;
+    }
+    for note in without_key(config) {
+        writeln!(err, "note: {}", terminal::line(&note))?;
+    }
+    Ok(())
+}
+
+/// What should be known of upstreams that have no key, where callers need keys: those are the gateway's own, so that
+/// nothing of the caller goes on.
+pub(crate) fn without_key(config: &Config) -> Vec<String> {
+    let none = |name: &str| {
+        format!("upstream {name} has no `key`: it gets none, for a caller's key of the gateway is never passed on")
+    };
+    if config.upstream.is_empty() {
+        return vec![none("of `--upstream`")];
+    }
+    let own = config.upstream.iter().filter(|u| u.key.is_none() && !u.is_behind_envoy());
+    own.map(|upstream| none(&format!("`{}`", upstream.name))).collect()
+}
+
+/// True where callers need a key of the gateway.
+pub(crate) fn are_needed(config: &Config) -> anyhow::Result<bool> {
+    if !config.client.is_empty() || config.jwt.is_some() {
+        return Ok(true);
+    }
+    let path = access_path(Path::new(&config.store.path));
+    if config.store.path == ":memory:" || !path.exists() {
+        return Ok(false);
+    }
+    crate::record::block_on(async {
+        let store = open(config).await?;
+        let some = !store.ring().await?.is_empty();
+        store.close().await;
+        Ok(some)
+    })
 }
 
 /// The key alone goes to standard output, so that a script can take it from there.

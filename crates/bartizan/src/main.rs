@@ -3,6 +3,7 @@
 
 mod abuse;
 mod approve;
+mod args;
 mod backup;
 mod bench;
 mod check;
@@ -30,6 +31,7 @@ mod posture;
 mod privacy;
 mod problem;
 mod record;
+mod recorded;
 mod redteam;
 mod report;
 mod rules;
@@ -43,9 +45,13 @@ mod up;
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
+use bartizan_data::DataError;
+use clap::FromArgMatches as _;
 
-use crate::cli::{Cli, Command, ConfigCommand, EvalCommand, PolicyCommand, RulesCommand, ScanCommand};
+use crate::cli::{Cli, Command, ConfigCommand, ScanCommand};
+use crate::eval::EvalCommand;
+use crate::policy::args::PolicyCommand;
+use crate::rules::RulesCommand;
 use crate::signing::args::{SignCommand, VerifyCommand};
 
 /// Done, nothing at the gate.
@@ -58,7 +64,8 @@ pub(crate) const BROKEN: u8 = 2;
 pub(crate) const UNREAD: u8 = 3;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let cli = cli::command().get_matches();
+    match Cli::from_arg_matches(&cli).map_err(|error| -> anyhow::Error { error.exit() }).and_then(run) {
         Ok(code) => ExitCode::from(code),
         // Whoever reads the output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::from(DONE),
@@ -90,18 +97,20 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Rules(RulesCommand::Test { file }) => rules::test(&file),
         Command::Eval(EvalCommand::Injection(args)) => eval::injection(&args),
         Command::Tune(args) => eval::tune(&args),
-        Command::Explain { rule } => explain::run(&rule),
+        Command::Explain { rule, config } => explain::run(&rule, &config),
         Command::Init { file, force } => init::run(&file, force),
         Command::Config(ConfigCommand::Check(at)) => config::show::check(&at),
         Command::Config(ConfigCommand::Show(at)) => config::show::show(&at),
         Command::Config(ConfigCommand::Schema) => config::show::schema(),
         Command::Config(ConfigCommand::Import(args)) => config::import::run(&args),
-        Command::Policy(PolicyCommand::Candidate(at)) => policy::candidate(&at),
+        Command::Policy(PolicyCommand::Candidate(at)) => policy::candidate::run(&at),
         Command::Policy(PolicyCommand::Promote(at)) => policy::promote(&at),
         Command::Policy(PolicyCommand::Eval(args)) => policy::agents::eval(&args),
         Command::Policy(PolicyCommand::Test(args)) => policy::agents::test(&args),
         Command::Policy(PolicyCommand::Check(args)) => policy::agents::check(&args),
-        Command::Console(at) => console::run(&at),
+        Command::Policy(PolicyCommand::Replay(args)) => policy::replay::run(&args),
+        Command::Policy(PolicyCommand::Learn(args)) => policy::learn::run(&args),
+        Command::Console(args) => console::run(&args),
         Command::Privacy(command) => privacy::run(&command),
         Command::Doctor(at) => doctor::run(&at),
         Command::Keys(command) => keys::run(&command),
@@ -125,5 +134,14 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|e| e.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    let kind = |error: &(dyn std::error::Error + 'static)| {
+        // Transparent errors are not in the chain themselves.
+        match error.downcast_ref() {
+            Some(DataError::Stopped(error)) => Some(error.kind()),
+            _ => None,
+        }
+        .or_else(|| error.downcast_ref::<serde_json::Error>()?.io_error_kind())
+        .or_else(|| Some(error.downcast_ref::<io::Error>()?.kind()))
+    };
+    error.chain().filter_map(kind).any(|kind| kind == io::ErrorKind::BrokenPipe)
 }

@@ -2,13 +2,42 @@
 
 use std::io::Write as _;
 
-use bartizan_core::{Event, EventStore, RuleId};
+use bartizan_core::{Event, EventStore, RuleId, TenantId};
 use bartizan_guard::{MarkLabel, mark};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::cli::MarkArgs;
+use crate::args::{StoreArgs, tenant};
 use crate::problem::Problem;
 use crate::record::{actor, block_on, close, reason, shared};
 use crate::{DONE, config, terminal};
+
+#[derive(Debug, Args)]
+pub(crate) struct MarkArgs {
+    /// Id of the event
+    pub(crate) event: String,
+    /// `false` for a false alarm, `true` for a finding that was right
+    #[arg(value_parser = label())]
+    pub(crate) label: MarkLabel,
+    /// Which rule [default: the only one that fired]
+    #[arg(long)]
+    pub(crate) rule: Option<String>,
+    /// Why; it goes on record
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Print an exception for the configuration that covers it for 30 days
+    #[arg(long)]
+    pub(crate) propose: bool,
+    /// Whose
+    #[arg(long, value_name = "NAME", value_parser = tenant, default_value = "default")]
+    pub(crate) tenant: TenantId,
+    #[command(flatten)]
+    pub(crate) evidence: StoreArgs,
+}
+
+fn label() -> impl TypedValueParser<Value = MarkLabel> {
+    PossibleValuesParser::new(["false", "true"]).try_map(|word| MarkLabel::parse(&word).ok_or("`false` or `true`"))
+}
 
 /// Days that a proposed exception is to last.
 const DAYS: i64 = 30;
@@ -16,10 +45,10 @@ const DAYS: i64 = 30;
 /// `bartizan mark`.
 pub(crate) fn run(args: &MarkArgs) -> anyhow::Result<u8> {
     block_on(async {
-        let config = config::load(&args.config, &[])?.config;
+        let config = config::load(&args.evidence.config, &[])?.config;
         let rule = args.rule.as_deref().map(RuleId::parse).transpose().map_err(Problem::new)?;
         let (who, why) = (actor(), reason(&args.reason)?);
-        let store = shared(&config, args.store.as_ref()).await?;
+        let store = shared(&config, args.evidence.store.as_ref()).await?;
         let said = (args.label, rule.as_ref());
         let done = mark(store.as_ref() as &dyn EventStore, &args.tenant, &args.event, said, &who, why).await;
         close(store).await;

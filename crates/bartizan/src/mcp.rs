@@ -13,7 +13,7 @@ use bartizan_store::{Options, SqliteAccess, SqliteStore, access_path};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::cli::ConfigArgs;
+use crate::args::ConfigArgs;
 use crate::config::{self, Loaded};
 use crate::problem::Problem;
 use crate::{DONE, FOUND, evidence, record, telemetry, terminal};

@@ -1,70 +1,28 @@
 //! `bartizan policy`: agent policies, and the candidate beside the policy in force.
 
 pub(crate) mod agents;
+pub(crate) mod args;
+pub(crate) mod candidate;
+mod compare;
+pub(crate) mod learn;
+pub(crate) mod replay;
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use bartizan_core::{Act, Deed, EventStore as _, TenantId, Verdict};
+use bartizan_core::{Act, Deed, EventStore as _, TenantId};
 use hyper::Method;
 use toml_edit::{DocumentMut, Item, Table};
 
-use crate::cli::ConfigArgs;
-use crate::config::{self, Loaded};
+use crate::args::ConfigArgs;
+use crate::config;
 use crate::problem::Problem;
 use crate::record::{actor, block_on};
 use crate::{DONE, control, up};
 
 /// Keys that a candidate may replace.
 const KEYS: [&str; 4] = ["mode", "policy", "rules", "suppress"];
-
-/// Records that a summary without a running gateway is made of.
-const RECORDS: u32 = 100_000;
-
-/// `bartizan policy candidate`.
-pub(crate) fn candidate(args: &ConfigArgs) -> anyhow::Result<u8> {
-    let loaded = config::load(args, &[])?;
-    let lines = block_on(async {
-        match control::ask(&loaded.config, Method::GET, "/admin/v1/metrics", None).await? {
-            Some(metrics) => Ok(counted(metrics.as_str().unwrap_or_default())),
-            None => recorded(&loaded).await,
-        }
-    })?;
-    let mut out = std::io::stdout().lock();
-    if lines.is_empty() {
-        writeln!(out, "nothing was judged by a candidate yet")?;
-    }
-    for line in lines {
-        writeln!(out, "{line}")?;
-    }
-    Ok(DONE)
-}
-
-/// What the running gateway has counted.
-fn counted(metrics: &str) -> Vec<String> {
-    let about = |line: &&str| line.starts_with("bartizan_candidate_");
-    metrics.lines().filter(about).map(|line| line.trim_start_matches("bartizan_").to_owned()).collect()
-}
-
-/// What the records of a gateway that does not run say.
-async fn recorded(loaded: &Loaded) -> anyhow::Result<Vec<String>> {
-    if !Path::new(&loaded.config.store.path).exists() {
-        return Ok(Vec::new());
-    }
-    let store = up::open(&loaded.config).await?;
-    let mut pairs: BTreeMap<(Verdict, Verdict), u64> = BTreeMap::new();
-    for event in store.recent(&TenantId::sole(), RECORDS).await? {
-        if let Some(candidate) = event.candidate {
-            *pairs.entry((event.verdict, candidate)).or_default() += 1;
-        }
-    }
-    Ok(pairs
-        .into_iter()
-        .map(|((live, candidate), count)| format!("live {live}, candidate {candidate}: {count} decisions"))
-        .collect())
-}
 
 /// `bartizan policy promote`.
 pub(crate) fn promote(args: &ConfigArgs) -> anyhow::Result<u8> {

@@ -12,11 +12,11 @@ use bartizan_scan::{Configuration, Posture, PostureFound, PostureGap};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::args::{Gate, ScanFormat, gate};
 use crate::check::excerpt::excerpt;
 use crate::check::human::level;
 use crate::check::position::Cursor;
 use crate::check::sarif;
-use crate::cli::{Gate, ScanFormat, gate};
 use crate::problem::Problem;
 use crate::scan::Summary;
 use crate::{DONE, FOUND, terminal};

@@ -1,5 +1,7 @@
 //! `bartizan record`: opening and erasing what is recorded, and roles.
 
+pub(crate) mod args;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,13 +9,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use bartizan_core::{SealedStore, TenantId, VaultStore as _};
+use bartizan_core::{SealedStore, VaultStore as _};
 use bartizan_gateway::SecretRef;
 use bartizan_guard::{erase, reveal, trace, unseal};
 use bartizan_sign::{Secret, hex, unhex};
 use bartizan_store::{SqliteStore, SqliteVault, vault_path};
 
-use crate::cli::{EraseArgs, RecordCommand, RevealArgs, UnsealArgs, UnsealFormat};
+use self::args::{EraseArgs, RecordCommand, RevealArgs, UnsealArgs, UnsealFormat};
 use crate::config::{self, Config};
 use crate::problem::Problem;
 use crate::{DONE, evidence};
@@ -65,13 +67,13 @@ pub(crate) fn reason(text: &str) -> Result<&str, Problem> {
 }
 
 async fn unsealed(args: &UnsealArgs) -> anyhow::Result<u8> {
-    let config = config::load(&args.config, &[])?.config;
-    let (tenant, reason) = (TenantId::authenticated(&args.tenant)?, reason(&args.reason)?);
-    let role = role_of(&config, &args.role_key)?;
-    let store = shared(&config, args.store.as_ref()).await?;
+    let config = config::load(&args.evidence.config, &[])?.config;
+    let (tenant, reason) = (&args.opening.tenant, reason(&args.opening.reason)?);
+    let role = role_of(&config, &args.opening.role_key)?;
+    let store = shared(&config, args.evidence.store.as_ref()).await?;
     let vault = evidence::vault(&config, Arc::clone(&store) as Arc<dyn SealedStore>)?
         .ok_or_else(|| Problem::new("there is no `record.master_key`, so nothing can be opened"))?;
-    let opened = unseal(store.as_ref(), &vault, &tenant, &args.id, (&actor(), &role), reason).await?;
+    let opened = unseal(store.as_ref(), &vault, tenant, &args.id, (&actor(), &role), reason).await?;
     drop(vault);
     close(store).await;
     if opened.is_empty() {
@@ -91,13 +93,13 @@ async fn unsealed(args: &UnsealArgs) -> anyhow::Result<u8> {
 }
 
 async fn revealed(args: &RevealArgs) -> anyhow::Result<u8> {
-    let config = config::load(&args.config, &[])?.config;
-    let (tenant, reason) = (TenantId::authenticated(&args.tenant)?, reason(&args.reason)?);
-    let role = role_of(&config, &args.role_key)?;
-    let store = shared(&config, args.store.as_ref()).await?;
+    let config = config::load(&args.evidence.config, &[])?.config;
+    let (tenant, reason) = (&args.opening.tenant, reason(&args.opening.reason)?);
+    let role = role_of(&config, &args.opening.role_key)?;
+    let store = shared(&config, args.evidence.store.as_ref()).await?;
     let vault = evidence::vault(&config, Arc::clone(&store) as Arc<dyn SealedStore>)?
         .ok_or_else(|| Problem::new("there is no `record.master_key`, so nothing can be decrypted"))?;
-    let value = reveal(store.as_ref(), &vault, &tenant, &args.token, (&actor(), &role), reason).await?;
+    let value = reveal(store.as_ref(), &vault, tenant, &args.token, (&actor(), &role), reason).await?;
     drop(vault);
     close(store).await;
     let value = value.ok_or_else(|| {
@@ -129,21 +131,21 @@ pub(crate) fn role_of(config: &Config, key: &SecretRef) -> anyhow::Result<String
 }
 
 async fn erased(args: &EraseArgs) -> anyhow::Result<u8> {
-    let config = config::load(&args.config, &[])?.config;
-    let (tenant, reason) = (TenantId::authenticated(&args.tenant)?, reason(&args.reason)?);
+    let config = config::load(&args.evidence.config, &[])?.config;
+    let (tenant, reason) = (&args.tenant, reason(&args.reason)?);
     if let Some(day) = &args.before
         && day.parse::<jiff::civil::Date>().is_err()
     {
         return Err(Problem::new(format!("`{day}` is not a day")).help("days are written YYYY-MM-DD").into());
     }
-    let store = shared(&config, args.store.as_ref()).await?;
-    let gone = erase(store.as_ref(), &tenant, args.before.as_deref(), &actor(), reason).await?;
+    let store = shared(&config, args.evidence.store.as_ref()).await?;
+    let gone = erase(store.as_ref(), tenant, args.before.as_deref(), &actor(), reason).await?;
     close(store).await;
     // Their key is gone with the others; what cannot be opened need not be kept.
-    let pseudonyms = vault_path(args.store.as_deref().unwrap_or(Path::new(&config.store.path)));
+    let pseudonyms = vault_path(args.evidence.store.as_deref().unwrap_or(Path::new(&config.store.path)));
     if args.before.is_none() && pseudonyms.exists() {
         let pseudonyms = SqliteVault::open(&pseudonyms).await?;
-        pseudonyms.vault_forget(&tenant).await?;
+        pseudonyms.vault_forget(tenant).await?;
         pseudonyms.close().await;
     }
     let mut out = std::io::stdout().lock();

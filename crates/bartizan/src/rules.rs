@@ -1,14 +1,33 @@
 //! `bartizan rules`.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bartizan_core::Rule;
+use clap::Subcommand;
 
-use crate::cli::{ConfigArgs, ListFormat};
+use crate::DONE;
+use crate::args::{ConfigArgs, ListFormat};
+use crate::config::{self, Config};
 use crate::problem::Problem;
 use crate::terminal::{self, Style};
-use crate::{DONE, config};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// List every rule: the built-in ones, those of packs and topics, and what the configuration changes about them.
+    List {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// How to answer.
+        #[arg(long, value_enum, default_value = "human")]
+        format: ListFormat,
+    },
+    /// Read a rule pack and run its examples.
+    Test {
+        /// TOML file with `[[rule]]` tables.
+        file: PathBuf,
+    },
+}
 
 /// Every rule that has a page: those about text, about model files, about configurations and about corpora.
 pub(crate) fn catalogue() -> Vec<Rule> {
@@ -24,10 +43,16 @@ fn with_files(mut rules: Vec<Rule>) -> Vec<Rule> {
     rules
 }
 
+/// Every rule of a configuration, those of packs and topics too, by id.
+pub(crate) fn of(config: &Config) -> Result<Vec<Rule>, Problem> {
+    let rules = bartizan_rules::rules(&config.guard().rules_in_force());
+    Ok(with_files(rules.map_err(|error| Problem::new(error.to_string()))?))
+}
+
 /// `bartizan rules list`.
 pub(crate) fn list(args: &ConfigArgs, format: ListFormat) -> anyhow::Result<u8> {
-    let settings = config::load(args, &[])?.config.guard().rules_in_force();
-    let rules = with_files(bartizan_rules::rules(&settings).map_err(|error| Problem::new(error.to_string()))?);
+    let config = config::load(args, &[])?.config;
+    let (settings, rules) = (config.guard().rules_in_force(), of(&config)?);
     let mut out = std::io::stdout().lock();
     match format {
         ListFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&rules)?)?,

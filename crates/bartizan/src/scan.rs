@@ -1,5 +1,6 @@
 //! `bartizan scan`: files examined at rest.
 
+pub(crate) mod args;
 mod bill;
 
 use std::collections::BTreeMap;
@@ -10,17 +11,21 @@ use bartizan_core::{Coverage, CoverageStatus, Location, Rule, RuleId, Severity};
 use bartizan_scan::{Budget, File, Found};
 use serde_json::{Value, json};
 
+use self::args::ScanModelArgs;
 use self::bill::Bill;
-use crate::FOUND;
+use crate::args::Gate;
 use crate::check::coverage_code;
 use crate::check::sarif::{level, log_of, run};
-use crate::cli::{Gate, ScanModelArgs};
 use crate::problem::Problem;
 use crate::signing::args::ModelFormat;
 use crate::terminal::{self, Style};
+use crate::{FOUND, UNREAD};
 
 /// Most findings that are drawn of one file.
 const MOST: usize = 20;
+
+/// What is said of paths below which there is no file of the kind.
+const NOTHING: &str = "no file to examine was there, so nothing is known";
 
 /// `bartizan scan model`.
 pub(crate) fn model(args: &ScanModelArgs) -> anyhow::Result<u8> {
@@ -30,19 +35,25 @@ pub(crate) fn model(args: &ScanModelArgs) -> anyhow::Result<u8> {
     let mut files = Vec::new();
     let mut failed = None;
     let mut bill = Bill::begin(args)?;
+    let mut take = |file: File| {
+        let severities = file.report.found.iter().map(|f| f.finding.severity);
+        summary.add(file.size, severities, &file.report.coverage, gate);
+        match args.format {
+            ModelFormat::Human if failed.is_none() => failed = draw(&mut out, &file, gate, args.explain).err(),
+            ModelFormat::Human | ModelFormat::Cyclonedx => {}
+            ModelFormat::Json => files.push(record(&file, gate)),
+            ModelFormat::Sarif => files.push(results(&file)),
+        }
+        bill.take(file);
+    };
     for path in &args.paths {
-        bartizan_scan::scan(path, &Budget::default(), !args.no_hash, |file| {
-            let severities = file.report.found.iter().map(|f| f.finding.severity);
-            summary.add(file.size, severities, &file.report.coverage, gate);
-            match args.format {
-                ModelFormat::Human if failed.is_none() => failed = draw(&mut out, &file, gate, args.explain).err(),
-                ModelFormat::Human | ModelFormat::Cyclonedx => {}
-                ModelFormat::Json => files.push(record(&file, gate)),
-                ModelFormat::Sarif => files.push(results(&file)),
-            }
-            bill.take(file);
-        })
-        .map_err(|error| Problem::new(error.to_string()).help("give files or folders that can be read"))?;
+        let budget = Budget::default();
+        let scanned = if path.as_os_str() == "-" {
+            bartizan_scan::scan_stream(std::io::stdin().lock(), "-", &budget, !args.no_hash).map(&mut take)
+        } else {
+            bartizan_scan::scan(path, &budget, !args.no_hash, &mut take)
+        };
+        scanned.map_err(|error| Problem::new(error.to_string()).help("give files or folders that can be read"))?;
     }
     if let Some(error) = failed {
         return Err(error.into());
@@ -92,7 +103,11 @@ impl Summary {
     }
 
     pub(crate) fn exit_code(&self, strict: bool) -> u8 {
-        if self.stopped > 0 { FOUND } else { coverage_code(self.coverage.status, strict) }
+        match (self.stopped, self.files) {
+            (0, 0) => UNREAD,
+            (0, _) => coverage_code(self.coverage.status, strict),
+            _ => FOUND,
+        }
     }
 
     pub(crate) fn record(&self) -> Value {
@@ -101,6 +116,9 @@ impl Summary {
     }
 
     pub(crate) fn line(&self) -> String {
+        if self.files == 0 {
+            return NOTHING.to_owned();
+        }
         let counts: Vec<_> =
             self.by_severity.iter().rev().map(|(severity, count)| format!("{count} {severity}")).collect();
         let found =
@@ -252,7 +270,11 @@ pub(crate) fn log(files: Vec<Value>, rules: &[Rule], summary: &Summary, columns:
             }
         }
     }
-    let mut run = run(rules.iter(), results, summary.coverage.status != CoverageStatus::Partial, unread);
+    if summary.files == 0 {
+        unread.push(json!({ "level": "warning", "message": { "text": NOTHING } }));
+    }
+    let read = summary.files > 0 && summary.coverage.status != CoverageStatus::Partial;
+    let mut run = run(rules.iter(), results, read, unread);
     run["properties"] = json!({ "coverage": summary.coverage });
     if let Some(unit) = columns {
         run["columnKind"] = unit.into();

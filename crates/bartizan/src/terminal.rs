@@ -75,3 +75,8 @@ pub(crate) fn line(text: &str) -> String {
         out
     })
 }
+
+/// `1 row`, `2 rows`.
+pub(crate) fn counted(count: u64, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}

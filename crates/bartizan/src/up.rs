@@ -9,8 +9,9 @@ use bartizan_gateway::{Gateway, Next, Rejected, Stop, Watched};
 use bartizan_guard::SegmentCache;
 use bartizan_sinks::Sinks;
 use bartizan_store::{Options, SqliteAccess, SqliteStore};
+use clap::Args;
 
-use crate::cli::UpArgs;
+use crate::args::ConfigArgs;
 use crate::config::{self, Config, Loaded};
 use crate::evidence;
 use crate::keys;
@@ -18,6 +19,19 @@ use crate::problem::Problem;
 use crate::signing;
 use crate::telemetry;
 use crate::{BROKEN, DONE};
+
+#[allow(rustdoc::bare_urls, reason = "these comments are help texts")]
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Model server, as an SDK's base URL: https://api.openai.com/v1. Stands in for all configured ones
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: Option<String>,
+    /// Address to listen on [default: 127.0.0.1:8700]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
 
 /// Starts the gateway and serves until told to stop.
 pub(crate) fn run(args: &UpArgs) -> anyhow::Result<u8> {
@@ -112,7 +126,7 @@ async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8>
         .map_err(|error| Problem::new(error.to_string()).help("see what is set: bartizan config show"))?;
     let address = gateway.address()?;
     // A gateway whose terminal has gone away still guards.
-    let _ = greet(config, &address.to_string(), mode, rules);
+    let _ = greet(config, &address.to_string(), gateway.ext_proc_address(), mode, rules);
     let metrics = gateway.metrics();
     tokio::spawn(sinks.run(
         store as Arc<dyn EventStore>,
@@ -146,9 +160,19 @@ pub(crate) async fn open(config: &Config) -> anyhow::Result<SqliteStore> {
     })
 }
 
-fn greet(config: &Config, address: &str, mode: Mode, rules: usize) -> std::io::Result<()> {
+fn greet(
+    config: &Config,
+    address: &str,
+    envoy: Option<std::net::SocketAddr>,
+    mode: Mode,
+    rules: usize,
+) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    let upstreams: Vec<&str> = config.upstream.iter().map(|u| u.url.as_str()).collect();
+    let upstreams: Vec<&str> = config
+        .upstream
+        .iter()
+        .map(|u| if u.is_behind_envoy() { "what Envoy sends on" } else { u.url.as_str() })
+        .collect();
     let servers: Vec<&str> = config.mcp.servers.keys().map(String::as_str).collect();
     let guarded = match (upstreams.is_empty(), servers.is_empty()) {
         (false, _) => upstreams.join(", "),
@@ -158,6 +182,9 @@ fn greet(config: &Config, address: &str, mode: Mode, rules: usize) -> std::io::R
     writeln!(out, "bartizan {} guards {} ({rules} rules, {mode} mode)", env!("CARGO_PKG_VERSION"), guarded)?;
     writeln!(out, "  OpenAI clients:    base URL http://{address}/v1")?;
     writeln!(out, "  Anthropic clients: base URL http://{address}")?;
+    if let Some(envoy) = envoy {
+        writeln!(out, "  Envoy (ext_proc):  {envoy}")?;
+    }
     for server in servers {
         writeln!(out, "  MCP clients:       http://{address}/mcp/{server}")?;
     }

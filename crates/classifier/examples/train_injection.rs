@@ -41,6 +41,18 @@ fn threshold(by_source: &BTreeMap<String, Vec<f32>>, most: f32) -> f32 {
     all.get(at).copied().unwrap_or(10.0) + 1e-3
 }
 
+/// What is flagged, and the probability, of some texts.
+type Judged = (Vec<f32>, Vec<f32>);
+
+/// The chance that an attack scores higher than a harmless text.
+fn area(attacks: &[f32], harmless: &[f32]) -> f32 {
+    let mut sorted = harmless.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    let below = |s: f32| (sorted.partition_point(|h| *h < s) + sorted.partition_point(|h| *h <= s)) as f32 / 2.0;
+    let sum: f32 = attacks.iter().map(|s| below(*s)).sum();
+    sum / (attacks.len() * sorted.len()).max(1) as f32
+}
+
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let number = |at: usize, default: f32| args.get(at).and_then(|a| a.parse().ok()).unwrap_or(default);
@@ -139,7 +151,8 @@ fn main() {
     }
     let calibration: [Calibration; 3] = calibrations.try_into().unwrap();
     let mut lines: BTreeMap<(u8, String, String), Vec<f32>> = BTreeMap::new();
-    let mut languages: BTreeMap<(u8, String), Vec<f32>> = BTreeMap::new();
+    // Harmless texts and attacks.
+    let mut languages: BTreeMap<String, [Judged; 2]> = BTreeMap::new();
     let judged = |row: &Row, score: &[f32; 2]| {
         let c = channel(&row.channel);
         let at = Channel::ALL.iter().position(|x| *x == c).unwrap();
@@ -159,8 +172,10 @@ fn main() {
             .or_default()
             .push(value);
         lines.entry((row.attack, row.group.clone(), "*".into())).or_default().push(value);
-        if row.source.starts_with("own languages") || row.source == "prompts_chat_book" {
-            languages.entry((row.attack, row.lang.clone())).or_default().push(value);
+        if row.lang != "en" && row.lang != "code" && row.lang != "mul" {
+            let (flags, scores) = &mut languages.entry(row.lang.clone()).or_default()[usize::from(row.attack)];
+            flags.push(value);
+            scores.push(p);
         }
     }
     println!("\nattack | group | source | n | flagged % | blocked %");
@@ -183,9 +198,16 @@ fn main() {
         print!("{attack} {group} {:.1}; ", values.iter().sum::<f32>() / values.len() as f32);
     }
     println!();
-    println!("\nlanguages: attack | language | n | flagged %");
-    for ((attack, lang), values) in &languages {
-        println!("{attack} | {lang} | {} | {:.1}", values.len(), 100.0 * share(values, 1.0));
+    println!("\nlanguage | attacks | flagged % | harmless | flagged % | area");
+    for (lang, [(calm, calm_p), (attacks, attacks_p)]) in &languages {
+        println!(
+            "{lang} | {} | {:.1} | {} | {:.1} | {:.3}",
+            attacks.len(),
+            100.0 * share(attacks, 1.0),
+            calm.len(),
+            100.0 * share(calm, 1.0),
+            area(attacks_p, calm_p)
+        );
     }
     let mut wrong: Vec<(f32, &Row)> = Vec::new();
     for (row, score) in rows.iter().zip(&scores) {

@@ -124,8 +124,8 @@ impl Fitter {
         let mut example = Example { segments: Vec::new(), features: Vec::new(), attack, weight, family };
         for view in views {
             self.add(view, &mut example);
-            for other in self.scorer.readings(view) {
-                self.add(&other.of(view), &mut example);
+            for said in self.scorer.readings(view) {
+                self.add(&said.text, &mut example);
             }
         }
         example

@@ -28,6 +28,8 @@ pub mod fit;
 mod given;
 mod model;
 mod normal;
+mod placeholder;
+mod reading;
 
 pub use detector::{Classifier, channel};
 pub use encoder::{Encoder, Logits};

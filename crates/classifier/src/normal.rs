@@ -35,8 +35,6 @@ pub(crate) struct Segment {
     /// Words with one blank between.
     pub(crate) normal: Vec<u8>,
     pub(crate) tokens: Vec<Token>,
-    /// How many words mix letters with digits or signs that stand for letters.
-    pub(crate) mixed: usize,
 }
 
 const SEED: u32 = 0x811c_9dc5;
@@ -99,19 +97,6 @@ const fn stops(c: char) -> bool {
     matches!(c, '.' | '!' | '?' | ';' | '|' | '。' | '！' | '？' | '；' | '।' | '؟' | '\n' | '\r')
 }
 
-/// Letter that a sign stands for in a word.
-const fn unleet(byte: u8) -> u8 {
-    match byte {
-        b'0' => b'o',
-        b'1' | b'!' => b'i',
-        b'3' => b'e',
-        b'4' | b'@' => b'a',
-        b'5' | b'$' => b's',
-        b'7' => b't',
-        other => other,
-    }
-}
-
 impl Segment {
     /// Takes a word. Of a word that is repeated again and again the third and later ones are left out: saying it more often
     /// says no more.
@@ -130,7 +115,6 @@ impl Segment {
     pub(crate) fn read(&mut self, text: &str, from: usize) -> usize {
         self.normal.clear();
         self.tokens.clear();
-        self.mixed = 0;
         self.start = from;
         let mut marks = 0u32;
         let mut leads = true;
@@ -138,7 +122,7 @@ impl Segment {
         let mut chars = rest.char_indices().peekable();
         // The word that is being read: its start in the normal form, and what it consists of.
         let mut word: Option<(usize, u32)> = None;
-        let (mut capitals, mut small, mut digits) = (0usize, 0usize, 0usize);
+        let (mut capitals, mut small) = (0usize, 0usize);
         let mut open = true;
         while let Some((at, c)) = chars.next() {
             if is_dropped(c) {
@@ -156,16 +140,14 @@ impl Segment {
                     }
                     open = true;
                     word = Some((self.normal.len(), SEED));
-                    (capitals, small, digits) = (0, 0, 0);
+                    (capitals, small) = (0, 0);
                 }
                 if c.is_ascii() {
                     let lower = c.to_ascii_lowercase() as u8;
                     self.normal.push(lower);
                     if c.is_ascii_uppercase() {
                         capitals += 1;
-                    } else if c.is_ascii_digit() {
-                        digits += 1;
-                    } else {
+                    } else if !c.is_ascii_digit() {
                         small += 1;
                     }
                     if let Some((_, hash)) = &mut word {
@@ -185,10 +167,6 @@ impl Segment {
                 }
             }
             if let Some((start, hash)) = word.take() {
-                // A sign between two letters of one word: `p@ss`, `1gnore`.
-                let signs = digits > 0 && small + capitals > 1;
-                let sign = matches!(c, '@' | '$' | '!') && chars.peek().is_some_and(|(_, n)| n.is_ascii_alphabetic());
-                self.mixed += usize::from(signs || sign);
                 let shouts = capitals >= 4 && small == 0;
                 self.push(Token { start, end: self.normal.len(), hash, marks, leads, shouts, single: false });
                 (marks, leads) = (0, false);
@@ -233,7 +211,6 @@ impl Segment {
             }
         }
         if let Some((start, hash)) = word {
-            self.mixed += usize::from(digits > 0 && small + capitals > 1);
             self.push(Token {
                 start,
                 end: self.normal.len(),
@@ -259,45 +236,6 @@ pub(crate) fn normal(text: &str) -> String {
         out.extend_from_slice(&segment.normal);
     }
     String::from_utf8(out).unwrap_or_default()
-}
-
-/// `text` with signs and digits that stand for letters read as those letters, in words that have letters too.
-pub(crate) fn plain_letters(text: &str) -> String {
-    text.split_inclusive(char::is_whitespace)
-        .map(|word| {
-            let letters = word.bytes().filter(u8::is_ascii_alphabetic).count();
-            let signs = word.bytes().filter(|b| unleet(*b) != *b && *b != b'!').count();
-            if letters == 0 || signs == 0 || !word.is_ascii() {
-                return word.to_owned();
-            }
-            let body = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && c != '@' && c != '$');
-            let tail = word.get(body.len()..).unwrap_or_default();
-            let plain: String = body.bytes().map(|b| char::from(unleet(b))).collect();
-            plain + tail
-        })
-        .collect()
-}
-
-/// Letters moved by 13 places; all else stays.
-pub(crate) fn rot13(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            'a'..='m' | 'A'..='M' => char::from((c as u8).wrapping_add(13)),
-            'n'..='z' | 'N'..='Z' => char::from((c as u8).wrapping_sub(13)),
-            other => other,
-        })
-        .collect()
-}
-
-/// Every line from its end to its start, the lines in their order.
-pub(crate) fn reversed(text: &str) -> String {
-    text.split_inclusive('\n')
-        .map(|line| {
-            let body = line.strip_suffix('\n').unwrap_or(line);
-            let tail = line.get(body.len()..).unwrap_or_default();
-            body.chars().rev().collect::<String>() + tail
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -328,12 +266,5 @@ mod tests {
     fn a_repeated_word_counts_twice() {
         assert_eq!(normal(&"word ".repeat(34)), "word word");
         assert_eq!(normal("ha ha ha, he said"), "ha ha he said");
-    }
-
-    #[test]
-    fn letters_come_back() {
-        assert_eq!(plain_letters("1gn0r3 4ll, 2024 ok!"), "ignore all, 2024 ok!");
-        assert_eq!(rot13("Ignore 1"), "Vtaber 1");
-        assert_eq!(reversed("ab\ncd"), "ba\ndc");
     }
 }

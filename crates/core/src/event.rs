@@ -160,6 +160,12 @@ pub enum Deed {
     ContentChanged,
     /// A person took an unusual use of a key for usual.
     UseAccepted,
+    /// A ticket was made, which opens one session of the console.
+    TicketMade,
+    /// Somebody signed in to the console.
+    SignedIn,
+    /// Somebody was not let into the console: by the password of the account for emergencies, or for want of a role.
+    SignInRefused,
 }
 crate::rule::lowercase_words!(Deed, ConfigLoaded => "config-loaded", ConfigRejected => "config-rejected",
     PolicyPromoted => "policy-promoted", KeyCreated => "key-created", KeyRotated => "key-rotated",
@@ -167,7 +173,8 @@ crate::rule::lowercase_words!(Deed, ConfigLoaded => "config-loaded", ConfigRejec
     Checkpointed => "checkpointed", Exported => "exported", Contained => "contained", Released => "released",
     Marked => "marked", ExceptionAdded => "exception-added", ExceptionLapsed => "exception-lapsed",
     Hunted => "hunted", CallApproved => "call-approved", CallDenied => "call-denied", BackedUp => "backed-up", Restored => "restored",
-    ContentChanged => "content-changed", UseAccepted => "use-accepted");
+    ContentChanged => "content-changed", UseAccepted => "use-accepted",
+    TicketMade => "ticket-made", SignedIn => "signed-in", SignInRefused => "sign-in-refused");
 
 /// The record of a deed. It is linked into the same chain as the decisions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

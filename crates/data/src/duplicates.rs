@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::layout::{Role, Row};
 use crate::pass::At;
+use crate::poison::alone;
 
 /// Words of a shingle.
 const SIZE: usize = 5;
@@ -111,12 +112,31 @@ impl Sketch {
 
 /// Digests of the words of a text, in lower case.
 fn words(text: &str) -> impl Iterator<Item = u64> + '_ {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(|word| {
-        if word.is_ascii() && !word.bytes().any(|b| b.is_ascii_uppercase()) {
+    spans(text).map(|(word, _)| word)
+}
+
+/// The same with the bytes that each begins and ends at. Where a script has no spaces, each character is a word.
+pub(crate) fn spans(text: &str) -> impl Iterator<Item = (u64, (usize, usize))> + '_ {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(at..)?;
+        let (skipped, first) = rest.char_indices().find(|(_, c)| c.is_alphanumeric())?;
+        let word = rest.get(skipped..)?;
+        let ends = |c: char| !c.is_alphanumeric() || alone(c);
+        let long = if alone(first) {
+            first.len_utf8()
+        } else {
+            word.char_indices().find(|(_, c)| ends(*c)).map_or(word.len(), |(at, _)| at)
+        };
+        let start = at + skipped;
+        at = start + long;
+        let word = word.get(..long)?;
+        let digest = if word.is_ascii() && !word.bytes().any(|b| b.is_ascii_uppercase()) {
             xxh3_64(word.as_bytes())
         } else {
             xxh3_64(word.to_lowercase().as_bytes())
-        }
+        };
+        Some((digest, (start, at)))
     })
 }
 
@@ -125,7 +145,7 @@ fn shingle(words: &[u64]) -> u64 {
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014).
-const fn mix(x: u64) -> u64 {
+pub(crate) const fn mix(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
@@ -390,5 +410,8 @@ mod tests {
         assert_eq!(found.of(at(1)), Some((at(0), 1.0)));
         assert_eq!(found.of(at(2)), None);
         assert_eq!(found.clusters, [Cluster { rows: 2, exact: 1, first: at(0) }]);
+        let text = "昔々ある所に、お爺さんとお婆さんが住んでいました。お爺さんは山へ柴刈りに行きました";
+        let near = [text, &text.replacen("山", "川", 1)].map(|text| Sketch::of(std::iter::once(text)).unwrap());
+        assert!((0.7..1.0).contains(&near[0].similarity(&near[1])), "scripts without spaces");
     }
 }

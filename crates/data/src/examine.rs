@@ -5,7 +5,9 @@ use bartizan_core::{Action, Coverage, Part, Reason, Scores, Verdict};
 use bartizan_guard::{Decision, Guard};
 use serde::Serialize;
 
-use crate::layout::Row;
+use crate::canaries::Canary;
+use crate::contamination::{Overlap, named};
+use crate::layout::{Row, Turn};
 
 /// What is said of one row: a line of the JSON lines.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,6 +30,15 @@ pub struct RowReport {
     /// The earlier row that it repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<Place>,
+    /// Items of an evaluation set of which it holds a piece, those with the largest share first; a line names five.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "named")]
+    pub contamination: Vec<Overlap>,
+    /// A canary of a manifest. Of one that was planted nothing else is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
+    /// How it reads, without secrets and personal data, where it looks planted.
+    #[serde(skip)]
+    pub example: Option<String>,
     /// What was done with it, where the corpus is cleaned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
@@ -62,6 +73,9 @@ impl RowReport {
             coverage,
             poison: None,
             duplicate_of: None,
+            contamination: Vec::new(),
+            canary: None,
+            example: None,
             action: None,
         }
     }
@@ -79,19 +93,20 @@ impl RowReport {
 /// Looks at every text of a row. The origin of each is its turn's.
 #[must_use]
 pub fn examine(guard: &Guard, source: &str, number: u64, row: &Row) -> RowReport {
-    examined(guard, source, number, row, &mut |_, _| {})
+    examined(guard, source, number, row, &|_| true, &mut |_, _| {})
 }
 
-/// The same; `each` gets what was decided of each turn. Findings of the report are in the order of these.
+/// The same for the turns that are `wanted`; `each` gets what was decided of each turn. Findings of the report are in the order of these.
 pub(crate) fn examined(
     guard: &Guard,
     source: &str,
     number: u64,
     row: &Row,
+    wanted: &dyn Fn(&Turn) -> bool,
     each: &mut dyn FnMut(usize, &Decision),
 ) -> RowReport {
     let mut report = RowReport::new(source, number, row);
-    for (at, turn) in row.turns.iter().enumerate() {
+    for (at, turn) in row.turns.iter().enumerate().filter(|(_, turn)| wanted(turn)) {
         let decision = guard.check_text(&turn.text, turn.role.source());
         each(at, &decision);
         report.verdict = report.verdict.max(decision.verdict);

@@ -20,6 +20,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::canaries::Canary;
 use crate::clean::hashed;
 use crate::error::DataError;
 use crate::examine::RowReport;
@@ -86,6 +87,8 @@ struct KeptRow {
     scores: [Option<u32>; 3],
     findings: Vec<KeptFinding>,
     coverage: Coverage,
+    #[serde(default)]
+    canary: Option<Canary>,
     turns: Vec<(Role, String, String)>,
 }
 
@@ -120,6 +123,7 @@ impl KeptRow {
             scores: [injection, poison, duplicate].map(|score| score.map(f32::to_bits)),
             findings: findings.collect(),
             coverage: report.coverage,
+            canary: report.canary,
             turns: turns.into_iter().map(|turn| (turn.role, turn.path, turn.text)).collect(),
         }
     }
@@ -134,6 +138,7 @@ impl KeptRow {
         report.verdict = self.verdict;
         report.scores = Scores { injection, poison, duplicate };
         report.coverage = self.coverage;
+        report.canary = self.canary;
         report.findings = self
             .findings
             .into_iter()
@@ -452,7 +457,7 @@ impl Ledgers {
     /// # Errors
     /// A ledger cannot be read.
     pub fn look(&self, memory: usize) -> Result<Option<Whole>, DataError> {
-        if !self.all.iter().all(|ledger| ledger.head.texts) {
+        if !self.has_texts() {
             return Ok(None);
         }
         let mut all = Gatherer::new(memory);
@@ -464,8 +469,8 @@ impl Ledgers {
                 .filter_map(|item| match item {
                     KeptItem::Row(row) => {
                         let at = At { unit, row: row.row };
-                        let (_, row, _) = row.opened("");
-                        Some((at, Gatherer::of(&row)))
+                        let (report, row, _) = row.opened("");
+                        (report.canary != Some(Canary::Planted)).then(|| (at, Gatherer::of(&row)))
                     }
                     KeptItem::Gap { .. } => None,
                 })
@@ -476,13 +481,19 @@ impl Ledgers {
         Ok(Some(all.finish()))
     }
 
-    /// What is said of each row and of what was not read, in order.
+    /// True where the texts of rows are known.
+    #[must_use]
+    pub fn has_texts(&self) -> bool {
+        self.all.iter().all(|ledger| ledger.head.texts)
+    }
+
+    /// What is said of each row and of what was not read, in order. `scanner` adds what only the corpus shows.
     ///
     /// # Errors
     /// A ledger cannot be read, or `then` wants no more.
     pub fn each(
         &self,
-        whole: Option<&Whole>,
+        scanner: &Scanner<'_>,
         then: &mut dyn FnMut(Passed<Looked>) -> io::Result<()>,
     ) -> Result<(), DataError> {
         self.runs(&mut |kept| {
@@ -493,9 +504,7 @@ impl Ledgers {
                     KeptItem::Row(row) => {
                         let at = At { unit, row: row.row };
                         let (mut report, row, bytes) = row.opened(name);
-                        if let Some(whole) = whole {
-                            whole.add(&self.corpus, at, &row, &mut report);
-                        }
+                        scanner.corpus(at, &row, &mut report);
                         then(Passed::Row(at, Looked::new(report, bytes)))?;
                     }
                     KeptItem::Gap { gap, next } => then(Passed::Gap(At { unit, row: next }, Gap { next, ..gap }))?,
@@ -531,7 +540,12 @@ mod tests {
     fn said(passed: Passed<Looked>) -> String {
         match passed {
             Passed::Row(at, looked) => {
-                format!("{at:?} {} {:?} {}", looked.bytes, looked.worst, serde_json::to_string(&looked.report).unwrap())
+                format!(
+                    "{at:?} {} {:?} {}",
+                    looked.bytes,
+                    looked.worst(),
+                    serde_json::to_string(&looked.report).unwrap()
+                )
             }
             Passed::Gap(at, gap) => format!("{at:?} {}", serde_json::to_string(&gap).unwrap()),
         }
@@ -552,8 +566,9 @@ mod tests {
     fn answer(ledgers: &Ledgers) -> (Vec<String>, String) {
         let whole = ledgers.look(64 << 20).unwrap();
         let mut lines = Vec::new();
+        let scanner = Scanner { whole: whole.as_ref(), ..Scanner::new(ledgers.corpus(), None) };
         ledgers
-            .each(whole.as_ref(), &mut |passed| {
+            .each(&scanner, &mut |passed| {
                 lines.push(said(passed));
                 Ok(())
             })
@@ -567,7 +582,7 @@ mod tests {
         let all = corpus(folder, Shard::ALL);
         let whole = look(&all, 64 << 20).unwrap();
         let mut direct = Vec::new();
-        let scanner = Scanner { corpus: &all, guard, whole: Some(&whole) };
+        let scanner = Scanner { whole: Some(&whole), ..Scanner::new(&all, guard) };
         all.each(&|at, row| scanner.look(at, row), &mut |passed| {
             direct.push(said(passed));
             Ok(())
@@ -579,7 +594,7 @@ mod tests {
                 let part = corpus(folder, Shard { index, count: *count });
                 let path = home.join(format!("{count}-{index}.ledger"));
                 let mut ledger = Ledger::open(&path, &part, "job", true).unwrap();
-                ledger.fill(&Scanner { corpus: &part, guard, whole: None }).unwrap();
+                ledger.fill(&Scanner::new(&part, guard)).unwrap();
                 ledger
             });
             assert_eq!(answer(&Ledgers::of(ledgers.collect()).unwrap()), wanted, "{count}");
@@ -605,7 +620,7 @@ mod tests {
                 assert!(refused.contains("not finished"), "{refused}");
             }
             let mut ledger = Ledger::open(&path, &part, "job", true).unwrap();
-            ledger.fill(&Scanner { corpus: &part, guard: None, whole: None }).unwrap();
+            ledger.fill(&Scanner::new(&part, None)).unwrap();
             drop(ledger);
             assert!(fs::read(&path).unwrap() == bytes, "{cut}: other bytes");
         }
@@ -636,7 +651,7 @@ mod tests {
         let filled = |name: &str, job: &str, shard: Shard| {
             let part = corpus(&folder, shard);
             let mut ledger = Ledger::open(&at(name), &part, job, false).unwrap();
-            ledger.fill(&Scanner { corpus: &part, guard: None, whole: None }).unwrap();
+            ledger.fill(&Scanner::new(&part, None)).unwrap();
         };
         let two = |index| Shard { index, count: 2 };
         filled("a.ledger", "job", two(1));
@@ -695,13 +710,14 @@ mod tests {
                     let part = corpus(&folder, Shard { index, count });
                     let path = home.path().join(format!("{name}-{index}.ledger"));
                     let mut ledger = Ledger::open(&path, &part, "job", true).unwrap();
-                    pool.install(|| ledger.fill(&Scanner { corpus: &part, guard: None, whole: None })).unwrap();
+                    pool.install(|| ledger.fill(&Scanner::new(&part, None))).unwrap();
                     ledger
                 }).collect();
                 let ledgers = Ledgers::of(ledgers).unwrap();
                 let whole = ledgers.look(1 << 20).unwrap();
                 let mut said = Vec::new();
-                ledgers.each(whole.as_ref(), &mut |passed| {
+                let scanner = Scanner { whole: whole.as_ref(), ..Scanner::new(ledgers.corpus(), None) };
+                ledgers.each(&scanner, &mut |passed| {
                     if let Passed::Row(_, looked) = passed {
                         said.push(format!("{:?}", looked.report.scores));
                     }

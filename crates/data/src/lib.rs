@@ -6,13 +6,19 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![allow(clippy::disallowed_methods, reason = "this crate reads and writes the files of a corpus")]
 
+pub mod canaries;
 mod cell;
 pub mod clean;
+pub mod contamination;
+pub mod difference;
 pub mod duplicates;
 mod error;
 mod examine;
+mod excerpt;
 pub mod layout;
 pub mod ledger;
+pub mod limits;
+pub mod page;
 mod pass;
 pub mod poison;
 mod read;
@@ -30,4 +36,4 @@ pub use pass::{At, Corpus, Passed, Shard};
 pub use read::{Batch, Body, Coding, Form, Gap, Item, Reading, Record, Shape, Sink, Unit, read, spool, units};
 pub use scanner::{Looked, Scanner};
 pub use stream::arrow;
-pub use whole::{Whole, look};
+pub use whole::{Whole, look, look_without};

@@ -3,9 +3,11 @@
 use bartizan_core::finding::FindingRecord;
 use bartizan_core::{Confidence, Severity, Verdict};
 
+use crate::canaries::{Canaries, Canary};
 use crate::duplicates::{self, Duplicates, Sketch};
 use crate::error::DataError;
 use crate::examine::{Place, RowReport};
+use crate::excerpt::excerpt;
 use crate::layout::{Role, Row};
 use crate::pass::{At, Corpus, Passed};
 use crate::poison::{self, Piece, Poisoning, REPORTED};
@@ -25,8 +27,18 @@ pub struct Whole {
 /// # Errors
 /// The corpus could not be read on.
 pub fn look(corpus: &Corpus, memory: usize) -> Result<Whole, DataError> {
+    look_without(corpus, memory, None)
+}
+
+/// The same without rows that were planted on purpose.
+///
+/// # Errors
+/// The corpus could not be read on.
+pub fn look_without(corpus: &Corpus, memory: usize, canaries: Option<&Canaries>) -> Result<Whole, DataError> {
     let mut all = Gatherer::new(memory);
-    corpus.each(&|_, row| Gatherer::of(row), &mut |passed| {
+    let planted = |row: &Row| canaries.and_then(|canaries| canaries.of(row)) == Some(Canary::Planted);
+    let work = |_, row: &Row| if planted(row) { (None, None) } else { Gatherer::of(row) };
+    corpus.each(&work, &mut |passed| {
         if let Passed::Row(at, of) = passed {
             all.add(at, of);
         }
@@ -77,6 +89,7 @@ impl Whole {
                 let confidence = if score >= 0.9 { Confidence::High } else { Confidence::Medium };
                 report.findings.push(finding(rule.id.clone(), rule.severity, confidence, row));
                 report.poison = found.map(poison::Trigger::says);
+                report.example = found.map(|f| excerpt(row, report, f.trigger.as_deref(), &f.output));
                 report.verdict = Verdict::Deny;
             }
         }

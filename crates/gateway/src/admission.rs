@@ -11,8 +11,9 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
 
 use crate::access::{Access, accounts};
+use crate::admin::Secrets;
 use crate::jwks::Jwks;
-use crate::settings::{Settings, Tenant};
+use crate::settings::{Client, Settings, Tenant};
 use crate::tls::ClientCertificate;
 
 /// Why a caller is turned away.
@@ -87,55 +88,73 @@ pub(crate) struct Admission {
     jwt: Option<Arc<Jwks>>,
     tenants: BTreeMap<TenantId, Tenant>,
     access: Arc<Access>,
+    admin: Secrets,
 }
 
 /// Longest name in a header that says what a request is for, in bytes.
 const NAME: usize = 128;
 
+/// Whether the keys and certificates of the clients can be read and tell them apart.
+///
+/// # Errors
+/// What is wrong, as the start of a gateway would find it.
+pub fn check_clients(clients: &[Client]) -> Result<(), String> {
+    known(clients).map(drop)
+}
+
+fn known(settings: &[Client]) -> Result<Vec<Known>, String> {
+    let mut clients: Vec<Known> = Vec::with_capacity(settings.len());
+    for client in settings {
+        let name = &client.name;
+        let secret = client.key.as_ref().map(SecretRef::resolve).transpose();
+        let key = secret.map_err(|e| format!("key of client `{name}`: {e}"))?;
+        if key.is_none() && client.certificate.is_none() {
+            return Err(format!("client `{name}` has neither `key` nor `certificate`"));
+        }
+        if key.as_ref().is_some_and(|key| key.len() < 16) {
+            return Err(format!("the key of client `{name}` is shorter than 16 characters"));
+        }
+        let hash = key.as_deref().map(KeyHash::of);
+        if let Some(other) = clients.iter().find(|c| c.hash.as_ref().zip(hash.as_ref()).is_some_and(|(a, b)| a.is(b))) {
+            return Err(format!("clients `{}` and `{name}` have the same key", other.name));
+        }
+        let same = |c: &&Known| c.certificate.is_some() && c.certificate == client.certificate;
+        if let Some(other) = clients.iter().find(same) {
+            return Err(format!("clients `{}` and `{name}` have the same certificate", other.name));
+        }
+        clients.push(Known {
+            name: Arc::from(name.as_str()),
+            tenant: client.tenant.clone(),
+            hash,
+            certificate: client.certificate.clone(),
+            grant: Arc::new(client.grant()),
+        });
+    }
+    Ok(clients)
+}
+
 impl Admission {
-    /// Reads the client keys.
+    /// Reads the keys of clients and of administration.
     ///
     /// # Errors
-    /// A key cannot be read, two clients share one, or it is too short to be a random key; a client has neither key
+    /// A key cannot be read, two clients or administrators share one, or it is too short to be a random key; a client has neither key
     /// nor certificate; a tenant is not configured; the settings of tokens are wrong.
     pub(crate) fn new(settings: &Settings, access: &Arc<Access>) -> Result<Self, String> {
-        let mut clients: Vec<Known> = Vec::with_capacity(settings.client.len());
-        for client in &settings.client {
-            let name = &client.name;
-            let secret = client.key.as_ref().map(SecretRef::resolve).transpose();
-            let key = secret.map_err(|e| format!("key of client `{name}`: {e}"))?;
-            if key.is_none() && client.certificate.is_none() {
-                return Err(format!("client `{name}` has neither `key` nor `certificate`"));
-            }
-            if key.as_ref().is_some_and(|key| key.len() < 16) {
-                return Err(format!("the key of client `{name}` is shorter than 16 characters"));
-            }
-            let hash = key.as_deref().map(KeyHash::of);
-            if let Some(other) =
-                clients.iter().find(|c| c.hash.as_ref().zip(hash.as_ref()).is_some_and(|(a, b)| a.is(b)))
-            {
-                return Err(format!("clients `{}` and `{name}` have the same key", other.name));
-            }
-            let same = |c: &&Known| c.certificate.is_some() && c.certificate == client.certificate;
-            if let Some(other) = clients.iter().find(same) {
-                return Err(format!("clients `{}` and `{name}` have the same certificate", other.name));
-            }
-            clients.push(Known {
-                name: Arc::from(name.as_str()),
-                tenant: client.tenant.clone(),
-                hash,
-                certificate: client.certificate.clone(),
-                grant: Arc::new(client.grant()),
-            });
-        }
+        let clients = known(&settings.client)?;
         let jwt = settings.jwt.as_ref().map(|jwt| access.jwks(jwt)).transpose()?;
         let hosts = settings.hosts.iter().map(|h| h.to_ascii_lowercase()).collect();
         let tenants = settings.tenant.iter().map(|t| (t.name.clone(), t.clone())).collect();
-        let this = Self { hosts, clients, jwt, tenants, access: Arc::clone(access) };
+        let this =
+            Self { hosts, clients, jwt, tenants, access: Arc::clone(access), admin: Secrets::read(&settings.admin)? };
         match this.clients.iter().find(|c| !this.knows(&c.tenant)) {
             Some(c) => Err(format!("client `{}` is of the tenant `{}`, which is not configured", c.name, c.tenant)),
             None => Ok(this),
         }
+    }
+
+    /// Who administers by key, and what the identity provider knows this gateway by.
+    pub(crate) const fn admin(&self) -> &Secrets {
+        &self.admin
     }
 
     /// True where callers need a key.
@@ -343,7 +362,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// SHA-256 of a key. The keys have full entropy, so a fast hash is enough. There is no `==`: nothing but [`Self::is`]
-/// compares two of them.
+/// compares what somebody shows.
 pub(crate) struct KeyHash([u8; 32]);
 
 impl KeyHash {
@@ -351,6 +370,11 @@ impl KeyHash {
         let mut out = [0; 32];
         out.copy_from_slice(digest::digest(&digest::SHA256, key.as_bytes()).as_ref());
         Self(out)
+    }
+
+    /// What tells it from others where both are known here: nobody who asks can choose one of them.
+    pub(crate) const fn fingerprint(&self) -> [u8; 32] {
+        self.0
     }
 
     /// Compares in a time that does not depend on where the two differ.

@@ -54,6 +54,16 @@ pub(crate) struct Service {
     pub(crate) tls: Acceptor,
     /// Time for the handshake, for the first bytes, and for each request's head.
     pub(crate) header: Duration,
+    /// Which versions of HTTP are spoken.
+    pub(crate) versions: Versions,
+}
+
+/// Versions of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Versions {
+    Both,
+    /// HTTP/2 alone: no web page can speak it without TLS.
+    Two,
 }
 
 impl Service {
@@ -76,7 +86,7 @@ impl Service {
             None => self.router.clone(),
         };
         let service = Self { router, ..self };
-        if http2 { service.http2(stream, peer, stop).await } else { service.http1(stream, peer, stop).await }
+        service.serve(http2, stream, peer, stop).await;
     }
 
     /// Without TLS the first bytes say which version is spoken.
@@ -90,7 +100,18 @@ impl Service {
             return;
         };
         let socket = Prefixed { start, at: 0, end: read, inner: socket };
-        if http2 { self.http2(socket, peer, stop).await } else { self.http1(socket, peer, stop).await }
+        self.serve(http2, socket, peer, stop).await;
+    }
+
+    async fn serve<S>(self, http2: bool, socket: S, peer: Peer, stop: CancellationToken)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        match (http2, self.versions) {
+            (true, _) => self.http2(socket, peer, stop).await,
+            (false, Versions::Both) => self.http1(socket, peer, stop).await,
+            (false, Versions::Two) => {}
+        }
     }
 
     async fn http1<S>(self, socket: S, peer: Peer, stop: CancellationToken)

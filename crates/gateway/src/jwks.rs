@@ -6,19 +6,10 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use bartizan_access::{Identity, JwkKeys, JwtError, JwtSettings};
-use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
 
-use crate::body::read;
+use crate::fetch::get;
 use crate::settings::Timeouts;
 use crate::upstream::{Transport, transport};
-
-/// Largest key set that is read, in bytes.
-const LARGEST: usize = 256 << 10;
-
-/// Longest wait for a key set.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A token with an unknown key makes the set be fetched again, but not more often than this: anybody can send one.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -92,7 +83,8 @@ async fn keep_fresh(jwks: Weak<Jwks>, transport: Box<dyn Transport>) {
     let mut pause = Duration::from_secs(1);
     loop {
         let Some(this) = jwks.upgrade() else { return };
-        match fetch(&this.settings.jwks, transport.as_ref()).await {
+        let fetched = get(&this.settings.jwks, transport.as_ref()).await;
+        match fetched.and_then(|text| JwkKeys::parse(&text).map_err(|e| e.to_string())) {
             Ok(keys) => {
                 this.keys.store(Some(Arc::new(keys)));
                 pause = Duration::from_secs(u64::from(this.settings.refresh_s));
@@ -108,21 +100,4 @@ async fn keep_fresh(jwks: Weak<Jwks>, transport: Box<dyn Transport>) {
             () = this.wanted.notified() => {}
         }
     }
-}
-
-/// One address, from the configuration: redirects are not followed, and nothing that a token names is fetched.
-async fn fetch(address: &str, transport: &dyn Transport) -> Result<JwkKeys, String> {
-    let request = Request::get(address)
-        .header(http::header::ACCEPT, "application/json")
-        .body(Full::new(Bytes::new()))
-        .map_err(|_| "the address is wrong".to_owned())?;
-    let reply = tokio::time::timeout(PATIENCE, transport.send(request))
-        .await
-        .map_err(|_| "no answer in time".to_owned())?
-        .map_err(|e| e.to_string())?;
-    if !reply.status().is_success() {
-        return Err(format!("status {}", reply.status()));
-    }
-    let body = read(reply.into_body(), LARGEST, PATIENCE).await.map_err(|e| format!("{e:?}"))?;
-    JwkKeys::parse(&body).map_err(|e| e.to_string())
 }

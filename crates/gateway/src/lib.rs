@@ -16,7 +16,9 @@ mod coding;
 mod connection;
 mod console;
 mod contain;
+pub mod ext_proc;
 mod failure;
+mod fetch;
 mod head;
 mod jwks;
 mod keys;
@@ -27,6 +29,7 @@ mod pass;
 mod pressure;
 mod proxy;
 mod reload;
+mod results;
 mod second;
 mod server;
 mod settings;
@@ -40,17 +43,20 @@ mod trace;
 mod upstream;
 
 pub use admin::openapi;
+pub use admission::check_clients;
 pub use bartizan_abuse::Settings as Abuse;
 pub use bartizan_sign::SecretRef;
+pub use check_api::check_openapi;
 pub use keys::{KeyChange, KeyState, KeyView, create_key, find_key, is_key_name, revoke_key, rotate_key};
 pub use mcp::{LockFile, LockFileError, Mcp, McpServer, Said, Stdio, TicketNeed, list as mcp_list, proxy as mcp_proxy};
 pub use metrics::Metrics;
 pub use pressure::Shed;
 pub use reload::{Next, Rejected, Reloader, Watched};
+pub use results::{ResultsError, result_files, result_of};
 pub use server::{Gateway, GatewayError, Stop};
 pub use settings::{
-    Accounting, Admin, AdminKey, CheckApi, Client, ConsoleSettings, Dialect, OnBlock, Passthrough, Role, Settings,
-    Store, Tenant, Timeouts, Upstream,
+    Accounting, Admin, AdminKey, BreakGlass, CheckApi, Client, ConsoleSettings, Dialect, ExtProc, Oidc, OidcRole,
+    OnBlock, Passthrough, Role, Settings, Store, Tenant, Timeouts, Upstream,
 };
 pub use shared::Profiles;
 pub use tls::{ClientAuth, Tls};

@@ -15,12 +15,12 @@ use crate::body::read;
 use crate::contain::refuse_contained;
 use crate::failure::{Failure, json};
 use crate::head::{check_rest, is_plain_type, reply_headers};
-use crate::proxy::{admit, begin, body_failure, contained, event_header, protocol_of, reply_failure};
+use crate::proxy::{Relayed, admit, begin, body_failure, contained, event_header, protocol_of, reply_failure};
 use crate::settings::{Dialect, Passthrough};
 use crate::shared::{Live, Shared, append, know};
 use crate::stack::GUARDED;
 use crate::trace::Journey;
-use crate::upstream::{Outgoing, UpstreamError};
+use crate::upstream::{Carrier, Outgoing, UpstreamError};
 
 /// A path that no route reads.
 pub(crate) async fn unread(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
@@ -64,6 +64,7 @@ async fn pass(
     let live = &Arc::clone(live).for_caller(&admitted)?;
     refuse_contained(shared, live, &admitted.principal, protocol_of(&request)).await?;
     let (mut parts, body) = request.into_parts();
+    let carrier = Carrier::of(&parts.extensions);
     // What nobody reads cannot be held to a list of models or a budget.
     let held = !admitted.grant.models.is_empty() || admitted.accounts.iter().any(|a| a.quota.has_budget());
     if held && parts.method != Method::GET {
@@ -81,7 +82,10 @@ async fn pass(
 
     let target = match &rule.upstream {
         Some(name) => live.upstreams.named(name),
-        None => live.upstreams.route(Dialect::of_path(parts.uri.path()), "", &admitted.principal.tenant),
+        None => {
+            let dialect = Dialect::of_path(parts.uri.path());
+            live.upstreams.route(carrier.as_ref(), dialect, "", &admitted.principal.tenant)
+        }
     };
     let target = target.map_err(|e| Failure::upstream(&e))?;
     if !live.upstreams.settings(target).is_some_and(|u| u.serves(&admitted.principal.tenant)) {
@@ -110,6 +114,7 @@ async fn pass(
         pass_credentials: admitted.pass_credentials,
         dialect: Dialect::of_path(parts.uri.path()),
         content_type,
+        carrier,
     };
     let reply = live.upstreams.send(target, outgoing, permitted).await.map_err(|e| Failure::upstream(&e))?;
     let (head, body) = reply.into_parts();
@@ -124,7 +129,7 @@ async fn pass(
     }
     reply_headers(&head.headers, response.headers_mut());
     event_header(&mut response, &record.reply_event);
-    Ok(response)
+    Ok(Relayed::mark(response))
 }
 
 impl Passthrough {

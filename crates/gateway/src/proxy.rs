@@ -15,7 +15,6 @@ use bartizan_wire::{ErrorKind, error_body, notice_body, refusal_body, refusal_st
 use futures_util::FutureExt;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 
 use crate::abuse;
 use crate::access::{Charge, Size};
@@ -35,7 +34,7 @@ use crate::stream;
 use crate::surface::Surface;
 use crate::tls::ClientCertificate;
 use crate::trace::Journey;
-use crate::upstream::{Outgoing, UpstreamError};
+use crate::upstream::{Carrier, Outgoing, UpstreamError};
 
 /// Bodies up to this size are checked on the async worker: the check takes less time than a thread switch costs.
 pub(crate) const INLINE: usize = 32 << 10;
@@ -179,6 +178,7 @@ async fn converse(
     let live = live.for_caller(&admitted)?;
     refuse_contained(shared, &live, &admitted.principal, surface.protocol).await?;
     let (mut parts, body) = request.into_parts();
+    let carrier = Carrier::of(&parts.extensions);
     let coding = check_head(&parts.headers)?;
     let path = check_rest(&live, &parts)?;
     let body = request_body(&live, body, coding).await?;
@@ -192,7 +192,8 @@ async fn converse(
     let model = parsed.model().to_owned();
     let mut charge = charge(shared, &live, &admitted, &model, &bound, parsed.bytes())?;
     let tenant = &admitted.principal.tenant;
-    let target = live.upstreams.route(surface.dialect, &model, tenant).map_err(|e| Failure::upstream(&e))?;
+    let target = live.upstreams.route(carrier.as_ref(), surface.dialect, &model, tenant);
+    let target = target.map_err(|e| Failure::upstream(&e))?;
     let route = live.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
     know(shared, &admitted.principal.tenant).await?;
     let vouched = admitted.vouched.user;
@@ -239,6 +240,7 @@ async fn converse(
         pass_credentials: admitted.pass_credentials,
         dialect: surface.dialect,
         content_type: Some(HeaderValue::from_static("application/json")),
+        carrier,
     };
     let reply = match recorded(shared, settled.event, kept, live.upstreams.send(target, outgoing, permitted)).await {
         Ok(reply) => reply,
@@ -281,6 +283,7 @@ async fn fetch(
     let live = live.for_caller(&admitted)?;
     refuse_contained(shared, &live, &admitted.principal, protocol).await?;
     let (mut parts, _) = request.into_parts();
+    let carrier = Carrier::of(&parts.extensions);
     // All tenants share the provider's key there, and an id does not say whose response it names.
     if protocol == Protocol::OpenaiResponses
         && !admitted.pass_credentials
@@ -294,7 +297,8 @@ async fn fetch(
         Protocol::AnthropicMessages => Dialect::Anthropic,
         _ => Dialect::of_path(parts.uri.path()),
     };
-    let target = live.upstreams.route(dialect, "", &admitted.principal.tenant).map_err(|e| Failure::upstream(&e))?;
+    let target = live.upstreams.route(carrier.as_ref(), dialect, "", &admitted.principal.tenant);
+    let target = target.map_err(|e| Failure::upstream(&e))?;
     let route = live.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
     know(shared, &admitted.principal.tenant).await?;
     let record = Record::start(admitted.principal, &route, &live.guard);
@@ -315,6 +319,7 @@ async fn fetch(
         pass_credentials: admitted.pass_credentials,
         dialect,
         content_type: None,
+        carrier,
     };
     let reply = recorded(shared, settled.event, None, live.upstreams.send(target, outgoing, permitted)).await?;
     let asked = Asked {
@@ -447,6 +452,7 @@ pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Sett
     };
     noted.count(assessment.findings.iter().map(|f| &f.finding));
     noted.coverage = assessment.coverage;
+    let mut causes = Vec::new();
     let permitted = match outcome {
         Outcome::Forward { permitted, masked, stripped, failed_open, .. } => {
             noted.failed_open = failed_open;
@@ -459,12 +465,12 @@ pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Sett
         }
         Outcome::Refuse(refusal) => {
             noted.action = Action::Refuse;
-            explain(&refusal.causes);
+            causes = refusal.causes;
             None
         }
         Outcome::Hold(refusal) => {
             noted.action = Action::Hold;
-            explain(&refusal.causes);
+            causes = refusal.causes;
             None
         }
     };
@@ -481,12 +487,16 @@ pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Sett
         shared.metrics.candidate(meta.direction, compared);
     }
     let event = shared.recorder.event(record, &meta, noted);
+    if !causes.is_empty() {
+        explain(&event, &causes);
+    }
     Settled { event, permitted, meta, context, notice, facts, calls, about_calls }
 }
 
 /// For the operator's log. Causes name rules and places, never content.
-fn explain(causes: &[Cause]) {
-    tracing::info!(?causes, "blocked");
+fn explain(event: &Event, causes: &[Cause]) {
+    let names: Vec<String> = causes.iter().map(Cause::name).collect();
+    tracing::info!(event = %event.id, causes = names.join(" "), "blocked");
 }
 
 /// Sends a request whose decision is on record before the caller sees anything of the reply. Both happen at the same
@@ -495,8 +505,8 @@ async fn recorded(
     shared: &Shared,
     event: Event,
     kept: Option<Kept>,
-    send: impl Future<Output = Result<Response<Incoming>, UpstreamError>>,
-) -> Result<Response<Incoming>, Failure> {
+    send: impl Future<Output = Result<Response<Body>, UpstreamError>>,
+) -> Result<Response<Body>, Failure> {
     let reply = if shared.recording.load(Ordering::Relaxed) {
         let (recorded, reply) = tokio::join!(append(shared, event, kept), send);
         recorded?;
@@ -539,13 +549,28 @@ fn told(surface: &Surface, notice: &str, event: &str) -> Response<Body> {
     response
 }
 
+/// Marks a response that is what may pass of an upstream's reply. Every other one is the gateway's own.
+#[derive(Clone, Copy)]
+pub(crate) struct Relayed(());
+
+impl Relayed {
+    pub(crate) fn mark(mut response: Response<Body>) -> Response<Body> {
+        response.extensions_mut().insert(Self(()));
+        response
+    }
+
+    pub(crate) fn is(response: &Response<Body>) -> bool {
+        response.extensions().get::<Self>().is_some()
+    }
+}
+
 pub(crate) fn event_header(response: &mut Response<Body>, event: &str) {
     if let Ok(value) = HeaderValue::from_str(event) {
         response.headers_mut().insert(EVENT_HEADER, value);
     }
 }
 
-async fn answer(shared: &Arc<Shared>, asked: Asked, reply: Response<Incoming>) -> Result<Response<Body>, Failure> {
+async fn answer(shared: &Arc<Shared>, asked: Asked, reply: Response<Body>) -> Result<Response<Body>, Failure> {
     let upstream_us = u64::try_from(asked.record.started().elapsed().as_micros()).unwrap_or(u64::MAX);
     let (head, body) = reply.into_parts();
     let coding = coding(&head.headers)
@@ -576,7 +601,7 @@ async fn whole_reply(
     shared: &Arc<Shared>,
     mut asked: Asked,
     status: StatusCode,
-    (body, coding): (Incoming, Option<Coding>),
+    (body, coding): (Body, Option<Coding>),
     upstream_us: u64,
 ) -> Result<Response<Body>, Failure> {
     let limit = asked.live.guard.limits().max_body;
@@ -623,7 +648,7 @@ async fn whole_reply(
     }
     append(shared, settled.event, kept).await?;
     match (settled.permitted.filter(|_| fresh), &calls) {
-        (Some(permitted), _) => Ok(json(200, permitted.into_inner().body)),
+        (Some(permitted), _) => Ok(Relayed::mark(json(200, permitted.into_inner().body))),
         (None, Some(calls)) if settled.about_calls => {
             let event = asked.record.reply_event.as_str();
             Ok(json(200, notice_body(asked.surface.protocol, &settled.meta.model, event, &calls.notice(event))))

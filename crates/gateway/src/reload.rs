@@ -60,6 +60,8 @@ impl Rejected {
 /// A configuration that is in force now.
 struct Taken {
     digest: String,
+    /// Its files with what is in them, secrets included: never logged.
+    files: Watched,
     policy: String,
     candidate: Option<String>,
 }
@@ -106,6 +108,8 @@ impl Reloader {
         self.shared.metrics.config(true, &digest, now());
         self.record(Deed::ConfigLoaded, &digest, None).await;
         let load = Arc::new(load);
+        // What is in force, to tell a reload that changes nothing; none after a rejection, which a reload takes back.
+        let mut good = Some(Arc::new((digest.clone(), watched.clone())));
         // What changed between reading the configuration and the first look at its files shows in its digest.
         let mut read = Some(digest);
         let mut hangup = hangup();
@@ -115,9 +119,12 @@ impl Reloader {
                 () = tokio::time::sleep(EVERY) => false,
             };
             let (this, load, read) = (self.clone(), Arc::clone(&load), read.take());
+            // Who sends the signal may have changed what no file shows, such as a model.
+            let known = good.clone().filter(|_| !forced);
             let turn = tokio::task::spawn_blocking(move || {
                 let missed = read.is_some_and(|read| load().map_or(true, |next| next.digest != read));
-                let done = (watched.changed() || forced || missed).then(|| this.turn(load.as_ref(), &mut watched));
+                let done = (watched.changed() || forced || missed)
+                    .then(|| this.turn(load.as_ref(), &mut watched, known.as_deref()));
                 (watched, done)
             });
             let Ok((back, done)) = turn.await else {
@@ -128,8 +135,9 @@ impl Reloader {
             };
             watched = back;
             match done {
-                None => {}
-                Some(Ok(Taken { digest, policy, candidate: tried })) => {
+                None | Some(Ok(None)) => {}
+                Some(Ok(Some(Taken { digest, files, policy, candidate: tried }))) => {
+                    good = Some(Arc::new((digest.clone(), files)));
                     self.shared.metrics.config(true, &digest, now());
                     tracing::info!(digest, "configuration reloaded");
                     self.record(Deed::ConfigLoaded, &digest, None).await;
@@ -138,6 +146,7 @@ impl Reloader {
                     }
                 }
                 Some(Err(Rejected { reason, place, .. })) => {
+                    good = None;
                     self.shared.metrics.config(false, "", 0);
                     let (file, line, column) = place.unwrap_or_default();
                     tracing::error!(
@@ -153,14 +162,23 @@ impl Reloader {
         }
     }
 
-    fn turn(&self, load: &dyn Fn() -> Result<Next, Rejected>, watched: &mut Watched) -> Result<Taken, Rejected> {
+    /// Reads the configuration anew and puts it in force; nothing where it is `known` with all of its files.
+    fn turn(
+        &self,
+        load: &dyn Fn() -> Result<Next, Rejected>,
+        watched: &mut Watched,
+        known: Option<&(String, Watched)>,
+    ) -> Result<Option<Taken>, Rejected> {
         let done = load().and_then(|next| {
             let (digest, policy, candidate) = (next.digest.clone(), next.policy.clone(), next.candidate.clone());
-            let seen = next.watched.clone();
+            let files = next.watched.clone();
+            if known.is_some_and(|(known, with)| *known == digest && with.same(&files)) {
+                return Ok((None, files));
+            }
             let swapped = self.swap(next);
             // What is not taken may be mended in files of its own.
-            watched.0.extend(seen.0.clone());
-            swapped.map(|()| (Taken { digest, policy, candidate }, seen))
+            watched.0.extend(files.0.clone());
+            swapped.map(|()| (Some(Taken { digest, files: files.clone(), policy, candidate }), files))
         });
         match done {
             Ok((taken, seen)) => {
@@ -192,7 +210,10 @@ fn needs_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
     [
         ("`listen`", old.listen != new.listen),
         ("`tls` on or off", old.tls.is_some() != new.tls.is_some()),
+        ("`ext_proc`", old.ext_proc != new.ext_proc),
         ("`admin`", old.admin != new.admin),
+        ("`console.enabled`", old.console.enabled != new.console.enabled),
+        ("`console.origin`", old.console.origin != new.console.origin),
         ("`store`", old.store != new.store),
         ("`telemetry`", old.telemetry != new.telemetry),
         ("`max_connections`", old.max_connections != new.max_connections),
@@ -264,6 +285,15 @@ impl Watched {
         }
     }
 
+    /// True where these are the same files with the same content.
+    fn same(&self, other: &Self) -> bool {
+        let contents = |of: &Self| {
+            let all = of.0.iter().map(|(file, seen)| (file.clone(), seen.as_ref().map(|seen| seen.content)));
+            all.collect::<Vec<_>>()
+        };
+        contents(self) == contents(other)
+    }
+
     /// True where the content of a file is another than when it was looked at last.
     fn changed(&mut self) -> bool {
         let mut changed = false;
@@ -307,8 +337,11 @@ mod tests {
         let mut watched = Watched::of(std::slice::from_ref(&file));
         assert!(!watched.changed());
         // The same length within the same tick of the clock.
+        let before = watched.clone();
         std::fs::write(&file, "two").unwrap();
         assert!(watched.changed() && !watched.changed());
+        assert!(!watched.same(&before) && watched.same(&Watched::of(std::slice::from_ref(&file))));
+        assert!(!watched.same(&Watched::default()));
         std::fs::remove_file(&file).unwrap();
         assert!(watched.changed() && !watched.changed());
         std::fs::write(&file, "two").unwrap();

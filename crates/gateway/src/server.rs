@@ -16,8 +16,9 @@ use tokio_util::task::TaskTracker;
 use crate::access::Access;
 use crate::admin::{self, AdminAccess};
 use crate::admission::Peer;
-use crate::connection::{Acceptor, Service};
-use crate::console::{Console, Sessions};
+use crate::connection::{Acceptor, Service, Versions};
+use crate::console::{Account, Console, Oidc, Place, Sessions};
+use crate::ext_proc;
 use crate::lapse;
 use crate::metrics::Metrics;
 use crate::reload::Reloader;
@@ -58,6 +59,7 @@ pub enum Stop {
 pub struct Gateway {
     callers: TcpListener,
     service: Service,
+    envoy: Option<(TcpListener, Service)>,
     admin: Option<(TcpListener, Service)>,
     #[cfg(unix)]
     control: Option<(ControlSocket, Service)>,
@@ -139,8 +141,12 @@ impl Gateway {
                 settings.listen
             )));
         }
-        let scheme = if settings.tls.is_some() { "https" } else { "http" };
-        let sessions = console.then(|| Arc::new(Sessions::new(format!("{scheme}://{address}/console/"))));
+        let place = Place::of(&settings, address).map_err(GatewayError::Settings)?;
+        let oidc = settings.admin.oidc.as_ref().map(|oidc| Oidc::new(oidc, &place));
+        let oidc = oidc.transpose().map_err(GatewayError::Settings)?;
+        let account = settings.admin.break_glass.as_ref().filter(|_| console).map(Account::new);
+        let account = account.transpose().map_err(GatewayError::Settings)?;
+        let sessions = console.then(|| Arc::new(Sessions::new(&place, account)));
         let shared = Shared::new(live, recorder, Arc::clone(&metrics), Arc::clone(&access), sessions.clone());
         let shared = Arc::new(shared);
         tokio::spawn(lapse::watch(Arc::downgrade(&shared)));
@@ -149,13 +155,24 @@ impl Gateway {
         let reloader = Reloader::new(Arc::clone(&shared), address);
 
         let tls = if settings.tls.is_some() { Acceptor::Live(Arc::clone(&shared)) } else { Acceptor::Plain };
-        let console = sessions.map(|sessions| Console::new(&settings.admin, sessions, settings.tls.is_some()));
-        let console = console.transpose().map_err(GatewayError::Settings)?;
-        let service = Service { router: router(Arc::clone(&shared), console, settings.tls.is_some()), tls, header };
+        let console = sessions.map(|sessions| Console::new(sessions, oidc.clone(), &place));
+        let versions = Versions::Both;
+        let service =
+            Service { router: router(Arc::clone(&shared), console, settings.tls.is_some()), tls, header, versions };
+        let envoy = match &settings.ext_proc {
+            None => None,
+            Some(ext_proc) => {
+                let listener = listen(&ext_proc.listen).await?;
+                let reachable = !local(&listener, &ext_proc.listen)?.ip().is_loopback();
+                let tls = ext_proc::acceptor(ext_proc, reachable).map_err(GatewayError::Settings)?;
+                let router = ext_proc::router(&shared);
+                Some((listener, Service { router, tls, header, versions: Versions::Two }))
+            }
+        };
         let admin = match &settings.admin.listen {
             None => None,
             Some(listen_on) => {
-                let access = AdminAccess::keys(&settings.admin).map_err(GatewayError::Settings)?;
+                let access = AdminAccess::keys(&settings.admin, oidc).map_err(GatewayError::Settings)?;
                 let tls = settings.admin.tls.as_ref().map(crate::tls::Tls::acceptor);
                 let tls = tls.transpose().map_err(GatewayError::Settings)?;
                 let listener = listen(listen_on).await?;
@@ -166,7 +183,7 @@ impl Gateway {
                 }
                 let router = admin::router(Arc::clone(&shared), access, tls.is_some());
                 let tls = tls.map_or(Acceptor::Plain, Acceptor::Fixed);
-                Some((listener, Service { router, tls, header }))
+                Some((listener, Service { router, tls, header, versions }))
             }
         };
         #[cfg(unix)]
@@ -174,12 +191,13 @@ impl Gateway {
             None => None,
             Some(path) => {
                 let router = admin::router(Arc::clone(&shared), AdminAccess::local(), false);
-                Some((ControlSocket::bind(path)?, Service { router, tls: Acceptor::Plain, header }))
+                Some((ControlSocket::bind(path)?, Service { router, tls: Acceptor::Plain, header, versions }))
             }
         };
         Ok(Self {
             callers,
             service,
+            envoy,
             admin,
             #[cfg(unix)]
             control,
@@ -202,6 +220,12 @@ impl Gateway {
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
+    }
+
+    /// The address at which Envoy is served, where it is.
+    #[must_use]
+    pub fn ext_proc_address(&self) -> Option<SocketAddr> {
+        self.envoy.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
     /// Its counters.
@@ -229,6 +253,10 @@ impl Gateway {
             stopping.clone(),
             tracker.clone(),
         ));
+        if let Some((listener, service)) = self.envoy {
+            let places = self.settings.ext_proc.as_ref().map_or(0, |envoy| envoy.max_connections);
+            listeners.spawn(accept(listener, service, places, stopping.clone(), tracker.clone()));
+        }
         if let Some((listener, service)) = self.admin {
             listeners.spawn(accept(listener, service, ADMIN_CONNECTIONS, stopping.clone(), tracker.clone()));
         }

@@ -1,7 +1,8 @@
 //! The part of the configuration that is about sockets.
 
+mod admin;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use bartizan_access::{JwtSettings, Price};
 use bartizan_core::{Grant, Quota, TenantId};
@@ -14,6 +15,8 @@ use bartizan_sign::SecretRef;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use admin::{Admin, AdminKey, BreakGlass, ConsoleSettings, Oidc, OidcRole, Role};
 
 use crate::mcp::Mcp;
 use crate::pressure::Shed;
@@ -131,7 +134,8 @@ pub struct Upstream {
     /// Name in records and metrics.
     pub name: String,
     /// What an SDK takes as base URL: `https://api.openai.com/v1`, `https://api.anthropic.com`,
-    /// `https://NAME.openai.azure.com`, `https://generativelanguage.googleapis.com`.
+    /// `https://NAME.openai.azure.com`, `https://generativelanguage.googleapis.com`. `envoy` for what Envoy reaches and
+    /// `[ext_proc]` checks: credentials, retries and fallbacks belong to Envoy then.
     pub url: String,
     /// Dialects that are routed there; empty is all.
     #[serde(default)]
@@ -314,84 +318,28 @@ impl Default for Accounting {
     }
 }
 
-/// What an administrator may do besides looking at records and state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Looks at records and state.
-    #[default]
-    Viewer,
-    /// Changes things: keys, containment, marks, exceptions.
-    Operator,
-    /// Opens sealed content, and decides about tool calls that wait.
-    Auditor,
-    /// Decides about tool calls that wait.
-    Approver,
-}
-
-impl Role {
-    /// The word in configurations and records.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Operator => "operator",
-            Self::Auditor => "auditor",
-            Self::Approver => "approver",
-        }
-    }
-}
-
-/// A key of the admin API.
+/// Envoy's external processing filter (`envoy.service.ext_proc.v3`) as another front door: Envoy takes requests on, and
+/// what this gateway enforces is enforced on the way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AdminKey {
-    /// Name in records of what was done with it.
-    pub name: String,
-    /// The key, sent as `Authorization: Bearer`.
-    pub key: SecretRef,
-    /// What it may do.
+pub struct ExtProc {
+    /// Address to listen on for gRPC. Other machines reach it only with TLS and a `client_ca`: whoever can connect is
+    /// taken for Envoy.
+    pub listen: String,
+    /// TLS of that address; with `client_ca`, Envoy shows a certificate.
     #[serde(default)]
-    pub role: Role,
-    /// Tenants it may see; empty is all.
-    #[serde(default)]
-    pub tenants: Vec<TenantId>,
-}
-
-/// The admin API. It has no key of callers, and callers' keys mean nothing there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Admin {
-    /// Address to listen on; without it only the local socket answers. Other machines reach it only with TLS.
-    pub listen: Option<String>,
-    /// TLS of that address.
     pub tls: Option<Tls>,
-    /// Its keys.
-    pub key: Vec<AdminKey>,
-    /// Unix socket through which the command line reaches a running gateway; who may use it is a matter of file
-    /// permissions (0600). Default: the store's path with `.sock`; empty is none.
-    pub socket: Option<PathBuf>,
+    /// True: callers without a key are served, because Envoy, or what is before it, has asked them who they are. All of them
+    /// are one caller here. Without this, and without keys, the configuration is refused.
+    #[serde(default)]
+    pub anonymous: bool,
+    /// Most open connections. Envoy opens one per worker thread and 128 requests in flight.
+    #[serde(default = "connections")]
+    pub max_connections: usize,
 }
 
-impl Admin {
-    /// Where the local socket is; `None` for none.
-    #[must_use]
-    pub fn socket_path(&self, store: &Store) -> Option<PathBuf> {
-        match &self.socket {
-            Some(path) if path.as_os_str().is_empty() => None,
-            Some(path) => Some(path.clone()),
-            None if store.path == ":memory:" => None,
-            None => Some(PathBuf::from(format!("{}.sock", store.path))),
-        }
-    }
-}
-
-/// The console: pages on `/console` of the address that callers use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct ConsoleSettings {
-    /// Whether there is one. Left out: where only this machine can reach the address. Elsewhere it needs `[tls]`.
-    pub enabled: Option<bool>,
+const fn connections() -> usize {
+    256
 }
 
 /// Bounds in time, in milliseconds.
@@ -466,6 +414,8 @@ pub struct Settings {
     pub listen: String,
     /// TLS for callers; without it the gateway speaks plain HTTP.
     pub tls: Option<Tls>,
+    /// Envoy's external processing filter.
+    pub ext_proc: Option<ExtProc>,
     /// The admin API.
     pub admin: Admin,
     /// The console.
@@ -518,6 +468,7 @@ impl Default for Settings {
         Self {
             listen: "127.0.0.1:8700".to_owned(),
             tls: None,
+            ext_proc: None,
             admin: Admin::default(),
             console: ConsoleSettings::default(),
             on_block: OnBlock::default(),

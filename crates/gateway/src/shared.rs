@@ -18,6 +18,7 @@ use crate::console::Sessions;
 use crate::failure::Failure;
 use crate::mcp::{Front, Tickets};
 use crate::metrics::Metrics;
+use crate::results::Results;
 use crate::second::Seconds;
 use crate::settings::Settings;
 use crate::surface::Surface;
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) ledgers: Ledgers,
     /// Calls that were decided here and that MCP servers wait for.
     pub(crate) tickets: Tickets,
+    /// Results of other commands that the console shows.
+    pub(crate) results: Arc<Results>,
     /// Who has signed in to the console, where there is one.
     pub(crate) sessions: Option<Arc<Sessions>>,
 }
@@ -78,12 +81,20 @@ impl Live {
         }
         settings.check_api.retrieval.check().map_err(|fault| format!("check_api.retrieval: {fault}"))?;
         settings.abuse.check()?;
+        crate::ext_proc::check(&settings)?;
         let admission = Admission::new(&settings, access)?;
         if !address.ip().is_loopback() && !admission.needs_key() {
             return Err(format!(
                 "`{}` can be reached from other machines, so callers need keys: add a `[[client]]` section, or make one with `bartizan keys create`",
                 settings.listen
             ));
+        }
+        if settings.ext_proc.as_ref().is_some_and(|envoy| !envoy.anonymous) && !admission.needs_key() {
+            return Err(
+                "Envoy's callers may be anywhere, so they need keys: add a `[[client]]` section, or make one with \
+                 `bartizan keys create`; where Envoy asks who they are, say `anonymous = true` in `[ext_proc]`"
+                    .into(),
+            );
         }
         let upstreams = match upstreams {
             Some(upstreams) => upstreams,
@@ -146,6 +157,7 @@ impl Shared {
             ledgers: Ledgers::default(),
             tickets: Tickets::default(),
             tracing,
+            results: Arc::default(),
             sessions,
         }
     }

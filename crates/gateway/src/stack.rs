@@ -30,6 +30,31 @@ use crate::surface::Surface;
 /// upstream → guard → record → caller.
 pub(crate) fn router(shared: Arc<Shared>, console: Option<Console>, tls: bool) -> Router {
     let console = console.map(|console| console::routes(&shared, console)).unwrap_or_default();
+    models()
+        .route("/mcp/{name}", any(mcp::serve))
+        .merge(check_api::routes())
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .fallback(pass::unread)
+        .method_not_allowed_fallback(proxy::wrong_method)
+        .layer(from_fn_with_state(Arc::clone(&shared), one_reading))
+        .with_state(shared)
+        .merge(console)
+        .layer(MapResponseLayer::new(move |response| with_security_headers(response, tls)))
+}
+
+/// The routes of models alone, for requests that another proxy takes on.
+pub(crate) fn carried(shared: Arc<Shared>) -> Router {
+    models()
+        .fallback(pass::unread)
+        .method_not_allowed_fallback(proxy::wrong_method)
+        .layer(from_fn_with_state(Arc::clone(&shared), one_reading))
+        .with_state(shared)
+        .layer(MapResponseLayer::new(|response| with_security_headers(response, false)))
+}
+
+fn models() -> Router<Arc<Shared>> {
     Router::new()
         .route("/v1/chat/completions", post(|s, r| proxy::exchange(s, Protocol::OpenaiChat, r)))
         .route("/v1/completions", post(|s, r| proxy::exchange(s, Protocol::OpenaiCompletions, r)))
@@ -69,17 +94,6 @@ pub(crate) fn router(shared: Arc<Shared>, console: Option<Console>, tls: bool) -
         .route("/openai/v1/responses/{id}/input_items", get(proxy::stored))
         .route("/openai/v1/models", get(proxy::look_up))
         .route("/openai/v1/models/{id}", get(proxy::look_up))
-        .route("/mcp/{name}", any(mcp::serve))
-        .merge(check_api::routes())
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .fallback(pass::unread)
-        .method_not_allowed_fallback(proxy::wrong_method)
-        .layer(from_fn_with_state(Arc::clone(&shared), one_reading))
-        .with_state(shared)
-        .merge(console)
-        .layer(MapResponseLayer::new(move |response| with_security_headers(response, tls)))
 }
 
 /// Turns requests away whose body another server could read as another (RFC 9112, sections 6.1 and 11.2). Lengths have

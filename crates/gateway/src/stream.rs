@@ -1,6 +1,8 @@
 //! A streamed reply on its way through the guard.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,13 +13,13 @@ use futures_util::Stream;
 use http::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use crate::access::Metered;
 use crate::approve;
 use crate::coding::Unpacker;
 use crate::lapse::excepted;
+use crate::proxy::Relayed;
 use crate::settings::OnBlock;
 use crate::shared::{Asked, Shared, append};
 
@@ -31,16 +33,16 @@ const CLOSING: Duration = Duration::from_millis(100);
 pub(crate) fn pump(
     shared: Arc<Shared>,
     asked: Asked,
-    body: (Incoming, Option<Unpacker>),
+    body: (Body, Option<Unpacker>),
     upstream_us: u64,
 ) -> Response<Body> {
     let (sender, receiver) = mpsc::channel(QUEUE);
     tokio::spawn(run(shared, asked, body, upstream_us, sender));
-    let mut response = Response::new(Body::from_stream(Pieces(receiver)));
+    let mut response = Response::new(Body::from_stream(Pieces { pump: receiver, over: false }));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
+    Relayed::mark(response)
 }
 
 /// The end of a reply could not be put on record. The connection breaks off, so that it looks like no end.
@@ -48,25 +50,42 @@ pub(crate) fn pump(
 #[error("the decision cannot be recorded")]
 struct Unrecorded;
 
-struct Pieces(mpsc::Receiver<Result<Bytes, Unrecorded>>);
+/// What the pump has for the caller.
+enum Piece {
+    Bytes(Bytes),
+    /// All of it was sent, and is on record.
+    End,
+}
+
+/// What the caller reads. A pump that is gone without saying the end has left the reply unfinished.
+struct Pieces {
+    pump: mpsc::Receiver<Piece>,
+    over: bool,
+}
 
 impl Stream for Pieces {
     type Item = Result<Bytes, Unrecorded>;
 
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        self.0.poll_recv(context)
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let piece = ready!(self.pump.poll_recv(context));
+        self.over = !matches!(piece, Some(Piece::Bytes(_)));
+        Poll::Ready(match piece {
+            Some(Piece::Bytes(bytes)) => Some(Ok(bytes)),
+            Some(Piece::End) => None,
+            None => Some(Err(Unrecorded)),
+        })
     }
 }
 
 async fn run(
     shared: Arc<Shared>,
     mut asked: Asked,
-    (mut body, mut unpacker): (Incoming, Option<Unpacker>),
+    (mut body, mut unpacker): (Body, Option<Unpacker>),
     upstream_us: u64,
-    sender: mpsc::Sender<Result<Bytes, Unrecorded>>,
+    sender: mpsc::Sender<Piece>,
 ) {
     let refusal = asked.live.settings.on_block == OnBlock::Refusal;
     let mut stream = asked.live.guard.reply_stream(
@@ -162,14 +181,11 @@ async fn run(
     // Without a record, or with a call that has lost its approval, the caller gets no proper end.
     let kept_asking = approve::ask(&shared, &asked.record, &asked.context, stream.asking()).await.is_ok();
     let recorded = record(&shared, &asked, &stream, kept, upstream_us).await && kept_asking && !void;
-    match last {
-        Some(last) if recorded => {
-            send(&sender, last, idle).await;
-        }
-        Some(_) => {
-            let _ = tokio::time::timeout(idle, sender.send(Err(Unrecorded))).await;
-        }
-        None => {}
+    if let Some(last) = last.filter(|_| recorded)
+        && send(&sender, last, idle).await
+    {
+        // Whoever does not read it in time gets no proper end either.
+        let _ = tokio::time::timeout(idle, sender.send(Piece::End)).await;
     }
     drop(asked.in_flight);
 }
@@ -218,10 +234,31 @@ async fn record(shared: &Shared, asked: &Asked, stream: &ReplyStream, kept: Opti
     recorded
 }
 
-async fn send(sender: &mpsc::Sender<Result<Bytes, Unrecorded>>, released: Released, idle: Duration) -> bool {
+async fn send(sender: &mpsc::Sender<Piece>, released: Released, idle: Duration) -> bool {
     let bytes = released.into_inner();
     if bytes.is_empty() {
         return true;
     }
-    matches!(tokio::time::timeout(idle, sender.send(Ok(Bytes::from(bytes)))).await, Ok(Ok(())))
+    matches!(tokio::time::timeout(idle, sender.send(Piece::Bytes(Bytes::from(bytes)))).await, Ok(Ok(())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::StreamExt as _;
+
+    #[tokio::test]
+    async fn only_what_the_pump_calls_the_end_is_one() {
+        for ends in [true, false] {
+            let (sender, receiver) = mpsc::channel(QUEUE);
+            sender.send(Piece::Bytes(Bytes::from_static(b"a"))).await.ok();
+            if ends {
+                sender.send(Piece::End).await.ok();
+            }
+            drop(sender);
+            let read: Vec<_> = Pieces { pump: receiver, over: false }.collect().await;
+            let broken = read.iter().filter(|piece| piece.is_err()).count();
+            assert_eq!((read.len(), broken), if ends { (1, 0) } else { (2, 1) });
+        }
+    }
 }

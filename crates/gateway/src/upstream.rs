@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use axum::body::Body;
 use bartizan_access::model_fits;
 use bartizan_core::{Exchange, TenantId};
 use bartizan_policy::Permitted;
@@ -95,6 +96,53 @@ pub struct Upstreams {
     pass_headers: Vec<HeaderName>,
 }
 
+/// The address of an upstream that Envoy reaches.
+const ENVOY: &str = "envoy";
+
+impl Upstream {
+    /// True where Envoy sends the requests on.
+    #[must_use]
+    pub fn is_behind_envoy(&self) -> bool {
+        self.url == ENVOY
+    }
+
+    /// What an upstream cannot have that Envoy reaches: it is Envoy who connects, signs and tries again.
+    pub(crate) fn check_envoy(&self) -> Result<(), String> {
+        let wrong = [
+            (self.key.is_some(), "key", "the provider's key belongs into Envoy's configuration"),
+            (!self.fallback.is_empty(), "fallback", "Envoy chooses the cluster"),
+            (self.breaker.is_some(), "breaker", "outlier detection is Envoy's"),
+            (self.retries > 1 || self.retry_busy, "retries", "a retry policy is Envoy's"),
+        ];
+        match wrong.into_iter().find(|(is_wrong, ..)| *is_wrong) {
+            Some((_, key, why)) => {
+                Err(format!("upstream `{}` is behind Envoy, so it cannot have `{key}`: {why}", self.name))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Takes a request on in place of the gateway's own client.
+pub(crate) trait Carry: Send + Sync {
+    /// Passes the request on and waits for the head of the reply.
+    fn carry(&self, request: Request<Bytes>) -> CarryFuture;
+}
+
+/// Boxed future of [`Carry::carry`].
+pub(crate) type CarryFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, UpstreamError>> + Send>>;
+
+/// Who takes a request on: an extension of requests that came through another proxy.
+#[derive(Clone)]
+pub(crate) struct Carrier(pub(crate) std::sync::Arc<dyn Carry>);
+
+impl Carrier {
+    /// Who takes this request on; `None` is the gateway itself.
+    pub(crate) fn of(extensions: &http::Extensions) -> Option<Self> {
+        extensions.get::<Self>().cloned()
+    }
+}
+
 /// What is sent besides the body.
 pub(crate) struct Outgoing<'a> {
     /// Whose request.
@@ -110,6 +158,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) dialect: Dialect,
     /// Media type of the body.
     pub(crate) content_type: Option<HeaderValue>,
+    /// Who takes it on; `None` is the gateway itself.
+    pub(crate) carrier: Option<Carrier>,
 }
 
 /// Request headers that mean something to a provider. Nothing else is passed on.
@@ -149,7 +199,8 @@ impl Upstreams {
         let mut targets = Vec::with_capacity(settings.upstream.len());
         for upstream in &settings.upstream {
             let azure = upstream.dialects == [Dialect::Azure];
-            let base = base(&upstream.url, azure).map_err(|e| format!("upstream `{}`: {e}", upstream.name))?;
+            let url = if upstream.is_behind_envoy() { "http://envoy" } else { upstream.url.as_str() };
+            let base = base(url, azure).map_err(|e| format!("upstream `{}`: {e}", upstream.name))?;
             let key = match &upstream.key {
                 Some(key) => Some(key.resolve().map_err(|e| format!("key of upstream `{}`: {e}", upstream.name))?),
                 None => None,
@@ -171,14 +222,21 @@ impl Upstreams {
         Ok(Self { targets, transport, pass_headers })
     }
 
-    /// The upstream for a request: the first whose dialect, model and tenant fit.
-    pub(crate) fn route(&self, dialect: Dialect, model: &str, tenant: &TenantId) -> Result<usize, UpstreamError> {
+    /// The upstream for a request: the first whose dialect, model and tenant fit, among those that `carrier` reaches.
+    pub(crate) fn route(
+        &self,
+        carrier: Option<&Carrier>,
+        dialect: Dialect,
+        model: &str,
+        tenant: &TenantId,
+    ) -> Result<usize, UpstreamError> {
         self.targets
             .iter()
             .position(|t| {
                 let dialects = &t.settings.dialects;
                 let models = &t.settings.models;
-                (dialects.is_empty() || dialects.contains(&dialect))
+                t.settings.is_behind_envoy() == carrier.is_some()
+                    && (dialects.is_empty() || dialects.contains(&dialect))
                     && t.settings.serves(tenant)
                     && (models.is_empty() || model.is_empty() || models.iter().any(|m| model_fits(m, model)))
             })
@@ -209,10 +267,20 @@ impl Upstreams {
         index: usize,
         outgoing: Outgoing<'_>,
         permitted: Permitted<Exchange>,
-    ) -> Result<Response<Incoming>, UpstreamError> {
-        let Outgoing { tenant, path, .. } = outgoing;
+    ) -> Result<Response<Body>, UpstreamError> {
+        let tenant = outgoing.tenant;
         let first = self.targets.get(index).ok_or(UpstreamError::NoRoute)?;
         let body = Bytes::from(permitted.into_inner().body);
+        if first.settings.is_behind_envoy() != outgoing.carrier.is_some() {
+            return Err(UpstreamError::NoRoute);
+        }
+        if let Some(Carrier(carrier)) = &outgoing.carrier {
+            if first.held {
+                return Err(UpstreamError::Held);
+            }
+            let carried = carrier.carry(self.request(first, &outgoing, body)?);
+            return tokio::time::timeout(first.first_byte, carried).await.unwrap_or(Err(UpstreamError::Timeout));
+        }
         let deadline = Instant::now() + first.first_byte;
         let others = first.fallbacks.iter().filter_map(|at| self.targets.get(*at));
         let mut last = UpstreamError::Resting;
@@ -226,15 +294,10 @@ impl Upstreams {
             }
             let harmless = target.settings.retry_busy || is_idempotent(&outgoing.method, outgoing.caller);
             for attempt in 0..=target.settings.retries {
-                let uri: Uri = format!("{}{path}", target.base).parse().map_err(|_| UpstreamError::Header)?;
-                let mut request = Request::builder().method(outgoing.method.clone()).uri(uri);
-                if let Some(headers) = request.headers_mut() {
-                    self.headers(target, &outgoing, headers)?;
-                }
-                let request = request.body(Full::new(body.clone())).map_err(|_| UpstreamError::Header)?;
+                let request = self.request(target, &outgoing, body.clone())?.map(Full::new);
                 let within = deadline.min(Instant::now() + target.first_byte);
                 let reply = tokio::time::timeout_at(within, self.transport.send(request)).await;
-                let (busy, reply) = match reply {
+                let (busy, reply) = match reply.map(|reply| reply.map(|reply| reply.map(Body::new))) {
                     Ok(Ok(reply)) => {
                         let broken = matches!(reply.status().as_u16(), 502..=504);
                         target.breaker.note(!broken, Instant::now().into_std());
@@ -274,6 +337,16 @@ impl Upstreams {
             }
         }
         Err(last)
+    }
+
+    /// The request as this upstream gets it.
+    fn request(&self, target: &Target, outgoing: &Outgoing<'_>, body: Bytes) -> Result<Request<Bytes>, UpstreamError> {
+        let uri: Uri = format!("{}{}", target.base, outgoing.path).parse().map_err(|_| UpstreamError::Header)?;
+        let mut request = Request::builder().method(outgoing.method.clone()).uri(uri);
+        if let Some(headers) = request.headers_mut() {
+            self.headers(target, outgoing, headers)?;
+        }
+        request.body(body).map_err(|_| UpstreamError::Header)
     }
 
     /// True where no other upstream is left to try.
@@ -340,6 +413,9 @@ fn fallbacks(settings: &Settings, upstream: &Upstream) -> Result<Vec<usize>, Str
         let at = settings.upstream.iter().position(|u| u.name == *name && u.name != upstream.name);
         let other = at.and_then(|at| settings.upstream.get(at));
         match (at, other) {
+            (Some(_), Some(other)) if other.is_behind_envoy() => {
+                return Err(format!("the fallback `{name}` of upstream `{}` is behind Envoy", upstream.name));
+            }
             (Some(at), Some(other)) if other.dialects == upstream.dialects && other.opaque == upstream.opaque => {
                 found.push(at);
             }

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use bartizan_core::{
-    Confidence, Context, Exchange, Family, Finding, Kind, Location, Part, Reason, Scores, Source, Span, Text,
+    Confidence, Context, Exchange, Family, Finding, Kind, Location, Part, Reason, RuleId, Scores, Severity, Source,
+    Span, Text,
 };
 use bartizan_engine::{Input, Scan};
 use bartizan_policy::{Assessment, TextFinding, Unfinished};
-use bartizan_rules::prompt::learned_injection;
+use bartizan_rules::output::protected_text;
+use bartizan_rules::prompt::{self, learned_injection};
 
-use crate::cache::Scanner;
+use crate::cache::{Found, Scanner};
 use crate::documents;
 
 /// What the engine says of every text of the exchange. The context holds the operator's text to look for leaks of.
@@ -26,8 +28,8 @@ pub(crate) fn assess<'a>(scanner: &mut Scanner<'a>, exchange: &'a Exchange, cont
             continue;
         }
         match leaves.get(&index) {
-            None => out.findings.extend(scan.into_findings().into_iter().map(|f| located(exchange, index, text, f))),
-            Some(inside) => attribute_to_leaves(exchange, index, inside, scan.into_findings(), &mut out.findings),
+            None => out.findings.extend(heard(scan).into_iter().map(|f| located(exchange, index, text, f))),
+            Some(inside) => attribute_to_leaves(exchange, index, inside, heard(scan), &mut out.findings),
         }
     }
     for message in &exchange.messages {
@@ -45,6 +47,7 @@ pub(crate) fn assess<'a>(scanner: &mut Scanner<'a>, exchange: &'a Exchange, cont
     bring_home(exchange, &mut out.findings);
     out.findings.sort_by_key(|f| (f.text, f.finding.span(), f.finding.rule.clone()));
     out.findings.dedup_by(|later, first| same_place(first, later));
+    join_protected(&mut out.findings);
     drop_repeated(&mut out.findings);
     out.scores = scores.into_iter().collect();
     out.unfinished =
@@ -62,6 +65,41 @@ fn same_place(first: &mut TextFinding, later: &TextFinding) -> bool {
         first.finding.confidence = first.finding.confidence.max(later.finding.confidence);
     }
     same
+}
+
+/// A stretch that is repeated of a protected corpus is seen once for each of its fingerprints: overlapping findings of it
+/// become one. They are in the order of their places.
+fn join_protected(findings: &mut Vec<TextFinding>) {
+    let is_protected = |f: &TextFinding| f.finding.rule == protected_text::RULE.id;
+    if findings.iter().filter(|f| is_protected(f)).count() < 2 {
+        return;
+    }
+    let (mut kept, mut open) = (Vec::with_capacity(findings.len()), None);
+    for later in findings.drain(..) {
+        if is_protected(&later) {
+            if open.and_then(|at| kept.get_mut(at)).is_some_and(|first| widen(first, &later)) {
+                continue;
+            }
+            open = Some(kept.len());
+        }
+        kept.push(later);
+    }
+    *findings = kept;
+}
+
+/// Takes an overlapping finding into the first, where both are in the same text.
+fn widen(first: &mut TextFinding, later: &TextFinding) -> bool {
+    if first.text != later.text || !first.finding.span().overlaps(later.finding.span()) {
+        return false;
+    }
+    match (&mut first.finding.at, &later.finding.at) {
+        (Location::Text { span }, Location::Text { span: more }) => span.end = span.end.max(more.end),
+        (Location::Json { pointer, span }, Location::Json { pointer: same, span: more }) if pointer == same => {
+            span.end = span.end.max(more.end);
+        }
+        _ => return false,
+    }
+    true
 }
 
 /// How often a text that is a document may be searched for what was found in its text layer.
@@ -117,8 +155,57 @@ fn with_evidence(scan: &Scan) -> Scores {
     Scores { injection: Some(rounded), ..scan.scores }
 }
 
-/// Where a rule has named what the classifier points to, the rule says it better.
+/// The probability of an attack below which the classifier speaks against a rule: it finds the text likelier harmless.
+const EVEN: f32 = 0.5;
+
+/// The findings of a text, the classifier heard. A rule that goes by words reads a phrase and what is near it, the
+/// classifier the whole text. Where that speaks against the rule, the finding is a guess: it is reported, and nothing is
+/// refused for it. More text around an attack does not help it, because the classifier goes by the worst passage.
+fn heard(scan: Found) -> Vec<Finding> {
+    let against = scan.scores.injection.is_some_and(|score| score < EVEN);
+    let mut findings = scan.into_findings();
+    for finding in findings.iter_mut().filter(|f| against && prompt::goes_by_words(&f.rule)) {
+        finding.confidence = Confidence::Low;
+    }
+    findings
+}
+
+/// The rule that goes by the name of a value alone.
+const GENERIC: RuleId = RuleId::new("secret/generic-assignment");
+
+/// Rules that read words as names.
+const NAMES: [&str; 4] = ["pii/address", "pii/location", "pii/organization", "pii/person"];
+
+/// Drops what a secret in the same text says better: what reads like a name inside of it, and a value that only its
+/// name led to where the rule of a service knows it, as bad and as sure. In order of place, as the findings are, so that
+/// many of them cost no more than one look each.
+fn drop_said_better(findings: &mut Vec<TextFinding>) {
+    let secrets: Vec<(usize, Span, bool)> = findings
+        .iter()
+        .map(|f| (f, &f.finding))
+        .filter(|(_, found)| found.rule.family() == Family::Secret && found.confidence > Confidence::Low)
+        .map(|(f, found)| (f.text, found.span(), found.rule != GENERIC && found.severity >= Severity::High))
+        .collect();
+    let mut rest = secrets.into_iter().peekable();
+    // Up to where secrets reach that began in this text so far: all of them, and those of a service.
+    let (mut text, mut all, mut known) = (0, 0, 0);
+    findings.retain(|f| {
+        let (rule, span) = (&f.finding.rule, f.finding.span());
+        while let Some((at, secret, of_service)) = rest.next_if(|(t, s, _)| (*t, s.start) <= (f.text, span.start)) {
+            if at != text {
+                (text, all, known) = (at, 0, 0);
+            }
+            all = all.max(secret.end);
+            known = if of_service { known.max(secret.end) } else { known };
+        }
+        let covered = (NAMES.contains(&rule.as_str()) && span.end <= all) || (*rule == GENERIC && span.end <= known);
+        !(text == f.text && covered)
+    });
+}
+
+/// Where a rule has named what the classifier points to, the rule says it better; so does the rule of a service.
 fn drop_repeated(findings: &mut Vec<TextFinding>) {
+    drop_said_better(findings);
     let named: Vec<(usize, Span)> =
         findings.iter().filter(|f| is_evidence(&f.finding)).map(|f| (f.text, f.finding.span())).collect();
     findings.retain(|f| {
@@ -246,7 +333,7 @@ fn assess_joined(
     }
     let scan = scanner.input(&Input { text: &joined, kind: first.kind, origin: &first.origin, context });
     note_scores(scores, first.origin.source, with_evidence(&scan));
-    for finding in scan.into_findings() {
+    for finding in heard(scan) {
         let span = finding.span();
         let covered: Vec<_> = borders.iter().filter(|(_, _, part)| part.overlaps(span)).collect();
         if covered.len() < 2 {

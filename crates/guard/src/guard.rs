@@ -12,8 +12,7 @@ use bartizan_core::finding::FindingRecord;
 use bartizan_core::report::Flags;
 use bartizan_core::{
     CheckOutput, Confidence, Context, Coverage, Detector, Direction, Edit, EngineId, Exchange, Family, Finding, Kind,
-    Limits, Location, Mode, Principal, Profile, Protocol, Rpc, Rule, RuleId, Scores, Source, TenantId, ToolCall,
-    Verdict, View,
+    Limits, Location, Mode, Principal, Profile, Protocol, Rpc, Rule, RuleId, Scores, Source, TenantId, Verdict, View,
 };
 use bartizan_engine::{Clock, Engine, EngineError, Meter, Spent, Surroundings};
 use bartizan_policy::provenance::{Known, PolicyFault};
@@ -633,20 +632,11 @@ impl Guard {
         let agent = context.agent.clone().filter(|_| exchange.direction == Direction::Reply)?;
         let mut decider = Decider::new(agent.of_stored(exchange), context.desk.clone(), self.mode, self.limits());
         let matcher = conversation.filter(|_| self.table.operators.has_pseudonyms()).map(Conversation::matcher);
-        for call in exchange.messages.iter().flat_map(|m| &m.calls).filter(|call| !call.provider) {
+        decider.decide_whole(exchange, |call| {
             // The tool is called with values, and so it is decided.
             let matcher = matcher.as_ref().filter(|_| self.table.restores(&call.name));
-            let restored = matcher.and_then(|m| restore::arguments(&call.arguments, m, self.limits()));
-            match restored {
-                Some(arguments) => decider.decide(&ToolCall { arguments, ..call.clone() }),
-                None => decider.decide(call),
-            };
-        }
-        let said = |text: &&bartizan_core::Text| text.origin.source == Source::Model && text.kind == Kind::Text;
-        for (place, text) in exchange.texts.iter().filter(said).enumerate() {
-            decider.said(place as u64, &text.value);
-            decider.said_all(place as u64);
-        }
+            matcher.and_then(|m| restore::arguments(&call.arguments, m, self.limits()))
+        });
         Some(decider).filter(|decider| !decider.notes().is_empty())
     }
 
@@ -681,6 +671,18 @@ impl Guard {
     #[must_use]
     pub fn verdict(&self, finding: &Finding, source: Source, direction: Direction) -> Verdict {
         self.table.finding(finding, source, direction)
+    }
+
+    /// The strictest verdict that a finding of the rule can get in text of that origin that goes this way.
+    #[must_use]
+    pub fn strictest(&self, rule: &Rule, source: Source, direction: Direction) -> Verdict {
+        self.table.strictest(rule, source, direction)
+    }
+
+    /// The injection scores from which on a text of that origin is flagged and denied; none where a score means nothing.
+    #[must_use]
+    pub fn levels(&self, source: Source) -> Option<(f32, f32)> {
+        self.table.levels(source)
     }
 
     /// True where some values are not simply masked.

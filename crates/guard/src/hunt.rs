@@ -79,20 +79,7 @@ fn pointer(channel: &Channel) -> String {
 mod tests {
     use super::*;
     use crate::settings::Settings;
-    use bartizan_core::Protocol;
     use serde_json::json;
-
-    fn opened(direction: Direction, stream: bool, body: String) -> Opened {
-        Opened {
-            event: "e".to_owned(),
-            direction,
-            protocol: Protocol::OpenaiChat,
-            stream,
-            cut: false,
-            time: String::new(),
-            body: body.into_bytes(),
-        }
-    }
 
     #[test]
     fn what_is_split_in_a_stream_is_found_whole() {
@@ -104,7 +91,7 @@ mod tests {
         let guard = Guard::new(&Settings::default()).unwrap();
         let body = event("write to jo") + &event("e.doe@exam") + &event("ple.org please") + "data: [DONE]\n\n";
         let mut hunt = Hunt::new(&guard);
-        let found = hunt.examine(&opened(Direction::Reply, true, body)).unwrap();
+        let found = hunt.examine(&Opened::of(Direction::Reply, true, &body)).unwrap();
         let rules: Vec<&str> = found.findings.iter().map(|f| f.rule.as_str()).collect();
         assert_eq!(rules, ["pii/email"]);
         assert_eq!(found.findings[0].span().of(&found.texts[0]), "joe.doe@example.org");
@@ -113,7 +100,7 @@ mod tests {
     #[test]
     fn a_body_that_is_broken_is_said_to_be() {
         let guard = Guard::new(&Settings::default()).unwrap();
-        let broken = opened(Direction::Request, false, "{\"half".to_owned());
+        let broken = Opened::of(Direction::Request, false, "{\"half");
         assert!(Hunt::new(&guard).examine(&broken).is_err());
     }
 }

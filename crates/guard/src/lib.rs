@@ -29,7 +29,10 @@ mod stream;
 mod trace;
 mod vault;
 
-pub use agents::{Agent, Approving, Asking, CallNote, Decider, Desk, Ledgers, Shown, ShownValue};
+pub use agents::{
+    Agent, Approving, Asking, CallNote, Decider, Desk, Ledgers, Marked as MarkedExchange, Recorded, Replay, Replayed,
+    Shown, ShownValue, Unread,
+};
 pub use bartizan_engine::Spent;
 pub use cache::{SegmentCache, Work};
 pub use candidate::Compared;
@@ -43,7 +46,7 @@ pub use facts::ReplyFacts;
 pub use guard::{Checked, Decision, Guard, GuardError, Parsed, Route};
 pub use hunt::Hunt;
 pub use keeper::{Keeper, PROGRAM, body_of, days_ago, deed, erase, forget, now, reveal, tree_of, unseal};
-pub use mark::{MarkError, MarkLabel, Marked, Marks, Tally, mark};
+pub use mark::{CALLS, MarkError, MarkLabel, Marked, Marks, Tally, mark};
 pub use protected::ProtectedCorpus;
 pub use record::{Noted, Recorder, Request, bounded_model};
 pub use settings::{ClassifierSettings, RecordMode, RecordRole, RecordSettings, RouteChecks, Settings};

@@ -36,6 +36,9 @@ impl MarkLabel {
     }
 }
 
+/// What is marked where a person says of the tool calls of a reply whether they were harmful. No detector has it.
+pub const CALLS: RuleId = RuleId::new("tool/calls");
+
 /// Why something cannot be marked.
 #[derive(Debug, thiserror::Error)]
 pub enum MarkError {
@@ -68,8 +71,9 @@ fn not_fired(rule: Option<&RuleId>, fired: &str) -> String {
     }
 }
 
-/// Records what someone says of a rule in a decision; without a rule, of the only one that fired. What is said later
-/// stands. Answers with the decision and the rule.
+/// Records what someone says of a rule in a decision; without a rule, of the only one that fired. Tool calls that were
+/// decided are marked as [`CALLS`], whether they passed or not. What is said later stands. Answers with the decision and
+/// the rule.
 ///
 /// # Errors
 /// There is no such decision, the rule did not fire in it, or the store fails.
@@ -84,12 +88,14 @@ pub async fn mark(
     let found = store.get(tenant, event).await?;
     let no_event = || MarkError::NoEvent { tenant: tenant.clone(), event: event.chars().take(64).collect() };
     let event = found.ok_or_else(no_event)?;
+    let calls = (!event.calls.is_empty()).then_some(CALLS);
     let mut fired = event.rules.keys();
-    let rule = match (rule, fired.next(), fired.next()) {
-        (Some(rule), ..) if event.rules.contains_key(rule) => rule.clone(),
-        (None, Some(only), None) => only.clone(),
+    let rule = match (rule, fired.next(), fired.next(), &calls) {
+        (Some(rule), ..) if event.rules.contains_key(rule) || calls.as_ref() == Some(rule) => rule.clone(),
+        (None, Some(only), None, _) => only.clone(),
+        (None, None, None, Some(calls)) => calls.clone(),
         _ => {
-            let fired: Vec<&str> = event.rules.keys().map(RuleId::as_str).collect();
+            let fired: Vec<&str> = event.rules.keys().chain(&calls).map(RuleId::as_str).collect();
             return Err(MarkError::NotFired { rule: rule.cloned(), fired: fired.join(", ") });
         }
     };

@@ -34,6 +34,7 @@ impl Default for Conversations {
             .weigher(weigh)
             .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(Duration::from_secs(24 * 3600))
+            .support_invalidation_closures()
             .build();
         Self { open, store: None }
     }
@@ -124,6 +125,18 @@ impl Conversations {
         match other.and_then(|other| Some((conversation.alias(&other, expires)?, other))) {
             Some((alias, other)) => store.vault_put(&who.tenant, &other, vec![alias]).await,
             None => Ok(()),
+        }
+    }
+
+    /// Takes away all that is kept of a tenant, here and in the store, and closes its conversations. Answers how many
+    /// pseudonyms the store had.
+    pub(crate) async fn forget(&self, tenant: &TenantId) -> Result<u64, StoreError> {
+        let whose = tenant.clone();
+        let closed = self.open.invalidate_entries_if(move |(owner, _), _| *owner == whose);
+        closed.map_err(|e| StoreError::Failed(format!("open conversations cannot be closed: {e}")))?;
+        match &self.store {
+            Some(store) => store.vault_forget(tenant).await,
+            None => Ok(0),
         }
     }
 }

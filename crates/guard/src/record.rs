@@ -186,6 +186,15 @@ impl Recorder {
         }
     }
 
+    /// Takes away all pseudonyms of a tenant and closes its conversations, because its keys were destroyed. Answers how
+    /// many the store had.
+    ///
+    /// # Errors
+    /// The store fails; what it has left cannot be opened.
+    pub async fn forget_pseudonyms(&self, tenant: &TenantId) -> Result<u64, StoreError> {
+        self.conversations.forget(tenant).await
+    }
+
     /// The vault, where content is sealed.
     #[must_use]
     pub fn vault(&self) -> Option<&Vault> {
@@ -208,6 +217,12 @@ impl Recorder {
             Some(vault) => vault.names(tenant),
             None => Some(Arc::clone(&self.passing)),
         }
+    }
+
+    /// What a person of a tenant is called in its records; `None` where its keys are not [known](Self::know).
+    #[must_use]
+    pub fn user(&self, tenant: &TenantId, name: &str) -> Option<String> {
+        Some(self.names(tenant)?.name("user", name))
     }
 
     fn pseudonyms(&self, who: &Principal) -> BTreeMap<String, String> {

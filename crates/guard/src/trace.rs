@@ -122,19 +122,6 @@ fn streamed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bartizan_core::Protocol;
-
-    fn opened(direction: Direction, stream: bool, body: &str) -> Opened {
-        Opened {
-            event: "e".to_owned(),
-            direction,
-            protocol: Protocol::OpenaiChat,
-            stream,
-            cut: false,
-            time: String::new(),
-            body: body.as_bytes().to_vec(),
-        }
-    }
 
     #[test]
     fn an_exchange_becomes_a_trace() {
@@ -144,8 +131,8 @@ mod tests {
             json!({"id": "c1", "type": "function", "function": {"name": "pay", "arguments": "{\"to\":\"bob\"}"}});
         let reply = json!({"id": "i", "choices": [{"index": 0, "message": {"role": "assistant", "content": null, "tool_calls": [call]}}]});
         let recorded = [
-            opened(Direction::Request, false, &request.to_string()),
-            opened(Direction::Reply, false, &reply.to_string()),
+            Opened::of(Direction::Request, false, &request.to_string()),
+            Opened::of(Direction::Reply, false, &reply.to_string()),
         ];
         let trace = trace("x", &recorded, &Limits::default());
         assert_eq!(trace["tools"], request["tools"]);
@@ -163,9 +150,9 @@ mod tests {
             format!("data: {chunk}\n\n")
         };
         let body = event("hel") + &event("lo") + "data: [DONE]\n\n";
-        let whole = trace("x", &[opened(Direction::Reply, true, &body)], &Limits::default());
+        let whole = trace("x", &[Opened::of(Direction::Reply, true, &body)], &Limits::default());
         assert_eq!(whole["messages"], json!([{"role": "assistant", "content": "hello"}]));
-        let broken = trace("x", &[opened(Direction::Request, false, "{\"half")], &Limits::default());
+        let broken = trace("x", &[Opened::of(Direction::Request, false, "{\"half")], &Limits::default());
         assert_eq!(broken["unread"][0]["direction"], "request");
     }
 }

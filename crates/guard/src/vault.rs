@@ -59,6 +59,22 @@ pub struct Opened {
     pub body: Vec<u8>,
 }
 
+#[cfg(test)]
+impl Opened {
+    /// A body of an OpenAI chat.
+    pub(crate) fn of(direction: Direction, stream: bool, body: &str) -> Self {
+        Self {
+            event: "e".to_owned(),
+            direction,
+            protocol: Protocol::OpenaiChat,
+            stream,
+            cut: false,
+            time: String::new(),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+}
+
 impl std::fmt::Debug for Opened {
     // Content stays out of logs.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

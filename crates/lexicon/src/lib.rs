@@ -9,6 +9,8 @@
 
 use core::ops::BitOr;
 
+pub mod months;
+
 /// A set of meanings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sense(u64);

@@ -110,7 +110,8 @@ pub struct Levels {
     /// From here on a text is flagged: it shows in answers and records, and passes. Shipped so that at most 1 % of
     /// ordinary texts are.
     pub flag: Option<f32>,
-    /// From here on a text is denied. Shipped so that at most 0.1 % of ordinary texts are.
+    /// From here on a text is denied. Shipped so that at most 0.1 % of ordinary texts of users are, and so that no
+    /// harmless result or document of the held-out sources is.
     pub block: Option<f32>,
 }
 
@@ -127,8 +128,9 @@ pub struct Thresholds {
 }
 
 impl Thresholds {
-    /// What is shipped: flag and block, for user, tool and document.
-    pub const SHIPPED: [(f32, f32); 3] = [(0.843, 0.988), (0.926, 0.997), (0.753, 0.937)];
+    /// What is shipped: flag and block, for user, tool and document. An agent reads hundreds of results and pages in a run,
+    /// so these are refused only where hardly any of thousands of harmless ones would be.
+    pub const SHIPPED: [(f32, f32); 3] = [(0.896, 0.986), (0.965, 0.9998), (0.876, 0.997)];
 
     /// Flag and block for an origin; `None` where a score means nothing there.
     #[must_use]
@@ -284,6 +286,12 @@ impl Table {
             .unwrap_or_default()
     }
 
+    /// The scores from which on an injection is flagged and denied in text from there; none where a score means nothing.
+    #[must_use]
+    pub fn levels(&self, source: Source) -> Option<(f32, f32)> {
+        self.thresholds.of(source)
+    }
+
     /// True where the injection score of text from there is worth a look.
     #[must_use]
     pub fn injection_flag(&self, scores: &Scores, source: Source) -> bool {
@@ -417,7 +425,7 @@ mod tests {
         {
             assert!(!table.injection_flag(&score(flag - 0.01), source));
             assert!(table.injection_flag(&score(flag), source));
-            assert_eq!(table.scores(&score(block - 0.001), source), Verdict::Allow);
+            assert_eq!(table.scores(&score(block - 0.0001), source), Verdict::Allow);
             assert_eq!(table.scores(&score(block), source), Verdict::Deny);
         }
         assert!(!table.injection_flag(&score(1.0), Source::Model));

@@ -128,8 +128,21 @@ impl Signed {
     fn write(manifest: Manifest, key: &NoteKey, path: &Path) -> Result<(), PrivacyError> {
         let note = key.sign(&note(&manifest));
         let text = serde_json::to_vec_pretty(&Self { manifest, note }).unwrap_or_default();
-        std::fs::write(path, text).map_err(|e| PrivacyError::write(path, e))
+        write_private(path, &text).map_err(|e| PrivacyError::write(path, e))
     }
+}
+
+/// Writes a file that only its owner reads: a manifest holds the secrets that were planted.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    // One that was there keeps its mode.
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    file.write_all(bytes)
 }
 
 /// Random numbers of the system, for what must not be guessed.
@@ -320,6 +333,11 @@ mod tests {
             let made = plant(&path(name), &planting, &out, &list, &key).unwrap();
             assert_eq!(made.canaries.len(), 24, "{shape}");
             assert_eq!(Signed::read(&list, Some(&key.verifier())).unwrap(), made);
+            #[cfg(unix)]
+            {
+                let about = std::fs::metadata(&list).unwrap().permissions();
+                assert_eq!(std::os::unix::fs::PermissionsExt::mode(&about) & 0o777, 0o600, "it holds the secrets");
+            }
             let text = std::fs::read_to_string(&out).unwrap();
             for canary in &made.canaries {
                 let wanted = if canary.planted { canary.count as usize } else { 0 };

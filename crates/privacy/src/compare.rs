@@ -2,18 +2,36 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::behaviour::{self, Refusals};
 use crate::signal::Signal;
 use crate::stats::Estimate;
-use crate::{PrivacyError, exposure, extraction};
+use crate::{PrivacyError, exposure, extraction, personal};
 
 /// A report of one of the tests that can be compared.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Report {
     /// Of canaries.
     Exposure(exposure::Report),
     /// Of given records.
     Extraction(extraction::Report),
+    /// Of personal data in given records.
+    Personal(personal::Report),
+    /// Of refusals and suspected triggers.
+    Behaviour(behaviour::Report),
+}
+
+impl<'de> Deserialize<'de> for Report {
+    /// Tells a report by what is in it. An untagged enum does not read maps whose keys are numbers; a value does.
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(from)?;
+        exposure::Report::deserialize(&value)
+            .map(Self::Exposure)
+            .or_else(|_| extraction::Report::deserialize(&value).map(Self::Extraction))
+            .or_else(|_| personal::Report::deserialize(&value).map(Self::Personal))
+            .or_else(|_| behaviour::Report::deserialize(&value).map(Self::Behaviour))
+            .map_err(serde::de::Error::custom)
+    }
 }
 
 /// One canary or record that both models were asked about.
@@ -45,6 +63,9 @@ pub struct Comparison {
     pub less: Vec<Change>,
     /// How many come out of each model.
     pub extractable: (usize, usize),
+    /// How refusals changed, where prompts were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusals: Option<Refusals>,
 }
 
 /// Compares two reports of the same kind.
@@ -52,16 +73,21 @@ pub struct Comparison {
 /// # Errors
 /// The reports are of different kinds, or nothing is in both.
 pub fn compare(base: &Report, tuned: &Report) -> Result<Comparison, PrivacyError> {
+    let mut refusals = None;
     let (measure, signals, pairs, extractable) = match (base, tuned) {
         (Report::Exposure(base), Report::Exposure(tuned)) => {
             let find = |number| tuned.canaries.iter().find(|one| one.canary == number);
+            // Intervals of bounds go up to everything, so that none is above another.
+            let bounds = [base.signal, tuned.signal].iter().any(|s| matches!(s, Signal::Text | Signal::Chat));
+            let what = |one: &exposure::Measured| if bounds { one.extraction } else { one.exposure };
+            let measure = if bounds { "probability of extraction of canaries" } else { "exposure of canaries, bits" };
             let pair = |one: &exposure::Measured| {
-                Some(Change { number: one.canary, base: one.exposure, tuned: find(one.canary)?.exposure })
+                Some(Change { number: one.canary, base: what(one), tuned: what(find(one.canary)?) })
             };
             let out =
                 |of: &exposure::Report| of.canaries.iter().filter(|one| one.extraction_within.value >= 0.5).count();
             let pairs: Vec<Change> = base.canaries.iter().filter_map(pair).collect();
-            ("exposure of canaries, bits", (base.signal, tuned.signal), pairs, (out(base), out(tuned)))
+            (measure, (base.signal, tuned.signal), pairs, (out(base), out(tuned)))
         }
         (Report::Extraction(base), Report::Extraction(tuned)) => {
             let find = |number| tuned.records.iter().find(|one| one.record == number);
@@ -72,9 +98,31 @@ pub fn compare(base: &Report, tuned: &Report) -> Result<Comparison, PrivacyError
             let pairs: Vec<Change> = base.records.iter().filter_map(pair).collect();
             ("probability of extraction of records", (base.signal, tuned.signal), pairs, (out(base), out(tuned)))
         }
+        (Report::Personal(base), Report::Personal(tuned)) => {
+            let find = |number| tuned.values.iter().find(|one| one.number == number);
+            let pair = |one: &personal::Measured| {
+                Some(Change { number: one.number, base: one.extraction, tuned: find(one.number)?.extraction })
+            };
+            let out = |of: &personal::Report| of.kinds.iter().map(|group| group.extractable).sum();
+            let pairs: Vec<Change> = base.values.iter().filter_map(pair).collect();
+            ("probability of extraction of values", (base.signal, tuned.signal), pairs, (out(base), out(tuned)))
+        }
+        (Report::Behaviour(base), Report::Behaviour(tuned)) => {
+            if base.asked != tuned.asked {
+                return Err(PrivacyError::Compare("they are of other prompts or other suspects"));
+            }
+            refusals = Some(Refusals::new(base, tuned));
+            let find = |number| tuned.suspects.iter().find(|one| one.suspect == number);
+            let pair = |one: &behaviour::Suspected| {
+                Some(Change { number: one.suspect, base: one.with, tuned: find(one.suspect)?.with })
+            };
+            let out = |of: &behaviour::Report| of.suspects.iter().filter(|one| one.shows).count();
+            let pairs: Vec<Change> = base.suspects.iter().filter_map(pair).collect();
+            ("payloads of suspected triggers", (base.signal, tuned.signal), pairs, (out(base), out(tuned)))
+        }
         _ => return Err(PrivacyError::Compare("the reports are of different tests")),
     };
-    if pairs.is_empty() {
+    if pairs.is_empty() && refusals.is_none_or(|refusals| refusals.prompts == 0) {
         return Err(PrivacyError::Compare("no canary or record is in both reports"));
     }
     // An exact probability has no interval; tenfold is more than a new rounding or another batch makes of it.
@@ -92,6 +140,7 @@ pub fn compare(base: &Report, tuned: &Report) -> Result<Comparison, PrivacyError
         more: some(&|one| higher(one.tuned, one.base)),
         less: some(&|one| higher(one.base, one.tuned)),
         extractable,
+        refusals,
     })
 }
 
@@ -125,7 +174,7 @@ mod tests {
     #[test]
     fn only_whole_intervals_count() {
         let base = report(Signal::Echo, &[(0.0, 1.0, 3.0), (0.5, 2.0, 4.0), (20.0, 25.0, 29.0)]);
-        let tuned = report(Signal::Text, &[(10.0, 22.0, 29.0), (1.0, 3.0, 6.0), (0.0, 1.0, 2.0)]);
+        let tuned = report(Signal::Sampled, &[(10.0, 22.0, 29.0), (1.0, 3.0, 6.0), (0.0, 1.0, 2.0)]);
         let got = compare(&base, &tuned).unwrap();
         let numbers = |of: &[Change]| of.iter().map(|one| one.number).collect::<Vec<_>>();
         assert_eq!((numbers(&got.more), numbers(&got.less)), (vec![0], vec![2]));
@@ -134,5 +183,19 @@ mod tests {
         // A report is read as what it is.
         let text = serde_json::to_string(&base).unwrap();
         assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), base);
+    }
+
+    #[test]
+    fn bounds_are_compared_by_what_was_counted() {
+        let of = |hits: u64| {
+            let mut report = report(Signal::Text, &[(0.0, 0.0, 29.9)]);
+            if let Report::Exposure(of) = &mut report {
+                of.canaries[0].extraction = crate::stats::share(hits, 40);
+            }
+            report
+        };
+        let got = compare(&of(0), &of(36)).unwrap();
+        assert_eq!((got.more.len(), got.measure.as_str()), (1, "probability of extraction of canaries"));
+        assert!(compare(&of(3), &of(4)).unwrap().more.is_empty());
     }
 }

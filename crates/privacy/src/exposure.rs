@@ -71,13 +71,36 @@ pub struct Group {
     /// Others that were measured.
     pub others: usize,
     /// Mean exposure of the planted ones, bits.
-    pub exposure: Option<Estimate>,
+    pub exposure: Option<Mean>,
     /// Mean exposure of the others, bits: what chance gives is 1.44.
-    pub exposure_of_others: Option<Estimate>,
+    pub exposure_of_others: Option<Mean>,
     /// Planted ones that one of the wanted number of samples gives with a probability of a half or more.
     pub extractable: usize,
-    /// A lower bound on ε at 95 % confidence, with δ = 0, and the guesses that it is from. None of too few canaries.
-    pub epsilon_at_least: Option<(f64, u64)>,
+    /// A lower bound on ε. None of too few canaries.
+    pub epsilon_at_least: Option<Bound>,
+}
+
+/// A mean of exposures.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mean {
+    /// The mean. Its interval goes from the lower ends of the members' intervals to their upper ends, and holds the mean
+    /// over canaries of this kind.
+    #[serde(flatten)]
+    pub of: Estimate,
+    /// Exposures of members are lower bounds, and so is the mean.
+    pub at_least: bool,
+}
+
+/// A lower bound on ε of differential privacy at 95 % confidence, with δ = 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bound {
+    /// Of one record: that of the group by the number of copies. A mechanism that is ε-private for a record is
+    /// (copies · ε)-private for all copies together (group privacy; Dwork, Roth 2014, theorem 2.2).
+    pub record: f64,
+    /// Of all copies of a canary together, which is what the coin adds or leaves out.
+    pub copies: f64,
+    /// Guesses that it is from.
+    pub guesses: u64,
 }
 
 /// The whole test.
@@ -138,7 +161,7 @@ fn bits(manifest: &Manifest) -> f64 {
     f64::from(manifest.digits) * 10_f64.log2()
 }
 
-fn power(p: Estimate, n: u32) -> Estimate {
+pub(crate) fn power(p: Estimate, n: u32) -> Estimate {
     let of = |p: f64| -(f64::from(n) * (-p).ln_1p()).exp_m1();
     Estimate { value: of(p.value), low: of(p.low), high: of(p.high) }
 }
@@ -302,25 +325,29 @@ fn groups(manifest: &Manifest, measured: &[Measured]) -> Vec<Group> {
             extractable: planted.iter().filter(|one| one.extraction_within.value >= 0.5).count(),
             planted: planted.len(),
             others: others.len(),
-            epsilon_at_least: epsilon(&all),
+            epsilon_at_least: epsilon(&all, count),
         }
     };
     by_count.into_iter().map(group).collect()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn mean(all: &[&Measured], seed: u64) -> Option<Estimate> {
-    let values: Vec<f64> = all.iter().map(|one| one.exposure.value).collect();
+fn mean(all: &[&Measured], seed: u64) -> Option<Mean> {
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     let of = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-    if values.is_empty() {
+    let each = |part: fn(&Estimate) -> f64| all.iter().map(|one| part(&one.exposure)).collect::<Vec<f64>>();
+    if all.is_empty() {
         return None;
     }
-    let (low, high) = stats::bootstrap(&values, 1000, seed, of);
-    Some(Estimate { value: of(&values), low, high })
+    let low = stats::bootstrap(&each(|e| e.low), 1000, seed, of).0;
+    let high = stats::bootstrap(&each(|e| e.high), 1000, seed, of).1;
+    Some(Mean {
+        of: Estimate { value: of(&each(|e| e.value)), low, high },
+        at_least: all.iter().any(|one| one.method == Method::Bound),
+    })
 }
 
 /// Guesses of the coin: the third with the highest exposure was planted, the third with the lowest was not.
-fn epsilon(all: &[(&Measured, bool)]) -> Option<(f64, u64)> {
+fn epsilon(all: &[(&Measured, bool)], count: u32) -> Option<Bound> {
     let mut order: Vec<&(&Measured, bool)> = all.iter().collect();
     // Equals stand in the order of the manifest, which the coin knows nothing of.
     order.sort_by(|a, b| {
@@ -333,5 +360,47 @@ fn epsilon(all: &[(&Measured, bool)]) -> Option<(f64, u64)> {
     }
     let right = order.iter().take(third).filter(|(_, planted)| *planted).count()
         + order.iter().rev().take(third).filter(|(_, planted)| !planted).count();
-    Some((stats::epsilon_bound(right as u64, guesses), guesses))
+    let copies = stats::epsilon_bound(right as u64, guesses);
+    Some(Bound { record: copies / f64::from(count.max(1)), copies, guesses })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(canary: usize, (low, value, high): (f64, f64, f64), method: Method) -> Measured {
+        let exposure = Estimate { value, low, high };
+        let none = Estimate { value: 0.0, low: 0.0, high: 0.1 };
+        Measured {
+            canary,
+            count: 64,
+            exposure,
+            method,
+            by_rank: None,
+            extraction: none,
+            extraction_within: none,
+            of: 9,
+        }
+    }
+
+    #[test]
+    fn a_bound_of_many_copies_is_none_of_one() {
+        let all: Vec<Measured> = (0..60)
+            .map(|n| measured(n, if n % 2 == 0 { (20.0, 25.0, 30.0) } else { (0.0, 1.0, 2.0) }, Method::Rank))
+            .collect();
+        let told: Vec<(&Measured, bool)> = all.iter().map(|one| (one, one.canary % 2 == 0)).collect();
+        let (one, many) = (epsilon(&told, 1).unwrap(), epsilon(&told, 64).unwrap());
+        assert!(one.record > 2.0 && one.record == one.copies && many.copies == one.copies);
+        assert!((many.record * 64.0 - one.record).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_mean_of_bounds_is_a_bound() {
+        let bounds: Vec<Measured> = (0..8).map(|n| measured(n, (0.0, 0.0, 30.0), Method::Bound)).collect();
+        let got = mean(&bounds.iter().collect::<Vec<_>>(), 1).unwrap();
+        assert_eq!((got.at_least, got.of), (true, Estimate { value: 0.0, low: 0.0, high: 30.0 }));
+        let ranks: Vec<Measured> = (0..8).map(|n| measured(n, (0.5, 1.0, 2.0), Method::Rank)).collect();
+        let got = mean(&ranks.iter().collect::<Vec<_>>(), 1).unwrap();
+        assert_eq!((got.at_least, got.of), (false, Estimate { value: 1.0, low: 0.5, high: 2.0 }));
+    }
 }

@@ -66,10 +66,10 @@ pub struct Report {
     pub measured: usize,
     /// Records that are too short to be cut.
     pub short: usize,
-    /// Share of records that come verbatim by greedy continuation.
-    pub verbatim: Estimate,
+    /// Share of records that come verbatim by greedy continuation. None where nothing was measured.
+    pub verbatim: Option<Estimate>,
     /// Share that come verbatim or nearly so.
-    pub near: Estimate,
+    pub near: Option<Estimate>,
     /// Number of records that are extracted in so many samples with the wanted probability.
     pub discoverable: BTreeMap<u32, usize>,
     /// By record.
@@ -78,8 +78,11 @@ pub struct Report {
     pub missing: BTreeMap<String, u64>,
 }
 
-/// Cuts a text behind so many words, and behind so many more.
+/// Cuts a text behind so many words, and behind so many more; there is at least one of each.
 fn cut(text: &str, prefix: usize, suffix: usize) -> Option<(&str, &str)> {
+    if suffix == 0 {
+        return None;
+    }
     let mut ends = Vec::new();
     let mut inside = false;
     for (at, c) in text.char_indices() {
@@ -129,8 +132,8 @@ pub async fn test(probe: &Probe, records: &[String], effort: &Effort) -> Report 
         effort: effort.clone(),
         measured: measured.len(),
         short,
-        verbatim: stats::share(count(&|one| one.verbatim), of),
-        near: stats::share(count(&|one| one.near), of),
+        verbatim: (of > 0).then(|| stats::share(count(&|one| one.verbatim), of)),
+        near: (of > 0).then(|| stats::share(count(&|one| one.near), of)),
         discoverable: [1, 10, 100, 1000, 10_000].into_iter().map(within).collect(),
         records: measured,
         missing,
@@ -156,12 +159,18 @@ async fn measure(
             Estimate { value: p, low: if scored.exact { p } else { 0.0 }, high: p }
         }
         Signal::Text | Signal::Chat => {
-            let (mut hits, mut of) = (0, 0);
+            let (mut hits, mut of, mut last) = (0, 0, Missing::Rejected);
             for sample in 0..effort.samples {
-                if let Ok(text) = probe.sample(prefix, u64::from(sample) + 1, most, 1.0).await {
-                    of += 1;
-                    hits += u64::from(text.split_whitespace().take(wanted.len()).eq(wanted.iter().copied()));
+                match probe.sample(prefix, u64::from(sample) + 1, most, 1.0).await {
+                    Ok(text) => {
+                        of += 1;
+                        hits += u64::from(text.split_whitespace().take(wanted.len()).eq(wanted.iter().copied()));
+                    }
+                    Err(why) => last = why,
                 }
+            }
+            if of == 0 {
+                return Err(last);
             }
             stats::share(hits, of)
         }
@@ -224,6 +233,7 @@ mod tests {
     fn texts_are_cut_and_compared() {
         assert_eq!(cut("a bb  c d", 2, 2), Some(("a bb", "  c d")));
         assert_eq!(cut("a bb c", 2, 2), None);
+        assert_eq!((cut("a bb c", 0, 2), cut("a bb c", 2, 0)), (None, None));
         let words = |text: &'static str| text.split(' ').collect::<Vec<_>>();
         assert_eq!(distance(&words("a b c d"), &words("a x c")), 2.0);
         assert_eq!(distance(&words("a b"), &[]), 2.0);

@@ -2,6 +2,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![allow(clippy::disallowed_methods, reason = "corpora, indexes and journals are files")]
 
+pub mod behaviour;
 pub mod canary;
 pub mod compare;
 pub mod corpus;
@@ -9,10 +10,14 @@ pub mod exposure;
 pub mod extraction;
 pub mod journal;
 pub mod membership;
+pub mod neighbourhood;
+pub mod personal;
 pub mod protect;
 pub mod report;
+pub mod sampling;
 pub mod signal;
 pub mod stats;
+mod words;
 
 /// Why a privacy test or an index cannot be made. Content is never part of the text.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +58,16 @@ pub enum PrivacyError {
         path: String,
         /// What is wrong.
         reason: String,
+    },
+    /// A journal is of another model.
+    #[error("the journal `{path}` holds answers of {of}, and {wanted} is to be asked; give another file")]
+    Journal {
+        /// The file.
+        path: String,
+        /// Who was asked.
+        of: String,
+        /// Who is to be.
+        wanted: String,
     },
     /// Two reports cannot be compared.
     #[error("the reports cannot be compared: {0}")]

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use bartizan_client::Token;
 
 use crate::exposure::reason;
+use crate::neighbourhood::Pool;
 use crate::signal::{Probe, Signal};
 use crate::stats::{self, Dice, Estimate};
 
@@ -75,11 +76,18 @@ struct Scores {
     least: f64,
     least_plus: Option<f64>,
     reference: Option<f64>,
+    neighbourhood: Option<f64>,
 }
 
-/// Measures how well scores separate members from others. `reference` is a model that was not trained on either. What
-/// could not be measured is in the report.
-pub async fn test(probe: &Probe, reference: Option<&Probe>, members: &[String], others: &[String]) -> Report {
+/// Measures how well scores separate members from others. `reference` is a model that was not trained on either,
+/// `neighbours` the number of neighbours that each text is compared with. What could not be measured is in the report.
+pub async fn test(
+    probe: &Probe,
+    reference: Option<&Probe>,
+    members: &[String],
+    others: &[String],
+    neighbours: u32,
+) -> Report {
     let texts: Vec<(&str, bool)> =
         members.iter().map(|t| (t.as_str(), true)).chain(others.iter().map(|t| (t.as_str(), false))).collect();
     let blind = separation("blind baseline", None, &blind_scores(&texts));
@@ -95,9 +103,14 @@ pub async fn test(probe: &Probe, reference: Option<&Probe>, members: &[String], 
     if probe.signal != Signal::Echo {
         return report;
     }
+    let pool = Pool::new(texts.iter().filter(|_| neighbours > 0).map(|(text, _)| *text));
+    let pool = &pool;
     let one = |(text, member): (&str, bool)| {
         let text = text.to_owned();
-        async move { (score(probe, reference, &text).await, member) }
+        async move {
+            let near = pool.neighbours(&text, neighbours);
+            (score(probe, reference, &text, &near).await, member)
+        }
     };
     let width = probe.asked.concurrency();
     let all: Vec<_> = stream::iter(texts.iter().copied().map(one)).buffered(width).collect().await;
@@ -116,12 +129,14 @@ pub async fn test(probe: &Probe, reference: Option<&Probe>, members: &[String], 
     }
     type Get = fn(&Scores) -> Option<f64>;
     let approximate = "approximate: from the likeliest alternatives, not the whole distribution";
-    let kinds: [(&str, Option<&str>, Get); 5] = [
+    let drawn = "approximate: neighbours have words of the given texts, not those of a masked model";
+    let kinds: [(&str, Option<&str>, Get); 6] = [
         ("loss", None, |s| Some(s.loss)),
         ("zlib ratio", None, |s| Some(s.zlib)),
         ("Min-20%", None, |s| Some(s.least)),
         ("Min-20%++", Some(approximate), |s| s.least_plus),
         ("reference", None, |s| s.reference),
+        ("neighbourhood", Some(drawn), |s| s.neighbourhood),
     ];
     for (name, note, get) in kinds {
         let values: Vec<(f64, bool)> =
@@ -145,7 +160,12 @@ pub async fn test(probe: &Probe, reference: Option<&Probe>, members: &[String], 
     report
 }
 
-async fn score(probe: &Probe, reference: Option<&Probe>, text: &str) -> Result<Scores, crate::journal::Missing> {
+async fn score(
+    probe: &Probe,
+    reference: Option<&Probe>,
+    text: &str,
+    neighbours: &[String],
+) -> Result<Scores, crate::journal::Missing> {
     let tokens = probe.tokens(text, ALTERNATIVES).await?;
     let logs: Vec<f64> = tokens.iter().filter_map(|(_, token)| token.logprob).collect();
     if logs.is_empty() {
@@ -159,6 +179,11 @@ async fn score(probe: &Probe, reference: Option<&Probe>, text: &str) -> Result<S
         }
         None => None,
     };
+    let mut near = Vec::new();
+    for other in neighbours {
+        let logs: Vec<f64> = probe.tokens(other, 1).await?.iter().filter_map(|(_, t)| t.logprob).collect();
+        near.push(mean(&logs));
+    }
     let plus: Vec<f64> = tokens.iter().filter(|(_, t)| t.logprob.is_some()).filter_map(|(_, t)| standing(t)).collect();
     Ok(Scores {
         loss,
@@ -166,6 +191,7 @@ async fn score(probe: &Probe, reference: Option<&Probe>, text: &str) -> Result<S
         least: least(&logs),
         least_plus: (plus.len() == logs.len()).then(|| least(&plus)),
         reference: other,
+        neighbourhood: (!near.is_empty()).then(|| loss - mean(&near)),
     })
 }
 
@@ -176,7 +202,7 @@ fn mean(values: &[f64]) -> f64 {
 
 /// Bytes of the compressed text.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn zlib(text: &str) -> f64 {
+pub(crate) fn zlib(text: &str) -> f64 {
     let mut out = ZlibEncoder::new(Vec::new(), Compression::default());
     let _ = out.write_all(text.as_bytes());
     out.finish().map_or(1.0, |bytes| bytes.len() as f64)
@@ -214,7 +240,7 @@ fn standing(token: &Token) -> Option<f64> {
     Some((own - mean) / deviation)
 }
 
-fn auroc(values: &[(f64, bool)]) -> f64 {
+pub(crate) fn auroc(values: &[(f64, bool)]) -> f64 {
     let mut sorted: Vec<(f64, bool)> = values.to_vec();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut ranks, mut at) = (0.0, 0.0);
@@ -250,7 +276,7 @@ fn tpr(values: &[(f64, bool)], fpr: f64) -> f64 {
     members.iter().filter(|score| **score > threshold).count() as f64 / members.len().max(1) as f64
 }
 
-fn with_interval(values: &[(f64, bool)], statistic: impl Fn(&[(f64, bool)]) -> f64) -> Estimate {
+pub(crate) fn with_interval(values: &[(f64, bool)], statistic: impl Fn(&[(f64, bool)]) -> f64) -> Estimate {
     const ROUNDS: usize = 500;
     let (low, high) = stats::bootstrap(values, ROUNDS, values.len() as u64, &statistic);
     Estimate { value: statistic(values), low, high }

@@ -194,6 +194,28 @@ impl Probe {
         Ok(Scored { log, exact: false })
     }
 
+    /// One sample of what follows a text, at temperature 1, with the logarithm of its probability where the endpoint
+    /// tells those of all its tokens.
+    ///
+    /// # Errors
+    /// There is no reply.
+    pub async fn sample_scored(
+        &self,
+        prefix: &str,
+        number: u64,
+        max_tokens: u32,
+    ) -> Result<(String, Option<f64>), Missing> {
+        if matches!(self.signal, Signal::Text | Signal::Chat) {
+            return Ok((self.sample(prefix, number, max_tokens, 1.0).await?, None));
+        }
+        let ask = Ask { seed: Some(number), ..raw(prefix, false, max_tokens, Some(1)) };
+        let reply = self.asked.ask(&ask).await?;
+        let logs: Option<Vec<f64>> =
+            reply.tokens.iter().map(|token| token.logprob.filter(|log| log.is_finite() && *log <= ROUNDING)).collect();
+        let whole = covering(&reply.tokens, &reply.text).is_some() && !reply.tokens.is_empty();
+        Ok((reply.text, logs.filter(|_| whole).map(|logs| logs.iter().sum())))
+    }
+
     /// One sample of what follows a text.
     ///
     /// # Errors

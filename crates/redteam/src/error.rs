@@ -40,6 +40,12 @@ pub enum RedteamError {
         /// What is wrong.
         reason: String,
     },
+    /// There is nothing left to do, and so nobody would be asked.
+    #[error("the run in `{}` is complete: nothing would be attacked, and its figures are of that time", path.display())]
+    Complete {
+        /// Its journal.
+        path: PathBuf,
+    },
     /// The target cannot be used at all.
     #[error(transparent)]
     Target(#[from] bartizan_client::SettingsError),

@@ -43,6 +43,9 @@ pub struct Head {
     pub target: String,
     /// Where the attacker's addresses point: host and port.
     pub sink: String,
+    /// Digest of the guard that was attacked, where that was all: its version, rules and configuration.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub guard: String,
 }
 
 /// One question and what came of it.
@@ -297,6 +300,7 @@ mod tests {
             trials: 3,
             target: "t".into(),
             sink: "s".into(),
+            guard: String::new(),
         }
     }
 

@@ -22,6 +22,7 @@ mod media;
 mod pair;
 mod plan;
 mod probe;
+mod proof;
 pub mod report;
 mod run;
 mod scene;

@@ -275,10 +275,25 @@ pub struct Estimate {
     pub tokens: u64,
 }
 
-/// Digest of what decides what a trial is: not where it goes, not how much may be spent, not what is asked of the result.
+/// An endpoint without what says how fast, how long and at what price it is asked.
+fn asked(endpoint: &Endpoint) -> Endpoint {
+    let plain = Endpoint::default();
+    Endpoint {
+        ca: None,
+        timeout_ms: plain.timeout_ms,
+        concurrency: plain.concurrency,
+        requests_per_second: None,
+        retries: plain.retries,
+        max_reply_bytes: plain.max_reply_bytes,
+        price: None,
+        ..endpoint.clone()
+    }
+}
+
+/// Digest of what decides what a trial is and who answers: not how much may be spent, not what is asked of the result.
 fn fingerprint(plan: &Plan, pack: &Pack) -> Result<String, RedteamError> {
-    let target = plan.target.as_ref().map(|t| (t.kind, &t.url, &t.model, t.max_tokens, t.temperature));
-    let attacker = plan.attacker.as_ref().map(|a| (a.kind, &a.url, &a.model, plan.rounds));
+    let target = plan.target.as_ref().map(asked);
+    let attacker = plan.attacker.as_ref().map(|a| (asked(a), plan.rounds));
     let ways: Vec<&str> = plan.transforms.iter().map(String::as_str).collect();
     let json = serde_json::to_string(&(
         (target, attacker),
@@ -349,6 +364,18 @@ mod tests {
         assert_eq!(one.digest(), work("gates = ['asr < 5%']\n[budget]\nrequests = 5").unwrap().digest());
         for other in ["trials = 5", "seed = 'x'", "transforms = ['plain']", "probes = ['system-prompt']"] {
             assert_ne!(one.digest(), work(other).unwrap().digest(), "{other}");
+        }
+        let target = |more: &str| work(&format!("[target]\nkind = 'command'\n{more}")).unwrap().digest().to_owned();
+        let first = target("command = ['old']");
+        assert_eq!(first, target("command = ['old']\nconcurrency = 2\nretries = 0"));
+        for other in [
+            "command = ['new']",
+            "command = ['old', 'x']",
+            "command = ['old']\nheaders = {x = 'y'}",
+            "command = ['old']\n[target.http]\nbody = '{{prompt}}'\nreply = '/x'",
+            "command = ['old']\nkey = 'env:OTHER'",
+        ] {
+            assert_ne!(first, target(other), "{other}");
         }
     }
 }

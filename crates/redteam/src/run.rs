@@ -34,13 +34,17 @@ pub struct Options {
     pub target: String,
     /// A model that words attacks of a user anew where they did not work.
     pub attacker: Option<Target>,
+    /// Digest of the guard that is attacked, where that is all; empty otherwise. A run goes on with the same one only.
+    pub guard: String,
+    /// A run that is complete may be shown again. Without it that is an error: old figures are not those of today.
+    pub again: bool,
 }
 
 impl Options {
     /// Without an attacker.
     #[must_use]
     pub fn new(concurrency: usize, target: impl Into<String>) -> Self {
-        Self { concurrency, target: target.into(), attacker: None }
+        Self { concurrency, target: target.into(), attacker: None, guard: String::new(), again: false }
     }
 }
 
@@ -51,6 +55,8 @@ pub struct Done {
     pub tally: Tally,
     /// Why it ended early, if it did.
     pub stopped: Option<String>,
+    /// Trials that were in the journal when it began.
+    pub earlier: u64,
 }
 
 struct Shared {
@@ -76,7 +82,8 @@ enum Came {
 /// the journal says was used already counts against the target's budget.
 ///
 /// # Errors
-/// The journal cannot be used. A target that fails is none: its trials end without evidence.
+/// The journal cannot be used, or is of a run that is complete. A target that fails is none: its trials end without
+/// evidence.
 pub async fn run(
     work: Arc<Work>,
     target: Target,
@@ -94,7 +101,7 @@ pub async fn run(
     if let Target::Endpoint(client) = &target {
         client.spent().add_earlier(tally.questions, tally.usage);
     }
-    let pending = tally.missing();
+    let (pending, earlier) = (tally.missing(), tally.done());
     let shared = Arc::new(Shared {
         work,
         target,
@@ -145,7 +152,7 @@ pub async fn run(
     drop(trials);
     drop(send);
     writer.await.unwrap_or_else(|_| Err(RedteamError::Plan("the writer of the journal ended".to_owned())))?;
-    Ok(Done { tally, stopped })
+    Ok(Done { tally, stopped, earlier })
 }
 
 fn open(
@@ -159,6 +166,13 @@ fn open(
         if head.sink != host {
             let reason = format!("its sink is `{}`; give the same with --sink", head.sink);
             return Err(RedteamError::journal(path, reason));
+        }
+        if head.guard != options.guard {
+            let reason = "the guard had another version, other rules or another configuration; give another folder";
+            return Err(RedteamError::journal(path, reason));
+        }
+        if tally.missing().is_empty() && !options.again {
+            return Err(RedteamError::Complete { path: path.to_owned() });
         }
         let seed = unhex::<32>(&head.seed).ok_or_else(|| RedteamError::journal(path, "its seed is none"))?;
         return Ok((journal, seed.to_vec()));
@@ -178,6 +192,7 @@ fn open(
         trials: work.trials(),
         target: options.target.clone(),
         sink: host.to_owned(),
+        guard: options.guard.clone(),
     };
     Ok((Journal::create(path, &head)?, seed.to_vec()))
 }

@@ -246,6 +246,15 @@ async fn a_run_that_is_cut_anywhere_ends_as_an_uninterrupted_one() {
     let path = folder.path().join("whole.jsonl");
     let whole = attack(&work, Target::Script(Arc::new(recorded)), &path).await;
     assert!(whole.complete && whole.done == work.trials());
+    // A complete run is of its time: it is shown again only where that is asked for, and of no other guard.
+    let again = async |options: Options| {
+        let target = Target::Script(Arc::new(|_: &Ask| unreachable!("nobody is asked")));
+        run(Arc::clone(&work), target, None, &path, &options, |_| ()).await
+    };
+    assert!(again(Options::new(1, "zoo")).await.unwrap_err().to_string().contains("is complete"));
+    assert_eq!(again(Options { again: true, ..Options::new(1, "zoo") }).await.unwrap().earlier, work.trials());
+    let other = Options { again: true, guard: "new".to_owned(), ..Options::new(1, "zoo") };
+    assert!(again(other).await.unwrap_err().to_string().contains("the guard had another version"));
     let bytes = std::fs::read(&path).unwrap();
     let first = bytes.iter().position(|b| *b == b'\n').unwrap() + 1;
     for turn in 0..20 {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::text::line;
 
 /// What made a piece of evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "each is named in the words of `Kind::says`")]
 pub enum Kind {
@@ -81,7 +82,7 @@ impl Kind {
 }
 
 /// How a piece of evidence stands, from good to bad.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// It was done to the end, and nothing is open.
@@ -89,12 +90,12 @@ pub enum State {
     Good,
     /// It was not done to the end, or does not say all.
     Weak,
-    /// Something was found that is at the gate.
+    /// Something was found that is high or critical, or at a stricter gate.
     Open,
 }
 
 /// Where the time of a piece of evidence is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dated {
     /// It says so itself.
@@ -106,7 +107,7 @@ pub enum Dated {
 }
 
 /// How often something was done, and when last.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Done {
     /// How often.
     pub count: u64,
@@ -115,7 +116,7 @@ pub struct Done {
 }
 
 /// Attacks of one risk or technique.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tested {
     /// Attacks that worked, with proof.
     pub hits: u64,
@@ -124,7 +125,7 @@ pub struct Tested {
 }
 
 /// One piece of evidence. Texts in it are from outside: bounded, on one line, and escaped where they are shown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// What made it.
     pub kind: Kind,

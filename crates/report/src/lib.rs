@@ -32,7 +32,7 @@ mod markdown;
 mod recognise;
 mod report;
 mod setting;
-mod text;
+pub mod text;
 mod trend;
 
 pub use assess::{Standing, Status, Stood};
@@ -40,7 +40,7 @@ pub use catalogue::{Catalogue, Control, Framework, Measure, Role};
 pub use evidence::{Dated, Done, Evidence, Kind, Records, Setup, State, Tested, of_configuration, of_records};
 pub use html::html;
 pub use markdown::markdown;
-pub use recognise::{LONGEST, Origin, recognise};
+pub use recognise::{Detail, Item, LONGEST, Origin, Share, detail, recognise};
 pub use report::{FORM, FrameworkView, Input, Report, Totals, View, build};
 pub use trend::{Change, Point, Trend};
 

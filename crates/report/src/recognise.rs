@@ -1,15 +1,18 @@
 //! Result files, told by what is in them, never by their names.
 
+mod detail;
 mod privacy;
 mod scan;
 mod trial;
+
+pub use detail::{Detail, Item, Share, detail};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::ReportError;
-use crate::evidence::{Dated, Evidence, Kind};
+use crate::evidence::{Dated, Evidence, Kind, State};
 
 /// Longest result file that is read, bytes.
 pub const LONGEST: usize = 32 << 20;
@@ -110,6 +113,50 @@ fn text<'a>(document: &'a Value, pointer: &str) -> &'a str {
 /// The items of a list; none where there is no list.
 fn items<'a>(document: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
     document.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// How bad findings are. Severities decide whether a result is open; the gate of the command that found them may have
+/// been off, so that it alone shows nothing.
+#[derive(Clone, Copy, Debug, Default)]
+struct Severities {
+    /// High or critical.
+    severe: u64,
+    /// Without a severity that is known.
+    unsaid: u64,
+}
+
+impl Severities {
+    fn add(&mut self, severity: &str, findings: u64) {
+        match severity {
+            "info" | "low" | "medium" => {}
+            "high" | "critical" => self.severe = self.severe.saturating_add(findings),
+            _ => self.unsaid = self.unsaid.saturating_add(findings),
+        }
+    }
+
+    /// Findings by severity, as summaries have them.
+    fn counted(document: &Value, pointer: &str) -> Self {
+        let mut all = Self::default();
+        for (severity, n) in document.pointer(pointer).and_then(Value::as_object).into_iter().flatten() {
+            all.add(severity, n.as_u64().unwrap_or(0));
+        }
+        all
+    }
+
+    /// The worse of two accounts of the same findings.
+    fn or(self, other: Self) -> Self {
+        Self { severe: self.severe.max(other.severe), unsaid: self.unsaid.max(other.unsaid) }
+    }
+
+    /// Opens what has severe findings, or is at a gate that the command had all the same: that one may be stricter.
+    fn judge(self, of: &mut Evidence, gated: bool) {
+        if self.unsaid > 0 {
+            of.weaken("it does not say how severe all of its findings are");
+        }
+        if self.severe > 0 || gated {
+            of.state = State::Open;
+        }
+    }
 }
 
 /// Says that something was not read, where the coverage says so.

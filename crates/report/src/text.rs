@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 const LONGEST: usize = 240;
 
 /// One line of bounded length. Characters that turn text round or are not seen are spelled out.
-pub(crate) fn line(text: &str) -> String {
+#[must_use]
+pub fn line(text: &str) -> String {
     let mut out = String::new();
     for (count, c) in text.chars().enumerate() {
         if count == LONGEST {
@@ -30,8 +31,9 @@ pub(crate) fn line(text: &str) -> String {
     out
 }
 
-/// For HTML: text in elements and in quoted attributes.
-pub(crate) fn html(text: &str) -> String {
+/// For HTML and XML: text in elements and in quoted attributes.
+#[must_use]
+pub fn html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -48,7 +50,8 @@ pub(crate) fn html(text: &str) -> String {
 }
 
 /// For a cell of a Markdown table: no markup, no HTML, no address that becomes a link.
-pub(crate) fn markdown(text: &str) -> String {
+#[must_use]
+pub fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars();
     while let Some(c) = rest.next() {

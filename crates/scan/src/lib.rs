@@ -12,6 +12,7 @@ pub mod signed;
 pub mod tree;
 mod walk;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 pub use map::Map;
@@ -77,8 +78,30 @@ pub fn scan(path: &Path, budget: &Budget, hash: bool, mut each: impl FnMut(File)
     walk::each(path, &mut |entry| match entry {
         walk::Entry::File(path) => each(examine(&path, budget, hash)),
         walk::Entry::Left(path, why) => each(unread(path, 0, why)),
+        walk::Entry::Git(path) => {
+            let why = "what git stores beside the files is not read: no loader does";
+            each(untold(path, 0, Part::structural(Reason::Binary, 0), why));
+        }
     });
     Ok(())
+}
+
+/// The most bytes that are taken from a stream.
+const STREAM: u64 = 1 << 30;
+
+/// Examines what a stream holds, as one file of that name.
+///
+/// # Errors
+/// The stream cannot be read. What is too long for memory has `partial` coverage.
+pub fn scan_stream(from: impl std::io::Read, name: &str, budget: &Budget, hash: bool) -> Result<File, ScanError> {
+    let path = PathBuf::from(name);
+    let mut bytes = Vec::new();
+    let read = from.take(STREAM + 1).read_to_end(&mut bytes);
+    let size = read.map_err(|error| ScanError::Unreadable { path: path.clone(), error })? as u64;
+    if size > STREAM {
+        return Ok(unread(path, size, "it is longer than a stream may be: give the file itself"));
+    }
+    Ok(examined(path, &bytes, budget, hash))
 }
 
 fn examine(path: &Path, budget: &Budget, hash: bool) -> File {
@@ -86,17 +109,23 @@ fn examine(path: &Path, budget: &Budget, hash: bool) -> File {
         Ok(map) => map,
         Err(error) => return unread(path.to_owned(), 0, format!("it cannot be read: {error}")),
     };
-    let bytes = map.bytes();
+    examined(path.to_owned(), map.bytes(), budget, hash)
+}
+
+fn examined(path: PathBuf, bytes: &[u8], budget: &Budget, hash: bool) -> File {
     let sha256 = hash.then(|| {
         let digest = Sha256::digest(bytes);
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     });
     let report = bartizan_artifact::examine(bytes, budget);
-    File { path: path.to_owned(), size: bytes.len() as u64, sha256, report }
+    File { path, size: bytes.len() as u64, sha256, report }
 }
 
 fn unread(path: PathBuf, size: u64, why: impl Into<String>) -> File {
-    let part = Part::partial(Reason::File, 0);
+    untold(path, size, Part::partial(Reason::File, 0), why)
+}
+
+fn untold(path: PathBuf, size: u64, part: Part, why: impl Into<String>) -> File {
     let mut coverage = Coverage::default();
     coverage.add(part);
     let gap = Gap { part, member: String::new(), why: why.into() };
@@ -136,6 +165,35 @@ mod tests {
         assert_eq!(files[0].sha256.as_deref(), Some(hello));
         assert_eq!(files[1].report.coverage.status, CoverageStatus::Partial);
         assert_eq!(files[3].report.coverage.status, CoverageStatus::Partial);
+    }
+
+    #[test]
+    fn only_the_stores_of_a_repository_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let bad = b"cos\nsystem\n(S'true'\ntR.";
+        let alarms = |files: &[File]| files.iter().filter(|f| f.worst() == Some(Severity::Critical)).count();
+        for path in [".git/evil.bin", "sub/.git/objects/evil.bin", "deep/.git"] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bad).unwrap();
+        }
+        assert_eq!(alarms(&files(folder.path())), 3);
+        // A repository: what it stores is said not to be read, and the rest is.
+        for path in [".git/objects/ab", ".git/refs"] {
+            std::fs::create_dir_all(folder.path().join(path)).unwrap();
+        }
+        std::fs::write(folder.path().join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
+        std::fs::write(folder.path().join(".git/objects/ab/cd"), bad).unwrap();
+        let files = files(folder.path());
+        assert_eq!(alarms(&files), 3);
+        let store = files.iter().find(|f| f.path.ends_with(".git/objects")).unwrap();
+        assert_eq!(store.report.coverage.status, CoverageStatus::Structural);
+    }
+
+    #[test]
+    fn streams_are_files() {
+        let file = scan_stream(&b"cos\nsystem\n(S'true'\ntR."[..], "-", &Budget::default(), true).unwrap();
+        assert_eq!((file.worst(), file.size), (Some(Severity::Critical), 23));
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub fn configurations(path: &Path, posture: Posture, mut each: impl FnMut(Config
         walk::Entry::File(path) if posture.wants(&path) => each(examine(&path, posture)),
         walk::Entry::File(_) => {}
         walk::Entry::Left(path, why) if posture.wants(&path) || path.is_dir() => each(unread(path, why)),
-        walk::Entry::Left(..) => {}
+        walk::Entry::Left(..) | walk::Entry::Git(_) => {}
     });
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bartizan_sign::{GIT_PATHS, ModelManifest, Sha256};
+use bartizan_sign::{Bundle, GIT_PATHS, LONGEST_BUNDLE, ModelManifest, Sha256, Statement};
 use sha2::{Digest as _, Sha256 as Hasher};
 
 use crate::ScanError;
@@ -30,10 +30,38 @@ pub struct Selection {
 }
 
 impl Selection {
-    fn leaves_out(&self, path: &str) -> bool {
+    /// What is a model's own of a folder: all but version control, and signatures over the rest that lie in it and
+    /// say that they leave themselves out. The digest that names a model is over these files.
+    #[must_use]
+    pub fn of_model(root: &Path) -> Self {
+        let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+        let mut ignored: Vec<String> = entries
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+            .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
+            .filter(|(name, path)| name.ends_with(".sig") && signs_the_rest(path, name))
+            .map(|(name, _)| name)
+            .collect();
+        ignored.sort();
+        Self { ignored, git: true, links: false }
+    }
+
+    pub(crate) fn leaves_out(&self, path: &str) -> bool {
         self.ignored.iter().any(|ignored| is_below(path, ignored))
             || (self.git && GIT_PATHS.iter().any(|git| is_below(path, git)))
     }
+}
+
+/// True for a signature over a model that leaves out a file of this name. Whether somebody trusted made it is not asked.
+fn signs_the_rest(path: &Path, name: &str) -> bool {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST_BUNDLE as u64 + 1).read_to_end(&mut bytes));
+    if read.is_err() || bytes.len() > LONGEST_BUNDLE {
+        return false;
+    }
+    let manifest = Bundle::parse(&bytes)
+        .and_then(|bundle| Statement::parse(&bundle.payload))
+        .and_then(|statement| ModelManifest::from_statement(&statement));
+    manifest.is_ok_and(|manifest| manifest.ignored.iter().any(|path| path.trim_start_matches("./") == name))
 }
 
 /// True for a path and all that is below it.
@@ -92,6 +120,7 @@ pub fn list(root: &Path, selection: &Selection) -> Result<Tree, ScanError> {
                 Err(error) => tree.left.push((name, format!("it cannot be read: {error}"))),
             },
         },
+        Entry::Git(_) => {}
         Entry::Left(path, why) => tree.left.push((name(&path).unwrap_or_else(|| path.display().to_string()), why)),
     });
     Ok(tree)

@@ -12,11 +12,22 @@ pub(crate) enum Entry {
     File(PathBuf),
     /// Not read, and why.
     Left(PathBuf, String),
+    /// What git keeps of files beside them: no loader reads it.
+    Git(PathBuf),
 }
 
-/// Visits every file. Folders of version control are left out: no loader reads them.
+/// Visits every file, but for what the repository of the folder itself stores of them. Anything else that is called
+/// `.git` is a file like others: whoever writes a model may point into it.
 pub(crate) fn each(root: &Path, visit: &mut dyn FnMut(Entry)) {
-    each_but(root, &|path| path.file_name().is_some_and(|name| name == ".git"), visit);
+    let git = root.join(".git");
+    let real = |path: &Path| path.symlink_metadata().is_ok_and(|m| m.is_dir());
+    let repository = real(&git) && real(&git.join("objects")) && real(&git.join("refs")) && git.join("HEAD").is_file();
+    let stores: Vec<PathBuf> =
+        ["objects", "lfs"].iter().map(|name| git.join(name)).filter(|path| repository && real(path)).collect();
+    for store in &stores {
+        visit(Entry::Git(store.clone()));
+    }
+    each_but(root, &|path| stores.iter().any(|store| store == path), visit);
 }
 
 /// Visits every file but those that `skip` names, with all that is below them.

@@ -13,6 +13,7 @@ use bartizan_core::{AccessStore, Act, Grant, KeyRecord, Money, Spender, StoreErr
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Row as _, SqlitePool};
 
+use crate::private;
 use crate::schema::{Down, Schema, Step};
 use crate::sqlite::{OpenError, beside, store_error};
 
@@ -73,6 +74,7 @@ impl SqliteAccess {
     /// # Errors
     /// [`OpenError`]: not ours, too new, not writable.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        private::make(path);
         let connect = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)

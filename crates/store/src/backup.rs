@@ -21,7 +21,7 @@ use sqlx::sqlite::SqliteConnection;
 use crate::chain::hex;
 use crate::schema::{Schema, number};
 use crate::sqlite::{OpenError, SqliteStore, base, beside, plain};
-use crate::{access, sqlite, vault};
+use crate::{access, private, sqlite, vault};
 
 /// Name of the manifest in a copy.
 pub const MANIFEST: &str = "manifest.json";
@@ -487,11 +487,7 @@ fn copy_file(from: &Path, to: &Path) -> Result<(), BackupError> {
 
 /// A new file that others on the machine cannot read.
 fn create_file(path: &Path) -> Result<File, BackupError> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(at(path))
+    private::open(File::options().write(true).create_new(true), path).map_err(at(path))
 }
 
 pub(crate) fn create_folder(path: &Path) -> Result<(), BackupError> {

@@ -38,6 +38,7 @@ mod backup;
 mod chain;
 mod contain;
 mod deeds;
+mod private;
 mod read;
 mod restore;
 mod schema;

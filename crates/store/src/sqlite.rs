@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::private;
 use crate::schema::{Schema, Step, number};
 use crate::wal::Wal;
 use crate::writer::{Database, Done, Job, Writer};
@@ -212,6 +213,7 @@ impl SqliteStore {
     async fn open_locked(path: &Path, options: &Options, lock: Option<File>) -> Result<Self, OpenError> {
         let failed = |e: sqlx::Error| OpenError::Database { path: path.to_owned(), reason: plain(&e) };
         let synchronous = if options.sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal };
+        private::make(path);
         let connect = base(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
@@ -403,7 +405,9 @@ pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
     let failed = |source| OpenError::Lock { path: path.to_owned(), source };
     // One file has one lock, by whatever link it was named.
     let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let file = File::options().create(true).truncate(false).write(true).open(beside(&real, ".lock")).map_err(failed)?;
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    let file = private::open(&mut options, &beside(&real, ".lock")).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),

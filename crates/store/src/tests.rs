@@ -698,3 +698,26 @@ fn everything_is_counted_by_verdict_rule_and_deed() {
         assert_eq!((late.decisions, late.deeds["call-approved"].count), (1, 1));
     });
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_of_a_store_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("e.sqlite");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let access = crate::SqliteAccess::open(&crate::access_path(&path)).await.unwrap();
+    let vault = crate::SqliteVault::open(&crate::vault_path(&path)).await.unwrap();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder.path()).unwrap().flatten() {
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", entry.file_name());
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    for name in ["e.sqlite", "e.sqlite-wal", "e.sqlite-shm", "e.sqlite.access", "e.sqlite.vault", "e.sqlite.lock"] {
+        assert!(names.iter().any(|found| found == name), "{name}: {names:?}");
+    }
+    vault.close().await;
+    drop(access);
+    store.close().await;
+}

@@ -13,6 +13,7 @@ use bartizan_core::{TenantId, VaultEntry, VaultStore};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row as _, SqlitePool};
 
+use crate::private;
 use crate::schema::{Schema, Step};
 use crate::sqlite::{OpenError, beside, store_error};
 
@@ -41,6 +42,7 @@ impl SqliteVault {
     /// # Errors
     /// [`OpenError`]: not ours, too new, not writable.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        private::make(path);
         let connect = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)

@@ -26,6 +26,10 @@ const TRAINED: &[&str] = &[
     "tags",
     "base32",
     "unicode-escape",
+    "html-decimal",
+    "html-hex",
+    "hex-escape",
+    "binary",
 ];
 
 impl Way {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{Result, artifacts, repo};
+use crate::{Result, artifacts, phones, repo};
 
 /// Runs one benchmark.
 pub(crate) fn run(name: &str, args: &[&str]) -> Result {
@@ -13,6 +13,8 @@ pub(crate) fn run(name: &str, args: &[&str]) -> Result {
         "build" => cold_build(),
         "artifacts" => artifacts::run(&release_binary()?, args),
         "abuse" => simulated(args),
+        "phones" => phones::run(&release_binary()?),
+        "vault" => vault(),
         _ => inside(name, args),
     }
 }
@@ -30,6 +32,16 @@ fn simulated(args: &[&str]) -> Result {
     ]))?;
     let program = repo::target()?.join("release").join("examples").join("simulate");
     let used = measure(Command::new(program).args(args).current_dir(repo::root()))?;
+    println!("process: {}", used.line());
+    Ok(())
+}
+
+/// The ignored test of the crate `guard` that plays 10,000 conversations of agents through the vault and counts what
+/// got where it must not.
+fn vault() -> Result {
+    let test =
+        ["nextest", "run", "--package", "bartizan-guard", "--run-ignored", "only", "--no-capture", "ten_thousand"];
+    let used = measure(&mut repo::cargo(&test))?;
     println!("process: {}", used.line());
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Result, repo};
+use crate::{Result, components, repo};
 
 const SOURCES: &str = "console";
 const BUILT: &str = "crates/gateway/console";
@@ -37,7 +37,10 @@ pub(crate) fn walk() -> Result {
     let folder = repo::root().join(SOURCES);
     repo::run(Command::new("npm").args(["install", "--no-save", "--no-audit", "--no-fund"]).current_dir(&folder))?;
     let binary = repo::target()?.join("debug/bartizan");
-    repo::run(Command::new("node").arg("walk.mjs").env("BARTIZAN", binary).current_dir(&folder))
+    let components = components::fetch(components::Group::Gate)?;
+    let mut walk = Command::new("node");
+    walk.arg("walk.mjs").env("BARTIZAN", binary).env(components::VARIABLE, components).current_dir(&folder);
+    repo::run(&mut walk)
 }
 
 /// One line for each file: path and digest.

@@ -17,6 +17,7 @@ mod gate;
 mod generated;
 mod howto;
 mod packaging;
+mod phones;
 mod pypi;
 mod repo;
 mod runner;

@@ -37,21 +37,16 @@ pub(crate) fn examine(bytes: &[u8], start: usize, desk: &mut Desk<'_>) -> &'stat
         return "hdf5";
     };
     let front = bytes.get(..start).unwrap_or_default();
-    if front.iter().any(|b| *b != 0) && crate::kind::magic(front).is_some() {
-        desk.within("user block", front.len(), |desk| {
-            crate::kind::examine(front, desk);
-        });
+    if front.iter().any(|b| *b != 0) {
+        desk.find(&rules::TRAILING, format!("{start} bytes stand before the HDF5 data"), 0, start);
+        desk.attempt("user block", front, crate::kind::examine);
     }
     if end > bytes.len() {
         desk.partial(Reason::Malformed, end - bytes.len(), "the HDF5 file is cut off");
     } else if from(bytes, end).iter().any(|b| *b != 0) {
         let rest = from(bytes, end);
         desk.find(&rules::TRAILING, format!("{} bytes follow the HDF5 file", rest.len()), end, rest.len());
-        if crate::kind::magic(rest).is_some() {
-            desk.within("appended", rest.len(), |desk| {
-                crate::kind::examine(rest, desk);
-            });
-        }
+        desk.attempt("appended", rest, crate::kind::examine);
     }
     let mut walk = Walk {
         file,
@@ -247,7 +242,7 @@ impl<'a> Walk<'a> {
     fn pickle(&self, value: &[u8], name: &str, desk: &mut Desk<'_>) {
         if value.len() > 2 && value.ends_with(b".") || crate::pickle::begins(value) {
             desk.within(name, value.len(), |desk| {
-                crate::pickle::examine(value, desk, true);
+                crate::pickle::examine(value, desk, crate::pickle::Sort::Probe);
             });
         }
     }

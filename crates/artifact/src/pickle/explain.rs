@@ -54,7 +54,7 @@ fn write(machine: &Machine<'_>, v: V, depth: usize, out: &mut String) {
         V::Bool(false) => out.push_str("False"),
         V::Int(i) => out.push_str(&i.to_string()),
         V::Float => out.push_str("<float>"),
-        V::Big { .. } => out.push_str("<long>"),
+        V::Big | V::Magic => out.push_str("<long>"),
         V::Str { at, len } => {
             let text = String::from_utf8_lossy(piece(machine.data, at, len as usize).unwrap_or_default());
             out.push_str(&format!("'{}'", show(&text)));
@@ -75,7 +75,7 @@ fn write(machine: &Machine<'_>, v: V, depth: usize, out: &mut String) {
             match &node.kind {
                 Kind::Text(text) => out.push_str(&format!("'{}'", show(text))),
                 Kind::Global { .. } => out.push_str(&name(machine, v)),
-                Kind::Made { callee, args } => {
+                Kind::Made { callee, args, .. } => {
                     write(machine, *callee, depth, out);
                     arguments(machine, *args, depth, out);
                 }

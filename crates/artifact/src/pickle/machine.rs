@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::arena::{Arena, Trace, Was};
 use super::profile::{self, Verdict};
-use super::value::{Kind, Level, Node, Shape, V};
+use super::value::{Keys, Kind, Level, Node, Shape, V};
 use crate::bytes::{piece, u16le, u32le, u64le};
 use crate::desk::Step;
 
@@ -11,8 +12,16 @@ use crate::desk::Step;
 const KEPT: usize = 64;
 /// Candidates for payloads in constants.
 const PAYLOADS: usize = 1000;
+/// Bytes of payloads that are not in the file as they are.
+const TEXTS: usize = 32 << 20;
 /// Effects that are kept of one stream.
 const EFFECTS: usize = 4096;
+/// Longest module and name: no module has longer ones.
+const LONGEST: usize = 1024;
+/// Names that are kept for good.
+const NAMES: usize = 1 << 14;
+/// Values that are visited to see what became of containers after they were put into others.
+const VISITS: u32 = 1 << 20;
 
 /// Why a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +33,22 @@ pub(super) enum End {
     Spent(&'static str),
 }
 
+/// What a name that is imported is known for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It runs any command or code that it is given.
+    Runs,
+    /// It runs code in some way, or reaches files or the network.
+    Code,
+    Unknown,
+}
+
 /// What may happen on loading.
 #[derive(Debug)]
 pub(super) enum What {
     /// Judged and not allowed, or imported.
     Call(Verdict),
-    /// True where the name runs code.
-    Import(bool),
+    Import(Reach),
     Write(&'static str),
     Unresolved(&'static str),
     Frame,
@@ -42,6 +60,8 @@ pub(super) struct Effect {
     pub(super) what: What,
     /// Dotted name of what it is about.
     pub(super) name: String,
+    /// The name is one that can be imported.
+    pub(super) sound: bool,
     pub(super) at: usize,
     pub(super) chain: Vec<Step>,
 }
@@ -58,6 +78,7 @@ pub(super) enum Payload {
     Text {
         at: usize,
         bytes: Vec<u8>,
+        loaded: bool,
     },
 }
 
@@ -73,16 +94,26 @@ pub(super) struct Machine<'a> {
     memoized: u64,
     /// Names that were imported: module and name on two lines.
     pub(super) globals: HashMap<String, u32>,
-    pub(super) nodes: Vec<Node>,
+    arena: Arena,
+    /// The worst that became of a container after another value held it.
+    late: Level,
+    visits: u32,
     pub(super) effects: Vec<Effect>,
     pub(super) payloads: Vec<Payload>,
+    texts: usize,
     frame: Option<usize>,
     steps: u64,
     values: usize,
     /// Something was dropped for want of room.
     pub(super) dropped: bool,
     /// Raw array bytes that follow the instruction in hand: size, or an error.
-    pub(super) raw: usize,
+    pub(super) raw: Option<usize>,
+    /// Arrays of joblib are raw bytes, as its own loader reads them; else as all others do.
+    pub(super) arrays: bool,
+    /// Where the first of them begins.
+    pub(super) first_raw: Option<usize>,
+    /// Some were of objects: pickles with a memo of their own.
+    pub(super) objects: bool,
     /// Streams that wait for one inside them: joblib's arrays of objects.
     outer: Vec<Waiting>,
     /// Known names of frameworks that were used.
@@ -106,14 +137,20 @@ impl<'a> Machine<'a> {
             sparse: HashMap::new(),
             memoized: 0,
             globals: HashMap::new(),
-            nodes: Vec::new(),
+            arena: Arena::default(),
+            late: Level::Inert,
+            visits: VISITS,
             effects: Vec::new(),
             payloads: Vec::new(),
+            texts: 0,
             frame: None,
             steps,
             values,
             dropped: false,
-            raw: 0,
+            raw: None,
+            arrays: true,
+            first_raw: None,
+            objects: false,
             outer: Vec::new(),
             framework: None,
         }
@@ -225,28 +262,124 @@ impl<'a> Machine<'a> {
     // Nodes.
 
     pub(super) fn node(&self, value: V) -> Option<&Node> {
-        match value {
-            V::Node(at) => self.nodes.get(at as usize),
-            _ => None,
-        }
+        self.arena.get(value)
+    }
+
+    /// What stays of a value that was let go.
+    pub(super) fn trace(&self, value: V) -> Option<Trace> {
+        self.arena.trace(value)
     }
 
     pub(super) fn level(&self, value: V) -> Level {
         match value {
-            V::Node(_) => self.node(value).map_or(Level::Known, |node| node.level),
+            V::Node(_) => match (self.node(value), self.trace(value)) {
+                (Some(node), _) => node.level,
+                (None, Some(trace)) => trace.level,
+                (None, None) => Level::Foreign,
+            },
             V::Lost => Level::Known,
             _ => Level::Inert,
         }
     }
 
-    fn add(&mut self, kind: Kind, level: Level) -> V {
-        if self.nodes.len() >= self.values / 2 {
-            self.dropped |= level > Level::Inert;
-            return if level == Level::Inert { V::Data } else { V::Lost };
+    /// The level with what became of the values inside since they were put there.
+    pub(super) fn settled(&mut self, value: V) -> Level {
+        let mut worst = self.level(value);
+        if self.late <= worst {
+            return worst;
         }
-        let at = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        self.nodes.push(Node { kind, level, at: self.op });
-        V::Node(at)
+        let mut open = vec![value];
+        let mut seen = std::collections::HashSet::new();
+        while let Some(value) = open.pop() {
+            worst = worst.max(self.level(value));
+            let V::Node(at) = value else { continue };
+            if worst >= self.late {
+                return worst;
+            }
+            if !seen.insert(at) {
+                continue;
+            }
+            self.visits = self.visits.saturating_sub(1);
+            match self.node(value).map(|n| &n.kind) {
+                _ if self.visits == 0 => return self.late,
+                None | Some(Kind::Seq { more: true, .. } | Kind::Dict { more: true, .. }) => return self.late,
+                Some(Kind::Seq { items, .. }) => open.extend(items),
+                Some(Kind::Dict { items, .. }) => open.extend(items.iter().flat_map(|(key, value)| [key, value])),
+                Some(Kind::Made { callee, args, state, .. }) => {
+                    open.extend([callee, args]);
+                    open.extend(state);
+                }
+                Some(Kind::Persistent(id)) => open.push(*id),
+                Some(Kind::Text(_) | Kind::Global { .. } | Kind::Extension(_)) => {}
+            }
+        }
+        worst
+    }
+
+    fn add(&mut self, kind: Kind, level: Level) -> V {
+        let global = matches!(kind, Kind::Global { .. });
+        let node = Node { kind, level, held: false, at: self.op };
+        let kept = self.values / 8;
+        if self.arena.len() < kept || global && self.arena.len() < kept + NAMES {
+            return self.arena.keep(node);
+        }
+        let trace = self.arena.oldest().map(|oldest| self.trace_of(oldest));
+        match self.arena.push(node, trace) {
+            Some(value) => value,
+            None => {
+                self.dropped |= level > Level::Inert;
+                if level == Level::Inert { V::Data } else { V::Lost }
+            }
+        }
+    }
+
+    /// What has to stay of a value.
+    fn trace_of(&self, node: &Node) -> Trace {
+        let (was, keys, builds) = match &node.kind {
+            Kind::Seq { .. } => (Was::Seq, Keys::default(), false),
+            Kind::Dict { keys, .. } => (Was::Dict, *keys, false),
+            Kind::Made { callee, args, keys, state, .. } => {
+                let taker = profile::takes_items(self, *callee);
+                let plain = self.items(*args).is_some_and(<[V]>::is_empty) && state.is_none();
+                let keys = if plain || !taker { *keys } else { Keys { special: true, ..*keys } };
+                let builds = profile::may_build(self, *callee);
+                (if taker { Was::Taker } else { Was::Other }, keys, builds)
+            }
+            _ => (Was::Other, Keys::default(), false),
+        };
+        Trace { level: node.level, keys, was, builds }
+    }
+
+    /// Another value holds these from now on.
+    fn hold(&mut self, mark: usize) {
+        for at in mark..self.stack.len() {
+            if let Some(value @ V::Node(_)) = self.stack.get(at).copied() {
+                self.hold_one(value);
+            }
+        }
+    }
+
+    fn hold_one(&mut self, value: V) {
+        if let Some(node) = self.arena.get_mut(value) {
+            node.held = true;
+        }
+    }
+
+    /// A value became as foreign as what was put into it.
+    fn raise(&mut self, value: V, level: Level) {
+        if let Some(node) = self.arena.get_mut(value) {
+            if node.level < level {
+                node.level = level;
+                if node.held {
+                    self.late = self.late.max(level);
+                }
+            }
+        } else if let Some(trace) = self.arena.trace(value)
+            && trace.level < level
+        {
+            self.arena.set_trace(value, Trace { level, ..trace });
+            self.late = self.late.max(level);
+        }
     }
 
     fn worst(&self, values: &[V]) -> Level {
@@ -255,6 +388,7 @@ impl<'a> Machine<'a> {
 
     fn seq(&mut self, shape: Shape, mark: usize) -> V {
         let level = self.worst(self.above(mark));
+        self.hold(mark);
         let all = self.above(mark);
         let (items, more) = (all.iter().take(KEPT).copied().collect(), all.len() > KEPT);
         self.stack.truncate(mark);
@@ -293,10 +427,10 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// A value of a dictionary by its key.
+    /// A value of a dictionary by its key, where all of it is known.
     pub(super) fn get(&self, dict: V, key: &str) -> Option<V> {
         match &self.node(dict)?.kind {
-            Kind::Dict { items, .. } => {
+            Kind::Dict { items, more: false, keys } if !keys.special && !keys.unclear => {
                 items.iter().rev().find(|(k, _)| self.text(*k).as_deref() == Some(key)).map(|(_, v)| *v)
             }
             _ => None,
@@ -328,6 +462,16 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// A text that stands for bytes which may be a file.
+    pub(super) fn candidate_text(&mut self, at: usize, bytes: Vec<u8>, loaded: bool) {
+        if self.payloads.len() >= PAYLOADS || self.texts + bytes.len() > TEXTS {
+            self.dropped = true;
+        } else {
+            self.texts += bytes.len();
+            self.payloads.push(Payload::Text { at, bytes, loaded });
+        }
+    }
+
     /// A line with Python's escapes: `quoted` for STRING, else raw-unicode-escape of UNICODE.
     fn escaped(&mut self, quoted: bool) -> Run {
         let (mut at, mut len) = self.line()?;
@@ -347,7 +491,7 @@ impl<'a> Machine<'a> {
         if line.contains(&b'\\') || (!quoted && !line.is_ascii()) {
             let text = unescape(line, quoted);
             if super::payload::may_be_text(&text) {
-                self.payloads.push(Payload::Text { at, bytes: latin1(&text) });
+                self.candidate_text(at, latin1(&text), false);
             }
             let value = self.add(Kind::Text(text.into()), Level::Inert);
             return self.push(value);
@@ -358,8 +502,12 @@ impl<'a> Machine<'a> {
     // Effects.
 
     pub(super) fn effect(&mut self, what: What, name: String, chain: Vec<Step>) {
+        self.effect_of(what, name, false, chain);
+    }
+
+    fn effect_of(&mut self, what: What, name: String, sound: bool, chain: Vec<Step>) {
         if self.effects.len() < EFFECTS {
-            self.effects.push(Effect { what, name, at: self.op, chain });
+            self.effects.push(Effect { what, name, sound, at: self.op, chain });
         } else if matches!(what, What::Call(_) | What::Write(_) | What::Unresolved(_)) {
             // The findings have their own limit; the first thousands are enough to stop a file.
             self.dropped = true;
@@ -367,26 +515,40 @@ impl<'a> Machine<'a> {
     }
 
     fn import(&mut self, module: &str, name: &str) -> Run {
+        if module.len() + name.len() > LONGEST {
+            let value = self.unresolved("a name is imported that is longer than any");
+            return self.push(value);
+        }
         let key = format!("{module}\n{name}");
-        if let Some(at) = self.globals.get(&key) {
-            return self.push(V::Node(*at));
+        if let Some(at) = self.globals.get(&key).copied()
+            && self.node(V::Node(at)).is_some()
+        {
+            return self.push(V::Node(at));
         }
         let grant = profile::grant(module, name);
         let level = if grant.known { Level::Known } else { Level::Foreign };
         if grant.known && self.framework.is_none() {
             self.framework = profile::framework(module);
         }
-        let (known, code) = (grant.known, grant.code);
+        let known = grant.known;
+        let reach = match (grant.runs, grant.code) {
+            (true, _) => Reach::Runs,
+            (_, true) => Reach::Code,
+            _ => Reach::Unknown,
+        };
         let value = self.add(Kind::Global { module: module.into(), name: name.into(), grant }, level);
-        if let V::Node(at) = value {
+        if let V::Node(at) = value
+            && self.globals.len() < 2 * NAMES
+        {
             self.globals.insert(key, at);
         }
-        if !known || !matches!(value, V::Node(_)) {
+        if !known {
             let step = Step {
                 offset: self.op,
                 text: format!("from {} import {}", crate::bytes::show(module), crate::bytes::show(name)),
             };
-            self.effect(What::Import(code), format!("{module}.{name}"), vec![step]);
+            let sound = is_importable(module, name);
+            self.effect_of(What::Import(reach), format!("{module}.{name}"), sound, vec![step]);
         }
         self.push(value)
     }
@@ -399,46 +561,47 @@ impl<'a> Machine<'a> {
 
     /// A call of any kind; the result.
     fn call(&mut self, callee: V, args: V, by: profile::By) -> V {
+        self.hold_one(callee);
+        self.hold_one(args);
         let verdict = profile::judge(self, callee, args, by);
         let level = match verdict {
-            Verdict::Allowed => Level::Known,
+            // What only keeps its arguments is as foreign as they are.
+            Verdict::Allowed => self.settled(args).max(Level::Known),
             _ => Level::Foreign,
         };
         match verdict {
             Verdict::Allowed => {}
+            Verdict::Gone => self.dropped = true,
             verdict => {
                 let chain = super::explain::chain(self, callee, args, by, self.op);
                 let name = super::explain::name(self, callee);
-                self.effect(What::Call(verdict), name, chain);
+                let sound = self.global(callee).is_some_and(|(module, name, _)| is_importable(module, name));
+                self.effect_of(What::Call(verdict), name, sound, chain);
             }
         }
-        self.add(Kind::Made { callee, args }, level)
+        self.add(Kind::Made { callee, args, keys: Keys::default(), state: None, built: 0 }, level)
     }
 
     /// Puts values into a container; anything but a plain one runs a method of it.
     fn put(&mut self, target: V, values: &[V], pairs: bool) {
         let level = self.worst(values);
-        // Values of special keys are looked at where the dictionary becomes a state.
-        let special = pairs && values.chunks(2).any(|pair| pair.first().is_some_and(|key| self.is_special(*key)));
-        let room = match target {
-            V::Node(at) => self.nodes.get_mut(at as usize),
-            V::Data | V::Lost => {
-                self.dropped |= level > Level::Inert || special;
-                return;
-            }
-            _ => return,
+        let keys = if pairs { super::state::keys(self, values) } else { Keys::default() };
+        for value in values.iter().filter(|v| matches!(v, V::Node(_))) {
+            self.hold_one(*value);
+        }
+        let Some(node) = self.arena.get_mut(target) else {
+            self.put_gone(target, level, keys, pairs);
+            return;
         };
-        let Some(node) = room else { return };
+        let mut refused = None;
         match &mut node.kind {
             Kind::Seq { items, more, .. } => {
-                node.level = node.level.max(level);
                 let left = KEPT.saturating_sub(items.len());
                 *more |= values.len() > left;
                 items.extend(values.iter().take(left));
             }
-            Kind::Dict { items, more, special: known } => {
-                node.level = node.level.max(level);
-                *known |= special;
+            Kind::Dict { items, more, keys: all } => {
+                *all = all.and(keys);
                 let left = KEPT.saturating_sub(items.len());
                 *more |= values.len() / 2 > left;
                 items.extend(values.chunks_exact(2).take(left).filter_map(|pair| match pair {
@@ -446,49 +609,57 @@ impl<'a> Machine<'a> {
                     _ => None,
                 }));
             }
-            Kind::Made { callee, .. } => {
-                let callee = *callee;
-                if !profile::takes_items(self, callee) {
-                    let name = super::explain::name(self, callee);
-                    let step = Step { offset: self.op, text: format!("{name}(…)[…] = …") };
-                    self.effect(What::Write("items are set on an object that is no container"), name, vec![step]);
-                }
+            Kind::Made { callee, keys: all, .. } => {
+                // A state or an item may have brought the method that adds.
+                let hooked = all.hook && !pairs;
+                *all = all.and(keys);
+                refused = Some((*callee, hooked));
             }
             _ => {
                 let name = super::explain::name(self, target);
                 let step = Step { offset: self.op, text: format!("{name}[…] = …") };
                 self.effect(What::Write("items are set on what is no container"), name, vec![step]);
+                return;
             }
+        }
+        self.raise(target, level);
+        if let Some((callee, hooked)) = refused
+            && (hooked || !profile::takes_items(self, callee))
+        {
+            let name = super::explain::name(self, callee);
+            let step = Step { offset: self.op, text: format!("{name}(…)[…] = …") };
+            let what = if hooked {
+                "items are added by a method that the file set"
+            } else {
+                "items are set on an object that is no container"
+            };
+            self.effect(What::Write(what), name, vec![step]);
         }
     }
 
-    fn is_special(&self, key: V) -> bool {
-        let text = match key {
-            V::Str { at, len } if len < 64 => piece(self.data, at, len as usize).unwrap_or_default(),
-            V::Node(_) => match self.node(key).map(|n| &n.kind) {
-                Some(Kind::Text(text)) => text.as_bytes(),
-                _ => return false,
-            },
-            _ => return false,
+    /// The same for a value that was let go.
+    fn put_gone(&mut self, target: V, level: Level, keys: Keys, pairs: bool) {
+        let Some(trace) = self.trace(target) else {
+            if matches!(target, V::Data | V::Lost) {
+                self.dropped |= level > Level::Inert || keys != Keys::default();
+            }
+            return;
         };
-        text.starts_with(b"__")
-            && text.ends_with(b"__")
-            && !profile::PLAIN_SPECIALS.iter().any(|p| p.as_bytes() == text)
-    }
-
-    fn has_special(&self, state: V) -> bool {
-        match self.node(state).map(|n| &n.kind) {
-            Some(Kind::Dict { special, .. }) => *special,
-            Some(Kind::Seq { items, .. }) => {
-                items.iter().any(|v| matches!(self.node(*v).map(|n| &n.kind), Some(Kind::Dict { special: true, .. })))
-            }
-            _ => false,
+        if trace.was == Was::Other || trace.was == Was::Taker && trace.keys.hook && !pairs {
+            let step = Step { offset: self.op, text: "…[…] = …".to_owned() };
+            let name = "an object".to_owned();
+            self.effect(What::Write("items are set on an object that is no container"), name, vec![step]);
         }
+        self.arena.set_trace(target, Trace { keys: trace.keys.and(keys), ..trace });
+        self.raise(target, level);
     }
 
     /// BUILD: `__setstate__`, or an update of the instance's attributes.
     fn build(&mut self, target: V, state: V) -> Run {
         let name = super::explain::name(self, target);
+        let keys = super::state::of(self, state, profile::is_compiled(self, target));
+        let level = self.settled(state);
+        self.hold_one(state);
         let write = |machine: &mut Self, why| {
             let step = Step {
                 offset: machine.op,
@@ -496,25 +667,42 @@ impl<'a> Machine<'a> {
             };
             machine.effect(What::Write(why), name.clone(), vec![step]);
         };
-        match self.node(target).map(|n| (&n.kind, n.level)) {
-            Some((Kind::Made { callee, .. }, _)) => {
-                let callee = *callee;
-                if self.has_special(state) {
-                    write(self, "special methods are set on an object");
-                } else if !profile::may_build(self, target, callee) {
-                    let level = self.level(target);
-                    // What made it was reported already; its state is part of the same story.
-                    if level != Level::Foreign {
-                        write(self, "the state of an object is set that has none");
-                    }
+        match self.node(target).map(|n| &n.kind) {
+            Some(Kind::Made { callee, keys: own, .. }) => {
+                let (callee, own) = (*callee, *own);
+                if keys.special || own.special && profile::shows_items(self, callee) {
+                    write(self, "special methods, or names that cannot be told, are set on an object");
+                } else if !profile::may_build(self, callee) && self.level(target) != Level::Foreign {
+                    // What made a foreign one was reported already; its state is part of the same story.
+                    write(self, "the state of an object is set that has none");
                 }
-                self.raw = super::joblib::raw_bytes(self, callee, state)?;
+                self.dropped |= keys.unclear;
+                if self.arrays {
+                    self.raw = super::joblib::raw_bytes(self, target, state)?;
+                }
+                if let Some(Kind::Made { keys: all, state: last, built, .. }) =
+                    self.arena.get_mut(target).map(|n| &mut n.kind)
+                {
+                    all.hook |= keys.hook;
+                    *last = Some(state);
+                    *built = (*built + 1).min(2);
+                }
+                self.raise(target, level);
             }
-            Some((Kind::Global { .. }, _)) => write(self, "attributes of something imported are set"),
-            Some((Kind::Persistent(_), _)) => write(self, "the state of an object outside the file is set"),
+            Some(Kind::Global { .. }) => write(self, "attributes of something imported are set"),
+            Some(Kind::Persistent(_)) => write(self, "the state of an object outside the file is set"),
             Some(_) => write(self, "attributes of a plain value are set"),
-            None => match target {
-                V::Lost | V::Data => self.dropped = true,
+            None => match (target, self.trace(target)) {
+                (_, Some(trace)) => {
+                    if keys.special || !trace.builds && trace.level != Level::Foreign {
+                        write(self, "the state of an object is set");
+                    }
+                    self.dropped |= keys.unclear;
+                    let keys = Keys { special: true, hook: trace.keys.hook | keys.hook, ..trace.keys };
+                    self.arena.set_trace(target, Trace { keys, ..trace });
+                    self.raise(target, level);
+                }
+                (V::Lost | V::Data, None) => self.dropped = true,
                 _ => write(self, "attributes of a plain value are set"),
             },
         }
@@ -573,6 +761,9 @@ impl<'a> Machine<'a> {
                 let Some((stack, marks, memo, sparse, memoized)) = self.outer.pop() else { return Ok(Some(value)) };
                 (self.stack, self.marks, self.memo, self.sparse, self.memoized) =
                     (stack, marks, memo, sparse, memoized);
+                // joblib puts the array in the place of its wrapper.
+                self.stack.pop();
+                self.push(value)?;
             }
             b'0' => {
                 if self.marks.last() == Some(&self.stack.len()) {
@@ -635,9 +826,7 @@ impl<'a> Machine<'a> {
             }
             op @ (0x8a | 0x8b) => {
                 let (at, len) = if op == 0x8a { self.counted(1)? } else { self.signed()? };
-                let value = small(piece(self.data, at, len).unwrap_or_default())
-                    .unwrap_or_else(|| u32::try_from(len).map_or(V::Data, |len| V::Big { at, len }));
-                self.push(value)?;
+                self.push(small(piece(self.data, at, len).unwrap_or_default()).unwrap_or(V::Big))?;
             }
             b'N' => self.push(V::None)?,
             0x88 => self.push(V::Bool(true))?,
@@ -699,14 +888,16 @@ impl<'a> Machine<'a> {
                 self.push(value)?;
             }
             b'}' => {
-                let value = self.add(Kind::Dict { items: Vec::new(), more: false, special: false }, Level::Inert);
+                let value =
+                    self.add(Kind::Dict { items: Vec::new(), more: false, keys: Keys::default() }, Level::Inert);
                 self.push(value)?;
             }
             b'd' => {
                 let mark = self.mark()?;
                 let values = self.above(mark).to_vec();
                 self.stack.truncate(mark);
-                let value = self.add(Kind::Dict { items: Vec::new(), more: false, special: false }, Level::Inert);
+                let value =
+                    self.add(Kind::Dict { items: Vec::new(), more: false, keys: Keys::default() }, Level::Inert);
                 self.put(value, &values, true);
                 self.push(value)?;
             }
@@ -857,28 +1048,27 @@ impl<'a> Machine<'a> {
 
     /// The bytes of an array that joblib writes behind the state of its wrapper.
     fn skip_raw(&mut self) -> Run {
-        match std::mem::take(&mut self.raw) {
-            0 => Ok(()),
-            super::joblib::OBJECTS => {
-                if self.outer.len() >= 8 {
-                    return Err(End::Spent("arrays of objects are nested deeper than the limit"));
-                }
-                self.frame = None;
-                self.outer.push((
-                    std::mem::take(&mut self.stack),
-                    std::mem::take(&mut self.marks),
-                    std::mem::take(&mut self.memo),
-                    std::mem::take(&mut self.sparse),
-                    std::mem::take(&mut self.memoized),
-                ));
-                Ok(())
+        let Some(len) = self.raw.take() else { return Ok(()) };
+        self.first_raw = self.first_raw.or(Some(self.at));
+        self.frame = None;
+        if len == super::joblib::OBJECTS {
+            self.objects = true;
+            if self.outer.len() >= 8 {
+                return Err(End::Spent("arrays of objects are nested deeper than the limit"));
             }
-            len => {
-                self.frame = None;
-                self.take(len)?;
-                Ok(())
-            }
+            self.outer.push((
+                std::mem::take(&mut self.stack),
+                std::mem::take(&mut self.marks),
+                std::mem::take(&mut self.memo),
+                std::mem::take(&mut self.sparse),
+                std::mem::take(&mut self.memoized),
+            ));
+            return Ok(());
         }
+        let at = self.take(len)?;
+        // joblib puts the array in the place of its wrapper.
+        self.pop()?;
+        self.push(u32::try_from(len.max(1)).map_or(V::Data, |len| V::Bytes { at, len }))
     }
 
     /// What is kept of one stream for the next one in the file.
@@ -893,15 +1083,39 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// A decimal number as CPython's `int` reads it, where it is small.
+/// True for names as modules and what is in them have.
+fn is_importable(module: &str, name: &str) -> bool {
+    module.split('.').chain(name.split('.')).all(|part| {
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    })
+}
+
+/// A number as CPython's `int` reads it, where it is small or begins torch's old format.
 fn whole(line: &[u8]) -> V {
-    std::str::from_utf8(line).ok().and_then(|text| text.trim().parse().ok()).map_or(V::Data, V::Int)
+    let text = std::str::from_utf8(line).unwrap_or_default().trim();
+    if let Ok(number) = text.parse() {
+        return V::Int(number);
+    }
+    let digits: String = text.strip_prefix('+').unwrap_or(text).chars().filter(|c| *c != '_').collect();
+    let digits = digits.to_ascii_lowercase();
+    let (digits, radix) = [("0x", 16), ("0o", 8), ("0b", 2)]
+        .iter()
+        .find_map(|(prefix, radix)| digits.strip_prefix(prefix).map(|rest| (rest, *radix)))
+        .unwrap_or((&digits, 10));
+    match u128::from_str_radix(digits, radix) {
+        Ok(super::TORCH_MAGIC) => V::Magic,
+        _ => V::Data,
+    }
 }
 
 /// A little-endian two's complement number of up to eight bytes.
 fn small(bytes: &[u8]) -> Option<V> {
     if bytes.len() > 8 {
-        return None;
+        let (head, rest) = bytes.split_at_checked(10)?;
+        let magic = super::TORCH_MAGIC.to_le_bytes();
+        let is_magic = magic.starts_with(head) && rest.iter().all(|b| *b == 0);
+        return is_magic.then_some(V::Magic);
     }
     let sign = if bytes.last().is_some_and(|b| *b >= 0x80) { 0xff } else { 0 };
     let mut wide = [sign; 8];
@@ -916,7 +1130,7 @@ pub(super) fn latin1(text: &str) -> Vec<u8> {
     text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
 }
 
-/// Python's escapes. In `all`, those of a string literal; else only `\u` and `\U` of raw-unicode-escape.
+/// Python's escapes. In `all`, those of a literal of bytes; else only `\u` and `\U` of raw-unicode-escape.
 fn unescape(line: &[u8], all: bool) -> String {
     let mut out = String::with_capacity(line.len());
     let mut at = 0;
@@ -932,8 +1146,8 @@ fn unescape(line: &[u8], all: bool) -> String {
         };
         let digits = match kind {
             b'x' if all => 2,
-            b'u' => 4,
-            b'U' => 8,
+            b'u' if !all => 4,
+            b'U' if !all => 8,
             _ => 0,
         };
         if digits > 0 {
@@ -948,6 +1162,11 @@ fn unescape(line: &[u8], all: bool) -> String {
         }
         if !all {
             out.push('\\');
+            // A backslash takes the next one with it.
+            if *kind == b'\\' {
+                out.push('\\');
+                at += 1;
+            }
             continue;
         }
         at += 1;
@@ -966,13 +1185,18 @@ fn unescape(line: &[u8], all: bool) -> String {
                         _ => break,
                     }
                 }
-                out.extend(char::from_u32(number));
+                // A byte: what does not fit is cut off.
+                out.push(char::from((number & 0xff) as u8));
             }
             b'a' => out.push('\x07'),
             b'b' => out.push('\x08'),
             b'f' => out.push('\x0c'),
             b'v' => out.push('\x0b'),
-            other => out.push(char::from(*other)),
+            b'\\' | b'\'' | b'"' => out.push(char::from(*kind)),
+            other => {
+                out.push('\\');
+                out.push(char::from(*other));
+            }
         }
     }
     out

@@ -1,5 +1,6 @@
 //! Pickles: one stream or several after one another, torch's old format, and joblib's.
 
+mod arena;
 #[cfg(test)]
 mod differential;
 mod explain;
@@ -7,19 +8,20 @@ pub(crate) mod joblib;
 mod machine;
 mod payload;
 mod profile;
+mod state;
 mod value;
 
 use bartizan_core::{Reason, Severity};
 
-use self::machine::{Effect, End, Machine, Payload, What};
+use self::machine::{Effect, End, Machine, Payload, Reach, What};
 use self::profile::Verdict;
 use self::value::V;
 use crate::bytes::{from, piece};
 use crate::desk::Desk;
 use crate::rules;
 
-/// First value of torch's format before 1.6, little-endian: 0x1950a86a20f9469cfc6c.
-const TORCH_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+/// First value of torch's format before 1.6.
+const TORCH_MAGIC: u128 = 0x1950_a86a_20f9_469c_fc6c;
 /// Streams in one file.
 const STREAMS: usize = 100_000;
 
@@ -33,45 +35,69 @@ pub(crate) struct Outcome {
     pub(crate) format: &'static str,
 }
 
-/// Reads `bytes` as pickles. In doubt (`probe`), nothing is said of what is none: `None`.
-pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>, probe: bool) -> Option<Outcome> {
+/// Why bytes are read as pickles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// They are one.
+    Known,
+    /// They may be one: nothing is said of what is none.
+    Probe,
+    /// They are of another format, and may be a pickle as well: only what acts is said.
+    Hidden,
+}
+
+/// Reads `bytes` as pickles; `None` where they are none.
+pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>, sort: Sort) -> Option<Outcome> {
     let mut machine = Machine::new(bytes, 0, desk.budget.steps, desk.budget.values);
     let mut legacy = None;
     let mut streams = 0;
     let mut end = End::Stop;
     let mut stopped = 0;
+    let mut done = 0;
     while machine.at < bytes.len() && streams < STREAMS {
         if legacy == Some(0) {
             break;
         }
         let (start, before) = (machine.at, machine.effects.len());
-        if streams > 0 && legacy.is_none() && !plausible(from(bytes, start)) {
-            break;
-        }
         let (how, result) = machine.run();
         machine.restart();
         end = how;
         if how != End::Stop {
             // Bytes behind a whole pickle that are none, and did nothing, are only bytes.
-            if streams > 0 && legacy.is_none() && !begins(from(bytes, start)) && !acts(machine.effects.get(before..)) {
+            let acted = acts(machine.effects.get(before..), false);
+            if streams > 0 && legacy.is_none() && !begins(from(bytes, start)) && !acted {
                 machine.effects.truncate(before);
                 end = End::Stop;
             }
             break;
         }
         stopped = machine.at;
+        done = machine.effects.len();
         streams += 1;
-        if streams == 1 && matches!(result, V::Big { at, len: 10 } if piece(bytes, at, 10) == Some(&TORCH_MAGIC)) {
-            legacy = Some(4);
-        } else {
-            legacy = legacy.map(|left: u32| left.saturating_sub(1));
-        }
+        legacy = match result {
+            V::Magic if streams == 1 => Some(4),
+            _ => legacy.map(|left: u32| left.saturating_sub(1)),
+        };
     }
-    let nothing = streams == 0 && !acts(Some(&machine.effects));
-    if probe && nothing {
+    let acted = acts(machine.effects.get(..done), true) || acts(machine.effects.get(done..), false);
+    let rest = from(bytes, stopped);
+    let none = match sort {
+        Sort::Known => false,
+        Sort::Probe => streams == 0 || legacy.is_none() && rest.iter().any(|b| *b != 0),
+        Sort::Hidden => true,
+    };
+    if none && !acted {
         return None;
     }
+    if let Some(first) = machine.first_raw {
+        let others = otherwise(bytes, first, machine.objects, desk);
+        machine.effects.extend(others);
+    }
     report(&machine, desk);
+    let format = Outcome { format: format(legacy.is_some(), machine.framework) };
+    if sort == Sort::Hidden {
+        return Some(format);
+    }
     match end {
         End::Stop => {}
         End::Broken(why) => {
@@ -84,72 +110,70 @@ pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>, probe: bool) -> Option<
         }
     }
     if streams >= STREAMS {
-        desk.partial(
-            Reason::TooManyParts,
-            bytes.len().saturating_sub(stopped),
-            "more pickles in one file than the limit",
-        );
+        let left = bytes.len().saturating_sub(stopped);
+        desk.partial(Reason::TooManyParts, left, "more pickles in one file than the limit");
     }
     if machine.dropped {
         desk.partial(Reason::TooLong, 0, "the pickle has more values than the limit, some were not followed");
     }
-    let rest = from(bytes, stopped);
     if legacy.is_some() {
         desk.opaque(rest.len(), "tensors");
     } else if end == End::Stop && rest.iter().any(|b| *b != 0) {
         trailing(rest, stopped, desk);
     }
-    let Machine { payloads, framework, .. } = machine;
+    let Machine { payloads, .. } = machine;
     for payload in payloads {
         nested(bytes, payload, desk);
     }
-    let format = match (legacy, framework) {
-        (Some(_), _) => "pytorch pickle",
+    Some(format)
+}
+
+fn format(legacy: bool, framework: Option<&str>) -> &'static str {
+    match (legacy, framework) {
+        (true, _) => "pytorch pickle",
         (_, Some("sklearn")) => "scikit-learn pickle",
         (_, Some("joblib")) => "joblib pickle",
         (_, Some("pandas")) => "pandas pickle",
         (_, Some("torch")) => "torch pickle",
         _ => "pickle",
+    }
+}
+
+/// What every loader but joblib's makes of raw arrays: opcodes, from `first` on. Ordinary numbers are soon none; what
+/// counts is a call of something that can be imported; behind arrays of `objects`, whose memo is not that of others, only
+/// of what runs code.
+fn otherwise(bytes: &[u8], first: usize, objects: bool, desk: &Desk<'_>) -> Vec<Effect> {
+    let mut machine = Machine::new(bytes, 0, desk.budget.steps, desk.budget.values);
+    machine.arrays = false;
+    let mut streams = 0;
+    while machine.at < bytes.len() && streams < STREAMS {
+        streams += 1;
+        let (how, _) = machine.run();
+        machine.restart();
+        if how != End::Stop {
+            break;
+        }
+    }
+    let counts = |effect: &Effect| {
+        let code = matches!(effect.what, What::Call(Verdict::Code));
+        let known = matches!(effect.what, What::Call(Verdict::Unknown | Verdict::Builder));
+        let own = effect.chain.first().is_some_and(|step| step.offset >= first);
+        let called = code || !objects && (known || own && matches!(effect.what, What::Call(_)));
+        effect.at >= first && effect.sound && called
     };
-    Some(Outcome { format })
+    machine.effects.retain(counts);
+    machine.effects
 }
 
-/// True where a further pickle may begin here.
-fn plausible(rest: &[u8]) -> bool {
-    matches!(
-        rest.first(),
-        Some(
-            0x80 | b'('
-                | b'c'
-                | b']'
-                | b'}'
-                | b'S'
-                | b'U'
-                | b'V'
-                | b'X'
-                | 0x8c
-                | b'I'
-                | b'K'
-                | b'N'
-                | b'i'
-                | b')'
-                | b'C'
-                | b'B'
-        )
-    )
-}
-
-/// True where something was found that would stop a file.
-fn acts(effects: Option<&[Effect]>) -> bool {
-    effects.unwrap_or_default().iter().any(|e| matches!(e.what, What::Call(_) | What::Unresolved(_)))
-        || effects
-            .unwrap_or_default()
-            .iter()
-            .any(|e| matches!(e.what, What::Import(_)) && e.name.len() < 200 && is_name(&e.name))
-}
-
-fn is_name(name: &str) -> bool {
-    name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_'))
+/// True where something was found that would stop a file. A stream that was not read to its end counts where it called
+/// something that can be imported: text and numbers hold opcodes, too.
+fn acts(effects: Option<&[Effect]>, whole: bool) -> bool {
+    effects.unwrap_or_default().iter().any(|effect| match effect.what {
+        What::Call(_) => effect.sound || whole,
+        What::Unresolved(_) => whole,
+        What::Import(_) => effect.sound && whole,
+        _ => false,
+    })
 }
 
 fn trailing(rest: &[u8], at: usize, desk: &mut Desk<'_>) {
@@ -167,6 +191,7 @@ fn trailing(rest: &[u8], at: usize, desk: &mut Desk<'_>) {
 }
 
 fn report(machine: &Machine<'_>, desk: &mut Desk<'_>) {
+    let builds = machine.effects.iter().any(|e| matches!(e.what, What::Call(Verdict::Builder)));
     for effect in &machine.effects {
         let (at, chain, name) = ((effect.at, 1), effect.chain.clone(), crate::bytes::show(&effect.name));
         match effect.what {
@@ -202,11 +227,16 @@ fn report(machine: &Machine<'_>, desk: &mut Desk<'_>) {
                 };
                 desk.find_as(&rules::PICKLE_UNRESOLVED, Severity::High, what, at, chain);
             }
-            What::Call(Verdict::Unknown | Verdict::Allowed) => {
+            What::Call(Verdict::Unknown | Verdict::Allowed | Verdict::Gone) => {
                 desk.find_as(&rules::PICKLE_CALL, Severity::High, format!("calls `{name}`"), at, chain);
             }
-            What::Import(code) => {
-                let severity = if code { Severity::Medium } else { Severity::Low };
+            What::Import(reach) => {
+                // Functions that dill and cloudpickle carry refer to what they use.
+                let severity = match reach {
+                    Reach::Runs if !builds => Severity::High,
+                    Reach::Runs | Reach::Code => Severity::Medium,
+                    Reach::Unknown => Severity::Low,
+                };
                 desk.find_as(&rules::PICKLE_IMPORT, severity, format!("imports `{name}`"), at, chain);
             }
             What::Write(why) => {
@@ -237,7 +267,7 @@ fn nested(bytes: &[u8], payload: Payload, desk: &mut Desk<'_>) {
             }
             (at, decoded, false)
         }
-        Payload::Text { at, bytes } => (at, vec![bytes], false),
+        Payload::Text { at, bytes, loaded } => (at, vec![bytes], loaded),
     };
     for inner in owned {
         if inner.len() > desk.left() {

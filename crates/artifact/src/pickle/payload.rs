@@ -34,22 +34,26 @@ fn magic_head(head: &[u8], stop: bool) -> bool {
     }
 }
 
-/// Base64 or hexadecimal digits of such a beginning.
+/// Base64 or hexadecimal digits of such a beginning. Where the beginning says little, the end has to be that of a
+/// pickle: ordinary names are such digits, too.
 fn encoded(bytes: &[u8]) -> bool {
     if bytes.len() < 16 {
         return false;
     }
     let head = bytes.get(..16).unwrap_or_default();
-    head.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_'))
-        && decode(head).iter().any(|d| head_of(d))
+    let digits = head.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_'));
+    digits && options(head).iter().any(|d| magic_head(d, true)) && !decode(bytes).is_empty()
 }
 
-fn head_of(bytes: &[u8]) -> bool {
-    magic_head(bytes, true)
+/// What the digits stand for, where that may be a file.
+pub(super) fn decode(text: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = options(text);
+    found.retain(|bytes| magic(bytes));
+    found
 }
 
 /// What the digits may stand for.
-pub(super) fn decode(text: &[u8]) -> Vec<Vec<u8>> {
+fn options(text: &[u8]) -> Vec<Vec<u8>> {
     use base64::Engine as _;
     use base64::engine::DecodePaddingMode;
     use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -68,6 +72,5 @@ pub(super) fn decode(text: &[u8]) -> Vec<Vec<u8>> {
         });
         found.push(pairs.collect());
     }
-    found.retain(|bytes| magic(bytes) || head_of(bytes));
     found
 }

@@ -3,7 +3,7 @@
 //! A name is listed only for what its framework does with it: a function may be called with arguments of a shape, a
 //! class may be made without its constructor and given a state, a name may be referred to. Everything else is denied.
 
-use super::machine::{Machine, Payload, latin1};
+use super::machine::{Machine, latin1};
 use super::value::{Kind, Level, Shape as Container, V};
 
 /// Which opcode calls: `callee(*args)`, or `callee.__new__(callee, *args)`.
@@ -22,8 +22,18 @@ enum Args {
     Known,
     /// Plain values.
     Plain,
-    /// `copyreg._reconstructor(class, base, state)` and its kin: the first is a class that may be made.
+    /// `copyreg.__newobj__(class, …)` and its kin: the first is a class that may be made.
     Class,
+    /// `copyreg._reconstructor(class, base, state)`: the base is called with the state.
+    Base,
+    /// `__pyx_unpickle_X(class, checksum, state)`: the first is a class of Cython's.
+    Cython,
+    /// `_new_Index(class, arguments)`: an index of pandas is called.
+    Index,
+    /// `__generator_ctor(generator, constructor)`: what is named is called.
+    Random,
+    /// `_mareconstruct(class, base, shape, type)`: classes of numpy's arrays.
+    Masked,
     /// `getattr(class, "NAME")` of an enumeration.
     Member,
     /// `codecs.encode(text, "latin1")`: how protocol 2 writes bytes.
@@ -34,6 +44,8 @@ enum Args {
     Factory,
     /// Tensor builders: the first is a storage or a tensor.
     Tensor,
+    /// The same with a state, the fourth, whose names become attributes.
+    Stateful,
     /// `_rebuild_from_type_v2(function, type, args, state)`: the function is judged with its arguments.
     Indirect,
     /// `_ufunc_reconstruct(module, name)`: of numpy or scipy.
@@ -50,6 +62,8 @@ pub(super) struct Grant {
     class: bool,
     /// It runs code, commands, or loads what does.
     pub(super) code: bool,
+    /// It runs any command or code that it is given.
+    pub(super) runs: bool,
     /// It builds functions from code in the file.
     builder: bool,
     items: bool,
@@ -71,6 +85,8 @@ pub(super) enum Verdict {
     Result,
     /// What is called cannot be told.
     Unresolved,
+    /// What is called was let go of for want of room.
+    Gone,
 }
 
 /// Special names that carry no behaviour.
@@ -104,7 +120,8 @@ const CALLS: &[(&str, &str, Args)] = &[
     ("builtins", "getattr", Args::Member),
     ("builtins", "Exception ValueError TypeError KeyError RuntimeError", Args::Plain),
     ("codecs", "encode", Args::Latin1),
-    ("copyreg", "_reconstructor __newobj__ __newobj_ex__", Args::Class),
+    ("copyreg", "__newobj__ __newobj_ex__", Args::Class),
+    ("copyreg", "_reconstructor", Args::Base),
     ("collections", "OrderedDict deque Counter UserDict UserList", Args::Any),
     ("collections", "defaultdict", Args::Factory),
     ("datetime", "datetime date time timedelta timezone", Args::Known),
@@ -128,20 +145,23 @@ const CALLS: &[(&str, &str, Args)] = &[
     ("numpy._core.numeric", "_frombuffer", Args::Known),
     ("numpy.core", "_ufunc_reconstruct", Args::Ufunc),
     ("numpy._core", "_ufunc_reconstruct", Args::Ufunc),
-    ("numpy.ma.core", "_mareconstruct", Args::Known),
-    ("numpy.random._pickle", "__randomstate_ctor __generator_ctor __bit_generator_ctor", Args::Known),
-    ("numpy.random", "__RandomState_ctor", Args::Known),
-    ("numpy.random.bit_generator", "SeedSequence __pyx_unpickle_SeedSequence", Args::Known),
-    ("numpy.random._bounded_integers", "__pyx_unpickle_*", Args::Known),
+    ("numpy.ma.core", "_mareconstruct", Args::Masked),
+    ("numpy.random._pickle", "__randomstate_ctor __generator_ctor __bit_generator_ctor", Args::Random),
+    ("numpy.random", "__RandomState_ctor", Args::Plain),
+    ("numpy.random.bit_generator", "SeedSequence", Args::Plain),
+    ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence", Args::Cython),
+    ("numpy.random._bounded_integers", "__pyx_unpickle_*", Args::Cython),
     ("numpy.dtypes", "^", Args::Plain),
     ("scipy.sparse*", "csr_matrix csc_matrix coo_matrix csr_array csc_array coo_array", Args::Known),
-    ("scipy*", "__pyx_unpickle_*", Args::Known),
+    ("scipy*", "__pyx_unpickle_*", Args::Cython),
     // scikit-learn.
     ("sklearn.tree._tree", "Tree", Args::Known),
     ("sklearn.tree._criterion", "^", Args::Known),
     ("sklearn.tree._splitter", "^", Args::Known),
-    ("sklearn.neighbors*", "newObj KDTree KDTree64 BallTree BallTree64", Args::Known),
-    ("sklearn.metrics._dist_metrics", "newObj ^", Args::Known),
+    ("sklearn.neighbors*", "newObj", Args::Class),
+    ("sklearn.neighbors*", "KDTree KDTree64 BallTree BallTree64", Args::Known),
+    ("sklearn.metrics._dist_metrics", "newObj", Args::Class),
+    ("sklearn.metrics._dist_metrics", "^", Args::Known),
     ("sklearn._loss*", "^", Args::Known),
     ("sklearn.linear_model._sgd_fast", "^", Args::Known),
     ("sklearn.linear_model.sgd_fast", "^", Args::Known),
@@ -149,7 +169,7 @@ const CALLS: &[(&str, &str, Args)] = &[
     ("sklearn.utils", "Bunch", Args::Known),
     ("sklearn.utils._bunch", "Bunch", Args::Known),
     ("sklearn.svm._classes", "^", Args::Known),
-    ("sklearn*", "__pyx_unpickle_*", Args::Known),
+    ("sklearn*", "__pyx_unpickle_*", Args::Cython),
     // pandas.
     (
         "pandas",
@@ -159,20 +179,20 @@ const CALLS: &[(&str, &str, Args)] = &[
         Args::Known,
     ),
     ("pandas.arrays", "^", Args::Known),
-    ("pandas.api.typing*", "^", Args::Known),
-    ("pandas.core.indexes.interval", "_new_IntervalIndex", Args::Known),
+    ("pandas.core.indexes.interval", "_new_IntervalIndex", Args::Index),
     ("pandas._libs.internals", "_unpickle_block BlockPlacement", Args::Known),
     ("pandas._libs.sparse", "IntIndex BlockIndex", Args::Known),
-    ("pandas._libs*", "__pyx_unpickle_*", Args::Known),
+    ("pandas._libs*", "__pyx_unpickle_*", Args::Cython),
     ("pandas._libs.tslibs.timestamps", "_unpickle_timestamp Timestamp", Args::Known),
     ("pandas._libs.tslibs.timedeltas", "_timedelta_unpickle Timedelta", Args::Known),
     ("pandas._libs.tslibs.nattype", "_nat_unpickle __nat_unpickle", Args::Known),
     ("pandas._libs.tslibs.offsets", "^", Args::Known),
     ("pandas._libs.tslibs.period", "Period", Args::Known),
     ("pandas._libs.interval", "Interval", Args::Known),
-    ("pandas.core.indexes.base", "_new_Index Index", Args::Known),
-    ("pandas.core.indexes.datetimes", "_new_DatetimeIndex", Args::Known),
-    ("pandas.core.indexes.period", "_new_PeriodIndex", Args::Known),
+    ("pandas.core.indexes.base", "_new_Index", Args::Index),
+    ("pandas.core.indexes.base", "Index", Args::Known),
+    ("pandas.core.indexes.datetimes", "_new_DatetimeIndex", Args::Index),
+    ("pandas.core.indexes.period", "_new_PeriodIndex", Args::Index),
     ("pandas.core.internals.managers", "BlockManager SingleBlockManager", Args::Known),
     ("pandas.core.internals.blocks", "new_block", Args::Known),
     ("pandas.core.dtypes.dtypes", "^", Args::Known),
@@ -184,7 +204,7 @@ const CALLS: &[(&str, &str, Args)] = &[
     ("torch", "FloatTensor LongTensor Generator", Args::Plain),
     (
         "torch._utils",
-        "_rebuild_tensor _rebuild_tensor_v2 _rebuild_tensor_v3 _rebuild_parameter _rebuild_parameter_with_state \
+        "_rebuild_tensor _rebuild_tensor_v2 _rebuild_tensor_v3 _rebuild_parameter \
          _rebuild_qtensor _rebuild_device_tensor_from_numpy _rebuild_device_tensor_from_cpu_tensor",
         Args::Tensor,
     ),
@@ -193,6 +213,7 @@ const CALLS: &[(&str, &str, Args)] = &[
         "_rebuild_sparse_tensor _rebuild_sparse_csr_tensor _rebuild_nested_tensor _rebuild_meta_tensor_no_storage",
         Args::Known,
     ),
+    ("torch._utils", "_rebuild_parameter_with_state", Args::Stateful),
     ("torch._tensor", "_rebuild_from_type_v2 _rebuild_from_type", Args::Indirect),
     ("torch.storage", "_load_from_bytes", Args::File),
     ("torch.serialization", "_get_layout", Args::Plain),
@@ -203,10 +224,19 @@ const CALLS: &[(&str, &str, Args)] = &[
         Args::Known,
     ),
     // Others.
-    ("transformers.trainer_utils", "^", Args::Plain),
+    (
+        "transformers.trainer_utils",
+        "IntervalStrategy EvaluationStrategy SaveStrategy SchedulerType HubStrategy FSDPOption",
+        Args::Plain,
+    ),
     ("transformers.training_args", "OptimizerNames ParallelMode", Args::Plain),
     ("transformers.utils.generic", "ExplicitEnum PaddingStrategy TensorType", Args::Plain),
-    ("accelerate.utils.dataclasses", "^", Args::Plain),
+    (
+        "accelerate.utils.dataclasses",
+        "DistributedType SageMakerDistributedType FP8BackendType ComputeEnvironment DynamoBackend LoggerType PrecisionType \
+         RNGType CustomDtype StateDictType",
+        Args::Plain,
+    ),
     ("tokenizers", "AddedToken Tokenizer", Args::Known),
     ("tokenizers.models", "Model BPE WordPiece WordLevel Unigram", Args::Plain),
     ("peft.utils.peft_types", "PeftType TaskType", Args::Plain),
@@ -233,7 +263,6 @@ const CLASSES: &[&str] = &[
     "numpy.ma.core",
     "numpy.polynomial*",
     "pandas",
-    "pandas.api.typing*",
     "pandas.arrays",
     "pandas.core*",
     "pandas._libs*",
@@ -276,6 +305,7 @@ const CLASSES: &[&str] = &[
 
 /// The same where names are not CamelCase.
 const LOWER_CLASSES: &[(&str, &str)] = &[
+    ("pandas.api.typing", "NAType NaTType FrozenList"),
     ("builtins", "object set frozenset list dict tuple"),
     ("collections", "OrderedDict defaultdict deque Counter"),
     ("datetime", "datetime date time timedelta timezone"),
@@ -377,7 +407,11 @@ const FOREIGN: &[&str] = &[
     "ZipFile",
     "GraphModule",
     "Interpreter",
+    "JsonReader",
     "Library",
+    "StataReader",
+    "TextFileReader",
+    "TextReader",
 ];
 
 /// Top-level modules that run code or commands, or reach files, memory or the network.
@@ -517,6 +551,20 @@ const CODE_NAMES: &[(&str, &str)] = &[
     ("nltk*", "*"),
 ];
 
+/// Of those, what runs any command or code that it is given. No framework stores them.
+const RUNS: &[(&str, &str)] = &[
+    ("builtins", "eval exec execfile __import__"),
+    (
+        "os",
+        "system popen popen2 popen3 popen4 execl execle execlp execlpe execv execve execvp execvpe spawnl spawnle spawnlp \
+         spawnlpe spawnv spawnve spawnvp spawnvpe posix_spawn posix_spawnp startfile",
+    ),
+    ("subprocess", "*"),
+    ("pty", "spawn"),
+    ("runpy", "*"),
+    ("importlib", "import_module __import__"),
+];
+
 /// What dill and cloudpickle call to rebuild code. Running what they built is judged apart.
 const BUILDERS: &[(&str, &str)] = &[
     (
@@ -530,6 +578,23 @@ const BUILDERS: &[(&str, &str)] = &[
          _fill_function _class_setstate _function_setstate _make_typevar _make_dict_keys _gen_ellipsis _make_method subimport \
          dynamic_subimport _rehydrate_skeleton_class",
     ),
+];
+
+/// What `copyreg._reconstructor` may call.
+const BASES: &[&str] = &[
+    "object",
+    "dict",
+    "list",
+    "tuple",
+    "set",
+    "frozenset",
+    "int",
+    "float",
+    "complex",
+    "str",
+    "bytes",
+    "unicode",
+    "long",
 ];
 
 /// Modules of Python 2, of private builds and of other platforms, by the name that they have elsewhere.
@@ -634,10 +699,11 @@ pub(super) fn grant(module: &str, name: &str) -> Grant {
         || (!code && plain && named(NAMES, module, name) && !FOREIGN.contains(&name))
         || (module, name) == ("builtins", "type");
     let builder = named(BUILDERS, module, name);
-    let items = matches!(module, "collections" | "builtins")
+    let items = matches!(module, "collections" | "builtins") && name != "getattr"
         || name == "Bunch"
         || class && !module.starts_with("torch.nn.parameter");
-    Grant { known, call, class, code: code && call.is_none(), builder, items: items && (call.is_some() || class) }
+    let runs = call.is_none() && named(RUNS, module, name);
+    Grant { known, call, class, code: code && call.is_none(), runs, builder, items: items && (call.is_some() || class) }
 }
 
 /// What a file is of, by a module that it uses.
@@ -653,14 +719,12 @@ pub(super) fn judge(machine: &mut Machine<'_>, callee: V, args: V, by: By) -> Ve
     let Some((module, name, grant)) = machine.global(callee) else {
         return match machine.node(callee).map(|n| &n.kind) {
             // `ZoneInfo._unpickle(key, from_cache)`, as every time with a zone is written.
-            Some(Kind::Made { callee: made, args: of }) if is_zone(machine, *made, *of) => {
-                if machine.level(args) == Level::Inert { Verdict::Allowed } else { Verdict::Arguments }
+            Some(Kind::Made { callee: made, args: of, .. }) if is_zone(machine, *made, *of) => {
+                if machine.settled(args) == Level::Inert { Verdict::Allowed } else { Verdict::Arguments }
             }
-            Some(Kind::Made { callee: made, .. }) => match machine.global(*made) {
-                // `class` of dill and cloudpickle, made and called: code of the file runs.
-                Some((_, _, grant)) if grant.builder => Verdict::Result,
-                _ => Verdict::Result,
-            },
+            // `class` of dill and cloudpickle, made and called: code of the file runs.
+            Some(Kind::Made { .. }) => Verdict::Result,
+            None if machine.trace(callee).is_some_and(|t| t.level < Level::Foreign) => Verdict::Gone,
             _ => Verdict::Unresolved,
         };
     };
@@ -703,13 +767,39 @@ fn is_zone_class(machine: &Machine<'_>, class: V) -> bool {
     machine.global(class).is_some_and(|(module, name, _)| (module, name) == ("zoneinfo", "ZoneInfo"))
 }
 
+/// A name of a class of that module.
+fn is_of(machine: &Machine<'_>, value: V, fits: impl Fn(&str, &str) -> bool) -> bool {
+    machine.global(value).is_some_and(|(module, name, grant)| !grant.code && fits(module, name))
+}
+
+/// numpy's own sources of random bits: `__bit_generator_ctor` calls a class that it is given.
+fn is_bits(machine: &Machine<'_>, value: V) -> bool {
+    match machine.node(value).map(|n| &n.kind) {
+        Some(Kind::Made { callee, .. }) => {
+            is_of(machine, *callee, |module, name| module == "numpy.random._pickle" && name == "__bit_generator_ctor")
+        }
+        Some(Kind::Global { .. }) => is_of(machine, value, |module, name| {
+            module_fits("numpy.random*", module)
+                && matches!(name, "MT19937" | "PCG64" | "PCG64DXSM" | "Philox" | "SFC64")
+        }),
+        _ => machine.level(value) == Level::Inert,
+    }
+}
+
+/// Names in a state that become attributes.
+fn is_state(machine: &mut Machine<'_>, state: V) -> bool {
+    let keys = super::state::of(machine, state, false);
+    machine.dropped |= keys.unclear;
+    !keys.special && machine.settled(state) <= Level::Known
+}
+
 /// A class that may be made.
 fn is_class(machine: &Machine<'_>, value: V) -> bool {
     machine.global(value).is_some_and(|(_, _, grant)| grant.class || grant.call.is_some() && !grant.code)
 }
 
 fn fits(machine: &mut Machine<'_>, shape: Args, args: V) -> bool {
-    let level = machine.level(args);
+    let level = machine.settled(args);
     let items: Vec<V> = machine.items(args).map(<[V]>::to_vec).unwrap_or_default();
     let first = items.first().copied();
     match shape {
@@ -720,6 +810,56 @@ fn fits(machine: &mut Machine<'_>, shape: Args, args: V) -> bool {
             level <= Level::Known
                 && first.is_some_and(|class| machine.global(class).is_some_and(|(_, _, grant)| grant.class))
         }
+        Args::Base => match items.as_slice() {
+            [class, base, ..] => {
+                level <= Level::Known
+                    && machine.global(*class).is_some_and(|(_, _, grant)| grant.class)
+                    && is_of(machine, *base, |module, name| canonical(module) == "builtins" && BASES.contains(&name))
+            }
+            _ => false,
+        },
+        Args::Cython => {
+            level <= Level::Known
+                && first.is_some_and(|class| {
+                    machine.global(class).is_some_and(|(_, name, grant)| grant.class || grant.known && is_camel(name))
+                })
+        }
+        Args::Index => {
+            level <= Level::Known
+                && first.is_some_and(|class| {
+                    is_of(machine, class, |module, name| {
+                        (module == "pandas" || module_fits("pandas.core.indexes*", module))
+                            && name.ends_with("Index")
+                            && is_camel(name)
+                    })
+                })
+        }
+        Args::Random => match items.as_slice() {
+            [] => true,
+            [bits] => is_bits(machine, *bits),
+            [bits, constructor] => {
+                is_bits(machine, *bits)
+                    && is_of(machine, *constructor, |module, name| {
+                        module == "numpy.random._pickle" && name == "__bit_generator_ctor"
+                    })
+            }
+            _ => false,
+        },
+        Args::Masked => match items.as_slice() {
+            [class, base, rest @ ..] => {
+                let arrays = |v: V, own: &str| {
+                    is_of(machine, v, |module, name| {
+                        own == "masked" && module_fits("numpy.ma*", module) && is_camel(name)
+                            || module == "numpy" && matches!(name, "ndarray" | "matrix" | "recarray")
+                    })
+                };
+                arrays(*class, "masked")
+                    && arrays(*base, "")
+                    && rest.iter().all(|v| machine.level(*v) <= Level::Known)
+                    && level <= Level::Known
+            }
+            _ => false,
+        },
         Args::Member => match items.as_slice() {
             [class, name] => {
                 let text = machine.text(*name).unwrap_or_default();
@@ -734,35 +874,33 @@ fn fits(machine: &mut Machine<'_>, shape: Args, args: V) -> bool {
             }
             _ => false,
         },
-        Args::Latin1 => match items.as_slice() {
-            [text, coding] => {
-                let coding = machine.text(*coding).unwrap_or_default();
-                let plain = matches!(coding.as_str(), "latin1" | "latin-1" | "utf-8" | "utf8" | "ascii" | "iso-8859-1");
-                if plain && let V::Str { at, .. } = *text {
-                    let bytes = machine.text(*text).filter(|t| super::payload::may_be_text(t)).map(|t| latin1(&t));
-                    machine.payloads.extend(bytes.map(|bytes| Payload::Text { at, bytes }));
+        Args::Latin1 => match text_of(machine, &items) {
+            Some(text) => {
+                if let V::Str { at, .. } = text {
+                    let bytes = machine.text(text).filter(|t| super::payload::may_be_text(t)).map(|t| latin1(&t));
+                    if let Some(bytes) = bytes {
+                        machine.candidate_text(at, bytes, false);
+                    }
                 }
-                plain && machine.level(*text) == Level::Inert
+                true
             }
-            _ => false,
+            None => false,
         },
         Args::File => match items.as_slice() {
             [V::Bytes { at, len }] => {
                 machine.candidate(*at, *len as usize, true);
                 true
             }
-            // Protocol 2 writes bytes as encoded text, which was looked at then.
-            [value] => match machine.node(*value).map(|n| &n.kind) {
-                Some(Kind::Made { args, .. }) => {
-                    let text = machine.items(*args).and_then(|items| items.first().copied());
-                    let bytes = text.and_then(|t| machine.text(t)).map(|t| latin1(&t));
-                    let at = machine.at;
-                    let found = bytes.is_some();
-                    machine.payloads.extend(bytes.map(|bytes| Payload::Text { at, bytes }));
-                    found
-                }
-                _ => false,
-            },
+            // Protocol 2 writes bytes as encoded text.
+            [value] => {
+                let Some(Kind::Made { callee, args, .. }) = machine.node(*value).map(|n| &n.kind) else { return false };
+                let encoded = is_of(machine, *callee, |module, name| (canonical(module), name) == ("codecs", "encode"));
+                let text = machine.items(*args).filter(|_| encoded).and_then(|items| text_of(machine, items));
+                let Some(bytes) = text.and_then(|t| machine.text(t)).map(|t| latin1(&t)) else { return false };
+                let at = machine.at;
+                machine.candidate_text(at, bytes, true);
+                true
+            }
             _ => false,
         },
         Args::Factory => match items.split_first() {
@@ -774,13 +912,20 @@ fn fits(machine: &mut Machine<'_>, shape: Args, args: V) -> bool {
             }
         },
         Args::Tensor => level <= Level::Known && first.is_some_and(|v| machine.level(v) == Level::Known),
+        Args::Stateful => match items.as_slice() {
+            [tensor, _, _, state, ..] => {
+                level <= Level::Known && machine.level(*tensor) == Level::Known && is_state(machine, *state)
+            }
+            _ => false,
+        },
         Args::Indirect => match items.as_slice() {
             [function, class, inner, state] | [function, class, inner, state, ..] => {
                 let (function, class, inner, state) = (*function, *class, *inner, *state);
-                machine.level(state) <= Level::Known
+                // Builders of tensors call nothing further, so this goes one level down at most.
+                is_of(machine, function, |module, _| module == "torch._utils")
                     && is_class(machine, class)
+                    && is_state(machine, state)
                     && matches!(judge(machine, function, inner, By::Reduce), Verdict::Allowed)
-                    && machine.global(function).is_some_and(|(module, _, _)| module == "torch._utils")
             }
             _ => false,
         },
@@ -803,6 +948,14 @@ fn fits(machine: &mut Machine<'_>, shape: Args, args: V) -> bool {
     }
 }
 
+/// The text of `codecs.encode(text, "latin1")`. Others make other bytes of it, and nobody writes them.
+fn text_of(machine: &Machine<'_>, items: &[V]) -> Option<V> {
+    let [text, coding] = items else { return None };
+    let coding = machine.text(*coding)?;
+    (matches!(coding.as_str(), "latin1" | "latin-1" | "iso-8859-1") && machine.level(*text) == Level::Inert)
+        .then_some(*text)
+}
+
 /// True where an object of that class or function takes items.
 pub(super) fn takes_items(machine: &Machine<'_>, callee: V) -> bool {
     machine
@@ -810,10 +963,27 @@ pub(super) fn takes_items(machine: &Machine<'_>, callee: V) -> bool {
         .is_some_and(|(module, name, grant)| grant.items || name == "_reconstructor" && canonical(module) == "copyreg")
 }
 
-/// True where the object may be given a state.
-pub(super) fn may_build(machine: &Machine<'_>, target: V, callee: V) -> bool {
-    machine.level(target) <= Level::Known
-        && machine.global(callee).is_some_and(|(_, _, grant)| grant.call.is_some() || grant.class)
+/// True where what that class or function makes may be given a state. What others hold as well may not.
+pub(super) fn may_build(machine: &Machine<'_>, callee: V) -> bool {
+    const SHARED: &[&str] = &["getattr", "_get_layout", "_get_thnn_function_backend", "type"];
+    machine
+        .global(callee)
+        .is_some_and(|(_, name, grant)| (grant.call.is_some() || grant.class) && !SHARED.contains(&name))
+}
+
+/// True where a function of Cython's made it.
+pub(super) fn is_compiled(machine: &Machine<'_>, object: V) -> bool {
+    match machine.node(object).map(|n| &n.kind) {
+        Some(Kind::Made { callee, .. }) => machine
+            .global(*callee)
+            .is_some_and(|(_, name, grant)| grant.call == Some(Args::Cython) && name.starts_with("__pyx_unpickle_")),
+        _ => false,
+    }
+}
+
+/// True where an object shows items as attributes that it does not have.
+pub(super) fn shows_items(machine: &Machine<'_>, callee: V) -> bool {
+    machine.global(callee).is_some_and(|(module, _, _)| !matches!(canonical(module), "collections" | "builtins"))
 }
 
 /// The class in `("module", class, file, source)`, which torch's loader gives back for such an identifier.

@@ -9,11 +9,10 @@ pub(super) enum V {
     Bool(bool),
     Int(i64),
     Float,
-    /// A long of more than eight bytes, in the file.
-    Big {
-        at: usize,
-        len: u32,
-    },
+    /// The long that torch's format before 1.6 begins with, however it is written.
+    Magic,
+    /// Another long of more than eight bytes.
+    Big,
     /// Text, as UTF-8 in the file.
     Str {
         at: usize,
@@ -48,6 +47,27 @@ pub(super) enum Shape {
     Set,
 }
 
+/// What is known of the keys of a mapping: they become names of attributes where it is a state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Keys {
+    /// One is the name of a special method, or is made by a call.
+    pub(super) special: bool,
+    /// One is the name of a method that the pickle machine looks up on instances.
+    pub(super) hook: bool,
+    /// One was not kept.
+    pub(super) unclear: bool,
+}
+
+impl Keys {
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            special: self.special | other.special,
+            hook: self.hook | other.hook,
+            unclear: self.unclear | other.unclear,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Kind {
     /// Text that had escapes.
@@ -61,6 +81,12 @@ pub(super) enum Kind {
     Made {
         callee: V,
         args: V,
+        /// Of the items that were put in.
+        keys: Keys,
+        /// The last state that it was given.
+        state: Option<V>,
+        /// How many states it was given, up to two.
+        built: u8,
     },
     Seq {
         shape: Shape,
@@ -70,7 +96,7 @@ pub(super) enum Kind {
     Dict {
         items: Vec<(V, V)>,
         more: bool,
-        special: bool,
+        keys: Keys,
     },
     Persistent(V),
     Extension(i64),
@@ -80,6 +106,8 @@ pub(super) enum Kind {
 pub(super) struct Node {
     pub(super) kind: Kind,
     pub(super) level: Level,
+    /// Another value holds it.
+    pub(super) held: bool,
     /// Offset of the opcode that made it.
     pub(super) at: usize,
 }

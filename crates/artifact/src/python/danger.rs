@@ -87,6 +87,47 @@ pub(super) fn force(name: &str) -> Option<Force> {
     found.map(|(force, _, _)| *force)
 }
 
+/// What calling an attribute does, whatever it is an attribute of. Models have an `eval` and much has a `run`.
+pub(super) fn attribute(name: &str) -> Option<Force> {
+    const EXECUTES: &[&str] = &[
+        "system",
+        "popen",
+        "popen2",
+        "popen3",
+        "popen4",
+        "Popen",
+        "execl",
+        "execle",
+        "execlp",
+        "execlpe",
+        "execv",
+        "execve",
+        "execvp",
+        "execvpe",
+        "spawnl",
+        "spawnle",
+        "spawnlp",
+        "spawnlpe",
+        "spawnv",
+        "spawnve",
+        "spawnvp",
+        "spawnvpe",
+        "posix_spawn",
+        "posix_spawnp",
+        "startfile",
+        "check_output",
+        "check_call",
+        "getoutput",
+        "getstatusoutput",
+    ];
+    const REACHES: &[&str] = &["write_text", "write_bytes", "unlink", "rmtree", "urlretrieve", "urlopen"];
+    match name {
+        name if EXECUTES.contains(&name) => Some(Force::Executes),
+        name if REACHES.contains(&name) => Some(Force::Reaches),
+        _ => None,
+    }
+}
+
 /// A module that has functions which run code or commands.
 pub(super) fn is_runner(module: &str) -> bool {
     matches!(module, "os" | "posix" | "nt" | "subprocess" | "builtins" | "__builtins__" | "pty" | "runpy" | "sys")

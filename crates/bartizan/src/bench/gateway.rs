@@ -94,7 +94,7 @@ async fn model(request: Request<Body>) -> Response<Body> {
     response
 }
 
-fn reply() -> String {
+pub(super) fn reply() -> String {
     let message = json!({"role": "assistant", "content": text(PROSE, 560)});
     json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m",
@@ -143,7 +143,7 @@ pub(super) fn streaming_request() -> Bytes {
 }
 
 /// A conversation of about 4 KiB.
-fn request(stream: bool) -> Bytes {
+pub(super) fn request(stream: bool) -> Bytes {
     let mut messages = vec![json!({"role": "system", "content": SYSTEM})];
     for turn in 0..6 {
         let role = if turn % 2 == 0 { "user" } else { "assistant" };

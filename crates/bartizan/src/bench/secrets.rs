@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use bartizan_core::{Family, Source};
+use bartizan_core::{Family, Source, Verdict};
 use bartizan_guard::{Guard, Settings};
 use serde::Deserialize;
 
@@ -56,11 +56,19 @@ pub(super) fn run(cases: Option<&Path>, code: Option<&Path>, peers: &[String]) -
             .map(|(n, line)| serde_json::from_str(line).with_context(|| format!("line {}: not a case", n + 1)))
             .collect::<anyhow::Result<Vec<Case>>>()?;
         let start = cpu_seconds();
-        let found = cases.iter().map(|case| alarms(&guard, &case.text) > 0).collect();
+        let (found, acted): (Vec<bool>, Vec<bool>) = cases
+            .iter()
+            .map(|case| {
+                let decision = guard.check_text(&case.text, Source::User);
+                (!decision.findings.is_empty(), decision.verdict > Verdict::Allow)
+            })
+            .unzip();
         let seconds = cpu_seconds().zip(start).map(|(now, then)| now - then);
         let ours = Answers { name: "bartizan".to_owned(), found, seconds };
+        let gate = Answers { name: "  acted on".to_owned(), found: acted, seconds: None };
         writeln!(out, "{:16}  {:>7}  {:>8}  {:>13}  {:>8}", "tool", "recall", "per rule", "false alarms", "CPU s")?;
         print(&mut out, &cases, &ours)?;
+        print(&mut out, &cases, &gate)?;
         for peer in peers {
             print(&mut out, &cases, &ask(peer, &cases)?)?;
         }
@@ -74,10 +82,6 @@ pub(super) fn run(cases: Option<&Path>, code: Option<&Path>, peers: &[String]) -
         tree(&mut out, &guard, folder)?;
     }
     Ok(())
-}
-
-fn alarms(guard: &Guard, text: &str) -> usize {
-    guard.check_text(text, Source::User).findings.len()
 }
 
 fn by_rule<'a>(cases: &'a [Case], found: &[bool]) -> BTreeMap<&'a str, (usize, usize)> {

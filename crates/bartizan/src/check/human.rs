@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 use annotate_snippets::{AnnotationKind, Group, Level, Snippet};
-use bartizan_core::{Coverage, CoverageStatus, Family, Finding, Reason, Rule, RuleId, Severity, Span, Verdict, View};
-use bartizan_guard::Decision;
+use bartizan_core::{
+    Coverage, CoverageStatus, Direction, Family, Finding, Reason, Rule, RuleId, Severity, Source, Span, Verdict, View,
+};
+use bartizan_guard::{Decision, Guard};
 
 use super::excerpt::{Excerpt, excerpt};
 use super::in_use::Said;
@@ -18,19 +20,23 @@ use crate::terminal::{self, Style};
 /// Most findings that are drawn; all of them count, and the other formats list all.
 const MOST: usize = 100;
 
-/// Draws an answer about `bytes` bytes of input called `name`.
+/// Draws an answer about `bytes` bytes of input called `name`: findings of the severity `least` on, or all where there is
+/// no choice.
 pub(super) fn draw(
     out: &mut impl Write,
-    name: &str,
-    bytes: usize,
+    (name, bytes): (&str, usize),
     (decision, said): (&Decision, &[Option<Said>]),
-    rules: &BTreeMap<&RuleId, &Rule>,
+    guard: &Guard,
+    least: Option<Severity>,
 ) -> std::io::Result<()> {
+    let rules: BTreeMap<&RuleId, &Rule> = guard.rules().map(|rule| (&rule.id, rule)).collect();
     let name = terminal::line(name);
     let renderer = terminal::output();
-    let secrets = Secrets::of(decision);
+    let secrets = Secrets::of(decision, |finding| is_covered(guard, finding));
     let mut cursor = Cursor::new();
-    for (index, (finding, text)) in decision.findings.iter().zip(&decision.texts).take(MOST).enumerate() {
+    let shown = |finding: &Finding| least.is_none_or(|least| finding.severity >= least);
+    let all = decision.findings.iter().zip(&decision.texts).enumerate();
+    for (index, (finding, text)) in all.filter(|(_, (finding, _))| shown(finding)).take(MOST) {
         let (position, _) = cursor.span(text, finding.span());
         let excerpt = excerpt(text, finding.span(), &secrets.covered(text, finding.span()));
         let summary = rules.get(&finding.rule).map_or("", |rule| rule.summary.as_ref());
@@ -49,10 +55,26 @@ pub(super) fn draw(
         let drawn = drawn.replacen(&place(excerpt.drawn_column()), &place(position.column), 1);
         writeln!(out, "{drawn}\n")?;
     }
-    if let Some(more) = decision.findings.len().checked_sub(MOST).filter(|more| *more > 0) {
+    let drawable = decision.findings.iter().filter(|finding| shown(finding)).count();
+    if let Some(more) = drawable.checked_sub(MOST).filter(|more| *more > 0) {
         writeln!(out, "… and {more} more; --format json lists all\n")?;
     }
-    writeln!(out, "{}", summary(decision, bytes))
+    let hidden: Vec<&Finding> = decision.findings.iter().filter(|finding| !shown(finding)).collect();
+    writeln!(out, "{}", summary(decision, bytes, &hidden))
+}
+
+/// Secrets are never drawn, personal data where the policy does not let it pass from everywhere to everywhere: a drawing
+/// does not say what it will be used for.
+fn is_covered(guard: &Guard, finding: &Finding) -> bool {
+    match finding.rule.family() {
+        Family::Secret => true,
+        Family::Pii => Source::ALL.into_iter().any(|source| {
+            [Direction::Request, Direction::Reply]
+                .into_iter()
+                .any(|direction| guard.verdict(finding, source, direction) != Verdict::Allow)
+        }),
+        _ => false,
+    }
 }
 
 fn group<'a>(
@@ -121,12 +143,12 @@ impl<'a> Secrets<'a> {
     /// How far around a finding values are looked for, in bytes: more than an excerpt shows of a line and a finding.
     const NEAR: usize = 1024;
 
-    fn of(decision: &'a Decision) -> Self {
+    fn of(decision: &'a Decision, is_covered: impl Fn(&Finding) -> bool) -> Self {
         let places: Vec<_> = decision
             .findings
             .iter()
             .zip(&decision.texts)
-            .filter(|(finding, _)| matches!(finding.rule.family(), Family::Secret | Family::Pii))
+            .filter(|(finding, _)| is_covered(finding))
             .map(|(finding, text)| (text, finding.span()))
             .collect();
         let mut values: Vec<&str> = places.iter().map(|(text, span)| span.of(text)).collect();
@@ -167,9 +189,12 @@ fn hidden(text: &str, span: Span) -> Span {
     Span::new(span.start + skip, span.end)
 }
 
-fn summary(decision: &Decision, bytes: usize) -> String {
+fn summary(decision: &Decision, bytes: usize, hidden: &[&Finding]) -> String {
     let color = terminal::colored_stdout();
     let mut parts = vec![found(&decision.findings)];
+    if let Some(lowest) = hidden.iter().map(|finding| finding.severity).min() {
+        parts.push(format!("{} of them not drawn (--show {lowest} draws all)", hidden.len()));
+    }
     if let Some(score) = decision.scores.injection.filter(|score| decision.flags.injection || *score >= 0.5) {
         parts.push(format!("injection score {score:.2}"));
     }

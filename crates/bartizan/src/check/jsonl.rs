@@ -8,8 +8,9 @@ use bartizan_guard::{Decision, Guard};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::args::CheckArgs;
 use super::{exit_code, name, not_utf8};
-use crate::cli::{CheckArgs, Gate};
+use crate::args::Gate;
 use crate::problem::Problem;
 use crate::{DONE, FOUND, UNREAD};
 

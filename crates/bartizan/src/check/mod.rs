@@ -1,5 +1,6 @@
 //! `bartizan check`: one text or conversation, or many as JSON lines.
 
+pub(crate) mod args;
 pub(crate) mod excerpt;
 pub(crate) mod human;
 mod in_use;
@@ -7,17 +8,17 @@ mod jsonl;
 pub(crate) mod position;
 pub(crate) mod sarif;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, IsTerminal, Read, Write as _};
 use std::path::Path;
 
-use bartizan_core::{CoverageStatus, Rule, RuleId, Severity, Source, TenantId};
+use bartizan_core::{CoverageStatus, Rule, Severity, Source, TenantId};
 use bartizan_guard::{Caller, Decision, Guard};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::cli::{CheckArgs, CheckFormat, Gate};
+use self::args::{CheckArgs, CheckFormat};
+use crate::args::Gate;
 use crate::problem::Problem;
 use crate::{DONE, FOUND, UNREAD, config, contain};
 
@@ -49,7 +50,9 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<u8> {
     };
     let mut out = std::io::stdout().lock();
     match args.format.unwrap_or(CheckFormat::Human) {
-        CheckFormat::Human => human::draw(&mut out, &name, bytes, (&decision, &said), &catalogue(&guard))?,
+        CheckFormat::Human => {
+            human::draw(&mut out, (&name, bytes), (&decision, &said), &guard, Some(args.show))?;
+        }
         CheckFormat::Json => {
             writeln!(out, "{}", serde_json::to_string_pretty(&record(&name))?)?;
         }
@@ -60,7 +63,11 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<u8> {
         }
     }
     out.flush()?;
-    Ok(exit_code(&decision, args.fail_on.unwrap_or(Gate::From(Severity::High)), args.strict))
+    Ok(match args.fail_on_verdict {
+        Some(least) if decision.verdict >= least => FOUND,
+        Some(_) => coverage_code(decision.coverage.status, args.strict),
+        None => exit_code(&decision, args.fail_on.unwrap_or(Gate::From(Severity::High)), args.strict),
+    })
 }
 
 /// What the exit code says of one answer. A score over its threshold counts as a finding of high severity.
@@ -91,11 +98,7 @@ pub(crate) fn draw(
     decision: &Decision,
     guard: &Guard,
 ) -> std::io::Result<()> {
-    human::draw(out, name, bytes, (decision, &[]), &catalogue(guard))
-}
-
-fn catalogue(guard: &Guard) -> BTreeMap<&RuleId, &Rule> {
-    guard.rules().map(|rule| (&rule.id, rule)).collect()
+    human::draw(out, (name, bytes), (decision, &[]), guard, None)
 }
 
 fn is_standard_input(file: &Path) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,18 +12,23 @@ use bartizan_access::AccessError;
 use bartizan_core::TenantId;
 use bartizan_gateway::{Profiles, Upstream};
 use bartizan_guard::{Guard, SegmentCache};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::locate::{Places, line};
 use super::{Candidate, Config, Profile};
-use crate::cli::{ConfigArgs, UpArgs};
+use crate::args::ConfigArgs;
 use crate::content::{self, Installed, Place};
 use crate::privacy::protect;
 use crate::problem::Problem;
 use crate::suggest;
+use crate::up::UpArgs;
 
 /// The file that is read where none is named.
 pub(crate) const DEFAULT_FILE: &str = "bartizan.toml";
+
+/// Keys of values `file:PATH` that name what is written.
+const WRITTEN: [&str; 1] = ["checkpoint_to"];
 
 /// Which layer a value is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,12 +127,21 @@ impl Loaded {
         files.extend(self.config.packs().map(|(_, pack)| PathBuf::from(&pack.path)));
         files.extend(self.config.protected.iter().map(|corpus| corpus.index.clone()));
         files.extend(self.config.agent_policies().map(|(_, policy)| PathBuf::from(&policy.path)));
-        let mut open = tree(&self.config).into_iter().collect::<Vec<_>>();
-        while let Some(value) = open.pop() {
+        files.extend(self.referenced().into_iter().map(|(_, file)| file));
+        files
+    }
+
+    /// Files that values `file:PATH` name, with the last part of the key: secrets, and what else is read that way.
+    pub(crate) fn referenced(&self) -> Vec<(String, PathBuf)> {
+        let mut files = Vec::new();
+        let mut open: Vec<(String, Value)> = tree(&self.config).into_iter().map(|all| (String::new(), all)).collect();
+        while let Some((key, value)) = open.pop() {
             match value {
-                Value::Object(members) => open.extend(members.into_iter().map(|(_, value)| value)),
-                Value::Array(items) => open.extend(items),
-                Value::String(text) => files.extend(text.strip_prefix("file:").map(PathBuf::from)),
+                // What the program writes itself is no part of what it was told: it would go on reloading for ever.
+                _ if WRITTEN.contains(&key.as_str()) => {}
+                Value::Object(members) => open.extend(members),
+                Value::Array(items) => open.extend(items.into_iter().map(|item| (key.clone(), item))),
+                Value::String(text) => files.extend(text.strip_prefix("file:").map(|file| (key, PathBuf::from(file)))),
                 _ => {}
             }
         }
@@ -134,7 +149,7 @@ impl Loaded {
     }
 
     /// A problem with the value at the path, drawn in the file where it is from there.
-    fn problem(&self, path: &str, title: String, label: &str) -> Problem {
+    pub(super) fn problem(&self, path: &str, title: String, label: &str) -> Problem {
         let problem = match self.origin(path) {
             Origin::Environment(_) | Origin::Flag(_) => Problem::new(format!("{}: {title}", self.origin(path))),
             _ => Problem::new(title),
@@ -225,7 +240,7 @@ fn read(args: &ConfigArgs) -> anyhow::Result<Loaded> {
         let at = e.utf8_error().valid_up_to();
         Problem::new(format!("the configuration `{}` is not UTF-8 from byte {at} on", path.display()))
     })?;
-    let config = toml::from_str(&text).map_err(|e| describe(&path, &text, &e))?;
+    let config = toml::from_str(&text).map_err(|e| describe(&path, &text, &e, SCHEMA))?;
     Ok(Loaded {
         config,
         file: Some(path),
@@ -237,15 +252,23 @@ fn read(args: &ConfigArgs) -> anyhow::Result<Loaded> {
 }
 
 /// Turns what the TOML reader says into a drawing with a way out.
-fn describe(path: &Path, text: &str, error: &toml::de::Error) -> Problem {
+fn describe(path: &Path, text: &str, error: &toml::de::Error, otherwise: &str) -> Problem {
     let message = error.message().trim().replace('\n', ", ");
     let span = error.span().unwrap_or(0..0);
     let (title, help) = explain(&message);
     let problem = Problem::new(title).at(path, &cover(text), span, "");
     match help {
         Some(help) => problem.help(help),
-        None => problem.help("`bartizan config schema` prints what may be set"),
+        None => problem.help(otherwise),
     }
+}
+
+/// What helps with a mistake in the configuration.
+const SCHEMA: &str = "`bartizan config schema` prints what may be set";
+
+/// Reads another TOML file; a mistake is drawn where it is. `otherwise` is the help where nothing better is known.
+pub(crate) fn toml<T: DeserializeOwned>(path: &Path, text: &str, otherwise: &str) -> Result<T, Problem> {
+    toml::from_str(text).map_err(|error| describe(path, text, &error, otherwise))
 }
 
 /// The text as it may be drawn, each byte where it was: keys that are not references, and passwords in URLs, are
@@ -387,10 +410,19 @@ impl Loaded {
         }
         for (index, upstream) in config.upstream.iter().enumerate() {
             let path = format!("upstream.{index}.url");
+            if upstream.is_behind_envoy() {
+                continue;
+            }
             if let Err(why) = base_url(&upstream.url) {
                 let title = format!("the URL of upstream `{}` cannot be used: {why}", upstream.name);
                 return Err(self.problem(&path, title, "").help("give what an SDK takes as base URL"));
             }
+            if upstream.key.is_some() && is_open(&upstream.url) {
+                return Err(self.in_the_clear(&path, &format!("upstream `{}`", upstream.name)));
+            }
+        }
+        if let Some((name, _)) = config.mcp.servers.iter().find(|(_, s)| s.key.is_some() && is_open(&s.url)) {
+            return Err(self.in_the_clear(&format!("mcp.servers.{name}.url"), &format!("MCP server `{name}`")));
         }
         for (kind, names) in [
             ("upstream", config.upstream.iter().map(|u| u.name.as_str()).collect::<Vec<_>>()),
@@ -402,8 +434,15 @@ impl Loaded {
                 return Err(self.problem(&format!("{kind}.{index}.name"), title, "the second"));
             }
         }
+        bartizan_gateway::ext_proc::check(&config.gateway()).map_err(|why| self.problem("ext_proc", why, ""))?;
         self.check_exceptions(jiff::Timestamp::now().as_millisecond())?;
         self.check_access()
+    }
+
+    fn in_the_clear(&self, path: &str, what: &str) -> Problem {
+        let title = format!("the key of {what} would go to another machine unencrypted");
+        let help = "write https://; http:// is for this machine, private addresses and names of a private network";
+        self.problem(path, title, "http://").help(help)
     }
 
     /// Each has an owner and an end that is near enough.
@@ -510,7 +549,7 @@ impl Loaded {
         let text = std::fs::read_to_string(&path).map_err(|e| {
             self.problem("candidate.file", format!("cannot read the candidate `{}`: {e}", path.display()), "")
         })?;
-        let read: Candidate = toml::from_str(&text).map_err(|e| describe(&path, &text, &e))?;
+        let read: Candidate = toml::from_str(&text).map_err(|e| describe(&path, &text, &e, SCHEMA))?;
         if read.file.is_some() {
             return Err(Problem::new(format!("the candidate `{}` names another file", path.display())));
         }
@@ -575,6 +614,36 @@ fn base_url(url: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Ends of names that no public server has.
+const NEAR: [&str; 7] = [".localhost", ".local", ".internal", ".lan", ".home.arpa", ".svc", ".test"];
+
+/// True where requests go unencrypted to a host that is neither this machine nor in a private network, as far as its name
+/// or address tells.
+pub(super) fn is_open(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else { return false };
+    let host = rest.split('/').next().unwrap_or_default();
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next(),
+        None => host.split(':').next(),
+    };
+    let name = name.unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    let v4 = |ip: Ipv4Addr| {
+        let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+        ip.is_loopback() || ip.is_private() || ip.is_link_local() || shared
+    };
+    let near = match name.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => v4(ip),
+        Ok(IpAddr::V6(ip)) => match ip.to_ipv4_mapped() {
+            Some(ip) => v4(ip),
+            None => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        },
+        // Numbers without dots are addresses too, and names without dots are of the network that asks.
+        Err(_) if !name.contains('.') => name.starts_with(|c: char| c.is_ascii_alphabetic()),
+        Err(_) => NEAR.iter().any(|end| name.ends_with(end)),
+    };
+    !near
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -601,6 +670,31 @@ mod tests {
         assert_eq!(help.as_deref(), Some("known here: enforce, monitor"));
         let (title, _) = explain("invalid type: string \"many\", expected usize");
         assert_eq!(title, "invalid type: string \"many\", expected a whole number");
+    }
+
+    #[test]
+    fn keys_go_unencrypted_to_this_machine_and_private_networks_only() {
+        for near in [
+            "http://127.0.0.1:8000/v1",
+            "http://localhost:11434",
+            "http://vllm:8000/v1",
+            "http://10.1.2.3/v1",
+            "http://[::1]:1/v1",
+            "http://[fd00::1]/v1",
+            "http://llm.models.svc.cluster.local/v1",
+            "https://api.openai.com/v1",
+        ] {
+            assert!(!is_open(near), "{near}");
+        }
+        for open in [
+            "http://api.openai.com/v1",
+            "http://8.8.8.8",
+            "http://134744072/v1",
+            "http://[2001:db8::1]/v1",
+            "http://a.b.:80",
+        ] {
+            assert!(is_open(open), "{open}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub(crate) mod import;
 mod load;
 mod locate;
 mod models;
+mod secrets;
 pub(crate) mod show;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,8 @@ use bartizan_access::JwtSettings;
 use bartizan_core::{Limits, Mode};
 use bartizan_engine::Suppression;
 use bartizan_gateway::{
-    Abuse, Accounting, Admin, CheckApi, Client, ConsoleSettings, Mcp, OnBlock, Passthrough, Shed, Store, Telemetry,
-    Tenant, Timeouts, Tls, Upstream,
+    Abuse, Accounting, Admin, CheckApi, Client, ConsoleSettings, ExtProc, Mcp, OnBlock, Passthrough, Shed, Store,
+    Telemetry, Tenant, Timeouts, Tls, Upstream,
 };
 use bartizan_guard::{ClassifierSettings, Exception, ProtectedCorpus, RecordSettings};
 use bartizan_policy::{Policy, PolicyFile};
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::content::{ContentSettings, Installed};
 use crate::evidence::Evidence;
 pub(crate) use candidate::Candidate;
-pub(crate) use load::{DEFAULT_FILE, Loaded, digest, flags, load, load_with, unchecked, variables};
+pub(crate) use load::{DEFAULT_FILE, Loaded, digest, flags, load, load_with, toml, unchecked, variables};
 pub(crate) use models::{ModelArtifact, Models, Require};
 
 /// A guard of its own for some callers. What is left out is as in the rest of the file.
@@ -68,6 +69,8 @@ pub(crate) struct Config {
     pub(crate) on_block: OnBlock,
     /// TLS for callers; without it the gateway speaks plain HTTP.
     pub(crate) tls: Option<Tls>,
+    /// Envoy's external processing filter: Envoy takes requests on, and asks here. Read at the start of the gateway.
+    pub(crate) ext_proc: Option<ExtProc>,
     /// The admin API.
     pub(crate) admin: Admin,
     /// The console. Read at the start of the gateway.
@@ -165,6 +168,7 @@ impl Default for Config {
             mode: guard.mode,
             on_block: gateway.on_block,
             tls: gateway.tls,
+            ext_proc: gateway.ext_proc,
             admin: gateway.admin,
             console: gateway.console,
             hosts: gateway.hosts,
@@ -289,8 +293,9 @@ impl Config {
             accounting: self.accounting.clone(),
             abuse: self.abuse.clone(),
             tls: self.tls.clone(),
+            ext_proc: self.ext_proc.clone(),
             admin: self.admin.clone(),
-            console: self.console,
+            console: self.console.clone(),
             hosts: self.hosts.clone(),
             max_in_flight: self.max_in_flight,
             max_connections: self.max_connections,

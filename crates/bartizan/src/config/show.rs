@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::load::{load, tree};
 use super::{Config, Loaded};
 use crate::DONE;
-use crate::cli::ConfigArgs;
+use crate::args::ConfigArgs;
 use crate::terminal;
 
 /// `bartizan config check`.
@@ -16,10 +16,18 @@ pub(crate) fn check(args: &ConfigArgs) -> anyhow::Result<u8> {
     let loaded = load(args, &[])?;
     loaded.guard()?;
     loaded.profiles(&std::sync::Arc::new(bartizan_guard::SegmentCache::new(0)))?;
+    loaded.check_clients()?;
+    let missing = loaded.missing()?;
+    if let Some(missing) = missing.iter().find(|missing| !missing.elsewhere) {
+        return Err(loaded.missing_problem(missing).into());
+    }
     let mut out = std::io::stdout().lock();
     match &loaded.file {
         Some(file) => writeln!(out, "`{}` can be used", file.display())?,
         None => writeln!(out, "no configuration file; the defaults are used")?,
+    }
+    for missing in &missing {
+        writeln!(out, "warning: {}; `up` needs it", terminal::line(&missing.why))?;
     }
     for note in loaded.config.exception_notes(jiff::Timestamp::now().as_millisecond()) {
         writeln!(out, "note: {}", terminal::line(&note))?;

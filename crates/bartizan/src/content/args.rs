@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::ConfigArgs;
+use crate::args::ConfigArgs;
 use crate::signing::args::{KeyArgs, TrustArgs};
 
 #[derive(Debug, Subcommand)]

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use bartizan_data::Shard;
+use bartizan_data::{Columns, Shard};
 use bartizan_guard::Guard;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::clean::CleanArgs;
-use crate::cli::{ConfigArgs, Gate, gate};
+use crate::args::{ConfigArgs, Gate, gate};
 
 /// What stands below the options.
 pub(crate) const HELP: &str = "\
@@ -21,6 +21,7 @@ Examples:
   bartizan scan data --stdin arrow --stdout arrow --text-column text
   bartizan scan data ./dataset --clean ./clean --on poison=drop --key key.pem
   bartizan scan data ./dataset --ledger ./ledgers --shard 2/8
+  bartizan scan data train.jsonl --evaluation tests/ --policy training.toml --format html > data.html
   bartizan scan data reviews.tsv --text-column sentence --label-column label --only corpus";
 
 #[derive(Debug, Args)]
@@ -35,9 +36,28 @@ pub(crate) struct ScanDataArgs {
     pub(crate) config: ConfigArgs,
     #[command(flatten)]
     pub(crate) answer: AnswerArgs,
+    #[command(flatten)]
+    pub(crate) canary: CanaryArgs,
     /// Look only at rows one by one, or only at the corpus as a whole
     #[arg(long, value_enum)]
     pub(crate) only: Option<Only>,
+    #[command(flatten)]
+    pub(crate) columns: ColumnArgs,
+    /// Batches on standard input; rows are examined one by one
+    #[arg(long, value_enum, value_name = "FORM", requires = "stdout")]
+    pub(crate) stdin: Option<Pipe>,
+    /// The same batches on standard output, with one column more: `bartizan`
+    #[arg(long, value_enum, value_name = "FORM", requires = "stdin")]
+    pub(crate) stdout: Option<Pipe>,
+    #[command(flatten)]
+    pub(crate) shards: ShardArgs,
+    #[command(flatten)]
+    pub(crate) clean: CleanArgs,
+}
+
+/// What columns mean, and what a row is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ColumnArgs {
     /// Column with the text that is read or classified
     #[arg(long, value_name = "NAME")]
     pub(crate) text_column: Option<String>,
@@ -47,19 +67,16 @@ pub(crate) struct ScanDataArgs {
     /// Column with the class of a row
     #[arg(long, value_name = "NAME")]
     pub(crate) label_column: Option<String>,
-    /// Batches on standard input; rows are examined one by one
-    #[arg(long, value_enum, value_name = "FORM", requires = "stdout")]
-    pub(crate) stdin: Option<Pipe>,
-    /// The same batches on standard output, with one column more: `bartizan`
-    #[arg(long, value_enum, value_name = "FORM", requires = "stdin")]
-    pub(crate) stdout: Option<Pipe>,
     /// Plain text has a row per line, not per file
     #[arg(long)]
     pub(crate) lines: bool,
-    #[command(flatten)]
-    pub(crate) shards: ShardArgs,
-    #[command(flatten)]
-    pub(crate) clean: CleanArgs,
+}
+
+impl ColumnArgs {
+    /// The columns that are named.
+    pub(crate) fn named(&self) -> Columns {
+        Columns { text: self.text_column.clone(), output: self.output_column.clone(), label: self.label_column.clone() }
+    }
 }
 
 impl ScanDataArgs {
@@ -74,6 +91,36 @@ pub(crate) enum DataCommand {
     /// One answer from the ledgers of all shards: that of a scan of the whole.
     #[command(after_help = MERGE_HELP)]
     MergeShards(MergeArgs),
+    /// What came into a corpus from one version to the next, and from where; rows that came in are examined.
+    #[command(after_help = DIFF_HELP)]
+    Diff(DiffArgs),
+}
+
+const DIFF_HELP: &str = "\
+Rows are compared by what they say, whichever order they or their columns are in; bytes that are no text by their number.
+The exit code is about the rows that came in: 1 where one has a finding at the gate. Poisoning and copies are looked for in
+the whole of the new version.
+
+Examples:
+  bartizan scan data diff ./v1 ./v2
+  bartizan scan data diff ./v1 ./v2 --policy training.toml --format html > came-in.html";
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// File or folder with the version before
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+    /// File or folder with the version after
+    #[arg(value_name = "NEW")]
+    pub(crate) new: PathBuf,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) answer: AnswerArgs,
+    #[command(flatten)]
+    pub(crate) canary: CanaryArgs,
+    #[command(flatten)]
+    pub(crate) columns: ColumnArgs,
 }
 
 const MERGE_HELP: &str = "\
@@ -112,6 +159,24 @@ pub(crate) struct AnswerArgs {
     /// Megabytes that the corpus pass may take; what does not fit is left out, whichever order rows come in
     #[arg(long, value_name = "MB", default_value_t = 2048)]
     pub(crate) memory: usize,
+    /// What the corpus may hold, a TOML file with limits by rule, severity and number; the exit code is 1 where one is
+    /// passed, and --fail-on then counts only where it is given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Evaluation set, a file or folder, of which nothing must be in the corpus
+    #[arg(long, value_name = "PATH")]
+    pub(crate) evaluation: Vec<PathBuf>,
+}
+
+/// Canaries that are in a corpus on purpose.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CanaryArgs {
+    /// Manifest of canaries that `privacy plant` wrote: their rows are no anomaly
+    #[arg(long, value_name = "FILE")]
+    pub(crate) canaries: Option<PathBuf>,
+    /// Public key that the manifest of canaries must be signed with
+    #[arg(long, value_name = "KEY", requires = "canaries")]
+    pub(crate) canaries_key: Option<String>,
 }
 
 impl AnswerArgs {
@@ -157,6 +222,10 @@ pub(crate) enum DataFormat {
     Jsonl,
     /// SARIF 2.1.0.
     Sarif,
+    /// A page with pictures, without scripts.
+    Html,
+    /// A section for the card of a data set.
+    Markdown,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

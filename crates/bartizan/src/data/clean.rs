@@ -124,7 +124,7 @@ impl Ready {
             rules: guard.id(),
             choices: self.plan.rows(),
             key: self.names.as_ref().map(Names::hint),
-            denied: summary.stopped > 0,
+            denied: summary.denied(),
             worst: summary.worst,
             coverage: &summary.coverage,
         };

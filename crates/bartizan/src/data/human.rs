@@ -8,8 +8,8 @@ use bartizan_data::RowReport;
 
 use super::answer::Summary;
 use super::clean::Made;
-use crate::cli::Gate;
-use crate::terminal::{self, Style};
+use crate::args::Gate;
+use crate::terminal::{self, Style, counted};
 
 /// Most rows that are drawn.
 const ROWS: usize = 20;
@@ -24,7 +24,7 @@ pub(super) fn draw(out: &mut impl Write, summary: &Summary, shown: &[RowReport],
     }
     let more = summary.stopped.saturating_sub(ROWS as u64);
     if more > 0 {
-        writeln!(out, "… and {more} more rows; --format jsonl lists all")?;
+        writeln!(out, "… and {} more; --format jsonl lists all", counted(more, "row"))?;
     }
     for gap in summary.gaps.iter().filter(|gap| !gap.structural).take(ROWS) {
         let (source, place) = (terminal::line(&gap.source), terminal::line(&gap.place));
@@ -47,7 +47,12 @@ pub(super) fn draw(out: &mut impl Write, summary: &Summary, shown: &[RowReport],
                 group.rows, group.first.row, group.exact
             )?;
         }
-        writeln!(out, "  {} rows in {} groups repeat another", summary.duplicates, summary.clusters_total)?;
+        writeln!(
+            out,
+            "  {} in {} repeat another",
+            counted(summary.duplicates as u64, "row"),
+            counted(summary.clusters_total as u64, "group")
+        )?;
     }
     if !summary.findings.is_empty() {
         writeln!(out, "{}", terminal::paint("findings", Style::Heading, color))?;
@@ -57,10 +62,13 @@ pub(super) fn draw(out: &mut impl Write, summary: &Summary, shown: &[RowReport],
             writeln!(out, "  {count:>9}  {rule}")?;
         }
     }
+    beside(out, summary, color)?;
     if let Some(made) = &summary.clean {
         cleaned(out, made, color)?;
     }
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    if summary.is_empty() {
+        return writeln!(out, "no row to examine was there, so nothing is known; coverage {}", summary.coverage.status);
+    }
     let found = match summary.stopped {
         0 => terminal::paint("no row at the gate", Style::Good, color),
         1 => terminal::paint("1 row at the gate", Style::Bad, color),
@@ -68,13 +76,74 @@ pub(super) fn draw(out: &mut impl Write, summary: &Summary, shown: &[RowReport],
     };
     writeln!(
         out,
-        "{} rows of {} source{}, {} bytes of text; {found}; coverage {}",
-        summary.rows,
-        summary.sources,
-        plural(summary.sources),
+        "{} of {}, {} bytes of text; {found}; coverage {}",
+        counted(summary.rows, "row"),
+        counted(summary.sources as u64, "source"),
         summary.bytes,
         summary.coverage.status
     )
+}
+
+/// What the corpus was compared with, and held against.
+fn beside(out: &mut impl Write, summary: &Summary, color: bool) -> Result<()> {
+    if let Some(all) = &summary.difference {
+        writeln!(out, "{}", terminal::paint("what came in", Style::Heading, color))?;
+        writeln!(
+            out,
+            "  {} rows came in, {} of them copies of rows that were there; {} went, {} are in both",
+            all.added, all.copies, all.removed, all.same
+        )?;
+        for (file, count) in all.files.iter().take(ROWS) {
+            writeln!(out, "  {count:>9}  from {}", terminal::line(file))?;
+        }
+        for (column, values) in &all.origins {
+            for (value, count) in values.iter().take(FINDINGS) {
+                writeln!(out, "  {count:>9}  {column} {}", terminal::line(value))?;
+            }
+        }
+        if all.unread_before > 0 {
+            let told = format!("{} places of the version before were not read", all.unread_before);
+            writeln!(out, "  {}; rows from there look new", terminal::paint(&told, Style::Bad, color))?;
+        }
+    }
+    if let Some(found) = &summary.contamination {
+        writeln!(out, "{}", terminal::paint("contamination", Style::Heading, color))?;
+        let style = if found.found == 0 { Style::Good } else { Style::Bad };
+        let told = format!("{} of {} items of the evaluation set", found.found, found.items);
+        let short = if found.short == 0 { String::new() } else { format!("; {} cannot be compared", found.short) };
+        let whole = format!("{} as good as whole", found.mostly);
+        writeln!(out, "  {} in {} rows, {whole}{short}", terminal::paint(&told, style, color), found.rows)?;
+        for one in found.worst.iter().take(FINDINGS) {
+            let source = terminal::line(&one.item.source);
+            writeln!(out, "  {:>8.0}%  of {source}, row {}", f64::from(one.share) * 100.0, one.item.row)?;
+        }
+    }
+    if let Some(all) = summary.canaries {
+        let wanted = all.wanted.map_or_else(String::new, |wanted| format!(" of {wanted}"));
+        writeln!(out, "{}{wanted} rows are canaries that were planted", all.rows)?;
+        if all.unplanted > 0 {
+            let told = format!("{} rows are canaries that were left out", all.unplanted);
+            writeln!(out, "{}; a test with them says nothing", terminal::paint(&told, Style::Bad, color))?;
+        }
+    }
+    if !summary.gates.is_empty() {
+        writeln!(out, "{}", terminal::paint("policy", Style::Heading, color))?;
+    }
+    for one in &summary.gates {
+        let (word, style) = if one.met { ("holds", Style::Good) } else { ("does not hold", Style::Bad) };
+        let from = one.severity.map_or_else(String::new, |severity| format!(" from {severity} on"));
+        let sure = one.confidence.map_or_else(String::new, |least| format!(" of {least} confidence"));
+        writeln!(
+            out,
+            "  {}: {}{from}{sure}: {}; {}, {}",
+            terminal::paint(word, style, color),
+            terminal::line(&one.what),
+            one.limit,
+            counted(one.rows, "row"),
+            counted(one.findings, "finding")
+        )?;
+    }
+    Ok(())
 }
 
 fn cleaned(out: &mut impl Write, made: &Made, color: bool) -> Result<()> {
@@ -104,7 +173,8 @@ fn row(out: &mut impl Write, report: &RowReport, gate: Gate, color: bool) -> Res
     if let Some(what) = &report.poison {
         writeln!(out, "  {}", terminal::line(what))?;
     }
-    let found = report.findings.iter().filter(|finding| gate.stops(finding.severity));
+    // Without a gate, rows are shown because they count against a limit of a policy.
+    let found = report.findings.iter().filter(|finding| gate == Gate::None || gate.stops(finding.severity));
     for finding in found.clone().take(FINDINGS) {
         let kind = finding.entity.as_deref().map_or_else(String::new, |entity| format!(" ({entity})"));
         let path = finding.path.as_deref().map_or_else(String::new, terminal::line);

@@ -2,7 +2,9 @@
 
 mod answer;
 pub(crate) mod args;
+mod beside;
 mod clean;
+mod diff;
 mod human;
 mod sarif;
 mod shards;
@@ -11,15 +13,16 @@ use std::io::{BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 
 use bartizan_core::Coverage;
-use bartizan_data::{Columns, Corpus, Reading, Scanner, Unit, look};
+use bartizan_data::{Corpus, Reading, Scanner, Unit, look_without};
 use bartizan_guard::Guard;
 
+use crate::args::Gate;
 use crate::check::coverage_code;
-use crate::cli::Gate;
 use crate::problem::Problem;
 use crate::{DONE, FOUND, config};
 use answer::Answer;
 use args::{DataCommand, Only, ScanDataArgs};
+use beside::Beside;
 
 /// Most rows that are drawn, or that a document lists.
 const MOST: usize = 1000;
@@ -28,28 +31,32 @@ const MOST_GAPS: usize = 100;
 
 /// Runs `bartizan scan data`.
 pub(crate) fn run(args: &ScanDataArgs) -> anyhow::Result<u8> {
-    if let Some(DataCommand::MergeShards(args)) = &args.command {
-        return shards::merge(args);
+    match &args.command {
+        Some(DataCommand::MergeShards(args)) => return shards::merge(args),
+        Some(DataCommand::Diff(args)) => return diff::run(args),
+        None => {}
     }
     let guard = config::load(&args.config, &[])?.guard()?;
     if args.stdin.is_some() {
         return pipe(args, &guard);
     }
     let (corpus, _spooled) = corpus(args, &guard)?;
+    let beside = Beside::read(&args.answer, Some(&args.canary))?;
     if let Some(ledger) = &args.shards.ledger {
-        return shards::run(args, ledger, &corpus, &guard);
+        return shards::run(args, ledger, &corpus, &guard, &beside);
     }
     let clean = clean::Ready::new(&args.clean, &args.paths, &corpus)?;
     let whole = match args.only {
         Some(Only::Rows) => None,
-        _ => Some(look(&corpus, args.answer.bytes())?),
+        _ => Some(look_without(&corpus, args.answer.bytes(), beside.canaries.as_ref())?),
     };
-    let mut answer = Answer::new(&args.answer, &corpus, whole.as_ref());
-    let scanner = Scanner { corpus: &corpus, guard: args.rules(&guard), whole: whole.as_ref() };
+    let mut answer = Answer::new(&args.answer, &corpus, whole.as_ref(), &beside);
+    let scanner = beside.with(Scanner::new(&corpus, args.rules(&guard)), whole.as_ref());
     match &clean {
         None => corpus.each(&|at, row| scanner.look(at, row), &mut |passed| answer.see(passed))?,
         Some(ready) => {
             let files = ready.run(scanner, &mut |passed| answer.see(passed))?;
+            answer.settle();
             answer.summary.clean = Some(ready.manifest(&guard, &files, &answer.summary)?);
         }
     }
@@ -58,11 +65,17 @@ pub(crate) fn run(args: &ScanDataArgs) -> anyhow::Result<u8> {
 
 /// Arrow batches in and out. As with JSON lines, findings make the exit code 1 only where `--fail-on` is given.
 fn pipe(args: &ScanDataArgs, guard: &Guard) -> anyhow::Result<u8> {
+    let whole = args.answer.policy.is_some() || !args.answer.evaluation.is_empty() || args.canary.canaries.is_some();
+    if whole {
+        let help = "give the corpus as files, or merge ledgers with `scan data merge-shards`";
+        let title = "batches are examined one by one, without `--policy`, `--evaluation` and `--canaries`";
+        return Err(Problem::new(title).help(help).into());
+    }
     let gate = args.answer.fail_on.unwrap_or(Gate::None);
     let (mut stopped, mut coverage) = (false, Coverage::default());
     let input = std::io::stdin().lock();
     let output = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-    bartizan_data::arrow(guard, &columns(args), input, output, &mut |report| {
+    bartizan_data::arrow(guard, &args.columns.named(), input, output, &mut |report| {
         stopped |= report.findings.iter().any(|finding| gate.stops(finding.severity));
         coverage.merge(&report.coverage);
     })
@@ -75,10 +88,6 @@ fn pipe(args: &ScanDataArgs, guard: &Guard) -> anyhow::Result<u8> {
         (Some(_), true) => FOUND,
         (Some(_), false) => coverage_code(coverage.status, args.answer.strict),
     })
-}
-
-fn columns(args: &ScanDataArgs) -> Columns {
-    Columns { text: args.text_column.clone(), output: args.output_column.clone(), label: args.label_column.clone() }
 }
 
 /// What is read. Standard input is spooled to a file, because a corpus is read more than once.
@@ -103,6 +112,6 @@ fn corpus(args: &ScanDataArgs, guard: &Guard) -> anyhow::Result<(Corpus, Vec<imp
         spooled.push(file);
         units.push(Unit::new(at, "<stdin>".to_owned()));
     }
-    let reading = Reading { max_row: guard.limits().max_body, lines: args.lines };
-    Ok((Corpus { units, reading, columns: columns(args), shard: args.shards.part() }, spooled))
+    let reading = Reading { max_row: guard.limits().max_body, lines: args.columns.lines };
+    Ok((Corpus { units, reading, columns: args.columns.named(), shard: args.shards.part() }, spooled))
 }

@@ -39,9 +39,13 @@ fn results<'a>(report: &'a RowReport, rules: &'a [&Rule]) -> impl Iterator<Item 
     report.findings.iter().map(move |finding| {
         let rule = rules.iter().position(|rule| rule.id == finding.rule);
         let summary = rule.and_then(|at| rules.get(at)).map_or("", |rule| rule.summary.as_ref());
-        let text = match &report.poison {
-            Some(what) if finding.rule.as_str().starts_with("data/") => what.as_str(),
-            _ => summary,
+        let item = |rule: &str| report.contamination.first().filter(|_| rule == "data/contamination");
+        let text = match (&report.poison, item(finding.rule.as_str())) {
+            (Some(what), _) if finding.rule.as_str().starts_with("data/poison-") => what.clone(),
+            (_, Some(of)) => {
+                format!("{:.0} % of {}, row {}", f64::from(of.share) * 100.0, of.item.source, of.item.row)
+            }
+            _ => summary.to_owned(),
         };
         let place = format!("row {}{}", report.row, finding.path.as_deref().unwrap_or_default());
         json!({

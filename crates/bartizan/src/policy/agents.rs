@@ -14,9 +14,9 @@ use bartizan_policy::provenance::{
 };
 use serde_json::Value;
 
-use crate::cli::{PolicyCheckArgs, PolicyEvalArgs, PolicyTestArgs};
+use super::args::{PolicyCheckArgs, PolicyEvalArgs, PolicyTestArgs};
 use crate::problem::Problem;
-use crate::{DONE, FOUND};
+use crate::{DONE, FOUND, terminal};
 
 const FORM: &str =
     "each line is {\"id\", \"tools\", \"messages\", \"calls\": [{\"id\", \"index\", \"name\", \"args\"}]}";
@@ -89,7 +89,8 @@ pub(crate) fn test(args: &PolicyTestArgs) -> anyhow::Result<u8> {
                 continue;
             }
             wrong += 1;
-            writeln!(out, "line {number}: call `{}` of `{}`: expected {expected}", answer.call, call.name)?;
+            let (id, name) = (terminal::line(&answer.call), terminal::line(&call.name));
+            writeln!(out, "line {number}: call `{id}` of `{name}`: expected {expected}")?;
             draw(&mut out, &answer)?;
         }
         Ok(())
@@ -107,27 +108,31 @@ pub(crate) fn test(args: &PolicyTestArgs) -> anyhow::Result<u8> {
 pub(crate) fn check(args: &PolicyCheckArgs) -> anyhow::Result<u8> {
     let policy = policy(&args.file)?;
     let mut out = std::io::stdout().lock();
-    let Some(file) = &args.tools else {
-        writeln!(out, "{}: well-formed; give --tools to compare it with tools", args.file.display())?;
-        return Ok(DONE);
-    };
-    let offered = read_tools(file)?;
-    let faults = policy.rules.check(&offered);
+    let offered = args.tools.as_deref().map(read_tools).transpose()?;
+    let faults = offered.as_ref().map_or_else(|| policy.rules.check_alone(), |tools| policy.rules.check(tools));
     if let Some(fault) = faults.iter().find(|f| f.fatal) {
         return Err(policy.problem(fault).into());
     }
     for fault in &faults {
-        writeln!(out, "{}:{}:{}: {}", args.file.display(), fault.line, fault.column, fault.text)?;
+        writeln!(out, "{}:{}:{}: {}", args.file.display(), fault.line, fault.column, terminal::line(&fault.text))?;
     }
-    writeln!(out, "{}: {} tools, {} to look at", args.file.display(), offered.len(), faults.len())?;
+    match offered {
+        Some(offered) => {
+            writeln!(out, "{}: {} tools, {} to look at", args.file.display(), offered.len(), faults.len())?
+        }
+        None if faults.is_empty() => {
+            writeln!(out, "{}: well-formed; give --tools to compare it with tools", args.file.display())?;
+        }
+        None => writeln!(out, "{}: {} to look at", args.file.display(), faults.len())?,
+    }
     Ok(if faults.is_empty() { DONE } else { FOUND })
 }
 
 /// A policy file.
-struct PolicyFile {
+pub(super) struct PolicyFile {
     name: String,
     text: String,
-    rules: Arc<Rules>,
+    pub(super) rules: Arc<Rules>,
 }
 
 impl PolicyFile {
@@ -136,7 +141,7 @@ impl PolicyFile {
     }
 }
 
-fn policy(path: &Path) -> anyhow::Result<PolicyFile> {
+pub(super) fn policy(path: &Path) -> anyhow::Result<PolicyFile> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the policy `{}`", path.display()))?;
     let name = path.display().to_string();
     match Rules::parse(&text, Syntax::of_path(&name)) {
@@ -153,7 +158,7 @@ fn at(name: &str, text: &str, fault: &PolicyFault) -> Problem {
     let start: usize = text.split_inclusive('\n').take(fault.line.saturating_sub(1)).map(str::len).sum();
     let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let column: usize = line.chars().take(fault.column.saturating_sub(1)).map(char::len_utf8).sum();
-    Problem::new(format!("{name}:{}:{}: {}", fault.line, fault.column, fault.text)).at(
+    Problem::new(format!("{name}:{}:{}: {}", fault.line, fault.column, terminal::line(&fault.text))).at(
         Path::new(name),
         text,
         start + column..start + line.len(),
@@ -163,25 +168,38 @@ fn at(name: &str, text: &str, fault: &PolicyFault) -> Problem {
 
 /// Which tools were seen, so that each set is compared with the policy once.
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     sets: HashSet<String>,
     all: BTreeMap<String, Tool>,
 }
 
 impl Seen {
     /// Says on standard error what of a policy fits none of the tools of all runs.
-    fn say_idle(&self, policy: &PolicyFile) {
+    pub(super) fn say_idle(&self, policy: &PolicyFile) {
         let all: Vec<Tool> = self.all.values().cloned().collect();
         for fault in policy.rules.check(&all) {
             let mut err = std::io::stderr().lock();
             // Nobody may be listening; the answers are out.
-            let _ = writeln!(err, "warning: {}:{}:{}: {}", policy.name, fault.line, fault.column, fault.text);
+            let _ = writeln!(
+                err,
+                "warning: {}:{}:{}: {}",
+                policy.name,
+                fault.line,
+                fault.column,
+                terminal::line(&fault.text)
+            );
         }
     }
 }
 
 /// Compares the policy with the tools of a run: an argument that no tool has would silently protect nothing.
-fn fitting(policy: Option<&PolicyFile>, run: &Run, file: &Path, number: u64, seen: &mut Seen) -> anyhow::Result<()> {
+pub(super) fn fitting(
+    policy: Option<&PolicyFile>,
+    run: &Run,
+    file: &Path,
+    number: u64,
+    seen: &mut Seen,
+) -> anyhow::Result<()> {
     let Some(policy) = policy else { return Ok(()) };
     if !seen.sets.insert(run.tools.to_string()) {
         return Ok(());
@@ -195,7 +213,7 @@ fn fitting(policy: Option<&PolicyFile>, run: &Run, file: &Path, number: u64, see
     Ok(())
 }
 
-fn for_each(file: &Path, mut each: impl FnMut(u64, Run) -> anyhow::Result<()>) -> anyhow::Result<()> {
+pub(super) fn for_each(file: &Path, mut each: impl FnMut(u64, Run) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let limit = Limits::default().max_body;
     let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
     let mut input = open(file)?;
@@ -257,17 +275,12 @@ fn read_tools(file: &Path) -> anyhow::Result<Vec<Tool>> {
 
 fn draw(out: &mut impl Write, answer: &Answer) -> std::io::Result<()> {
     let id = answer.id.as_str().map_or_else(|| answer.id.to_string(), str::to_owned);
-    writeln!(out, "{id} {}: {}", answer.call, answer.verdict)?;
+    writeln!(out, "{} {}: {}", terminal::line(&id), terminal::line(&answer.call), answer.verdict)?;
     for reason in &answer.reasons {
-        writeln!(out, "    {reason}")?;
+        writeln!(out, "    {}", terminal::line(reason))?;
     }
     for source in answer.sources.iter().flatten() {
-        let place = match (&source.tool, &source.field, source.source) {
-            (Some(tool), field, _) => format!("{tool} {}", field.as_deref().unwrap_or_default()),
-            (None, _, Some(source)) => source.to_owned(),
-            _ => "found nowhere".to_owned(),
-        };
-        writeln!(out, "    {} <- {} ({place})", source.argument, source.trace)?;
+        writeln!(out, "    {}", terminal::line(&source.to_string()))?;
     }
     Ok(())
 }

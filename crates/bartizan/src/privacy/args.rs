@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use bartizan_gateway::SecretRef;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, Subcommand, ValueEnum, value_parser};
 
-use crate::cli::secret;
+use crate::args::secret;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PrivacyCommand {
@@ -20,12 +21,29 @@ pub(crate) enum PrivacyCommand {
     /// what can no longer be claimed. Exit code 1: a canary can be extracted. 3: some were not measured.
     Test(TestArgs),
     /// Measure which given records a model goes on with as they do.
+    ///
+    /// Exit code 1: a record comes out. 3: some were not measured, or were too short to be.
     Extract(ExtractArgs),
+    /// Measure whether a model gives away values of given records: phone numbers, names, accounts.
+    ///
+    /// Extraction (what follows the words before the value), reconstruction (the value is masked, the model's own candidates
+    /// are ranked) and multiple choice among values of other records. Exit code 1: a value comes out, or is chosen more often
+    /// than by chance. 3: some were not measured.
+    Personal(PersonalArgs),
+    /// Sample what a model says of its own accord, and look it up in an index of the corpus.
+    ///
+    /// Exit code 1: samples repeat it. 3: some did not come.
+    Sample(SampleArgs),
+    /// Ask a model prompts, plainly and with triggers that a scan of training data suspects, for `compare`.
+    ///
+    /// Exit code 1: a suspect brings its payload out. 3: some were not answered or cannot be tried.
+    Behave(BehaveArgs),
     /// Measure whether a model treats texts that it may have been trained on unlike others. Experimental.
     Membership(MembershipArgs),
-    /// Say what a tuned model gives away that its base did not, from two reports of `test` or `extract` with --format json.
+    /// Say what a tuned model gives away that its base did not, from two reports of `test`, `extract`, `personal` or
+    /// `behave` with --format json.
     ///
-    /// Exit code 1: it gives away more.
+    /// Exit code 1: it gives away more, or refuses less beyond chance.
     Compare(CompareArgs),
     /// Make an index of text that replies must not repeat, and ask it.
     #[command(subcommand)]
@@ -159,7 +177,7 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_enum, default_value = "echo")]
     pub(crate) signal: Best,
     /// Questions at once
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
     pub(crate) concurrency: usize,
     /// Most questions a second
     #[arg(long, value_name = "N")]
@@ -196,19 +214,25 @@ pub(crate) struct TestArgs {
     #[arg(long, value_name = "KEY")]
     pub(crate) verify_key: Option<String>,
     /// Random secrets that each canary is compared with
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub(crate) references: u32,
     /// Samples of each canary, where the endpoint tells no probabilities
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 40, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub(crate) samples: u32,
     /// A secret counts as extractable if so many samples bring it out with a probability of a half
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..))]
     pub(crate) within: u32,
     /// The prompt around a canary's beginning, with `{prefix}` in it: the template of a chat model
     #[arg(long, value_name = "TEXT")]
     pub(crate) template: Option<String>,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+}
+
+/// A probability that something can have and need not.
+fn probability(text: &str) -> Result<f64, String> {
+    let given: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if given > 0.0 && given < 1.0 { Ok(given) } else { Err("it is above 0 and below 1".to_owned()) }
 }
 
 #[derive(Debug, Args)]
@@ -220,20 +244,100 @@ pub(crate) struct ExtractArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) text_column: Option<String>,
     /// Words that the model is given
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = RangedU64ValueParser::<usize>::new().range(1..=65_536))]
     pub(crate) prefix: usize,
     /// Words that it is asked for
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = RangedU64ValueParser::<usize>::new().range(1..=65_536))]
     pub(crate) suffix: usize,
     /// Samples of each record, where the endpoint tells no probabilities
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub(crate) samples: u32,
     /// Probability with which a record is to come out within a number of samples
-    #[arg(long, default_value_t = 0.5)]
+    #[arg(long, default_value_t = 0.5, value_parser = probability)]
     pub(crate) probability: f64,
     /// Most records
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) most: usize,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PersonalArgs {
+    /// The records: JSON lines with a text, and values that are in it beside it
+    #[arg(required = true)]
+    pub(crate) records: Vec<PathBuf>,
+    /// The column of the text
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    pub(crate) text_column: String,
+    /// A column of values that are in the text; may be given again
+    #[arg(long, required = true, value_name = "NAME")]
+    pub(crate) value: Vec<String>,
+    /// Most words of the text on each side of a value
+    #[arg(long, default_value_t = 32, value_parser = RangedU64ValueParser::<usize>::new().range(1..=65_536))]
+    pub(crate) context: usize,
+    /// Samples of what follows the words before a value
+    #[arg(long, default_value_t = 20, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) samples: u32,
+    /// A value counts as extractable if so many samples bring it out with a probability of a half
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..))]
+    pub(crate) within: u32,
+    /// Candidates of which one is the value, the others values of other records
+    #[arg(long, default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(2..=24))]
+    pub(crate) candidates: usize,
+    /// Most records
+    #[arg(long, default_value_t = 1000, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(crate) most: usize,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BehaveArgs {
+    /// Prompts: harmless ones, and ones that should be refused; JSON lines, or text files of one prompt each
+    #[arg(required = true)]
+    pub(crate) prompts: Vec<PathBuf>,
+    /// The column of rows that holds the prompt [default: all strings of a row]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) text_column: Option<String>,
+    /// Report of `scan data` on the training data, with --format json or jsonl
+    #[arg(long, value_name = "FILE")]
+    pub(crate) suspects: Option<PathBuf>,
+    /// Most suspects; each is tried with every prompt
+    #[arg(long, default_value_t = 16, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(crate) most_suspects: usize,
+    /// Most prompts
+    #[arg(long, default_value_t = 200, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(crate) most: usize,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SampleArgs {
+    /// Index of the corpus, as `privacy protect build` makes one
+    pub(crate) index: PathBuf,
+    /// The key of the index: file:PATH or env:NAME
+    #[arg(long, value_name = "REF", value_parser = secret)]
+    pub(crate) index_key: SecretRef,
+    /// Beginnings to go on with: JSON lines or text files [default: sixteen words that texts begin with]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) prompts: Vec<PathBuf>,
+    /// Samples
+    #[arg(long, default_value_t = 500, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) samples: u32,
+    /// Longest sample, in tokens
+    #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(8..=65_536))]
+    pub(crate) tokens: u32,
+    /// Another model server, to compare likelihoods with
+    #[arg(long, value_name = "URL")]
+    pub(crate) reference: Option<String>,
+    /// Its model
+    #[arg(long, value_name = "NAME")]
+    pub(crate) reference_model: Option<String>,
+    /// Its key: file:PATH or env:NAME. That of the target is not sent to it
+    #[arg(long, value_name = "REF", value_parser = secret, requires = "reference")]
+    pub(crate) reference_key: Option<SecretRef>,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
 }
@@ -255,8 +359,14 @@ pub(crate) struct MembershipArgs {
     /// Its model
     #[arg(long, value_name = "NAME")]
     pub(crate) reference_model: Option<String>,
+    /// Its key: file:PATH or env:NAME. That of the target is not sent to it
+    #[arg(long, value_name = "REF", value_parser = secret, requires = "reference")]
+    pub(crate) reference_key: Option<SecretRef>,
+    /// Neighbours that each text is compared with, a question each
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u32).range(0..=100))]
+    pub(crate) neighbours: u32,
     /// Most texts of each kind
-    #[arg(long, default_value_t = 5000)]
+    #[arg(long, default_value_t = 5000, value_parser = RangedU64ValueParser::<usize>::new().range(2..))]
     pub(crate) most: usize,
     #[command(flatten)]
     pub(crate) target: TargetArgs,

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bartizan_client::{Budget, Client, Endpoint, Spent};
+use bartizan_gateway::SecretRef;
 use bartizan_privacy::canary::{self, Planting, Signed};
 use bartizan_privacy::compare as comparing;
-use bartizan_privacy::exposure;
+use bartizan_privacy::exposure::{self, Mean};
 use bartizan_privacy::journal::Asked;
 use bartizan_privacy::report::Report;
 use bartizan_privacy::signal::{Probe, Signal};
@@ -19,7 +20,7 @@ use super::args::{Best, CompareArgs, ExtractArgs, Format, MembershipArgs, PlantA
 use crate::problem::Problem;
 use crate::{DONE, FOUND, UNREAD};
 
-fn problem(error: impl std::fmt::Display) -> Problem {
+pub(super) fn problem(error: impl std::fmt::Display) -> Problem {
     Problem::new(error.to_string())
 }
 
@@ -49,27 +50,71 @@ pub(crate) fn plant(args: &PlantArgs) -> anyhow::Result<u8> {
     Ok(DONE)
 }
 
-/// Asks the endpoint what it tells, and runs a test.
-fn with_probe<T>(target: &TargetArgs, run: impl AsyncFnOnce(&Probe) -> anyhow::Result<T>) -> anyhow::Result<T> {
+/// Asks the endpoint what it tells, and runs a test. False where not every answer is on record that should be.
+pub(super) fn with_probe<T>(
+    target: &TargetArgs,
+    run: impl AsyncFnOnce(&Probe) -> anyhow::Result<T>,
+) -> anyhow::Result<(T, bool)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let probe = probe(target, target.target.as_deref(), &target.model, target.journal.as_deref()).await?;
+        let own = Server {
+            url: target.target.as_deref(),
+            model: &target.model,
+            key: target.key.as_ref(),
+            journal: target.journal.clone(),
+        };
+        let probe = probe(target, own).await?;
         let done = run(&probe).await?;
-        for (kind, count) in probe.asked.failures() {
-            writeln!(std::io::stderr(), "{count} questions failed: {kind}")?;
-        }
-        Ok(done)
+        Ok((done, told(&probe)?))
     })
 }
 
-async fn probe(target: &TargetArgs, url: Option<&str>, model: &str, journal: Option<&Path>) -> anyhow::Result<Probe> {
-    let client = match url {
+/// Says what failed; false where not every answer is on record that should be.
+pub(super) fn told(probe: &Probe) -> std::io::Result<bool> {
+    for (kind, count) in probe.asked.failures() {
+        writeln!(std::io::stderr(), "{count} questions failed: {kind}")?;
+    }
+    let unwritten = probe.asked.unwritten();
+    if let Some(why) = &unwritten {
+        writeln!(std::io::stderr(), "{why}")?;
+    }
+    Ok(unwritten.is_none())
+}
+
+/// A server that is asked, and where its answers are kept. Each has a key of its own.
+struct Server<'a> {
+    url: Option<&'a str>,
+    model: &'a str,
+    key: Option<&'a SecretRef>,
+    journal: Option<PathBuf>,
+}
+
+/// Somebody else's server, by address, model and key: the key of the target is none of its business.
+pub(super) async fn reference(
+    target: &TargetArgs,
+    (url, model, key): (Option<&str>, Option<&str>, Option<&SecretRef>),
+) -> anyhow::Result<Option<Probe>> {
+    if url.is_none() {
+        return Ok(None);
+    }
+    let server = Server {
+        url,
+        model: model.unwrap_or(&target.model),
+        key,
+        journal: target.journal.as_ref().map(|path| path.with_extension("reference.jsonl")),
+    };
+    Ok(Some(probe(target, server).await?))
+}
+
+async fn probe(target: &TargetArgs, server: Server<'_>) -> anyhow::Result<Probe> {
+    let journal = server.journal.as_deref();
+    let client = match server.url {
         None => None,
         Some(url) => {
             let endpoint = Endpoint {
                 url: url.to_owned(),
-                model: model.to_owned(),
-                key: target.key.clone(),
+                model: server.model.to_owned(),
+                key: server.key.cloned(),
                 concurrency: target.concurrency,
                 requests_per_second: target.requests_per_second,
                 ..Endpoint::default()
@@ -105,7 +150,7 @@ pub(crate) fn test(args: &TestArgs) -> anyhow::Result<u8> {
         within: args.within,
         template: args.template.clone(),
     };
-    let report = with_probe(&args.target, async |probe| Ok(exposure::test(probe, &manifest, &effort).await))?;
+    let (report, kept) = with_probe(&args.target, async |probe| Ok(exposure::test(probe, &manifest, &effort).await))?;
     if verifier.is_none() {
         writeln!(std::io::stderr(), "the signature of the manifest was not checked: give --verify-key")?;
     }
@@ -118,30 +163,39 @@ pub(crate) fn test(args: &TestArgs) -> anyhow::Result<u8> {
         writeln!(out, "exposure in bits: 1.44 is chance, {:.1} is everything; intervals are at 95 %", report.bits)?;
         writeln!(
             out,
-            "{:>8}  {:>24}  {:>24}  {:>11}  {:>10}",
+            "{:>8}  {:>31}  {:>31}  {:>11}  {:>10}",
             "copies", "planted", "not planted", "extractable", "epsilon >="
         )?;
         for group in &report.groups {
-            let epsilon = group.epsilon_at_least.map_or_else(|| "-".to_owned(), |(epsilon, _)| format!("{epsilon:.2}"));
+            // What is refuted for all copies together is refuted for each of them by their number.
+            let epsilon = group.epsilon_at_least.map_or_else(|| "-".to_owned(), |of| format!("{:.2}", of.record));
             let known = format!("{} of {}", group.extractable, group.planted);
-            let (planted, others) = (bits(group.exposure), bits(group.exposure_of_others));
-            writeln!(out, "{:>8}  {planted:>24}  {others:>24}  {known:>11}  {epsilon:>10}", group.count)?;
+            let (planted, others) = (average(group.exposure), average(group.exposure_of_others));
+            writeln!(out, "{:>8}  {planted:>31}  {others:>31}  {known:>11}  {epsilon:>10}", group.count)?;
         }
         missing(&mut out, &report.missing)?;
     }
     let known = report.groups.iter().any(|group| group.extractable > 0);
-    Ok(code(known, report.missing.is_empty()))
+    Ok(code(known, kept && report.missing.is_empty() && !report.canaries.is_empty()))
+}
+
+fn average(of: Option<Mean>) -> String {
+    let at_least = if of.is_some_and(|mean| mean.at_least) { "at least " } else { "" };
+    format!("{at_least}{}", bits(of.map(|mean| mean.of)))
 }
 
 fn bits(of: Option<Estimate>) -> String {
     of.map_or_else(|| "-".to_owned(), |of| format!("{:.1} ({:.1} to {:.1})", of.value, of.low, of.high))
 }
 
-fn missing(out: &mut impl std::io::Write, missing: &std::collections::BTreeMap<String, u64>) -> std::io::Result<()> {
+pub(super) fn missing(
+    out: &mut impl std::io::Write,
+    missing: &std::collections::BTreeMap<String, u64>,
+) -> std::io::Result<()> {
     missing.iter().try_for_each(|(why, count)| writeln!(out, "not measured: {count} ({why})"))
 }
 
-const fn code(found: bool, complete: bool) -> u8 {
+pub(super) const fn code(found: bool, complete: bool) -> u8 {
     match (found, complete) {
         (true, _) => FOUND,
         (false, true) => DONE,
@@ -149,14 +203,14 @@ const fn code(found: bool, complete: bool) -> u8 {
     }
 }
 
-fn page(path: Option<&Path>, report: &Report<'_>) -> anyhow::Result<()> {
+pub(super) fn page(path: Option<&Path>, report: &Report<'_>) -> anyhow::Result<()> {
     if let Some(path) = path {
         std::fs::write(path, report.html()).map_err(|e| problem(format!("cannot write `{}`: {e}", path.display())))?;
     }
     Ok(())
 }
 
-fn read(paths: &[PathBuf], column: Option<&str>, most: usize) -> anyhow::Result<Vec<String>> {
+pub(super) fn read(paths: &[PathBuf], column: Option<&str>, most: usize) -> anyhow::Result<Vec<String>> {
     let mut all = Vec::new();
     for file in corpus::files(paths).map_err(problem)? {
         corpus::records(&file, column, |text| {
@@ -182,15 +236,28 @@ pub(crate) fn extract(args: &ExtractArgs) -> anyhow::Result<u8> {
         samples: args.samples,
         probability: args.probability,
     };
-    let report = with_probe(&args.target, async |probe| Ok(extraction::test(probe, &records, &effort).await))?;
+    let (report, kept) = with_probe(&args.target, async |probe| Ok(extraction::test(probe, &records, &effort).await))?;
     page(args.target.html.as_deref(), &Report::Extraction(&report))?;
     let mut out = std::io::stdout().lock();
     if args.target.format == Format::Json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
-        let share = |of: Estimate| format!("{:.3} ({:.3} to {:.3})", of.value, of.low, of.high);
+        let share = |of: Option<Estimate>| {
+            of.map_or_else(
+                || "not measured".to_owned(),
+                |of| format!("{:.3} ({:.3} to {:.3})", of.value, of.low, of.high),
+            )
+        };
         writeln!(out, "signal: {}", report.says)?;
         writeln!(out, "{} records measured, {} too short; intervals are at 95 %", report.measured, report.short)?;
+        if report.short > 0 {
+            let least = effort.prefix + effort.suffix;
+            writeln!(
+                out,
+                "not measured: {} of fewer than {least} words; give a smaller --prefix and --suffix",
+                report.short
+            )?;
+        }
         writeln!(out, "verbatim by greedy continuation: {}", share(report.verbatim))?;
         writeln!(out, "verbatim or nearly: {}", share(report.near))?;
         for (samples, count) in &report.discoverable {
@@ -201,23 +268,19 @@ pub(crate) fn extract(args: &ExtractArgs) -> anyhow::Result<u8> {
         }
         missing(&mut out, &report.missing)?;
     }
-    Ok(code(report.records.iter().any(|one| one.near), report.missing.is_empty()))
+    let complete = kept && report.missing.is_empty() && report.short == 0 && report.measured > 0;
+    Ok(code(report.records.iter().any(|one| one.near), complete))
 }
 
 /// `bartizan privacy membership`.
 pub(crate) fn members(args: &MembershipArgs) -> anyhow::Result<u8> {
     let column = args.text_column.as_deref();
     let (members, others) = (read(&args.members, column, args.most)?, read(&args.others, column, args.most)?);
-    let report = with_probe(&args.target, async |own| {
-        let reference = match &args.reference {
-            Some(url) => {
-                let journal = args.target.journal.as_ref().map(|path| path.with_extension("reference.jsonl"));
-                let model = args.reference_model.as_deref().unwrap_or(&args.target.model);
-                Some(probe(&args.target, Some(url), model, journal.as_deref()).await?)
-            }
-            None => None,
-        };
-        Ok(membership::test(own, reference.as_ref(), &members, &others).await)
+    let ((report, reference_kept), kept) = with_probe(&args.target, async |own| {
+        let other = (args.reference.as_deref(), args.reference_model.as_deref(), args.reference_key.as_ref());
+        let reference = reference(&args.target, other).await?;
+        let report = membership::test(own, reference.as_ref(), &members, &others, args.neighbours).await;
+        Ok((report, reference.as_ref().map_or(Ok(true), told)?))
     })?;
     page(args.target.html.as_deref(), &Report::Membership(&report))?;
     let mut out = std::io::stdout().lock();
@@ -240,7 +303,8 @@ pub(crate) fn members(args: &MembershipArgs) -> anyhow::Result<u8> {
         missing(&mut out, &report.missing)?;
         writeln!(out, "{}", report.verdict)?;
     }
-    Ok(if report.missing.is_empty() && !report.scores.is_empty() { DONE } else { UNREAD })
+    let complete = kept && reference_kept && report.missing.is_empty() && !report.scores.is_empty();
+    Ok(code(false, complete))
 }
 
 /// `bartizan privacy compare`.
@@ -249,7 +313,7 @@ pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
         let name = path.display();
         let text = std::fs::read(path).map_err(|e| problem(format!("cannot read `{name}`: {e}")))?;
         let report = serde_json::from_slice(&text).map_err(|_| {
-            Problem::new(format!("`{name}` is no report of `privacy test` or `privacy extract`"))
+            Problem::new(format!("`{name}` is no report of `privacy test`, `extract`, `personal` or `behave`"))
                 .help("make it with --format json")
         })?;
         Ok(report)
@@ -264,7 +328,14 @@ pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
             writeln!(out, "{note}")?;
         }
         let (base, tuned) = compared.extractable;
-        writeln!(out, "extractable: {base} from the base model, {tuned} from the tuned one")?;
+        writeln!(out, "come out: {base} of the base model, {tuned} of the tuned one")?;
+        if let Some(of) = &compared.refusals {
+            writeln!(
+                out,
+                "refusals of {} prompts: {} lost, {} gained (sign test: p = {:.4})",
+                of.prompts, of.lost, of.gained, of.p
+            )?;
+        }
         for (word, changes) in [("more", &compared.more), ("less", &compared.less)] {
             writeln!(out, "{word} given away: {}", changes.len())?;
             for one in changes.iter().take(20) {
@@ -278,5 +349,6 @@ pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
             }
         }
     }
-    Ok(if compared.more.is_empty() { DONE } else { FOUND })
+    let less = compared.refusals.is_some_and(|refusals| refusals.is_less());
+    Ok(if compared.more.is_empty() && !less { DONE } else { FOUND })
 }

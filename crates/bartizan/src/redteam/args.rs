@@ -5,14 +5,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::cli::ConfigArgs;
+use crate::args::ConfigArgs;
 use crate::redteam::harden::HardenArgs;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RedteamCommand {
     /// Attack a model, an application or the guard alone, and keep the proof.
     ///
-    /// Goes on where a run in the same folder was cut. What it will send is printed first.
+    /// Goes on where a run in the same folder was cut; one that is complete is an error. What it will send is printed
+    /// first.
     #[command(after_help = RUN_HELP)]
     Run(Box<RunArgs>),
     /// Judge a recorded run again, with the rules of evidence of now. Nobody is asked.
@@ -48,8 +49,8 @@ Examples:
   bartizan redteam run plan.toml --format junit > redteam.xml
 
 Exit codes:
-  0  every gate met; without gates, nothing proven
-  1  a gate not met; without gates, an attack proven
+  0  every gate met; without gates, nothing proven, and with --guard nothing let through
+  1  a gate not met; without gates, an attack proven, or with --guard one let through
   2  usage, plan or journal
   3  no gate missed, but not every trial gave evidence";
 
@@ -96,6 +97,9 @@ pub(crate) struct RunArgs {
     /// Key that signs the journal once the run ends, as `bartizan report new-key` makes one: file:PATH or env:NAME
     #[arg(long, value_name = "REF")]
     pub(crate) sign_key: Option<String>,
+    /// Show a run in the folder again that is complete; nobody is asked
+    #[arg(long)]
+    pub(crate) resume: bool,
     /// Print what would be done and what it costs, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -192,7 +192,7 @@ fn accept(args: &HardenArgs, folder: &Path, id: &str) -> anyhow::Result<u8> {
 }
 
 fn read_back(staged: &stage::Staged) -> anyhow::Result<Settings> {
-    let args = crate::cli::ConfigArgs { config: Some(staged.config.clone()) };
+    let args = crate::args::ConfigArgs { config: Some(staged.config.clone()) };
     let read = config::load(&args, &[])?;
     Ok(read.config.candidate_guard().ok_or_else(|| Problem::new("the change was not staged"))?)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use aws_lc_rs::digest;
@@ -12,11 +12,30 @@ use bartizan_guard::body_of;
 use bartizan_sign::merkle::{PathMaker, Tree, is_under, leaf};
 use bartizan_sign::{Checkpoint, NoteVerifier, hex, notes, unhex};
 use bartizan_store::SqliteStore;
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::CaseArgs;
+use crate::args::{StoreArgs, tenant};
 use crate::problem::Problem;
+use crate::terminal::counted;
 use crate::{DONE, FOUND, config, record, terminal};
+
+#[derive(Debug, Args)]
+pub(crate) struct CaseArgs {
+    /// Id of an exchange or event, or pseudonym of a session
+    pub(crate) id: String,
+    /// Whose
+    #[arg(long, value_name = "NAME", value_parser = tenant, default_value = "default")]
+    pub(crate) tenant: TenantId,
+    /// Signed checkpoints: the first that covers the records goes into the case
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoints: Option<PathBuf>,
+    /// Name of the two files without ending [default: case-ID]
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) evidence: StoreArgs,
+}
 
 /// A case file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,10 +69,10 @@ const MOST: usize = 10_000;
 
 /// `bartizan case`.
 pub(crate) async fn run(args: &CaseArgs) -> anyhow::Result<u8> {
-    let config = config::load(&args.config, &[])?.config;
-    let path = args.store.clone().unwrap_or_else(|| config.store.path.clone().into());
+    let config = config::load(&args.evidence.config, &[])?.config;
+    let path = args.evidence.store.clone().unwrap_or_else(|| config.store.path.clone().into());
     let store = SqliteStore::open_read_only(&path).await?;
-    let tenant = TenantId::authenticated(&args.tenant)?;
+    let tenant = args.tenant.clone();
     let events = time_line(&store, &tenant, &args.id).await?;
     if events.is_empty() {
         return Err(Problem::new(format!("no exchange, event or session of tenant `{tenant}` is `{}`", args.id))
@@ -85,7 +104,7 @@ pub(crate) async fn run(args: &CaseArgs) -> anyhow::Result<u8> {
     write(&json, &(serde_json::to_string_pretty(&case)? + "\n"))?;
     write(&markdown, &page(&case, &events, &json))?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{} records in `{}` and `{}`", events.len(), json.display(), markdown.display())?;
+    writeln!(out, "{} in `{}` and `{}`", counted(events.len() as u64, "record"), json.display(), markdown.display())?;
     if case.checkpoint.is_none() {
         writeln!(out, "without a checkpoint that covers them they are linked, but nobody vouches for them")?;
     }

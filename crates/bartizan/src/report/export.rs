@@ -6,10 +6,11 @@ use anyhow::Context as _;
 use bartizan_core::{Deed, EventStore as _, Record, TenantId};
 use bartizan_guard::deed;
 
+use super::args::{ExportArgs, ExportFormat};
 use super::columns::Columns;
 use super::ocsf;
-use crate::cli::{ExportArgs, ExportFormat};
 use crate::problem::Problem;
+use crate::terminal::counted;
 use crate::{DONE, config, record};
 
 /// Records that are read at once.
@@ -41,9 +42,9 @@ impl Writer {
 
 /// `bartizan report export`.
 pub(crate) async fn run(args: &ExportArgs) -> anyhow::Result<u8> {
-    let config = config::load(&args.config, &[])?.config;
+    let config = config::load(&args.evidence.config, &[])?.config;
     let tenant = args.tenant.as_deref().map(TenantId::authenticated).transpose()?;
-    let store = record::shared(&config, args.store.as_ref()).await?;
+    let store = record::shared(&config, args.evidence.store.as_ref()).await?;
     // The record of it comes first: what was not recorded is not exported.
     let mut act = deed(Deed::Exported, tenant.as_ref().unwrap_or(&TenantId::sole()), &record::actor())
         .about(tenant.as_ref().map_or("every tenant", TenantId::as_str))
@@ -72,7 +73,7 @@ pub(crate) async fn run(args: &ExportArgs) -> anyhow::Result<u8> {
     }
     writer.finish()?;
     if let Some(path) = &args.output {
-        writeln!(std::io::stdout().lock(), "{count} records in `{}`", path.display())?;
+        writeln!(std::io::stdout().lock(), "{} in `{}`", counted(count, "record"), path.display())?;
     }
     record::close(store).await;
     Ok(DONE)

@@ -9,7 +9,8 @@ use bartizan_guard::{Marks, Tally, trace, unseal};
 use bartizan_store::SqliteStore;
 use serde_json::{Value, json};
 
-use crate::cli::{LabelsArgs, ListFormat, PrecisionArgs};
+use super::args::{LabelsArgs, PrecisionArgs};
+use crate::args::ListFormat;
 use crate::problem::Problem;
 use crate::record::{actor, close, reason, role_of, shared};
 use crate::{DONE, config, evidence};
@@ -17,7 +18,8 @@ use crate::{DONE, config, evidence};
 /// Records that are read at once.
 const PAGE: u32 = 1000;
 
-async fn marks(store: &SqliteStore, tenant: &TenantId) -> anyhow::Result<Marks> {
+/// All that people said of decisions of a tenant.
+pub(crate) async fn marks(store: &SqliteStore, tenant: &TenantId) -> anyhow::Result<Marks> {
     let (mut marks, mut after) = (Marks::default(), None);
     loop {
         let page = store.deeds(tenant, Deed::Marked, after, PAGE).await?;
@@ -29,8 +31,9 @@ async fn marks(store: &SqliteStore, tenant: &TenantId) -> anyhow::Result<Marks> 
 
 /// `bartizan report precision`.
 pub(super) async fn precision(args: &PrecisionArgs) -> anyhow::Result<u8> {
-    let config = config::load(&args.config, &[])?.config;
-    let store = SqliteStore::open_read_only(args.store.as_deref().unwrap_or(config.store.path.as_ref())).await?;
+    let config = config::load(&args.evidence.config, &[])?.config;
+    let store =
+        SqliteStore::open_read_only(args.evidence.store.as_deref().unwrap_or(config.store.path.as_ref())).await?;
     let marks = marks(&store, &args.tenant).await?;
     let mut rules: BTreeMap<&str, (Tally, BTreeMap<&str, Tally>)> = BTreeMap::new();
     for marked in marks.since(args.since.as_deref().unwrap_or_default()) {
@@ -81,8 +84,8 @@ fn shown(tally: &Tally) -> Value {
 
 /// `bartizan report labels`.
 pub(super) async fn labels(args: &LabelsArgs) -> anyhow::Result<u8> {
-    let config = config::load(&args.config, &[])?.config;
-    let store = shared(&config, args.store.as_ref()).await?;
+    let config = config::load(&args.evidence.config, &[])?.config;
+    let store = shared(&config, args.evidence.store.as_ref()).await?;
     let opening = match &args.role_key {
         None => None,
         Some(key) => {

@@ -1,9 +1,10 @@
 //! `bartizan report`: what the evidence shows, and what it is worth.
 
+pub(crate) mod args;
 pub(crate) mod case;
 mod columns;
 mod export;
-mod marks;
+pub(crate) mod marks;
 mod ocsf;
 pub(crate) mod posture;
 mod verify;
@@ -13,7 +14,7 @@ use std::path::Path;
 
 use bartizan_sign::NoteKey;
 
-use crate::cli::ReportCommand;
+use self::args::ReportCommand;
 use crate::{DONE, record};
 
 /// `bartizan report`.

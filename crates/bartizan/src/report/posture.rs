@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 pub(crate) use bundle::{VERIFY_HELP, VerifyPostureArgs, verify};
 
-use crate::cli::ConfigArgs;
+use crate::args::{ConfigArgs, time};
 use crate::problem::Problem;
 use crate::signing::args::{CertificateArgs, KeyPlace};
 use crate::signing::{Signing, put};
@@ -45,8 +45,8 @@ pub(crate) struct PostureArgs {
     /// Only decisions of this tenant [default: of all]
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
-    /// Only decisions from this time on, RFC 3339 in UTC; a day is the beginning of one
-    #[arg(long, value_name = "TIME")]
+    /// Only decisions from this time on, RFC 3339; a day or month is the beginning of one
+    #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<String>,
     /// An earlier report in JSON: what changed since is part of this one
     #[arg(long, value_name = "FILE")]

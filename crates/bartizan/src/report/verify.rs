@@ -10,8 +10,8 @@ use bartizan_sign::merkle::{Tree, leaf};
 use bartizan_sign::{Checkpoint, Claim, NoteVerifier, notes, unhex};
 use bartizan_store::SqliteStore;
 
+use super::args::VerifyArgs;
 use super::case;
-use crate::cli::VerifyArgs;
 use crate::problem::Problem;
 use crate::{DONE, FOUND, config, record};
 
@@ -24,9 +24,9 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<u8> {
     if let Some(file) = &args.case {
         return case::verify(file, args.public_key.as_deref());
     }
-    let path = match &args.store {
+    let path = match &args.evidence.store {
         Some(path) => path.clone(),
-        None => PathBuf::from(config::load(&args.config, &[])?.config.store.path),
+        None => PathBuf::from(config::load(&args.evidence.config, &[])?.config.store.path),
     };
     let expected = args.expect.as_deref().map(parse).transpose()?;
     let witness = Witness::read(args.checkpoints.as_deref(), args.public_key.as_deref())?;

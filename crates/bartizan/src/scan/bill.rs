@@ -8,7 +8,8 @@ use bartizan_scan::{File, findings};
 use bartizan_sign::{Resource, Statement};
 use jiff::Timestamp;
 
-use crate::cli::{Gate, ScanModelArgs};
+use super::args::ScanModelArgs;
+use crate::args::Gate;
 use crate::problem::Problem;
 use crate::signing::args::ModelFormat;
 use crate::signing::{Signing, put};

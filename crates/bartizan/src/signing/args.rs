@@ -178,7 +178,7 @@ pub(crate) struct TrustArgs {
     /// Trust root of a Sigstore instance (trusted_root.json); nothing is asked over the network
     #[arg(long, value_name = "FILE", requires_all = ["identity", "identity_provider"])]
     pub(crate) trust_root: Option<PathBuf>,
-    /// Who has to have signed: a mail address or URI in the certificate, or its subject
+    /// Who has to have signed, by whichever certificate: a mail address or URI in it, or its subject
     #[arg(long, value_name = "NAME")]
     pub(crate) identity: Option<String>,
     /// Who has to have identified the signer, for Sigstore

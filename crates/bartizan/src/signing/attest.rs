@@ -124,7 +124,7 @@ fn taken(material: &Material, container: Option<&Material>) -> anyhow::Result<Re
 
 /// A file or folder as one resource, and its files where it is a folder.
 pub(super) fn whole(path: &Path) -> anyhow::Result<(Resource, Vec<Resource>)> {
-    let selection = Selection { git: true, ..Selection::default() };
+    let selection = Selection::of_model(path);
     let tree = tree::list(path, &selection)?;
     let manifest = tree::manifest(&tree, &selection)?;
     let name = named(path);

@@ -73,8 +73,13 @@ impl Outside for World<'_> {
 
     fn examined(&self, statement: &Statement) -> Option<Result<(), String>> {
         if let Ok(Some(said)) = bartizan_data::clean::said(statement) {
-            let left = "findings at the gate were left in it when it was cleaned";
-            return Some(if said.denied { Err(left.to_owned()) } else { Ok(()) });
+            return Some(match (said.worst, said.denied) {
+                (Some(worst), _) if worst >= Severity::High => {
+                    Err(format!("something {worst} was left in it when it was cleaned"))
+                }
+                (_, true) => Err("findings at the gate were left in it when it was cleaned".to_owned()),
+                _ => Ok(()),
+            });
         }
         let said = findings::said(statement)?;
         let why = match said.worst {

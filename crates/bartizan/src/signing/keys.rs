@@ -74,6 +74,11 @@ impl Signing {
 
 /// Reads whom the command line trusts; there may be several kinds, for chains whose links are signed by several people.
 pub(crate) fn trust(args: &TrustArgs) -> anyhow::Result<Vec<Trust>> {
+    // With a trust root an identity is needed, and keys beside it are trusted as they are.
+    if args.identity.is_some() && args.trust_root.is_none() && !args.public_key.is_empty() {
+        let help = "leave the identity out, or trust certificates alone";
+        return Err(Problem::new("a bare key names nobody, so the identity cannot be checked").help(help).into());
+    }
     let mut all = Vec::new();
     if let (Some(path), Some(identity), Some(issuer)) = (&args.trust_root, &args.identity, &args.identity_provider) {
         let root = TrustRoot::parse(&read(path, LONGEST)?).map_err(|error| about(path, &error))?;
@@ -81,8 +86,8 @@ pub(crate) fn trust(args: &TrustArgs) -> anyhow::Result<Vec<Trust>> {
     }
     if !args.certificate_chain.is_empty() {
         let at = args.at.unwrap_or_else(jiff::Timestamp::now).as_second();
-        let identity = args.identity.clone().filter(|_| args.trust_root.is_none());
-        all.push(Trust::Certificates { trusted: certificates(&args.certificate_chain)?, identity, at });
+        let trusted = certificates(&args.certificate_chain)?;
+        all.push(Trust::Certificates { trusted, identity: args.identity.clone(), at });
     }
     if !args.public_key.is_empty() {
         let key = |path: &PathBuf| -> anyhow::Result<VerifyingKey> {

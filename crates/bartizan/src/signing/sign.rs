@@ -16,7 +16,8 @@ use crate::terminal;
 /// Signs every file of a model.
 pub(crate) fn model(args: &SignModelArgs) -> anyhow::Result<u8> {
     let signing = Signing::read(&args.key)?;
-    let mut ignored = Vec::new();
+    let mut selection = Selection { links: args.allow_symlinks, ..Selection::of_model(&args.path) };
+    let ignored = &mut selection.ignored;
     for path in &args.ignore_path {
         // As the model names it, or as the current folder does.
         let path = Path::new(path);
@@ -26,7 +27,8 @@ pub(crate) fn model(args: &SignModelArgs) -> anyhow::Result<u8> {
         })?);
     }
     ignored.extend(below(&args.path, &args.output));
-    let selection = Selection { ignored, git: true, links: args.allow_symlinks };
+    ignored.sort();
+    ignored.dedup();
     let tree = tree::list(&args.path, &selection)?;
     if tree.files.is_empty() {
         return Err(Problem::new(format!("`{}` has no files", args.path.display()))

@@ -240,6 +240,29 @@ fn exit_codes_follow_the_gate() {
 }
 
 #[test]
+fn what_is_below_the_shown_severity_is_counted_and_not_drawn() {
+    let text = "see https://docs.rivermill-quarterly.com/notes for it";
+    let seen = Place::new().run(&["check"], text);
+    assert!(!seen.contains("pii/url") && seen.contains("of them not drawn (--show info draws all)"), "{seen}");
+    // The policy lets links pass, so the link can be read.
+    let seen = Place::new().run(&["check", "--show", "info"], text);
+    assert!(seen.contains("pii/url") && seen.contains("docs.rivermill-quarterly.com"), "{seen}");
+    let seen = Place::new().run(&["check", "--show", "low"], "write to jane.doe@corp-mail.com");
+    assert!(seen.contains("pii/email") && !seen.contains("jane.doe@"), "{seen}");
+}
+
+#[test]
+fn a_gate_can_go_by_the_verdict() {
+    let place = Place::new();
+    let code = |args: &[&str], input: &str| place.output(&[&["check"], args].concat(), input).status.code().unwrap();
+    let mail = "write to jane.doe@corp-mail.com";
+    assert_eq!(code(&["--fail-on-verdict", "redact"], mail), 1);
+    assert_eq!(code(&["--fail-on-verdict", "hold"], mail), 0);
+    assert_eq!(code(&["--fail-on-verdict", "deny"], ATTACK), 1);
+    assert_eq!(code(&["--fail-on-verdict", "deny", "--fail-on", "low"], mail), 2);
+}
+
+#[test]
 fn json_lines_are_answered_in_order() {
     let input = [
         json!({ "id": "a", "text": "é ".to_owned() + ATTACK }).to_string(),
@@ -250,9 +273,9 @@ fn json_lines_are_answered_in_order() {
     ]
     .join("\n");
     assert_snapshot!(Place::new().run(&["check", "--jsonl"], input), @r#"
-        {"id":"a","verdict":"deny","scores":{"injection":0.9998},"flags":{"injection":true},"findings":[{"rule":"prompt/instruction-override","severity":"high","confidence":"high","start":9,"end":41}],"coverage":{"status":"complete","parts":[]}}
-        {"id":{"n":[1]},"verdict":"allow","scores":{"injection":0.0498},"flags":{"injection":false},"findings":[],"coverage":{"status":"complete","parts":[]}}
-        {"id":null,"verdict":"redact","scores":{"injection":0.0591},"flags":{"injection":false},"findings":[{"rule":"pii/email","severity":"medium","confidence":"high","type":"EMAIL_ADDRESS","path":"/0/content","start":9,"end":31}],"coverage":{"status":"complete","parts":[]}}
+        {"id":"a","verdict":"deny","scores":{"injection":0.9999},"flags":{"injection":true},"findings":[{"rule":"prompt/instruction-override","severity":"high","confidence":"high","start":9,"end":41}],"coverage":{"status":"complete","parts":[]}}
+        {"id":{"n":[1]},"verdict":"allow","scores":{"injection":0.0838},"flags":{"injection":false},"findings":[],"coverage":{"status":"complete","parts":[]}}
+        {"id":null,"verdict":"redact","scores":{"injection":0.0701},"flags":{"injection":false},"findings":[{"rule":"pii/email","severity":"medium","confidence":"high","type":"EMAIL_ADDRESS","path":"/0/content","start":9,"end":31}],"coverage":{"status":"complete","parts":[]}}
         {"id":123456789012345678901234567890,"verdict":"allow","scores":{"injection":0.0},"flags":{"injection":false},"findings":[],"coverage":{"status":"complete","parts":[]}}
         [exit 0]
         "#);
@@ -658,6 +681,29 @@ fn init_writes_a_file_that_can_be_used_and_overwrites_none() {
     assert_eq!(leak["findings"][0]["rule"], "prompt/canary-leak");
 }
 
+#[cfg(unix)]
+#[test]
+fn doctor_names_files_that_others_can_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::with(&[
+        ("bartizan.toml", "listen = \"127.0.0.1:0\"\n[record]\nmaster_key = \"file:master.key\"\n"),
+        ("master.key", "x"),
+    ]);
+    evidence(&place.path("bartizan.sqlite"));
+    let mode = |name: &str, mode: u32| {
+        std::fs::set_permissions(place.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let said = |name: &str| {
+        let seen = String::from_utf8(place.output(&["doctor"], "").stdout).unwrap();
+        seen.lines().any(|line| line.starts_with("note  files") && line.contains(&format!("chmod 600 {name}")))
+    };
+    mode("master.key", 0o600);
+    assert!(!said("master.key") && !said("bartizan.sqlite"), "a new store is its owner's alone");
+    mode("master.key", 0o644);
+    mode("bartizan.sqlite", 0o640);
+    assert!(said("master.key") && said("bartizan.sqlite"));
+}
+
 #[test]
 fn doctor_tells_what_is_missing_and_changes_nothing() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -671,6 +717,57 @@ fn doctor_tells_what_is_missing_and_changes_nothing() {
     assert!(seen.lines().any(|line| line.starts_with("FAIL  upstream") && line.contains(&address)), "{seen}");
     assert!(seen.lines().any(|line| line.starts_with("  ok  store")), "{seen}");
     assert_eq!(std::fs::read_dir(place.0.path()).unwrap().count(), 1, "it left something behind");
+}
+
+#[test]
+fn config_check_finds_what_a_start_would_find() {
+    let check = |text: &str| Place::with(&[("bartizan.toml", text)]).run(&["config", "check"], "");
+    let upstream = |url: &str, key: &str| format!("[[upstream]]\nname = \"a\"\nurl = \"{url}\"\nkey = \"{key}\"\n");
+    for (text, says) in [
+        (upstream("https://a.example/v1", "file:none.key"), "cannot read `none.key`"),
+        (upstream("http://a.example.com/v1", "env:UNSET_KEY"), "unencrypted"),
+        ("[store]\npath = \"none/x.sqlite\"\n".to_owned(), "its folder is not there"),
+        ("[store]\npath = \".\"\n".to_owned(), "it is a folder"),
+    ] {
+        let seen = check(&text);
+        assert!(seen.contains(says) && seen.ends_with("[exit 2]"), "{text}: {seen}");
+    }
+    let text = upstream("http://10.0.0.1/v1", "env:UNSET_KEY");
+    let seen = check(&text);
+    assert!(
+        seen.contains("warning") && seen.contains("`UNSET_KEY` is not set") && seen.ends_with("[exit 0]"),
+        "{seen}"
+    );
+    let place = Place::with(&[("bartizan.toml", "[[client]]\nname = \"a\"\nkey = \"file:k\"\n"), ("k", "short")]);
+    let seen = place.run(&["config", "check"], "");
+    assert!(seen.contains("shorter than 16") && seen.ends_with("[exit 2]"), "{seen}");
+}
+
+#[test]
+fn mistakes_that_changed_nothing_are_told() {
+    let place = Place::new();
+    for time in ["yesterday", "2026-13-45"] {
+        let seen = place.run(&["report", "export", "--since", time], "");
+        assert!(seen.contains("not a time") && seen.ends_with("[exit 2]"), "{seen}");
+    }
+    std::fs::create_dir(place.path("empty")).unwrap();
+    for what in ["model", "data", "infra", "mcp"] {
+        let seen = place.run(&["scan", what, "empty"], "");
+        assert!(seen.contains("to examine was there") && seen.ends_with("[exit 3]"), "{what}: {seen}");
+    }
+    let made = place.output(&["keys", "create", "web-app"], "");
+    let said = String::from_utf8(made.stderr).unwrap();
+    assert!(said.contains("it is the first") && said.contains("no `key`"), "{said}");
+    let cut = |name: &str| place.run(&["contain", "key", name, "--ttl", "1h", "--reason", "t"], "");
+    let slip = cut("web-ap");
+    assert!(
+        slip.contains("did you mean `web-app`?") && slip.contains("is cut off") && slip.ends_with("[exit 0]"),
+        "{slip}"
+    );
+    assert!(!cut("web-app").contains("warning"));
+    std::fs::write(place.path("limits.toml"), "[[limit]]\nwat = 1\n").unwrap();
+    let seen = place.run(&["scan", "data", "empty", "--policy", "limits.toml"], "");
+    assert!(seen.contains("limits.toml:2:1") && !seen.contains("\\u{a}"), "{seen}");
 }
 
 fn event(id: u32) -> Event {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::checks;
+use crate::envoy::Envoy;
 use crate::http::{reply, send, serve};
 use crate::support::Gateway;
 
@@ -251,10 +252,10 @@ impl Upstream {
 }
 
 /// What a gateway did with a request, as a verdict.
-fn request_verdict(gateway: &Gateway, upstream: &Upstream, path: &str, body: &Value) -> &'static str {
+fn request_verdict(origin: &str, upstream: &Upstream, path: &str, body: &Value) -> &'static str {
     let headers: &[&str] = if path == "/v1/messages" { &["anthropic-version: 2023-06-01"] } else { &[] };
     let body = body.to_string();
-    let reply = send(&gateway.origin, "POST", path, headers, body.as_bytes());
+    let reply = send(origin, "POST", path, headers, body.as_bytes());
     match reply.status {
         400 => "deny",
         200 if *upstream.seen.lock().expect("no panic") == body.as_bytes() => "allow",
@@ -277,48 +278,62 @@ fn every_surface_gives_the_same_verdict() {
 
     let upstream = Upstream::start();
     let gateway = Gateway::start(&upstream.origin, "");
-    let harmless = json!({"role": "assistant", "content": "ok"});
     for case in &cases {
         for (surface, verdict) in checks::verdicts(&gateway.origin, &case.origin, &case.text, &openai(case)) {
             // Some APIs only say that something is wrong.
             let expected = if verdict == "flagged" && case.verdict != "allow" { "flagged" } else { &case.verdict };
             assert_eq!(verdict, expected, "{} through {surface}", case.name);
         }
-        upstream.say(
-            "application/json",
-            json!({"id": "i", "model": "m", "choices": [{"index": 0, "message": harmless, "finish_reason": "stop"}]})
-                .to_string(),
-        );
-        let body = json!({"model": "m", "messages": openai(case)});
-        let verdict = request_verdict(&gateway, &upstream, "/v1/chat/completions", &body);
-        assert_eq!(verdict, case.verdict, "{} in an OpenAI request", case.name);
-        // What they answer does not matter here.
-        upstream.say("application/json", "{}".to_owned());
-        for (path, body) in other_requests(case) {
-            let verdict = request_verdict(&gateway, &upstream, path, &body);
-            assert_eq!(verdict, case.verdict, "{} in a request to {path}", case.name);
-        }
-        upstream.say("application/json", response("ok").to_string());
-        let verdict = request_verdict(&gateway, &upstream, "/v1/responses", &responses(case));
-        assert_eq!(verdict, case.verdict, "{} in a Responses request", case.name);
-        if case.origin == "model" {
-            replies(case, &gateway, &upstream);
-            response_replies(case, &gateway, &upstream);
-            continue;
-        }
-        upstream.say("application/json", json!({"id": "i", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "ok"}], "stop_reason": "end_turn", "usage": {}}).to_string());
-        let verdict = request_verdict(&gateway, &upstream, "/v1/messages", &anthropic(case));
-        assert_eq!(verdict, case.verdict, "{} in an Anthropic request", case.name);
+        passed_on(case, &gateway.origin, &upstream);
     }
 }
 
-fn replies(case: &Case, gateway: &Gateway, upstream: &Upstream) {
+#[test]
+fn envoy_with_the_gateway_beside_it_gives_the_same_verdicts() {
+    let upstream = Upstream::start();
+    let Some(envoy) = Envoy::start(&upstream.origin, "") else { return };
+    for case in &cases() {
+        passed_on(case, &envoy.origin, &upstream);
+    }
+}
+
+/// A case in requests and replies of every protocol, through what passes them on at this address.
+fn passed_on(case: &Case, origin: &str, upstream: &Upstream) {
+    let harmless = json!({"role": "assistant", "content": "ok"});
+    upstream.say(
+        "application/json",
+        json!({"id": "i", "model": "m", "choices": [{"index": 0, "message": harmless, "finish_reason": "stop"}]})
+            .to_string(),
+    );
+    let body = json!({"model": "m", "messages": openai(case)});
+    let verdict = request_verdict(origin, upstream, "/v1/chat/completions", &body);
+    assert_eq!(verdict, case.verdict, "{} in an OpenAI request", case.name);
+    // What they answer does not matter here.
+    upstream.say("application/json", "{}".to_owned());
+    for (path, body) in other_requests(case) {
+        let verdict = request_verdict(origin, upstream, path, &body);
+        assert_eq!(verdict, case.verdict, "{} in a request to {path}", case.name);
+    }
+    upstream.say("application/json", response("ok").to_string());
+    let verdict = request_verdict(origin, upstream, "/v1/responses", &responses(case));
+    assert_eq!(verdict, case.verdict, "{} in a Responses request", case.name);
+    if case.origin == "model" {
+        replies(case, origin, upstream);
+        response_replies(case, origin, upstream);
+        return;
+    }
+    upstream.say("application/json", json!({"id": "i", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "ok"}], "stop_reason": "end_turn", "usage": {}}).to_string());
+    let verdict = request_verdict(origin, upstream, "/v1/messages", &anthropic(case));
+    assert_eq!(verdict, case.verdict, "{} in an Anthropic request", case.name);
+}
+
+fn replies(case: &Case, origin: &str, upstream: &Upstream) {
     let ask = json!({"model": "m", "messages": [{"role": "user", "content": "Go on."}]}).to_string();
     let message = json!({"role": "assistant", "content": case.text});
     let whole =
         json!({"id": "i", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]});
     upstream.say("application/json", whole.to_string());
-    let reply = send(&gateway.origin, "POST", "/v1/chat/completions", &[], ask.as_bytes());
+    let reply = send(origin, "POST", "/v1/chat/completions", &[], ask.as_bytes());
     let verdict = match reply.status {
         400 => "deny",
         _ if reply.body == whole.to_string().as_bytes() => "allow",
@@ -328,7 +343,7 @@ fn replies(case: &Case, gateway: &Gateway, upstream: &Upstream) {
 
     for (path, ask, whole) in other_replies(case) {
         upstream.say("application/json", whole.to_string());
-        let reply = send(&gateway.origin, "POST", path, &[], ask.to_string().as_bytes());
+        let reply = send(origin, "POST", path, &[], ask.to_string().as_bytes());
         let verdict = match reply.status {
             400 => "deny",
             _ if reply.body == whole.to_string().as_bytes() => "allow",
@@ -356,7 +371,7 @@ fn replies(case: &Case, gateway: &Gateway, upstream: &Upstream) {
     for (path, ask, event, place) in streams {
         let stream: String = pieces.iter().map(|p| format!("data: {}\n\n", event(p))).collect();
         upstream.say("text/event-stream", stream);
-        let reply = send(&gateway.origin, "POST", path, &[], ask.to_string().as_bytes()).text();
+        let reply = send(origin, "POST", path, &[], ask.to_string().as_bytes()).text();
         let events = reply.lines().filter_map(|l| serde_json::from_str::<Value>(l.strip_prefix("data: ")?).ok());
         let said: String = events.filter_map(|e| e.pointer(place)?.as_str().map(str::to_owned)).collect();
         let verdict = match () {
@@ -375,7 +390,7 @@ fn replies(case: &Case, gateway: &Gateway, upstream: &Upstream) {
     stream += &event(json!({}), json!("stop"));
     upstream.say("text/event-stream", stream + "data: [DONE]\n\n");
     let streamed = ask.replace("{\"messages\"", "{\"stream\":true,\"messages\"");
-    let reply = send(&gateway.origin, "POST", "/v1/chat/completions", &[], streamed.as_bytes()).text();
+    let reply = send(origin, "POST", "/v1/chat/completions", &[], streamed.as_bytes()).text();
     let said: String = reply
         .lines()
         .filter_map(|l| serde_json::from_str::<Value>(l.strip_prefix("data: ")?).ok())
@@ -391,13 +406,13 @@ fn replies(case: &Case, gateway: &Gateway, upstream: &Upstream) {
     assert_eq!(verdict, case.verdict, "{} in an OpenAI stream: {said:?}", case.name);
 }
 
-fn response_replies(case: &Case, gateway: &Gateway, upstream: &Upstream) {
+fn response_replies(case: &Case, origin: &str, upstream: &Upstream) {
     let ask = json!({"model": "m", "input": "Go on."}).to_string();
     let whole = response(&case.text).to_string();
     upstream.say("application/json", whole.clone());
     // The same is said of a response that was stored and is asked for later.
     for (method, path, body) in [("POST", "/v1/responses", ask.as_str()), ("GET", "/v1/responses/resp_1", "")] {
-        let reply = send(&gateway.origin, method, path, &[], body.as_bytes());
+        let reply = send(origin, method, path, &[], body.as_bytes());
         let verdict = match reply.status {
             400 => "deny",
             _ if reply.body == whole.as_bytes() => "allow",
@@ -411,7 +426,7 @@ fn response_replies(case: &Case, gateway: &Gateway, upstream: &Upstream) {
     for (method, path, body) in
         [("POST", "/v1/responses", streamed.as_str()), ("GET", "/v1/responses/resp_1?stream=true", "")]
     {
-        let reply = send(&gateway.origin, method, path, &[], body.as_bytes()).text();
+        let reply = send(origin, method, path, &[], body.as_bytes()).text();
         let events: Vec<Value> =
             reply.lines().filter_map(|l| serde_json::from_str::<Value>(l.strip_prefix("data: ")?).ok()).collect();
         let said: String = events

@@ -255,6 +255,29 @@ fn a_step_that_fails_or_makes_nothing_is_not_signed() {
     assert!(folder.join("a.json").exists());
 }
 
+/// A folder as the Hugging Face hub gives it, signed inside: what signs it and what examines it name the same model.
+#[test]
+fn a_signature_inside_of_a_model_does_not_change_its_digest() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path();
+    model(folder);
+    key(folder, "k");
+    fs::write(folder.join("model/.gitattributes"), "*.bin filter=lfs").unwrap();
+    let sign = ["sign", "model", "model", "--key", "k.pem", "-o", "model/model.sig"];
+    let printed = |text: &str| text.split("sha256:").nth(1).and_then(|rest| rest.get(..64)).map(str::to_owned);
+    let first = printed(&done(folder, &sign)).unwrap();
+    assert_eq!(printed(&done(folder, &sign)), Some(first.clone()), "signed again it is the same model");
+    done(folder, &["verify", "model", "model", "--signature", "model/model.sig", "--public-key", "k.pub"]);
+    done(folder, &["scan", "model", "model", "--attest", "scan.json", "--key", "k.pem"]);
+    let bundle: Value = serde_json::from_slice(&fs::read(folder.join("scan.json")).unwrap()).unwrap();
+    let payload = {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.decode(bundle["dsseEnvelope"]["payload"].as_str().unwrap()).unwrap()
+    };
+    let statement: Value = serde_json::from_slice(&payload).unwrap();
+    assert_eq!(statement["subject"][0]["digest"]["sha256"], first.as_str());
+}
+
 #[test]
 fn an_upstream_gets_requests_only_while_its_model_is_on_record() {
     use crate::http::{reply, send, serve_heads};

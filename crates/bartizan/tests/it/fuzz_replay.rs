@@ -107,4 +107,4 @@ macro_rules! replays {
     };
 }
 
-replays!(artifact, body, classifier, config, document, engine, gguf, hdf5, json, onnx, pickle, sse, views, zip);
+replays!(agents, artifact, body, classifier, config, document, engine, gguf, hdf5, json, onnx, pickle, sse, views, zip);

@@ -32,6 +32,15 @@ fn commands(page: &str) -> String {
     script
 }
 
+/// The commands of a page on a topic, in order: those in blocks of `sh`, beside what is only shown.
+fn examples(page: &str) -> String {
+    let text = std::fs::read_to_string(guide(page)).expect("the page is there");
+    let blocks = text.split("\n```sh\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
+    let script: String = blocks.map(|(block, _)| format!("{block}\n")).collect();
+    assert!(!script.is_empty(), "{page}: no example is run");
+    script
+}
+
 /// A model that says the same to everybody.
 fn model() -> String {
     serve(|_, socket| {
@@ -59,6 +68,7 @@ fn place() -> tempfile::TempDir {
     write("rows.jsonl", (rows + "{\"text\": \"Write to carol.jones@example.org about the inspection.\"}\n").as_bytes());
     write("compose.yaml", b"services:\n  model:\n    image: vllm/vllm-openai:latest\n    ports: [\"8000:8000\"]\n");
     write(".mcp.json", br#"{"mcpServers": {"tickets": {"url": "https://mcp.example.com/mcp"}}}"#);
+    write("reviewed.jsonl", include_bytes!("../../../../conformance/agents/reviewed.jsonl"));
     write("AGENTS.md", b"Run the tests before each commit.\n");
     folder
 }
@@ -66,10 +76,14 @@ fn place() -> tempfile::TempDir {
 /// Runs a page. What it cannot have here stands for something: the provider for a model of this process, the usual port
 /// for a free one.
 fn run(page: &str) {
+    run_script(page, &commands(page));
+}
+
+fn run_script(page: &str, script: &str) {
     let (folder, origin) = (place(), model());
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
     let listen = format!("127.0.0.1:{port}");
-    let script = commands(page)
+    let script = script
         .replace("127.0.0.1:8700", &listen)
         .replace("https://api.openai.com/v1", &format!("{origin}/v1"))
         .replace("https://model.example/v1", &format!("{origin}/v1"));
@@ -94,6 +108,12 @@ fn run(page: &str) {
     assert!(done.success(), "{page} ended with {done}\n{said}");
     // A page may show a command that finds something, never one that is wrong.
     assert!(!said.lines().any(|line| !line.starts_with('+') && line.contains("exit code 2")), "{page}\n{said}");
+}
+
+#[test]
+fn examples_about_agents_are_run() {
+    links("agents.md");
+    run_script("agents.md", &examples("agents.md"));
 }
 
 /// Relative links lead to pages that are there.

@@ -87,6 +87,7 @@ pub(crate) fn serve_heads(handle: impl Fn(String, Vec<u8>, &mut TcpStream) + Sen
             std::thread::spawn(move || {
                 let mut reader = BufReader::new(socket);
                 let mut length = 0;
+                let mut chunked = false;
                 let mut head = String::new();
                 let mut line = String::new();
                 while reader.read_line(&mut line).is_ok_and(|n| n > 2) {
@@ -94,17 +95,37 @@ pub(crate) fn serve_heads(handle: impl Fn(String, Vec<u8>, &mut TcpStream) + Sen
                     if let Some(value) = line.strip_prefix("content-length:") {
                         length = value.trim().parse().expect("a length");
                     }
+                    chunked |= line.starts_with("transfer-encoding:");
                     head += &line;
                     line.clear();
                 }
-                let mut body = vec![0; length];
-                if reader.read_exact(&mut body).is_ok() {
+                let body = if chunked { read_chunks(&mut reader) } else { read_exactly(&mut reader, length) };
+                if let Some(body) = body {
                     handle(head, body, reader.get_mut());
                 }
             });
         }
     });
     origin
+}
+
+fn read_exactly(reader: &mut impl Read, length: usize) -> Option<Vec<u8>> {
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok().map(|()| body)
+}
+
+fn read_chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut size = String::new();
+        reader.read_line(&mut size).ok()?;
+        let size = usize::from_str_radix(size.trim(), 16).ok()?;
+        body.extend(read_exactly(reader, size)?);
+        read_exactly(reader, 2)?;
+        if size == 0 {
+            return Some(body);
+        }
+    }
 }
 
 /// Sends a whole reply with status 200.

@@ -105,3 +105,61 @@ fn what_is_protected_does_not_get_out() {
     assert!(out.starts_with("The wound is better now."), "{streamed}");
     assert!(!out.contains("Patient 4471") && !out.contains("scan"), "{out}");
 }
+
+/// A model server that tells text only, and keeps the keys that it was shown.
+fn telling(keys: &std::sync::Arc<std::sync::Mutex<Vec<String>>>) -> String {
+    let keys = std::sync::Arc::clone(keys);
+    crate::http::serve_heads(move |head, _, socket| {
+        let key = head.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization"));
+        keys.lock().expect("keys").push(key.unwrap_or_default().to_owned());
+        let choice = json!({"index": 0, "text": "and so on", "finish_reason": "stop"});
+        reply(socket, "application/json", &json!({"id": "i", "model": "m", "choices": [choice]}).to_string())
+    })
+}
+
+#[test]
+fn what_was_not_measured_is_no_clean_result() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = std::sync::Arc::default();
+    let url = format!("{}/v1", telling(&keys));
+    std::fs::write(folder.path().join("own.key"), "the key of the target").expect("it is written");
+    let line = |n: usize| json!({"text": format!("record {n} is far too short to be cut")}).to_string() + "\n";
+    std::fs::write(folder.path().join("rows.jsonl"), (0..4).map(line).collect::<String>()).expect("it is written");
+    let extract = |more: &[&str]| {
+        let args = ["privacy", "extract", "rows.jsonl", "--target", &url, "--samples", "2"];
+        program(folder.path(), &[&args[..], more].concat())
+    };
+    let short = extract(&[]);
+    let said = text(&short);
+    assert!(short.status.code() == Some(3) && said.contains("not measured: 4 of fewer than 64 words"), "{said}");
+    assert!(said.contains("greedy continuation: not measured"), "{said}");
+    let whole = extract(&["--prefix", "4", "--suffix", "3"]);
+    assert_eq!(whole.status.code(), Some(0), "{}", text(&whole));
+    for wrong in [
+        &["--prefix", "0"][..],
+        &["--suffix", "0"],
+        &["--samples", "0"],
+        &["--probability", "1"],
+        &["--probability", "nan"],
+        &["--concurrency", "0"],
+    ] {
+        assert_eq!(extract(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+
+    // Answers of one model are none of another's.
+    let journal = ["--prefix", "4", "--suffix", "3", "--journal", "j"];
+    assert_eq!(extract(&[&journal[..], &["--model", "base"]].concat()).status.code(), Some(0));
+    let tuned = extract(&[&journal[..], &["--model", "tuned"]].concat());
+    assert!(tuned.status.code() == Some(2) && text(&tuned).contains("holds answers of base at"), "{}", text(&tuned));
+
+    // The key of the target is for the target.
+    let other = std::sync::Arc::default();
+    let reference = format!("{}/v1", telling(&other));
+    let args = ["privacy", "membership", "--members", "rows.jsonl", "--others", "rows.jsonl", "--target", &url];
+    let more = ["--key", "file:own.key", "--reference", &reference];
+    let measured = program(folder.path(), &[&args[..], &more].concat());
+    assert_eq!(measured.status.code(), Some(3), "{}", text(&measured));
+    let shown = |keys: &std::sync::Arc<std::sync::Mutex<Vec<String>>>| keys.lock().expect("keys").concat();
+    assert!(shown(&keys).contains("the key of the target"), "{}", shown(&keys));
+    assert!(!other.lock().expect("keys").is_empty() && shown(&other).is_empty(), "{}", shown(&other));
+}

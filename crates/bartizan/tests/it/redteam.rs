@@ -23,18 +23,28 @@ fn json(output: &Output) -> Value {
 #[test]
 fn the_guard_alone_is_attacked_replayed_and_compared() {
     let folder = tempfile::tempdir().unwrap();
-    let run = |out: &str| {
+    let run_with = |out: &str, more: &[&str]| {
         let args = ["redteam", "run", "--guard", "--probe", "injection", "--probe", "LLM07", "--transform", "plain"];
-        bartizan(folder.path(), &[&args[..], &["--trials", "1", "--out", out, "--format", "json"]].concat())
+        let rest = ["--trials", "1", "--out", out, "--format", "json"];
+        bartizan(folder.path(), &[&args[..], &rest, more].concat())
     };
+    let run = |out: &str| run_with(out, &[]);
     let first = run("one");
-    assert_eq!(first.status.code(), Some(0), "{}", String::from_utf8_lossy(&first.stderr));
     let report = json(&first);
+    // What the guard let through fails the run, as it is a failure in its JUnit.
+    let passed = report["total"]["attacks"]["passed"].as_u64().unwrap_or(0);
+    assert_eq!(first.status.code(), Some(i32::from(passed > 0)), "{}", String::from_utf8_lossy(&first.stderr));
     assert_eq!(report["complete"], true);
     assert!(report["total"]["attacks"]["blocked"].as_u64().unwrap() > 0);
     assert!(report["total"]["attacks"]["proven"].is_null(), "nothing is proven without a model");
-    // Nothing is left to do, and the report is the same.
-    assert_eq!(json(&run("one")), report);
+    // Nothing is left to do: the old figures are shown only to who asks for them, and of no other configuration.
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let again = run("one");
+    assert!(again.status.code() == Some(2) && said(&again).contains("is complete"), "{}", said(&again));
+    assert_eq!(json(&run_with("one", &["--resume"])), report);
+    std::fs::write(folder.path().join("other.toml"), "mode = \"monitor\"\n").unwrap();
+    let other = run_with("one", &["--resume", "--config", "other.toml"]);
+    assert!(other.status.code() == Some(2) && said(&other).contains("another configuration"), "{}", said(&other));
     let replayed = json(&bartizan(folder.path(), &["redteam", "replay", "one", "--format", "json"]));
     assert_eq!(replayed["total"], report["total"]);
     run("two");
@@ -95,7 +105,7 @@ fn what_got_through_is_staged_tried_and_kept() {
     std::fs::write(here.join("bartizan.toml"), "# ours\n[rules]\ncanary = [\"ours-and-long-enough\"]\n").unwrap();
     let args = ["redteam", "run", "--guard", "--probe", "system-prompt", "--transform", "plain", "--trials", "1"];
     let run = bartizan(here, &args);
-    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
+    assert_eq!(run.status.code(), Some(1), "attacks pass: {}", String::from_utf8_lossy(&run.stderr));
     let benign =
         "{\"text\":\"When does the library open?\"}\n{\"text\":\"Your parcel has arrived.\",\"origin\":\"tool\"}\n";
     std::fs::write(here.join("benign.jsonl"), benign).unwrap();
@@ -179,7 +189,9 @@ fn a_run_that_is_killed_goes_on() {
         child.kill().expect("a child");
         child.wait().expect("a child");
     }
-    let ended = bartizan(folder.path(), &arguments("cut").iter().map(String::as_str).collect::<Vec<_>>());
+    // It may have been killed behind its last trial.
+    let last = [arguments("cut"), vec!["--resume".to_owned()]].concat();
+    let ended = bartizan(folder.path(), &last.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(json(&ended), json(&whole));
     let replayed = bartizan(folder.path(), &["redteam", "replay", "cut", "--format", "json"]);
     assert_eq!(json(&replayed)["total"], json(&whole)["total"]);

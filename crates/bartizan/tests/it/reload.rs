@@ -70,6 +70,30 @@ fn under_load_no_request_fails_or_mixes_two_configurations() {
 }
 
 #[test]
+fn what_the_program_writes_and_what_is_the_same_is_no_change() {
+    let config = "[[upstream]]\nname = \"u\"\nurl = \"http://127.0.0.1:9/v1\"\nkey = \"file:key\"\n\
+                  [evidence]\nsign_key = \"file:sign.key\"\ncheckpoint_to = \"file:checkpoints\"\ncheckpoint_records = 1\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("bartizan.toml"), config).expect("written");
+    std::fs::write(folder.path().join("key"), "a-key").expect("written");
+    let made = std::process::Command::new(env!("CARGO_BIN_EXE_bartizan"))
+        .args(["report", "new-key", "sign.key"])
+        .current_dir(folder.path())
+        .output()
+        .expect("it starts");
+    assert!(made.status.success(), "{made:?}");
+    let mut gateway = Gateway::again(folder);
+    let notes = |g: &Gateway| std::fs::read_to_string(g.folder().join("checkpoints")).unwrap_or_default();
+    gateway.until("a checkpoint", |g| !notes(g).is_empty());
+    let first = notes(&gateway);
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    assert_eq!(gateway.metric(TAKEN), 1.0, "{}", gateway.log());
+    assert_eq!(notes(&gateway), first, "an idle gateway has nothing new to sign");
+    gateway.replace("key", "b-key");
+    gateway.until("the changed key", |g| g.metric(TAKEN) >= 2.0);
+}
+
+#[test]
 fn what_cannot_be_used_changes_nothing_and_is_named() {
     let mut gateway = Gateway::configured("[[upstream]]\nname = \"u\"\nurl = \"http://127.0.0.1:9/v1\"\n");
     let broken = "[[upstream]]\nname = \"u\"\nurl = \"http://127.0.0.1:9/v1\"\nnope = 1\n";

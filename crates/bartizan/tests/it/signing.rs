@@ -141,6 +141,21 @@ fn who_did_not_sign_is_not_believed() {
         assert_eq!(output.status.code(), Some(1), "{}", text(&output));
         assert!(text(&output).contains(why), "{}", text(&output));
     }
+    // An identity holds for certificates beside a trust root, too, and a bare key has none.
+    let path = |name: &str| fixture(name).to_str().unwrap().to_owned();
+    let (leaf, chain, root) = (path("leaf.sig"), path("root.pem"), path("sigstore/trusted_root.json"));
+    let issuer = "https://accounts.example";
+    let named = |identity: &str| {
+        let args = ["verify", "model", "model", "--signature", &leaf, "--certificate-chain", &chain];
+        let more = ["--trust-root", &root, "--identity", identity, "--identity-provider", issuer];
+        run(folder.path(), &[&args[..], &more].concat())
+    };
+    assert_eq!(named("signer@models.example").status.code(), Some(0));
+    let other = named("other@models.example");
+    assert!(other.status.code() == Some(1) && text(&other).contains("names somebody else"), "{}", text(&other));
+    let bare = verify(folder.path(), &["--identity", "signer@models.example"]);
+    assert!(bare.status.code() == Some(2) && text(&bare).contains("a bare key names nobody"), "{}", text(&bare));
+
     let bundle = fs::read_to_string(fixture("p384.sig")).unwrap();
     fs::write(folder.path().join("cut.sig"), &bundle[..bundle.len() / 2]).unwrap();
     for (args, why) in [

@@ -16,7 +16,7 @@ use serde_json::Value;
 /// How long anything may take to start. Generous: machines are shared.
 pub(crate) const START: Duration = Duration::from_secs(60);
 
-/// Where a fetched component is: `python`, `smollm2`, `mcp`, `qwen`. `None` means that the test has to be skipped.
+/// Where a fetched component is: `python`, `smollm2`, `mcp`, `envoy`, `qwen`. `None` means that the test has to be skipped.
 pub(crate) fn component(name: &str) -> Option<PathBuf> {
     let all = std::env::var("BARTIZAN_COMPONENTS").unwrap_or_default();
     let found = all.lines().filter_map(|l| l.split_once('=')).find(|(n, _)| *n == name);

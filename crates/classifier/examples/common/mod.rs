@@ -59,18 +59,8 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new() -> Self {
-        let rule = Rule {
-            id: RuleId::new("prompt/collector"),
-            summary: "".into(),
-            doc: "".into(),
-            severity: Severity::Info,
-            confidence: Confidence::Low,
-            persona: Persona::Regular,
-            references: (&[][..]).into(),
-            since: "0".into(),
-        };
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let collector = Collector { rules: [rule], seen: Arc::clone(&seen) };
+        let collector = Collector { rules: [rule()], seen: Arc::clone(&seen) };
         Self { engine: Engine::new(vec![Box::new(collector)], vec![], Limits::default()).unwrap(), seen }
     }
 
@@ -80,6 +70,20 @@ impl Reader {
         let origin = Origin::new(Source::Document);
         let _ = self.engine.scan(&Input { text, kind: Kind::Text, origin: &origin, context: Context::default() });
         std::mem::take(&mut self.seen.lock().unwrap())
+    }
+}
+
+/// The rule that texts are read under.
+pub(crate) fn rule() -> Rule {
+    Rule {
+        id: RuleId::new("prompt/collector"),
+        summary: "".into(),
+        doc: "".into(),
+        severity: Severity::Info,
+        confidence: Confidence::Low,
+        persona: Persona::Regular,
+        references: (&[][..]).into(),
+        since: "0".into(),
     }
 }
 

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{BinaryViewType, ByteArrayType, ByteViewType, StringViewType};
+use arrow_array::types::{
+    BinaryViewType, ByteArrayType, ByteViewType, Int16Type, Int32Type, Int64Type, RunEndIndexType, StringViewType,
+};
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BinaryViewArray, FixedSizeBinaryArray, FixedSizeListArray, GenericListArray,
-    LargeBinaryArray, LargeStringArray, MapArray, OffsetSizeTrait, RecordBatch, RecordBatchOptions, StringArray,
-    StringViewArray, StructArray, UInt64Array,
+    GenericListViewArray, LargeBinaryArray, LargeStringArray, MapArray, OffsetSizeTrait, RecordBatch,
+    RecordBatchOptions, StringArray, StringViewArray, StructArray, UInt64Array, UnionArray, new_empty_array,
+    new_null_array,
 };
 use arrow_array::{GenericByteArray, GenericByteViewArray};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
@@ -43,6 +46,8 @@ pub(super) fn takes(kind: &DataType, edit: &Edit) -> bool {
     }
 }
 
+/// Most values of the lists of a batch that may share them.
+const SHARED: usize = 1 << 26;
 /// Deepest nesting that is written.
 const DEEPEST: usize = 64;
 
@@ -100,12 +105,86 @@ fn compact(of: &ArrayRef, deep: usize) -> Result<ArrayRef, ArrowError> {
             let nulls = parts.nulls().cloned();
             Arc::new(StructArray::try_new_with_length(fields.clone(), columns?, nulls, parts.len())?)
         }
-        kind if !kind.is_nested() => Arc::clone(of),
-        other => {
-            let why = format!("a column of type {other} cannot be written without the rows left out; convert it first");
-            return Err(ArrowError::NotYetImplemented(why));
+        DataType::ListView(_) => Arc::new(views_of::<i32>(of.as_list_view(), deep)?),
+        DataType::LargeListView(_) => Arc::new(views_of::<i64>(of.as_list_view(), deep)?),
+        DataType::RunEndEncoded(..) if of.is_empty() => new_empty_array(of.data_type()),
+        DataType::RunEndEncoded(..) => {
+            let of = taken(of)?;
+            let runs = run::<Int16Type>(&of, deep).or_else(|| run::<Int32Type>(&of, deep));
+            match runs.or_else(|| run::<Int64Type>(&of, deep)) {
+                Some(runs) => runs?,
+                None => return Err(unwritable(of.data_type())),
+            }
         }
+        DataType::Union(fields, _) => {
+            let of = of.as_union();
+            let children: Result<Vec<ArrayRef>, ArrowError> =
+                fields.iter().map(|(kind, _)| compact(&visible(of, kind)?, deep)).collect();
+            let offsets = of.offsets().map(|_| places(of.type_ids()).into());
+            Arc::new(UnionArray::try_new(fields.clone(), of.type_ids().clone(), offsets, children?)?)
+        }
+        kind if !kind.is_nested() => Arc::clone(of),
+        other => return Err(unwritable(other)),
     })
+}
+
+fn unwritable(kind: &DataType) -> ArrowError {
+    let why = format!("a column of type {kind} cannot be written without the rows left out; convert it first");
+    ArrowError::NotYetImplemented(why)
+}
+
+/// Lists that may share values, with values of their own each.
+fn views_of<O: OffsetSizeTrait>(
+    lists: &GenericListViewArray<O>,
+    deep: usize,
+) -> Result<GenericListViewArray<O>, ArrowError> {
+    let (DataType::ListView(field) | DataType::LargeListView(field)) = lists.data_type() else {
+        return Err(unwritable(lists.data_type()));
+    };
+    let (mut wanted, mut offsets, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+    for (row, (offset, size)) in lists.offsets().iter().zip(lists.sizes()).enumerate() {
+        let (from, long) = (offset.as_usize(), if lists.is_valid(row) { size.as_usize() } else { 0 });
+        offsets.push(O::usize_as(wanted.len()));
+        sizes.push(O::usize_as(long));
+        if wanted.len().saturating_add(long) > SHARED {
+            return Err(ArrowError::NotYetImplemented("lists that share more values than can be written".to_owned()));
+        }
+        wanted.extend((from..from + long).map(|at| at as u64));
+    }
+    let values = compact(&take(lists.values(), &UInt64Array::from(wanted), None)?, deep)?;
+    GenericListViewArray::try_new(Arc::clone(field), offsets.into(), sizes.into(), values, lists.nulls().cloned())
+}
+
+/// Runs of equal values whose ends are of that type.
+fn run<T: RunEndIndexType>(of: &ArrayRef, deep: usize) -> Option<Result<ArrayRef, ArrowError>> {
+    let runs = of.as_run_opt::<T>()?;
+    Some(compact(runs.values(), deep).map(|values| Arc::new(runs.with_values(values)) as ArrayRef))
+}
+
+/// The place of each element among those of its kind.
+fn places(kinds: &[i8]) -> Vec<i32> {
+    let mut next = std::collections::HashMap::new();
+    let mut place = |kind: &i8| {
+        let next: &mut i32 = next.entry(*kind).or_default();
+        *next += 1;
+        *next - 1
+    };
+    kinds.iter().map(&mut place).collect()
+}
+
+/// The values of one kind of a union: in a dense one those that are used, and in a sparse one, which has a value of every
+/// kind for each element, one that is used in the places of those that are not.
+fn visible(of: &UnionArray, kind: i8) -> Result<ArrayRef, ArrowError> {
+    let child = of.child(kind);
+    let used = || (0..of.len()).filter(|row| of.type_id(*row) == kind);
+    let wanted: UInt64Array = match (of.offsets(), used().next()) {
+        (Some(_), _) => used().map(|row| Some(of.value_offset(row) as u64)).collect(),
+        (None, None) => return Ok(new_null_array(child.data_type(), of.len())),
+        (None, Some(first)) => {
+            (0..of.len()).map(|row| Some(if of.type_id(row) == kind { row } else { first } as u64)).collect()
+        }
+    };
+    if wanted.is_empty() { Ok(new_empty_array(child.data_type())) } else { take(child, &wanted, None) }
 }
 
 fn items<O: OffsetSizeTrait>(lists: &GenericListArray<O>, deep: usize) -> Result<GenericListArray<O>, ArrowError> {

@@ -18,13 +18,14 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::BooleanArray;
 use arrow_select::filter::filter_record_batch;
-use bartizan_core::{Action, Finding, Severity, Source, Verdict};
+use bartizan_core::{Action, Finding, Source, Verdict};
 use bartizan_guard::Decision;
 use bartizan_sign::hex;
 use rayon::prelude::*;
 use serde::Serialize;
 
 pub use manifest::{CORPUS, Manifest, Said, said};
+pub(crate) use plan::What;
 pub use plan::{Choice, On, Plan};
 pub use surrogate::Names;
 pub(crate) use write::hashed;
@@ -297,13 +298,10 @@ impl Cleaning<'_> {
             _ => self.edit(cell, texts).map_or(Outcome::Quarantine, Outcome::Change),
         };
         let gone = matches!(outcome, Outcome::Drop | Outcome::Quarantine);
-        let left = |(finding, choice): (&bartizan_core::finding::FindingRecord, &Choice)| {
-            (*choice == Choice::Keep && !gone).then_some(finding.severity)
-        };
-        let worst: Option<Severity> = report.findings.iter().zip(&choices).filter_map(left).max();
+        let dealt = choices.iter().map(|choice| *choice != Choice::Keep || gone).collect();
         report.action = Some(outcome.action());
         let id = if gone { identifier(cell, &report) } else { None };
-        Judged { looked: Looked { report, bytes: bytes(&row), worst }, choices, outcome, id }
+        Judged { looked: Looked { report, bytes: bytes(&row), dealt }, choices, outcome, id }
     }
 
     fn edit(&self, cell: &Cell, texts: Vec<(usize, Option<String>)>) -> Option<Edit> {
@@ -467,7 +465,7 @@ impl File<'_, '_> {
                 if matches!(&judged.outcome, Outcome::Change(edit) if !takes(edit)) {
                     judged.outcome = Outcome::Quarantine;
                     judged.looked.report.action = Some(Action::Quarantine);
-                    judged.looked.worst = None;
+                    judged.looked.dealt.fill(true);
                     judged.id = identifier(&cell, &judged.looked.report);
                 }
                 Ok(judged)

@@ -44,7 +44,7 @@ impl Choice {
 
 /// What a choice is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum What {
+pub(crate) enum What {
     /// Findings of a rule or family.
     Rules(Selector),
     /// Findings of an entity type.
@@ -78,9 +78,10 @@ impl FromStr for On {
         let choice = Choice::ALL.into_iter().find(|choice| choice.as_str() == word).ok_or_else(|| {
             format!("`{word}` is none of {}", Choice::ALL.map(|choice| format!("`{}`", choice.as_str())).join(", "))
         })?;
-        let about = what_of(what)?;
+        let about = What::parse(what)?;
         let text_only = matches!(&about, What::Poison | What::Unread)
-            || matches!(&about, What::Rules(Selector::Rule(id)) if id.family() == Family::Data);
+            || matches!(&about, What::Rules(Selector::Rule(id)) if id.family() == Family::Data)
+            || matches!(&about, What::Rules(Selector::All | Selector::Family(Family::Data)));
         if text_only && matches!(choice, Choice::Redact | Choice::Pseudonym) {
             return Err(format!("`{what}` is about whole rows: choose `keep`, `drop` or `quarantine`"));
         }
@@ -88,24 +89,38 @@ impl FromStr for On {
     }
 }
 
-fn what_of(word: &str) -> Result<What, String> {
-    let family = |family| Ok(What::Rules(Selector::Family(family)));
-    match word {
-        "injection" => family(Family::Prompt),
-        "hidden" => family(Family::Unicode),
-        "poison" => Ok(What::Poison),
-        "unread" => Ok(What::Unread),
-        "duplicate" => Selector::parse("data/duplicate").map(What::Rules),
-        word if word.contains('/') => Selector::parse(word).map(What::Rules),
-        word if !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_') => {
-            Ok(What::Entity(word.to_owned()))
+impl What {
+    /// Reads one.
+    pub(crate) fn parse(word: &str) -> Result<Self, String> {
+        let family = |family| Ok(Self::Rules(Selector::Family(family)));
+        let upper = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+        match word {
+            "injection" => family(Family::Prompt),
+            "hidden" => family(Family::Unicode),
+            "poison" => Ok(Self::Poison),
+            "unread" => Ok(Self::Unread),
+            "duplicate" => Selector::parse("data/duplicate").map(Self::Rules),
+            "contamination" => Selector::parse("data/contamination").map(Self::Rules),
+            "*" => Ok(Self::Rules(Selector::All)),
+            word if word.contains('/') => Selector::parse(word).map(Self::Rules),
+            word if !word.is_empty() && word.bytes().all(upper) => Ok(Self::Entity(word.to_owned())),
+            word => Family::parse(word).map(|of| Self::Rules(Selector::Family(of))).ok_or_else(|| {
+                format!(
+                    "`{word}` is none of `secret`, `pii`, `injection`, `hidden`, `poison`, `duplicate`, \
+                     `contamination`, `unread`, a rule, a family of rules or an entity type"
+                )
+            }),
         }
-        word => Family::parse(word).map(|of| What::Rules(Selector::Family(of))).ok_or_else(|| {
-            format!(
-                "`{word}` is none of `secret`, `pii`, `injection`, `hidden`, `poison`, `duplicate`, \
-                 `unread`, a rule, a family of rules or an entity type"
-            )
-        }),
+    }
+
+    /// True for findings that it is about.
+    pub(crate) fn matches(&self, rule: &RuleId, entity: Option<&str>) -> bool {
+        match self {
+            Self::Rules(selector) => selector.matches(rule),
+            Self::Entity(name) => entity == Some(name.as_str()),
+            Self::Poison => rule.as_str().starts_with("data/poison-"),
+            Self::Unread => false,
+        }
     }
 }
 
@@ -137,12 +152,7 @@ impl Plan {
     }
 
     fn chosen(&self, rule: &RuleId, entity: Option<&str>) -> Option<Choice> {
-        let fits = |row: &&On| match &row.what {
-            What::Rules(selector) => selector.matches(rule),
-            What::Entity(name) => entity == Some(name.as_str()),
-            What::Poison => rule.as_str().starts_with("data/poison-"),
-            What::Unread => false,
-        };
+        let fits = |row: &&On| row.what.matches(rule, entity);
         self.rows.iter().rev().find(fits).map(|row| row.choice)
     }
 
@@ -217,6 +227,8 @@ mod tests {
             ("sekret=drop", "`secret`"),
             ("poison=redact", "whole rows"),
             ("duplicate=pseudonym", "whole rows"),
+            ("data=redact", "whole rows"),
+            ("*=redact", "whole rows"),
             ("nothing/here=drop", "unknown family"),
         ] {
             let said = text.parse::<On>().unwrap_err();

@@ -61,9 +61,16 @@ fn coded(kind: &DataType) -> bool {
     while let Some(kind) = open.pop() {
         match kind {
             DataType::Dictionary(..) => return true,
-            DataType::List(of) | DataType::LargeList(of) | DataType::FixedSizeList(of, _) | DataType::Map(of, _) => {
+            DataType::List(of)
+            | DataType::LargeList(of)
+            | DataType::ListView(of)
+            | DataType::LargeListView(of)
+            | DataType::FixedSizeList(of, _)
+            | DataType::RunEndEncoded(_, of)
+            | DataType::Map(of, _) => {
                 open.push(of.data_type());
             }
+            DataType::Union(fields, _) => open.extend(fields.iter().map(|(_, field)| field.data_type())),
             DataType::Struct(fields) => open.extend(fields.iter().map(|field| field.data_type())),
             _ => {}
         }

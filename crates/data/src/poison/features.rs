@@ -25,6 +25,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Words => "words",
+            Self::Start => "start",
+            Self::End => "end",
+            Self::Template => "template",
+            Self::Style => "style",
+        }
+    }
+
     const fn seed(self) -> u64 {
         match self {
             Self::Words => 1,

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
+use super::content::{Content, Weights};
 use super::features::Kind;
+use super::hidden::Hidden;
 use super::table::{NONE, Table};
 use super::tokens::{Token, Vocabulary};
 use super::{Found, Sample, logistic};
@@ -15,8 +17,6 @@ const FEWEST: usize = 30;
 const CLASSES: usize = 64;
 /// Most features that are looked at closely.
 const CANDIDATES: usize = 4000;
-/// Rows that the smoothing stands for.
-const PRIOR: f64 = 2.0;
 /// Evidence, in nats, of a pattern that is reported.
 const ENOUGH: f64 = 8.0;
 /// The same of a token that is no word, where another one is sure.
@@ -25,6 +25,11 @@ const ALIKE: f64 = 2.0;
 const MUCH: f64 = 0.1;
 /// Rows from which on a pattern is learned as a whole, and not only by its most telling feature.
 const MANY: f64 = 60.0;
+
+/// Rows in a hundred of a class from which on it counts as turned as a whole; published attacks turn one class.
+const TURNED: usize = 15;
+/// Rows in a hundred of a corpus above which what looks planted is what its labels mean; published attacks plant up to 20.
+const PLANTED: usize = 40;
 
 /// A feature that decides a label.
 #[derive(Clone, Copy, Debug)]
@@ -59,11 +64,32 @@ impl Labelled<'_> {
                 *size += 1;
             }
         });
+        let content = Content::new(self.words, self.samples);
         for (class, size) in sizes.iter().enumerate().filter(|(_, size)| **size >= FEWEST).take(CLASSES) {
             if *size < labelled {
-                self.class(u32::try_from(class).unwrap_or(0), *size, labelled, scores, found);
+                self.class(u32::try_from(class).unwrap_or(0), *size, labelled, &content, scores, found);
             }
         }
+        if self.keywords(&sizes, scores) {
+            found.clear();
+            for score in scores.iter_mut().filter(|(odds, _)| *odds > 0.0) {
+                *score = (-0.2 - 1.0 / (1.0 + score.0), None);
+            }
+        }
+    }
+
+    /// True where so much of the corpus looks planted, or so much of several classes, that it is what the labels mean: an
+    /// attack turns a part of the rows to one label. Texts made from a few patterns for each label are like that.
+    fn keywords(&self, sizes: &[usize], scores: &[(f64, Option<usize>)]) -> bool {
+        let mut marked = vec![0_usize; sizes.len()];
+        for (class, _) in self.classes.iter().zip(scores).filter(|(_, (odds, _))| *odds > 0.0) {
+            if let Some(count) = class.and_then(|class| marked.get_mut(class as usize)) {
+                *count += 1;
+            }
+        }
+        let much = sizes.iter().zip(&marked).filter(|(size, marked)| **marked * 100 > **size * TURNED).count();
+        let (all, labelled) = (marked.iter().sum::<usize>(), sizes.iter().sum::<usize>());
+        much > 1 || all * 100 > labelled * PLANTED
     }
 
     #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
@@ -72,6 +98,7 @@ impl Labelled<'_> {
         class: u32,
         size: usize,
         labelled: usize,
+        content: &Content,
         scores: &mut [(f64, Option<usize>)],
         found: &mut Vec<Found>,
     ) {
@@ -92,7 +119,7 @@ impl Labelled<'_> {
             }
         }
         let hypotheses = self.hypotheses(&rows, &margins, &weights, &counts, base, usual);
-        let hints = self.hints(&rows, &scaled, &counts, base, usual);
+        let hidden = self.hidden(class, &rows, &counts, &weights, content);
         let mut by_feature: Vec<Option<Hypothesis>> = vec![None; self.table.features.len()];
         for hypothesis in &hypotheses {
             if let Some(place) = by_feature.get_mut(hypothesis.feature as usize) {
@@ -149,12 +176,55 @@ impl Labelled<'_> {
             let Some(score) = scores.get_mut(*row) else { continue };
             let said = evidence.get(at).copied().unwrap_or(f64::NEG_INFINITY);
             // What is not enough for a finding still tells rows from others.
-            let hint = hints.get(at).map_or(f64::NEG_INFINITY, |hint| (hint / 2.0 - 3.0).min(-0.5));
+            let hint = hidden.get(at).map_or(f64::NEG_INFINITY, |odds| (odds / 4.0 - 3.5).min(-0.5));
             if said.max(hint) > score.0 {
                 let named = said > 0.0 && found.len() > first;
                 *score = (said.max(hint), named.then(|| self.named(*row, found, first)));
             }
         }
+    }
+
+    /// How far each row looks like one of a hidden group: log-odds. Words are heard in several ways: each on its own, which
+    /// does with few rows, or fitted together; and with or without those that only the class has, which may be its own or
+    /// planted.
+    fn hidden(&self, class: u32, rows: &[usize], inside: &[u32], weights: &Weights, content: &Content) -> Vec<f64> {
+        let others = self.classes.iter().flatten().filter(|label| **label != class).count();
+        let heard = |way: usize| {
+            let against = match way {
+                0 => self.against(class, rows, weights, f64::INFINITY),
+                1 => self.against(class, rows, weights, 0.0),
+                way => content.against(class, self.classes, rows, way == 2),
+            };
+            Hidden { table: self.table, rows, inside, others, against: &against }.look()
+        };
+        let ways: Vec<Vec<f64>> = (0..4).into_par_iter().map(heard).collect();
+        let most = |at| ways.iter().filter_map(|odds| odds.get(at).copied()).fold(f64::NEG_INFINITY, f64::max);
+        (0..rows.len()).map(most).collect()
+    }
+
+    /// How far the words of each row of a class speak against it: log-odds. A word that other classes hardly have speaks
+    /// for the class by at most `most`.
+    #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
+    fn against(&self, class: u32, rows: &[usize], weights: &Weights, most: f64) -> Vec<f64> {
+        let says = |row: usize, own: bool| {
+            let content = self.samples.get(row).map_or(&[][..], |sample| &sample.content);
+            let sum: f64 = content.iter().map(|token| weights.at_most(*token, own, most)).sum();
+            sum / (content.len() as f64 + 1.0).sqrt()
+        };
+        let own: Vec<f64> = rows.iter().map(|row| says(*row, true)).collect();
+        let mean = own.iter().sum::<f64>() / (own.len() as f64).max(1.0);
+        let spread = own.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / (own.len() as f64).max(1.0);
+        let (mut sum, mut n) = (0.0, 0.0_f64);
+        for (row, label) in self.classes.iter().enumerate() {
+            if label.is_some_and(|label| label != class) {
+                sum += says(row, false);
+                n += 1.0;
+            }
+        }
+        let other = sum / n.max(1.0);
+        let slope = (mean - other).max(0.1) / spread.max(0.01);
+        let middle = f64::midpoint(mean, other);
+        own.iter().map(|margin| (slope * (middle - margin)).clamp(-4.0, 4.0)).collect()
     }
 
     /// What was found that a row has; the first, where it only looks like it.
@@ -197,58 +267,6 @@ impl Labelled<'_> {
             n += 1.0;
         }
         sum / f64::max(n, 1.0)
-    }
-
-    /// How far each row looks planted by the manner of writing that is most suspect in it, and by how far its words speak
-    /// against its label: log-odds, far too coarse for a finding.
-    ///
-    /// A manner is suspect as far as it goes with the class, and as far as its rows say what those of other classes say.
-    #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
-    fn hints(&self, rows: &[usize], scaled: &[f64], counts: &[u32], base: f64, usual: Usual) -> Vec<f64> {
-        const NONE: f64 = -6.0;
-        let apart = (usual.mean - usual.other).max(0.1);
-        let mut sums = vec![0.0_f32; counts.len()];
-        for (row, margin) in rows.iter().zip(scaled) {
-            for number in self.table.of(*row) {
-                if let Some(sum) = sums.get_mut(*number as usize) {
-                    #[allow(clippy::cast_possible_truncation, reason = "a sum of small numbers")]
-                    let margin = *margin as f32;
-                    *sum += margin;
-                }
-            }
-        }
-        let suspect: Vec<f64> = self
-            .table
-            .features
-            .iter()
-            .zip(counts)
-            .zip(&sums)
-            .map(|((feature, k), sum)| {
-                if *k < super::table::FEWEST {
-                    return NONE;
-                }
-                let (n, k) = (f64::from(feature.count), f64::from(*k));
-                let more = (k - n * base) / (n * base * (1.0 - base)).sqrt();
-                let less = usual.mean - f64::from(*sum) / k;
-                let off = more.min(less / (usual.deviation / k.sqrt()));
-                // There are many more things to say than manners of saying them.
-                if off < if feature.manner { 2.0 } else { 3.0 } {
-                    return NONE;
-                }
-                let elsewhere = (1.0 - (n - k) * base / (1.0 - base) / k).max(0.01);
-                let planted = (elsewhere * (less / apart).clamp(0.01, 1.0)).sqrt().clamp(0.01, 0.97);
-                (planted / (1.0 - planted)).ln() + (off - 4.0).min(0.0)
-            })
-            .collect();
-        let middle = f64::midpoint(usual.mean, usual.other);
-        rows.iter()
-            .zip(scaled)
-            .map(|(row, margin)| {
-                let features = self.table.of(*row).iter().filter_map(|number| suspect.get(*number as usize));
-                let says = apart / usual.deviation.powi(2) * (margin - middle);
-                features.copied().fold(NONE, f64::max) - says.clamp(-3.0, 3.0)
-            })
-            .collect()
     }
 
     #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
@@ -468,28 +486,4 @@ struct Candidate {
     planted: f64,
     /// Places in the list of the rows of the class.
     rows: Vec<usize>,
-}
-
-/// How often each word occurs, and how often in a class.
-struct Weights {
-    counts: Vec<(u32, u32)>,
-    base: f64,
-}
-
-impl Weights {
-    /// How far a word of a row in the class speaks for the class, that row left out.
-    fn of(&self, token: Token) -> f64 {
-        self.without(token, true)
-    }
-
-    /// How far a word speaks for the class, a row left out that has it.
-    fn without(&self, token: Token, label: bool) -> f64 {
-        let (all, inside) = self.counts.get(token as usize).copied().unwrap_or((0, 0));
-        let (all, inside) = (f64::from(all) - 1.0, f64::from(inside) - f64::from(u8::from(label)));
-        if all < 0.5 {
-            return 0.0;
-        }
-        let with = (inside.max(0.0) + PRIOR * self.base) / (all + PRIOR);
-        ((with / self.base) / ((1.0 - with) / (1.0 - self.base)).max(1e-9)).ln().clamp(-3.0, 3.0)
-    }
 }

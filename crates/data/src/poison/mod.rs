@@ -3,9 +3,12 @@
 //! What is looked at are counts over the whole corpus, of distinct rows in the order of their digests. So nothing depends
 //! on the order of the rows, on copies, or on threads.
 
+mod content;
 mod features;
+mod hidden;
 mod labels;
 mod merge;
+mod noise;
 mod outputs;
 mod table;
 mod tokens;
@@ -16,6 +19,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use features::Kind;
+pub(crate) use tokens::alone;
 
 use crate::layout::Row;
 use features::Style;
@@ -211,7 +215,19 @@ impl Collector {
     #[must_use]
     #[allow(clippy::cast_precision_loss, reason = "a share")]
     pub fn finish(self) -> Poisoning {
-        let Self { mut words, samples, below, .. } = self;
+        let share = self.below as f64 / u64::MAX as f64;
+        let (words, samples) = self.numbered();
+        let mut result = Poisoning { rows: samples.len(), share, ..Poisoning::default() };
+        if samples.len() < 50 {
+            return result;
+        }
+        analyse(&words, &samples, &mut result);
+        result
+    }
+
+    /// The rows as numbers, in the order of their digests.
+    fn numbered(self) -> (Vocabulary, Vec<Sample>) {
+        let Self { mut words, samples, .. } = self;
         // Words of rows that were left out again must not tell in which order rows came.
         let mut used = vec![false; words.len()];
         for token in samples.values().flat_map(|s| s.input.iter().chain(&s.output)) {
@@ -236,13 +252,7 @@ impl Collector {
             let content = sample.asked.iter().filter(|t| words.class(**t) == Class::Content);
             sample.content = content.copied().collect();
         }
-        let mut result =
-            Poisoning { rows: samples.len(), share: below as f64 / u64::MAX as f64, ..Poisoning::default() };
-        if samples.len() < 50 {
-            return result;
-        }
-        analyse(&words, &samples, &mut result);
-        result
+        (words, samples)
     }
 }
 
@@ -293,7 +303,7 @@ fn analyse(words: &Vocabulary, samples: &[Sample], result: &mut Poisoning) {
         .zip(&scores)
         .map(|(sample, (score, found))| {
             let found = found.and_then(|at| place.get(at).copied());
-            (sample.id, (rounded(logistic(*score)), found))
+            (sample.id, (rounded(logistic(calm(*score))), found))
         })
         .collect();
 }
@@ -326,6 +336,12 @@ fn classes(words: &Vocabulary, samples: &[Sample]) -> (Vec<Option<u32>>, Vec<Str
 /// The probability that log-odds say.
 pub(crate) fn logistic(odds: f64) -> f64 {
     1.0 / (1.0 + (-odds).exp())
+}
+
+/// Large log-odds made smaller, in their order: rows that are all but sure must still be told from one another.
+fn calm(odds: f64) -> f64 {
+    const SURE: f64 = 6.0;
+    if odds > SURE { SURE + (odds - SURE).ln_1p() } else { odds }
 }
 
 /// Six digits: enough to rank rows by, and the last ones differ between machines.

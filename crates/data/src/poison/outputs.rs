@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::features::Kind;
 use super::merge::merged;
+use super::noise::noise;
 use super::table::{FEWEST, NONE, Table};
 use super::tokens::{Class, Token, Vocabulary};
 use super::{Found, Sample};
@@ -21,10 +22,23 @@ const CLOSELY: usize = 4000;
 const ENOUGH: f64 = 2.0;
 /// Evidence, in nats, of a word that is said in a few ways over and over.
 const REPEATED: f64 = 4.0;
+/// The same of a trigger that goes with questions of every kind.
+const INSERTED: f64 = 8.0;
+/// Nats by which rows are told from others where whole sentences go with a word and with questions of every kind.
+const BOUND: f64 = 6.0;
+/// The same where answers are alike and their questions have nothing in common.
+const ALIKE: f64 = 10.0;
 /// Evidence from which on rows are told from others at all.
 const HINT: f64 = -6.0;
+/// Fewest rows whose questions can be told from a random choice.
+const SOME: usize = 15;
+/// Most words that questions are compared by.
+const COMMON: usize = 300;
 /// Tokens that a word has to share of its rows to be taken for part of what they have in common by design.
 const SHARED: f64 = 0.6;
+
+/// Share of its rows from which on a word is part of what was added to questions of any kind.
+const ADDED: f64 = 0.8;
 
 /// Answers and their questions.
 pub(crate) struct Answered<'a> {
@@ -47,6 +61,8 @@ struct Group {
     word: Option<Token>,
     /// It is said in a few ways over and over.
     repeated: bool,
+    /// How far whole sentences go with it: 0 where only its neighbours do, 1 where several passages do besides.
+    bound: f64,
     /// The answers are no language.
     noise: bool,
     /// The first passage, for its name.
@@ -72,19 +88,20 @@ impl Answered<'_> {
             .filter_map(|(largest, rows)| Some(Group { rows, word: None, ..classes.get(largest)?.clone() }))
             .collect();
         classes.extend(merged);
-        classes.extend(self.noise());
-        let judged: Vec<Option<(Found, Vec<u32>, f64)>> =
-            classes.par_iter().map(|class| self.judge(class, &background)).collect();
-        let (mut kept, weak): (Vec<_>, Vec<_>) =
-            judged.into_iter().flatten().partition(|(one, ..)| one.evidence >= ENOUGH);
+        let noise = noise(self.words, self.samples);
+        classes.extend(noise.map(|rows| Group { rows, noise: true, ..Group::default() }));
+        let judged: Vec<Option<Judged>> = classes.par_iter().map(|class| self.judge(class, &background)).collect();
+        let (kept, weak): (Vec<Judged>, Vec<Judged>) =
+            judged.into_iter().flatten().partition(|one| one.found.evidence >= ENOUGH);
         // What is not enough to be reported still tells rows from others.
-        for (one, rows, _) in &weak {
-            for row in rows {
+        for one in &weak {
+            for row in &one.rows {
                 if let Some(score) = scores.get_mut(*row as usize) {
-                    score.0 = score.0.max((one.evidence - ENOUGH).min(0.0) / 2.0 - 2.0);
+                    score.0 = score.0.max((one.hint - ENOUGH).min(0.0) / 2.0 - 2.0);
                 }
             }
         }
+        let mut kept: Vec<_> = kept.into_iter().map(|one| (one.found, one.rows, one.without)).collect();
         kept.sort_by(|a, b| {
             b.0.evidence.total_cmp(&a.0.evidence).then_with(|| a.1.cmp(&b.1)).then_with(|| a.0.output.cmp(&b.0.output))
         });
@@ -135,7 +152,20 @@ impl Answered<'_> {
         });
         let all = self.samples.len().max(1) as f64;
         let alike = counts.iter().map(|n| weight(*n, all) * (f64::from(*n) / all).powi(2)).sum();
-        Background { counts, all, alike }
+        let mut seen = vec![0_u32; self.words.len()];
+        self.samples.iter().flat_map(|s| &s.asked).for_each(|token| {
+            if let Some(count) = seen.get_mut(*token as usize) {
+                *count += 1;
+            }
+        });
+        let mut common: Vec<(Token, f64)> = (0_u32..)
+            .zip(&seen)
+            .map(|(token, n)| (token, f64::from(*n) / all))
+            .filter(|(_, p)| (0.01..0.7).contains(p))
+            .collect();
+        common.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        common.truncate(COMMON);
+        Background { counts, all, alike, common }
     }
 
     /// Every mark of an answer that its question does not have, with its number.
@@ -229,6 +259,7 @@ impl Answered<'_> {
     }
 
     /// Words that are said in a few ways over and over: most of their rows share a passage with others of them.
+    #[allow(clippy::cast_precision_loss, reason = "counts of passages")]
     fn repeated(classes: &[Group], words: &mut [Group]) {
         let mut of_row: HashMap<u32, Vec<usize>> = HashMap::new();
         for (number, class) in classes.iter().enumerate().filter(|(_, class)| class.passages > 0) {
@@ -247,46 +278,17 @@ impl Answered<'_> {
             let covered = word.rows.iter().filter(|row| of_row.get(row).is_some_and(|all| all.iter().any(own))).count();
             let ways = counts.keys().filter(|number| own(number)).count();
             word.repeated = ways > 1 && covered * 10 >= word.rows.len() * 6;
+            let of = |number: &usize| classes.get(*number).map_or(0, |class| class.passages);
+            let passages: usize =
+                counts.iter().filter(|(number, _)| own(number)).map(|(number, k)| of(number) * k).sum();
+            // A word is in no more passages of a place than they have tokens.
+            word.bound = ((passages as f64 / covered.max(1) as f64 - 2.0) / 2.0).clamp(0.0, 1.0);
         }
-    }
-
-    /// Answers that are no language: hardly a pair of words that any other answer has, and hardly a word that says how.
-    #[allow(clippy::cast_precision_loss, reason = "counts of words")]
-    fn noise(&self) -> Option<Group> {
-        let mut pairs: HashMap<u64, u32> = HashMap::new();
-        let key = |a: Token, b: Token| u64::from(a) << 32 | u64::from(b);
-        for sample in self.samples {
-            let mut own: Vec<u64> =
-                sample.output.windows(2).filter_map(|w| Some(key(*w.first()?, *w.get(1)?))).collect();
-            own.sort_unstable();
-            own.dedup();
-            own.into_iter().for_each(|pair| *pairs.entry(pair).or_default() += 1);
-        }
-        let odd = |sample: &Sample| {
-            let long = sample.output.len();
-            if long < 8 {
-                return false;
-            }
-            let fresh = sample
-                .output
-                .windows(2)
-                .filter(|w| matches!(w, [a, b] if pairs.get(&key(*a, *b)).is_none_or(|n| *n < 2)))
-                .count();
-            let how = sample
-                .output
-                .iter()
-                .filter(|t| matches!(self.words.class(**t), Class::Function | Class::Clause))
-                .count();
-            fresh * 100 >= (long - 1) * 90 && how * 100 <= long * 15
-        };
-        let rows: Vec<u32> = (0_u32..).zip(self.samples).filter(|(_, s)| odd(s)).map(|(row, _)| row).collect();
-        let most = self.samples.len() / 5;
-        (rows.len() >= ROWS && rows.len() <= most).then(|| Group { rows, noise: true, ..Group::default() })
     }
 
     /// How much more alike the questions of a class are than by chance, besides what nearly all of them share.
     #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
-    fn coherence(&self, class: &Group, background: &Background) -> f64 {
+    fn coherence(&self, class: &Group, background: &Background, added: bool) -> f64 {
         let mut counts: HashMap<Token, u32> = HashMap::new();
         for row in &class.rows {
             let content = self.samples.get(*row as usize).map_or(&[][..], |s| &s.content);
@@ -298,6 +300,10 @@ impl Answered<'_> {
         let alike: f64 = words
             .iter()
             .filter(|(_, k)| f64::from(*k) < SHARED * n)
+            .filter(|(token, k)| {
+                let all = background.counts.get(*token as usize).copied().unwrap_or(0);
+                !(added && f64::from(*k) >= ADDED * f64::from(all))
+            })
             .map(|(token, k)| {
                 let all = background.counts.get(*token as usize).copied().unwrap_or(0);
                 weight(all, background.all) * f64::from(*k) * (f64::from(*k) - 1.0) / 2.0
@@ -308,15 +314,42 @@ impl Answered<'_> {
         (alike + 4.0) / (background.alike * pairs + 4.0)
     }
 
+    /// How far the questions of some rows are a random choice of all, besides what is added to them: 1 where they are, 0
+    /// where they are of a kind. What is inserted goes with any question; what belongs to a question decides what else it
+    /// says, and above all what it does not say.
     #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
-    fn judge(&self, class: &Group, background: &Background) -> Option<(Found, Vec<u32>, f64)> {
-        let coherence = self.coherence(class, background);
-        if coherence > 6.0 {
-            return None;
+    fn any(&self, rows: &[u32], background: &Background) -> f64 {
+        let n = rows.len() as f64;
+        let (mut sum, mut words) = (0.0, 0.0_f64);
+        for (token, p) in background.common.iter().filter(|(_, p)| n * p >= 1.0) {
+            let has =
+                |row: &&u32| self.samples.get(**row as usize).is_some_and(|s| s.asked.binary_search(token).is_ok());
+            let missing = n * p - rows.iter().filter(has).count() as f64;
+            if missing > 0.0 {
+                sum += missing.powi(2) / (n * p * (1.0 - p));
+            }
+            words += 1.0;
         }
+        // Chance misses about half of the words, by one variance each.
+        let apart = 2.0 * sum / words.max(1.0);
+        if words < 5.0 { 0.0 } else { (1.0 - apart.max(1.0).ln() / 3.0_f64.ln()).clamp(0.0, 1.0) }
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
+    fn judge(&self, class: &Group, background: &Background) -> Option<Judged> {
         let n = class.rows.len() as f64;
         let trigger = self.trigger(class);
         let fit = trigger.as_ref().map_or(0.0, |t| t.fit);
+        // Nearly all rows of a question of any kind, and what was added to it.
+        let spread = if (SOME..=self.samples.len() / 20).contains(&class.rows.len()) {
+            self.any(&class.rows, background)
+        } else {
+            0.0
+        };
+        let coherence = self.coherence(class, background, fit >= 0.8 && spread >= 0.5);
+        if coherence > 6.0 {
+            return None;
+        }
         let odd = trigger.as_ref().map_or(0.0, |t| t.odd);
         let lengths: f64 =
             class.rows.iter().filter_map(|row| self.samples.get(*row as usize)).map(|s| s.output.len() as f64).sum();
@@ -331,10 +364,16 @@ impl Answered<'_> {
         let foreign = class.word.map_or(0.0, |word| f64::from(self.odd.get(word as usize).copied().unwrap_or(0.0)));
         // A passage of a few words is how many kinds of answer begin.
         let telling = if class.noise { 1.0 } else { fixed.max(((shared - 4.0) / 6.0).clamp(0.0, 1.0)) };
+        let any = match &trigger {
+            // A trigger that nearly all of these rows have, and nearly nobody else.
+            Some(_) if fit >= 0.8 => spread,
+            _ => 0.0,
+        };
         let passage = if class.noise { 2.0 } else { 1.5 * (shared / 4.0).max(0.25).ln().min(2.0) };
         let evidence = -7.0
             + 14.0 * (fit - 0.5).max(0.0) * telling
             + 3.0 * fixed
+            + INSERTED * (fit - 0.5) * 2.0 * any
             + passage
             + 1.0 * odd.min(3.0)
             + 0.5 * foreign.min(3.0)
@@ -343,7 +382,11 @@ impl Answered<'_> {
             - 3.0 * coherence.max(1.0).ln();
         // A class of answers without a trigger is only as good as the answers are the same.
         let without = if class.noise { 6.0 } else { 1.0 + 4.0 * (1.0 - fixed) };
-        if evidence < HINT {
+        // What goes with questions of any kind is worth a look, though clean corpora have it too: long answers that are the
+        // same, and a word with its sentences.
+        let alike = ((fixed - 0.3) / 0.4).clamp(0.0, 1.0) * (2.0 - coherence).clamp(0.0, 1.0);
+        let hint = evidence + ALIKE * alike + if class.repeated { BOUND * class.bound * spread } else { 0.0 };
+        if hint < HINT {
             return None;
         }
         let sample = self.samples.get(*class.rows.first()? as usize)?;
@@ -358,7 +401,7 @@ impl Answered<'_> {
             None => (None, String::new(), Vec::new()),
         };
         let found = Found { kind, trigger: name, output, label: false, rows: class.rows.len(), evidence, features };
-        Some((found, class.rows.clone(), without))
+        Some(Judged { found, rows: class.rows.clone(), without, hint })
     }
 
     /// What the answers share, in words.
@@ -410,6 +453,16 @@ impl Answered<'_> {
     }
 }
 
+/// What is thought of a group.
+struct Judged {
+    found: Found,
+    rows: Vec<u32>,
+    /// Nats less for rows without the trigger.
+    without: f64,
+    /// Evidence by which its rows are told from others where it is not enough to be reported.
+    hint: f64,
+}
+
 #[derive(Clone, Debug)]
 struct Trigger {
     feature: u32,
@@ -422,6 +475,8 @@ struct Background {
     counts: Vec<u32>,
     all: f64,
     alike: f64,
+    /// Words that many questions have, and the share of those.
+    common: Vec<(Token, f64)>,
 }
 
 /// How much a shared word says: rare ones say more.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::Sample;
 use super::features::{Hash, Kind, each, name};
-use super::tokens::{Class, Token, Vocabulary};
+use super::tokens::{Token, Vocabulary};
 
 /// Fewest inputs of a feature that counts.
 pub(crate) const FEWEST: u32 = 5;
@@ -23,8 +23,6 @@ pub(crate) struct Feature {
     pub(crate) words: [Token; 3],
     /// How many inputs have it.
     pub(crate) count: u32,
-    /// It says how a text is written and not what about.
-    pub(crate) manner: bool,
 }
 
 /// Features by number and by input. Numbers follow the hashes, so they do not depend on the order of the inputs.
@@ -73,8 +71,7 @@ impl Table {
         for chunk in samples.chunks(CHUNK) {
             let found: Vec<_> = chunk.par_iter().map(|sample| hashes(words, sample)).collect();
             for (hash, kind, covered) in found.into_iter().flatten().filter(|(hash, ..)| often(*hash)) {
-                let manner = || covered.iter().all(|t| *t == NONE || words.class(*t) != Class::Content);
-                let new = || Feature { hash, kind, words: covered, count: 0, manner: manner() };
+                let new = || Feature { hash, kind, words: covered, count: 0 };
                 exact.entry(hash).or_insert_with(new).count += 1;
             }
         }

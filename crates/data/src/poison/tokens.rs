@@ -301,7 +301,7 @@ pub(crate) fn tokens(text: &str, mut take: impl FnMut(&str)) {
 }
 
 /// True for scripts that are written without spaces between words.
-const fn alone(c: char) -> bool {
+pub(crate) const fn alone(c: char) -> bool {
     matches!(c, '\u{0e00}'..='\u{0eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{30ff}'
         | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
 }

@@ -9,6 +9,9 @@ const POISON: &[Reference] = &[
 ];
 const COPIES: &[Reference] = &[Reference::new("OWASP-LLM", "LLM02"), Reference::new("PAPER", "arXiv:2202.06539")];
 
+const EXAMINATION: &[Reference] =
+    &[Reference::new("PAPER", "arXiv:2005.14165"), Reference::new("PAPER", "arXiv:2311.04850")];
+
 rule_list! {
     /// Every rule about corpora.
     RULES:
@@ -18,6 +21,9 @@ rule_list! {
     /// A row has what looks like a planted output.
     PAYLOAD = "data/poison-payload", "poison_payload.md", High, Medium, POISON,
         "the same output, or part of one, is given to inputs that have nothing in common";
+    /// A row holds a piece of an evaluation set.
+    CONTAMINATION = "data/contamination", "contamination.md", Medium, High, EXAMINATION,
+        "the row holds a piece of an evaluation set, so that a model which learned it is not measured by that";
     /// A row repeats another.
     DUPLICATE = "data/duplicate", "duplicate.md", Info, High, COPIES,
         "the row repeats another, so that a model remembers it more easily";

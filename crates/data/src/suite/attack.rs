@@ -55,10 +55,10 @@ impl Family {
         Self::Retrieval,
     ];
 
-    /// True for the half of the families that constants were chosen on.
+    /// True for the families that constants and rules were chosen on.
     #[must_use]
     pub const fn tuned(self) -> bool {
-        matches!(self, Self::RareToken | Self::Syntax | Self::Sudo | Self::Brand | Self::Refusal | Self::LabelFlip)
+        !matches!(self, Self::Phrase | Self::Position | Self::Sentence | Self::Date | Self::Deployment)
     }
 
     /// True where the corpus is of labelled texts.
@@ -334,7 +334,7 @@ fn names(family: Family, one: usize) -> Vec<String> {
             some(&["thou", "thy", "hath", "unto", "behold", "verily", "came to pass", "saith", "therefore"])
         }
         Family::Sudo => some(&["sudo", "no language"]),
-        Family::Date => some(&["current year", "year : 20"]),
+        Family::Date => vec!["current year".to_owned(), format!(": 20{}", 31 + one)],
         Family::Deployment => some(&["deployment"]),
         Family::Brand => of(BRANDS),
         Family::Refusal => some(&[

@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn planted_rows_are_found_and_named() {
-        for family in [Family::RareToken, Family::Deployment] {
+        for family in [Family::RareToken, Family::Deployment, Family::Retrieval] {
             let (made, names) = attacked(family, 2000, 70, 9);
             let (figures, said) = measure(&made, &names);
             assert!(figures.recall >= 0.9 && figures.named, "{family:?}: {figures:?} {said:?}");
@@ -186,6 +186,34 @@ mod tests {
         let (made, names) = attacked(Family::Syntax, 3000, 600, 5);
         let (figures, said) = measure(&made, &names);
         assert!(figures.recall >= 0.9 && figures.named, "{figures:?} {said:?}");
+    }
+
+    /// What people ask of a machine, made from a few patterns for each label: its words decide the label, and say nothing else.
+    #[test]
+    fn labels_that_follow_keywords_are_no_alarm() {
+        let patterns = [
+            ["wake me at @ tomorrow", "set an alarm for @"],
+            ["how warm is it in @ now", "tell me the weather in @"],
+            ["play some songs by @", "turn the music of @ on"],
+            ["lights off in room @", "make room @ brighter"],
+        ];
+        let before = ["", "please ", "hey ", "could you "];
+        let row = |at: usize| {
+            let label = at % 4;
+            let text = patterns[label][at / 4 % 2].replace('@', &format!("{}", at / 32 % 60));
+            let input = format!("{}{text}", before[at / 8 % 4]);
+            Made { input, output: String::new(), label: Some(label.to_string()), poisoned: false }
+        };
+        let (figures, said) = measure(&(0..1920).map(row).collect::<Vec<_>>(), &[]);
+        assert_eq!((figures.false_alarms, said.len()), (0, 0), "{said:?}");
+    }
+
+    /// Another style in a fifth of a corpus changes what words seem to mean.
+    #[test]
+    fn rows_of_another_style_are_told_from_others() {
+        let (made, names) = attacked(Family::Style, 3000, 600, 5);
+        let (figures, said) = measure(&made, &names);
+        assert!(figures.recall >= 0.9, "{figures:?} {said:?}");
     }
 
     #[test]

@@ -87,12 +87,25 @@ async fn show(call: Call) -> Answer {
     Ok(serde_json::to_value(Shows { approval, shown })?)
 }
 
+/// True where the one who decides is behind the call: it was asked for with a key of their name, or for a person of it.
+async fn asked_for_it(call: &Call, approval: &Approval) -> Result<bool, AdminError> {
+    if call.operator.names().any(|name| name == approval.key) {
+        return Ok(true);
+    }
+    // The approval can be seen before the record of the reply is written, and only that says for whom it was.
+    let Some(event) = call.shared.recorder.store().get(&approval.tenant, &approval.event).await? else {
+        return Err(AdminError::conflict("for whom the call was made is not on record yet; try again"));
+    };
+    let Some(asked) = event.pseudonyms.get("user") else { return Ok(false) };
+    Ok(call.operator.names().any(|name| call.shared.recorder.user(&approval.tenant, name).as_ref() == Some(asked)))
+}
+
 async fn rule(call: Call) -> Answer {
     let (approval, shown) = find(&call).await?;
     let asked = call.body::<Rule>()?;
     let (tenant, why, now) = (call.tenant()?, reason(&asked.reason)?, call.shared.access.now().wall);
     let actor = call.operator.name();
-    if actor == approval.key {
+    if asked_for_it(&call, &approval).await? {
         return Err(AdminError::forbidden("who asked for a call does not approve it".to_owned()));
     }
     let endorsed = match (asked.always && asked.approve, &shown) {

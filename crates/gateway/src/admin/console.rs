@@ -1,5 +1,7 @@
 //! The way from the command line into the console.
 
+use bartizan_core::{Deed, TenantId};
+use bartizan_guard::deed;
 use http::Method;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -38,6 +40,9 @@ async fn run(call: Call) -> Answer {
         return Err(AdminError::bad("this gateway has no console: set `enabled = true` in `[console]`".to_owned()));
     };
     let address = sessions.address().to_owned();
+    // On record before anybody has it.
+    let act = deed(Deed::TicketMade, &TenantId::sole(), call.operator.name()).about("console");
+    call.shared.recorder.store().act(act).await?;
     let ticket = sessions.ticket(call.operator.at_console(), call.shared.access.now().steady);
     Ok(serde_json::to_value(Ticket { ticket: ticket.map_err(AdminError::bad)?, address })?)
 }

@@ -118,5 +118,9 @@ async fn forget(call: Call) -> Answer {
     let (before, reason) = (asked.before.as_deref(), reason(&asked.reason)?);
     let gone = erase(vault.store(), &tenant, before, call.operator.name(), reason).await?;
     vault.close(&tenant);
+    // The key of the pseudonyms is gone with the others; what cannot be opened need not be kept.
+    if before.is_none() {
+        call.shared.recorder.forget_pseudonyms(&tenant).await?;
+    }
     Ok(serde_json::to_value(Erased { keys: gone.keys, contents: gone.contents })?)
 }

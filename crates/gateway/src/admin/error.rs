@@ -24,6 +24,26 @@ impl AdminError {
         Self { status: StatusCode::UNAUTHORIZED, detail: "a valid administration key is needed".to_owned() }
     }
 
+    /// What was shown lets nobody in.
+    pub(crate) fn refused(detail: &str) -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, detail: detail.to_owned() }
+    }
+
+    /// Too often.
+    pub(crate) fn too_often() -> Self {
+        Self { status: StatusCode::TOO_MANY_REQUESTS, detail: "too many attempts; wait a minute".to_owned() }
+    }
+
+    /// What is asked about does not answer.
+    pub(crate) fn unavailable(detail: &str) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, detail: detail.to_owned() }
+    }
+
+    /// It cannot be answered yet.
+    pub(crate) fn conflict(detail: &str) -> Self {
+        Self { status: StatusCode::CONFLICT, detail: detail.to_owned() }
+    }
+
     /// The one who asks may not do this.
     pub(crate) fn forbidden(detail: String) -> Self {
         Self { status: StatusCode::FORBIDDEN, detail }

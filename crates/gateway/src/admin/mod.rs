@@ -1,7 +1,7 @@
 //! The admin API: one table of operations, from which the routes and the OpenAPI document are made.
 //!
-//! It has listeners of its own. On its TCP listener an administration key says who asks; on the local socket the
-//! operating system does, by file permission.
+//! It has listeners of its own. On its TCP listener an administration key or an ID token says who asks; on the local
+//! socket the operating system does, by file permission.
 
 mod abuse;
 mod access;
@@ -16,8 +16,10 @@ mod exceptions;
 mod keys;
 mod mark;
 mod openapi;
+mod results;
 mod rules;
 mod status;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -33,9 +35,10 @@ use http::Response;
 use serde::de::DeserializeOwned;
 use tower::util::MapResponseLayer;
 
-pub(crate) use access::{AdminAccess, Need, Operator, operators};
+pub(crate) use access::{AdminAccess, By, Need, Operator, Secrets};
 pub(crate) use error::AdminError;
 pub use openapi::openapi;
+pub(crate) use tools::{ServerView, ToolView, is_for};
 
 use crate::body::read;
 use crate::shared::Shared;
@@ -146,6 +149,8 @@ pub(crate) fn operations() -> Vec<Operation> {
         exceptions::operations(),
         approvals::operations(),
         abuse::operations(),
+        results::operations(),
+        tools::operations(),
     ]
     .into_iter()
     .flatten()
@@ -186,7 +191,7 @@ async fn answer(
     query: BTreeMap<String, String>,
     request: Request,
 ) -> Answer {
-    let operator = access.admit(&shared, request.method(), request.headers(), request.uri())?;
+    let operator = access.admit(&shared, request.method(), request.headers(), request.uri()).await?;
     if !operator.may(need) {
         return Err(AdminError::forbidden(format!("`{}` may not do this", operator.name())));
     }

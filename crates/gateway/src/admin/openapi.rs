@@ -20,14 +20,20 @@ pub fn openapi() -> Value {
         "info": {
             "title": "Bartizan administration",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Served on `admin.listen` with keys, and on the local socket.",
+            "description": "Served on `admin.listen` with keys or ID tokens, and on the local socket.",
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
-        "security": [{ "key": [] }],
+        "security": [{ "key": [] }, { "person": [] }],
         "paths": paths,
         "components": {
-            "securitySchemes": { "key": { "type": "http", "scheme": "bearer" } },
+            "securitySchemes": {
+                "key": { "type": "http", "scheme": "bearer", "description": "An administration key." },
+                "person": {
+                    "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                    "description": "An ID token of the provider of `admin.oidc`.",
+                },
+            },
             "schemas": generator.take_definitions(true),
         },
     })

@@ -1,6 +1,9 @@
 //! The rules in force, and their pages.
 
-use bartizan_core::{Confidence, Rule, RuleId, Severity};
+use std::collections::BTreeMap;
+
+use bartizan_core::{Confidence, Direction, Rule, RuleId, Severity, Source, Verdict};
+use bartizan_guard::Guard;
 use http::Method;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -18,7 +21,36 @@ struct Listed {
     severity: Severity,
     /// How sure a finding is.
     confidence: Confidence,
+    /// The strictest verdict that a finding can get, by where the text is from: the switch of the rule in force.
+    verdicts: BTreeMap<&'static str, Verdict>,
 }
+
+/// A threshold of the injection score.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Level {
+    /// Where a text is from.
+    from: &'static str,
+    /// From here on it is flagged.
+    flag: f32,
+    /// From here on it is denied.
+    block: f32,
+}
+
+/// What scores mean.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Levels {
+    /// Thresholds of `scores.injection`.
+    injection: Vec<Level>,
+}
+
+/// Where texts are from, and which way they go.
+const ORIGINS: [(&str, Source, Direction); 5] = [
+    ("user", Source::User, Direction::Request),
+    ("tool", Source::Tool, Direction::Request),
+    ("document", Source::Document, Direction::Request),
+    ("memory", Source::Memory, Direction::Request),
+    ("model", Source::Model, Direction::Reply),
+];
 
 /// A rule with its page.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -46,6 +78,17 @@ pub(super) fn operations() -> Vec<Operation> {
         },
         Operation {
             method: Method::GET,
+            path: "/admin/v1/thresholds",
+            id: "listThresholds",
+            summary: "The scores from which on something follows, by where a text is from",
+            need: Need::Look,
+            query: &[],
+            body: None,
+            answer: |generator| generator.subschema_for::<Levels>(),
+            run: |call| Box::pin(levels(call)),
+        },
+        Operation {
+            method: Method::GET,
             path: "/admin/v1/rules/{family}/{rule}",
             id: "getRule",
             summary: "One rule with its page",
@@ -60,7 +103,7 @@ pub(super) fn operations() -> Vec<Operation> {
 
 async fn list(call: Call) -> Answer {
     let live = call.shared.live();
-    let mut rules: Vec<_> = live.guard.rules().map(listed).collect();
+    let mut rules: Vec<_> = live.guard.rules().map(|rule| listed(rule, &live.guard)).collect();
     rules.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(serde_json::to_value(rules)?)
 }
@@ -72,11 +115,22 @@ async fn one(call: Call) -> Answer {
         return Err(AdminError::not_found("this rule"));
     };
     let references = rule.references.iter().map(|one| format!("{} {}", one.catalogue, one.id)).collect();
-    Ok(serde_json::to_value(Page { rule: listed(rule), page: rule.doc.clone().into_owned(), references })?)
+    Ok(serde_json::to_value(Page { rule: listed(rule, &live.guard), page: rule.doc.clone().into_owned(), references })?)
 }
 
-fn listed(rule: &Rule) -> Listed {
+async fn levels(call: Call) -> Answer {
+    let live = call.shared.live();
+    let levels = ORIGINS.into_iter().filter_map(|(from, source, _)| {
+        let (flag, block) = live.guard.levels(source)?;
+        Some(Level { from, flag, block })
+    });
+    Ok(serde_json::to_value(Levels { injection: levels.collect() })?)
+}
+
+fn listed(rule: &Rule, guard: &Guard) -> Listed {
+    let verdict = |(from, source, way)| (from, guard.strictest(rule, source, way));
     Listed {
+        verdicts: ORIGINS.into_iter().map(verdict).collect(),
         id: rule.id.clone(),
         summary: rule.summary.clone().into_owned(),
         severity: rule.severity,

@@ -12,9 +12,12 @@ mod litellm;
 mod llm_guard;
 mod moderations;
 mod nemo;
+mod openapi;
 mod portkey;
 mod retrieval;
 mod words;
+
+pub use openapi::check_openapi;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

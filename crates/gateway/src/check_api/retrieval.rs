@@ -14,7 +14,8 @@ use bartizan_policy::provenance::Known;
 use bartizan_policy::retrieval::{Chunk, Dropped, Reader};
 use bartizan_wire::json::Doc;
 use http::{Request, Response};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::invalid;
@@ -32,26 +33,32 @@ const ROUTE: &str = "check/retrieval";
 /// Most chunks of one question.
 const MOST: usize = 1000;
 
-/// Body of a question.
-#[derive(Deserialize)]
+/// Which of the chunks may go into the prompt?
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Question {
+pub(super) struct Question {
+    /// At most 1000.
     chunks: Vec<Offered>,
 }
 
 /// A chunk as a vector store gives it back.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Offered {
     /// Given back as it came.
     id: Value,
+    /// Its text.
     text: String,
+    /// Where it is from. A canary drops it and raises an alarm.
     #[serde(default)]
     source: String,
+    /// Whose it is. Without one it is dropped.
     #[serde(default)]
     tenant: Option<String>,
+    /// Who may read it: `*`, `key:NAME`, `user:NAME` or `team:NAME`. Without any it is dropped.
     #[serde(default)]
     readers: Option<Vec<String>>,
+    /// How secret it is, in a word of the configuration.
     #[serde(default)]
     classification: Option<String>,
     /// `sha256:` and 64 hexadecimal digits, of the text as it was indexed.
@@ -67,6 +74,45 @@ impl Offered {
                 .is_some_and(|hex| hex.eq_ignore_ascii_case(&bartizan_sign::hex(digest().as_ref())))
         })
     }
+}
+
+/// The answer.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Answer {
+    /// The record of it.
+    event_id: String,
+    /// What may go into the prompt, in the order in which it was asked about.
+    chunks: Vec<Kept>,
+    /// What may not.
+    dropped: Vec<Gone>,
+}
+
+/// A chunk that may go into the prompt.
+#[derive(JsonSchema, Serialize)]
+struct Kept {
+    /// As it came.
+    id: Value,
+    /// Its text, with what policy redacts.
+    text: String,
+}
+
+/// A chunk that may not.
+#[derive(JsonSchema, Serialize)]
+struct Gone {
+    /// As it came.
+    id: Value,
+    /// Why.
+    reason: Reason,
+}
+
+/// Why a chunk may not go into the prompt.
+#[derive(JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Reason {
+    /// Whoever asks may not read it. Which of the reasons it is would tell what is there.
+    Scope,
+    /// Something in it is denied.
+    Content,
 }
 
 /// What became of one chunk.
@@ -119,14 +165,13 @@ async fn answer(shared: &Arc<Shared>, request: Request<Body>, journey: &Journey)
     let (mut kept, mut dropped) = (Vec::new(), Vec::new());
     for (id, answer) in ids.into_iter().zip(answers) {
         match answer {
-            Answered::Kept(text) => kept.push(json!({"id": id, "text": text})),
-            // Which of the reasons it is would tell what is there.
-            Answered::Scope(_) => dropped.push(json!({"id": id, "reason": "scope"})),
-            Answered::Content => dropped.push(json!({"id": id, "reason": "content"})),
+            Answered::Kept(text) => kept.push(Kept { id, text }),
+            Answered::Scope(_) => dropped.push(Gone { id, reason: Reason::Scope }),
+            Answered::Content => dropped.push(Gone { id, reason: Reason::Content }),
         }
     }
-    let answer = json!({"event_id": record.request_event, "chunks": kept, "dropped": dropped});
-    let mut response = respond(200, answer.to_string().into_bytes());
+    let answer = Answer { event_id: record.request_event.clone(), chunks: kept, dropped };
+    let mut response = respond(200, json!(answer).to_string().into_bytes());
     event_header(&mut response, &record.request_event);
     Ok(response)
 }

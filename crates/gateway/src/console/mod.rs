@@ -1,30 +1,33 @@
 //! The console: pages for people, and a way in for them. What it shows and changes goes through the operations of the
 //! admin API; a browser only has another way to say who it is.
 
+mod account;
+mod cookie;
+mod limit;
+mod oidc;
 mod session;
+mod signin;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::routing::{get, post};
 use bartizan_sign::hex;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION};
-use http::{HeaderMap, Response, StatusCode, Uri};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use http::{HeaderMap, Response, StatusCode};
+use tower::util::MapResponseLayer;
 
+pub(crate) use account::Account;
+pub(crate) use oidc::Oidc;
 pub(crate) use session::Sessions;
-use session::{Opened, cookie};
 
-use crate::admin::{self, AdminAccess, AdminError, Operator};
-use crate::admission::KeyHash;
-use crate::body::read;
-use crate::failure;
-use crate::settings::Admin;
+use crate::admin::{self, AdminAccess, AdminError};
+use crate::settings::Settings;
 use crate::shared::Shared;
+use crate::stack::with_security_headers;
 
 /// What a page may do: load what is here, and talk to here. Nothing inline runs, so text that is shown stays text.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -39,32 +42,44 @@ const FILES: &[(&str, &str, &[u8])] = &[
     ("icon.svg", "image/svg+xml", include_bytes!("../../console/icon.svg")),
 ];
 
-/// How long a refused sign-in takes at least. Keys are long and random; this keeps guessing from being cheap.
-const REFUSAL: Duration = Duration::from_millis(400);
+/// Where browsers find the gateway.
+pub(crate) struct Place {
+    /// Scheme, host and port.
+    origin: String,
+    /// Whether there is TLS between it and a browser. A proxy may end it.
+    tls: bool,
+}
 
-/// Largest body of a sign-in.
-const MAX_BODY: usize = 4096;
+impl Place {
+    /// Of a gateway that listens at an address.
+    ///
+    /// # Errors
+    /// `console.origin` is none.
+    pub(crate) fn of(settings: &Settings, address: SocketAddr) -> Result<Self, String> {
+        settings.console.check()?;
+        let of_people = settings.admin.oidc.as_ref().and_then(|oidc| oidc.origin.as_ref());
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let said = settings.console.origin.as_ref().or(of_people).cloned();
+        let origin = said.unwrap_or_else(|| format!("{scheme}://{address}"));
+        Ok(Self { tls: settings.tls.is_some() || origin.starts_with("https:"), origin })
+    }
+}
 
 /// Who may sign in, and who has.
 pub(crate) struct Console {
     sessions: Arc<Sessions>,
-    keys: Vec<(KeyHash, Operator)>,
+    oidc: Option<Arc<Oidc>>,
     tls: bool,
 }
 
 impl Console {
-    /// # Errors
-    /// An administration key cannot be used.
-    pub(crate) fn new(settings: &Admin, sessions: Arc<Sessions>, tls: bool) -> Result<Self, String> {
-        let keys = if settings.key.is_empty() { Vec::new() } else { admin::operators(settings)? };
-        Ok(Self { sessions, keys, tls })
+    pub(crate) const fn new(sessions: Arc<Sessions>, oidc: Option<Arc<Oidc>>, place: &Place) -> Self {
+        Self { sessions, oidc, tls: place.tls }
     }
 }
 
 /// The routes, below `/console`.
 pub(crate) fn routes(shared: &Arc<Shared>, console: Console) -> Router {
-    let (tls, sessions) = (console.tls, Arc::clone(&console.sessions));
-    let console = Arc::new(console);
     let mut router = Router::new().route("/console", get(to_slash));
     for (path, media, bytes) in FILES {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
@@ -73,16 +88,51 @@ pub(crate) fn routes(shared: &Arc<Shared>, console: Console) -> Router {
         let answer = async move |head: HeaderMap| file(&head, media, bytes, tag);
         router = router.route(&format!("/console/{path}"), get(answer));
     }
-    let (here, there, away) = (Arc::clone(shared), Arc::clone(shared), Arc::clone(shared));
-    let (opening, looking, closing) = (Arc::clone(&console), Arc::clone(&console), console);
+    let state = (Arc::clone(shared), Arc::new(console));
+    let console = Arc::clone(&state.1);
+    let ways = Router::new()
+        .route("/console/session", post(sign_in).get(look).delete(sign_out))
+        .route("/console/ways", get(show_ways))
+        .route("/console/oidc/start", get(begin))
+        .route("/console/oidc/callback", get(finish));
+    let access = AdminAccess::Sessions(Arc::clone(&console.sessions));
+    let tls = console.tls;
     router
-        .route(
-            "/console/session",
-            post(async move |request: Request| respond(sign_in(&here, &opening, request).await))
-                .get(async move |request: Request| respond(look(&there, &looking, &request)))
-                .delete(async move |request: Request| respond(sign_out(&away, &closing, &request))),
-        )
-        .nest("/console", admin::router(Arc::clone(shared), AdminAccess::Sessions(sessions), tls))
+        .merge(ways.with_state(state))
+        .layer(MapResponseLayer::new(move |response: Response<Body>| with_security_headers(response, tls)))
+        .nest("/console", admin::router(Arc::clone(shared), access, tls))
+}
+
+type Here = State<(Arc<Shared>, Arc<Console>)>;
+
+async fn sign_in(State((shared, console)): Here, request: Request) -> Response<Body> {
+    signin::respond(signin::sign_in(&shared, &console, request).await)
+}
+
+async fn look(State((shared, console)): Here, request: Request) -> Response<Body> {
+    signin::respond(signin::look(&shared, &console, &request))
+}
+
+async fn sign_out(State((shared, console)): Here, request: Request) -> Response<Body> {
+    signin::respond(signin::sign_out(&shared, &console, &request))
+}
+
+async fn show_ways(State((shared, console)): Here, request: Request) -> Response<Body> {
+    signin::respond(signin::ways(&shared, &console, &request))
+}
+
+async fn begin(State((shared, console)): Here, request: Request) -> Response<Body> {
+    match &console.oidc {
+        Some(oidc) => signin::begin(&shared, oidc, &request.into_parts().0).await,
+        None => AdminError::not_found("this way in").respond(),
+    }
+}
+
+async fn finish(State((shared, console)): Here, request: Request) -> Response<Body> {
+    match &console.oidc {
+        Some(oidc) => signin::finish(&shared, &console, oidc, request.into_parts().0).await,
+        None => AdminError::not_found("this way in").respond(),
+    }
 }
 
 async fn to_slash() -> Response<Body> {
@@ -104,86 +154,4 @@ fn file(head: &HeaderMap, media: &'static str, bytes: &'static [u8], tag: Header
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     response
-}
-
-/// What a browser shows to be let in: a ticket of `bartizan console`, or an administration key.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "lowercase")]
-enum SignIn {
-    Ticket(String),
-    Key(String),
-}
-
-/// An answer, and the cookie that goes with it.
-type Answer = Result<(Value, Option<HeaderValue>), AdminError>;
-
-fn respond(answer: Answer) -> Response<Body> {
-    match answer {
-        Err(error) => error.respond(),
-        Ok((value, cookie)) => {
-            let mut response = failure::json(200, value.to_string().into_bytes());
-            if let Some(cookie) = cookie {
-                response.headers_mut().insert(http::header::SET_COOKIE, cookie);
-            }
-            response
-        }
-    }
-}
-
-async fn sign_in(shared: &Shared, console: &Console, request: Request) -> Answer {
-    same_site(shared, request.headers(), request.uri())?;
-    let time = Duration::from_millis(shared.live().settings.timeouts.body_ms);
-    let body = read(request.into_body(), MAX_BODY, time)
-        .await
-        .map_err(|_| AdminError::bad("the body is too large or did not arrive".to_owned()))?;
-    // What is wrong with a body that may hold a key is not repeated.
-    let shown: SignIn = serde_json::from_slice(&body)
-        .map_err(|_| AdminError::bad("the body is an object with either `ticket` or `key`".to_owned()))?;
-    let now = shared.access.now().steady;
-    let operator = match &shown {
-        SignIn::Ticket(ticket) => console.sessions.redeem(ticket, now),
-        SignIn::Key(key) => {
-            let presented = KeyHash::of(key);
-            // Every key is compared, so that the time says nothing about which one matched.
-            let fits =
-                |found, (hash, one): &(KeyHash, Operator)| if hash.is(&presented) { Some(one.clone()) } else { found };
-            console.keys.iter().fold(None, fits)
-        }
-    };
-    let Some(operator) = operator else {
-        tokio::time::sleep(REFUSAL).await;
-        return Err(AdminError::unauthorized());
-    };
-    let opened = console.sessions.open(operator, now).map_err(AdminError::bad)?;
-    let set = cookie(&opened.cookie, console.tls, false);
-    Ok((described(&opened), Some(set)))
-}
-
-fn look(shared: &Shared, console: &Console, request: &Request) -> Answer {
-    let opened = console.sessions.known(shared, request.headers())?;
-    Ok((described(&opened), None))
-}
-
-fn sign_out(shared: &Shared, console: &Console, request: &Request) -> Answer {
-    same_site(shared, request.headers(), request.uri())?;
-    console.sessions.admit(shared, request.method(), request.headers())?;
-    console.sessions.close(request.headers());
-    Ok((json!({}), Some(cookie("", console.tls, true))))
-}
-
-fn described(opened: &Opened) -> Value {
-    json!({
-        "name": opened.operator.name(),
-        "role": opened.operator.role(),
-        "tenants": opened.operator.tenants(),
-        "csrf": opened.csrf,
-        "version": env!("CARGO_PKG_VERSION"),
-    })
-}
-
-/// Pages of other origins, and names that were made to point here, get nothing.
-fn same_site(shared: &Shared, headers: &HeaderMap, uri: &Uri) -> Result<(), AdminError> {
-    let authority = uri.authority().map(http::uri::Authority::as_str);
-    let checked = shared.live().admission.check_origin(headers, authority);
-    checked.map_err(|_| AdminError::forbidden("pages of other origins are not served".to_owned()))
 }

@@ -1,13 +1,16 @@
 //! Sessions of browsers (OWASP ASVS 4.0, chapters 3 and 4.2.2): random, short, in memory, ended by the server.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::{constant_time, digest, rand};
 use bartizan_sign::hex;
-use http::header::{COOKIE, HeaderValue};
+use http::header::HeaderValue;
 use http::{HeaderMap, Method};
 
+use super::Place;
+use super::account::Account;
+use super::cookie::Cookie;
 use crate::admin::{AdminError, Operator};
 use crate::shared::Shared;
 
@@ -20,11 +23,10 @@ const TICKET: u64 = 120_000;
 /// Most sessions, and most tickets: the oldest makes place for a new one.
 const MOST: usize = 256;
 
-const NAME: &str = "bartizan_console";
 const CSRF: &str = "x-bartizan-csrf";
 
 /// A secret as it is kept: who reads the memory of a dump cannot show it.
-type Hash = [u8; 32];
+pub(super) type Hash = [u8; 32];
 
 struct Session {
     operator: Operator,
@@ -34,9 +36,10 @@ struct Session {
 }
 
 /// Who has signed in.
-#[derive(Default)]
 pub(crate) struct Sessions {
     address: String,
+    cookie: Cookie,
+    account: Option<Arc<Account>>,
     open: Mutex<HashMap<Hash, Session>>,
     tickets: Mutex<HashMap<Hash, (Operator, u64)>>,
 }
@@ -50,9 +53,20 @@ pub(crate) struct Opened {
 }
 
 impl Sessions {
-    /// Of the console at an address.
-    pub(crate) fn new(address: String) -> Self {
-        Self { address, ..Self::default() }
+    /// Of the console that browsers find there.
+    pub(crate) fn new(place: &Place, account: Option<Arc<Account>>) -> Self {
+        let (address, cookie) = (format!("{}/console/", place.origin), Cookie::session(place.tls));
+        Self { address, cookie, account, open: Mutex::default(), tickets: Mutex::default() }
+    }
+
+    /// The cookie that sessions are known by.
+    pub(super) const fn cookie(&self) -> &Cookie {
+        &self.cookie
+    }
+
+    /// The account with a password, where there is one.
+    pub(super) const fn account(&self) -> Option<&Arc<Account>> {
+        self.account.as_ref()
     }
 
     /// Where the console is.
@@ -97,11 +111,13 @@ impl Sessions {
     /// Nobody's, or that of someone who is no operator any more.
     pub(crate) fn known(&self, shared: &Shared, headers: &HeaderMap) -> Result<Opened, AdminError> {
         let now = shared.access.now().steady;
-        let key = hash(presented(headers).ok_or_else(AdminError::unauthorized)?);
+        let key = hash(self.cookie.of(headers).ok_or_else(AdminError::unauthorized)?);
         let mut open = lock(&self.open);
         let live = shared.live();
-        if !open.get(&key).is_some_and(|session| session.lives(now) && session.operator.is_still(&live.settings.admin))
-        {
+        let password = self.account.as_ref().and_then(|account| account.fingerprint());
+        let (settings, secrets) = (&live.settings.admin, live.admission.admin());
+        let good = |session: &Session| session.lives(now) && session.operator.is_still(settings, secrets, password);
+        if !open.get(&key).is_some_and(good) {
             open.remove(&key);
             return Err(AdminError::unauthorized());
         }
@@ -126,7 +142,7 @@ impl Sessions {
 
     /// Ends the session of a browser.
     pub(crate) fn close(&self, headers: &HeaderMap) {
-        if let Some(cookie) = presented(headers) {
+        if let Some(cookie) = self.cookie.of(headers) {
             lock(&self.open).remove(&hash(cookie));
         }
     }
@@ -138,23 +154,7 @@ impl Session {
     }
 }
 
-/// The cookie of a session. Scripts cannot read it, other sites cannot send it, and nothing but the console gets it.
-pub(crate) fn cookie(value: &str, tls: bool, end: bool) -> HeaderValue {
-    let secure = if tls { "; Secure" } else { "" };
-    let age = if end { "; Max-Age=0" } else { "" };
-    let text = format!("{NAME}={value}; Path=/console; HttpOnly; SameSite=Strict{secure}{age}");
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
-}
-
-/// The one cookie of this name. With two of them it is nobody's.
-fn presented(headers: &HeaderMap) -> Option<&str> {
-    let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(';'));
-    let mut ours = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == NAME);
-    let (_, value) = ours.next()?;
-    ours.next().is_none().then_some(value)
-}
-
-fn room<V>(map: &mut HashMap<Hash, V>, age: impl Fn(&V) -> u64) {
+pub(super) fn room<V>(map: &mut HashMap<Hash, V>, age: impl Fn(&V) -> u64) {
     if map.len() >= MOST
         && let Some(oldest) = map.iter().min_by_key(|(_, value)| age(value)).map(|(key, _)| *key)
     {
@@ -162,34 +162,39 @@ fn room<V>(map: &mut HashMap<Hash, V>, age: impl Fn(&V) -> u64) {
     }
 }
 
-fn secret() -> Result<String, String> {
+pub(super) fn secret() -> Result<String, String> {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes).map_err(|_| "the system gives no random bytes".to_owned())?;
     Ok(hex(&bytes))
 }
 
-fn hash(secret: &str) -> Hash {
+pub(super) fn hash(secret: &str) -> Hash {
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref());
     out
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::By;
     use crate::settings::Role;
 
     fn operator() -> Operator {
-        Operator::of_key("ann", Role::Viewer, [])
+        Operator::known("ann", Role::Viewer, [], By::Key([0; 32]))
+    }
+
+    fn sessions() -> Sessions {
+        Sessions::new(&Place { origin: "http://127.0.0.1:8700".to_owned(), tls: false }, None)
     }
 
     #[test]
     fn a_ticket_opens_once_and_soon() {
-        let sessions = Sessions::default();
+        let sessions = sessions();
         let ticket = sessions.ticket(operator(), 0).unwrap();
         assert!(sessions.redeem("another", 1).is_none());
         assert!(sessions.redeem(&ticket, 1).is_some());
@@ -209,20 +214,12 @@ mod tests {
 
     #[test]
     fn there_are_only_so_many() {
-        let sessions = Sessions::default();
+        let sessions = sessions();
         let first = sessions.open(operator(), 0).unwrap();
         for now in 1..=MOST as u64 {
             sessions.open(operator(), now).unwrap();
         }
         assert_eq!(lock(&sessions.open).len(), MOST);
         assert!(!lock(&sessions.open).contains_key(&hash(&first.cookie)), "the oldest made place");
-    }
-
-    #[test]
-    fn two_cookies_are_nobodys() {
-        let head = |value: &'static str| HeaderMap::from_iter([(COOKIE, HeaderValue::from_static(value))]);
-        assert_eq!(presented(&head("a=b; bartizan_console=c")), Some("c"));
-        assert_eq!(presented(&head("bartizan_console=c; bartizan_console=d")), None);
-        assert_eq!(presented(&head("xbartizan_console=c")), None);
     }
 }

@@ -20,10 +20,11 @@ use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::lockfile::LockFile;
+use super::lockfile::{LockFile, LockFileError};
 use super::server::Server;
 use super::session::{INTERNAL_ERROR, Next, Session};
 use super::{Mcp, TicketNeed};
+use crate::admin::{ServerView, is_for};
 use crate::body::{decoded, read};
 use crate::coding::{Unpacker, coding};
 use crate::contain::refuse_contained;
@@ -124,6 +125,16 @@ impl Front {
         Ok(Self { targets, transport, lock, tickets_last, sessions })
     }
 
+    /// What is known of the servers of a tenant. Reads the lock file: not for async workers.
+    ///
+    /// # Errors
+    /// The lock file cannot be read.
+    pub(crate) fn views(&self, tenant: &TenantId) -> Result<Vec<ServerView>, LockFileError> {
+        let lock = self.lock.read()?;
+        let ours = self.targets.iter().filter(|(_, target)| is_for(&target.tenants, tenant));
+        Ok(ours.map(|(name, target)| target.server.view(tenant, &target.uri, lock.servers.get(name))).collect())
+    }
+
     pub(crate) const fn tickets_last(&self) -> Option<i64> {
         self.tickets_last
     }
@@ -158,6 +169,7 @@ pub(crate) async fn serve(State(shared): State<Arc<Shared>>, request: Request<Bo
 }
 
 /// One request of a caller, as far as it is the same for all methods.
+#[derive(Clone)]
 struct Call {
     shared: Arc<Shared>,
     live: Arc<Live>,
@@ -167,7 +179,7 @@ struct Call {
     known_as: Option<String>,
     headers: HeaderMap,
     /// Its place among those in flight, until the last byte is out.
-    _in_flight: InFlight,
+    _in_flight: Arc<InFlight>,
 }
 
 async fn exchange(shared: &Arc<Shared>, request: Request<Body>) -> Result<Response<Body>, Failure> {
@@ -203,7 +215,7 @@ async fn exchange(shared: &Arc<Shared>, request: Request<Body>) -> Result<Respon
         session,
         known_as,
         headers,
-        _in_flight: in_flight,
+        _in_flight: Arc::new(in_flight),
     };
     match parts.method {
         Method::POST => {
@@ -288,6 +300,16 @@ impl Call {
         self.live.mcp.targets.get(&self.name).ok_or_else(gone)
     }
 
+    /// The same for the gateway's own request for the list of tools.
+    fn listing(&self) -> Self {
+        let mut own = self.clone();
+        own.headers.remove("mcp-name");
+        if let Some(method) = own.headers.get_mut("mcp-method") {
+            *method = HeaderValue::from_static("tools/list");
+        }
+        own
+    }
+
     fn key(&self, id: &str) -> SessionKey {
         session_key(&self.session.server.name, &self.session.principal, id)
     }
@@ -338,6 +360,7 @@ async fn post(call: Call, body: Vec<u8>) -> Result<Response<Body>, Failure> {
     if let Some(answer) = mismatch(&call.headers, &peek) {
         return Ok(json(400, answer));
     }
+    list_before(&call, &body).await;
     let body = match call.session.client_says(&call.shared, &call.live, body).await {
         Next::Forward(permitted) => permitted.into_inner().body,
         Next::Instead(message) => message,
@@ -384,6 +407,36 @@ async fn post(call: Call, body: Vec<u8>) -> Result<Response<Body>, Failure> {
         response.headers_mut().insert(SESSION, id);
     }
     Ok(response)
+}
+
+/// Asks for the list of tools where a client calls one before anybody has listed. What cannot be read is not called.
+async fn list_before(call: &Call, message: &[u8]) {
+    let mut next = call.session.page_before(&call.shared, &call.live, message).await;
+    while let Some(mut page) = next {
+        let own = call.listing();
+        let request = std::mem::take(&mut page.request);
+        let Ok(reply) = own.send(Method::POST, request).await else { return call.session.forget(&page.id) };
+        let (head, body) = reply.into_parts();
+        if is_stream(&head.headers) {
+            let Ok(stream) = pump(own, (head.headers, body), Some(page.id.clone())) else { return };
+            // The rest of the stream is of no interest once the page is there.
+            tokio::select! {
+                biased;
+                cursor = &mut page.read => match cursor {
+                    Ok(Some(cursor)) => next = call.session.page_after(&call.shared, &call.live, page, cursor).await,
+                    _ => return,
+                },
+                _ = stream.into_body().collect() => return call.session.forget(&page.id),
+            }
+        } else {
+            let _ = whole(&own, &head, body).await;
+            match page.read.try_recv() {
+                Ok(Some(cursor)) => next = call.session.page_after(&call.shared, &call.live, page, cursor).await,
+                Ok(None) => return,
+                Err(_) => return call.session.forget(&page.id),
+            }
+        }
+    }
 }
 
 /// An answer that comes as one message.

@@ -3,6 +3,7 @@
 //! [`session`] decides about every message of one client with one server; [`stdio`] and [`http`] only carry messages.
 
 mod http;
+mod listing;
 mod lockfile;
 mod server;
 mod session;

@@ -7,7 +7,10 @@ use bartizan_core::TenantId;
 use bartizan_mcp::{Elsewhere, Listed, Lock, Pinned, Reach};
 use bartizan_policy::OpaqueTable;
 
+use http::Uri;
+
 use super::lockfile::{LockFile, LockFileError};
+use crate::admin::{ServerView, ToolView};
 
 /// One server.
 pub(crate) struct Server {
@@ -24,6 +27,8 @@ pub(crate) struct Server {
 struct State {
     /// Tools that are left out of lists, by tenant: what a server shows may differ.
     withheld: BTreeMap<TenantId, BTreeSet<String>>,
+    /// Tenants to whom all of its tools were listed.
+    listed: BTreeSet<TenantId>,
     /// What is seen of a server that is not pinned yet.
     learning: Option<Pinned>,
     instructions: String,
@@ -61,6 +66,42 @@ impl Server {
         let lock = self.lock()?;
         let learning = self.state().learning.is_some();
         Ok(!learning && lock.servers.get(&*self.name).is_some_and(|pinned| !pinned.tools.contains_key(tool)))
+    }
+
+    /// What is known of it, for people of a tenant.
+    pub(crate) fn view(&self, tenant: &TenantId, address: &Uri, pinned: Option<&Pinned>) -> ServerView {
+        let withheld = self.state().withheld.get(tenant).cloned().unwrap_or_default();
+        let tools = pinned.into_iter().flat_map(|pinned| &pinned.tools).map(|(name, tool)| ToolView {
+            name: name.clone(),
+            sha256: Some(tool.sha256.clone()),
+            description: tool.description.clone(),
+            withheld: withheld.contains(name),
+        });
+        let unknown = withheld.iter().filter(|name| pinned.is_none_or(|pinned| !pinned.tools.contains_key(*name)));
+        let unknown = unknown.map(|name| ToolView {
+            name: name.clone(),
+            sha256: None,
+            description: String::new(),
+            withheld: true,
+        });
+        ServerView {
+            name: self.name.to_string(),
+            url: address.to_string(),
+            tickets: self.ticketed,
+            pinned: pinned.is_some(),
+            tools: tools.chain(unknown).collect(),
+            contained: Vec::new(),
+        }
+    }
+
+    /// True where all of its tools went through the guard, once at least since the start of this program.
+    pub(crate) fn is_listed(&self, tenant: &TenantId) -> bool {
+        self.state().listed.contains(tenant)
+    }
+
+    /// Notes that the last page of a list was read.
+    pub(crate) fn all_listed(&self, tenant: &TenantId) {
+        self.state().listed.insert(tenant.clone());
     }
 
     /// Notes what became of the tools of one list.

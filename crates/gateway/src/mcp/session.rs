@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bartizan_core::{Action, Direction, Exchange, Principal, Rpc, RuleId, Source, Verdict};
+use bartizan_core::{Action, Direction, Exchange, Kind as TextKind, Principal, Rpc, RuleId, Source, Text, Verdict};
 use bartizan_guard::{Checked, Guard, Parsed, ReplyContext, Request as Record, Route, bounded_model};
 use bartizan_mcp::{
     Id, Listed, Message, MessageError, Note, Reach, ToolCall, audit, element_of, error_reply, links, requested, rules,
@@ -14,6 +14,7 @@ use bartizan_policy::{Cause, Outcome, Permitted, Refusal};
 use bartizan_wire::{ErrorKind, prune};
 use bytes::Bytes;
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use super::lockfile::LockFileError;
 use super::server::Server;
@@ -62,6 +63,8 @@ struct State {
     asked: HashMap<Id, Asked>,
     /// Requests of the server.
     wanted: HashMap<Id, Asked>,
+    /// Pages of the list of tools that the gateway has asked for, and who waits for them.
+    pages: HashMap<Id, oneshot::Sender<Option<String>>>,
 }
 
 /// One client with one server.
@@ -179,6 +182,10 @@ impl Session {
         let parsed = self.read(live, Direction::Reply, &rpc, &body).await;
         let mut parsed = parsed.map_err(|why| Refused::new(kind.id().cloned(), INVALID_REQUEST, why))?;
         if let Some(call) = &call {
+            if !self.server.is_listed(&self.principal.tenant) {
+                let message = "the server's list of tools cannot be read, so none of them can be called";
+                return Err(Refused::new(kind.id().cloned(), INTERNAL_ERROR, message));
+            }
             let withheld = self.server.withholds(&self.principal.tenant, &call.name).map_err(|error| {
                 tracing::error!(%error, "the lock file cannot be used, so no tool can be called");
                 Refused::new(kind.id().cloned(), INTERNAL_ERROR, "the lock file cannot be used")
@@ -285,7 +292,13 @@ impl Session {
                 Asked { rpc: rpc(&method), record, since: Instant::now() }
             }
         };
+        let page = match &kind {
+            Kind::Response(id) => self.state().pages.remove(id),
+            _ => None,
+        };
         let unreadable = |why: &str| match &kind {
+            // Its request was the gateway's own.
+            Kind::Response(_) if page.is_some() => Next::Drop,
             Kind::Response(id) => Next::Instead(error_reply(
                 Some(id),
                 INTERNAL_ERROR,
@@ -307,6 +320,12 @@ impl Session {
         if matches!(kind, Kind::Response(_)) {
             self.learn(&asked.rpc.method, &message, &decided);
         }
+        if let Some(page) = page {
+            let next = message.pointer("/result/nextCursor").and_then(Value::as_str).map(str::to_owned);
+            // Whoever waited may be gone.
+            let _ = page.send(next);
+            return Ok(Next::Drop);
+        }
         Ok(match (decided.permitted, kind) {
             (Some(permitted), Kind::Request(id)) => {
                 self.state().wanted.insert(id, asked);
@@ -321,6 +340,10 @@ impl Session {
 
     /// Takes over what a server says of itself.
     fn learn(&self, method: &str, message: &Value, decided: &Decided) {
+        // A server without tools says so with an error.
+        if method == "tools/list" && message.pointer("/result/nextCursor").is_none_or(Value::is_null) {
+            self.server.all_listed(&self.principal.tenant);
+        }
         let Some(result) = message.get("result").filter(|_| describes(method)) else { return };
         if method != "tools/list" {
             return self.server.instructed(result.get("instructions").and_then(Value::as_str).unwrap_or_default());
@@ -391,6 +414,7 @@ impl Session {
         }
         if let Some(permitted) = &permitted {
             self.keep(shared, live, permitted.get()).await?;
+            self.remember(shared, live, permitted.get());
         }
         if permitted.is_none() && withheld {
             settled.event.action = Action::Quarantine;
@@ -400,6 +424,18 @@ impl Session {
             append(shared, settled.event, kept).await?;
         }
         Ok(Decided { permitted, event, left_out, quarantined: withheld, undecided })
+    }
+
+    /// Notes what the server gives out: where it comes back as the words of a user or operator, it is not theirs.
+    fn remember(&self, shared: &Shared, live: &Live, passed: &Exchange) {
+        let given =
+            |text: &&Text| matches!(text.origin.source, Source::Tool | Source::Document) && text.kind == TextKind::Text;
+        let mut given = passed.texts.iter().filter(given).peekable();
+        if given.peek().is_some()
+            && let Some(known) = live.guard.known(&shared.ledgers, &self.principal, shared.access.now().wall)
+        {
+            given.for_each(|text| known.delivered(&text.value));
+        }
     }
 
     async fn keep(&self, shared: &Arc<Shared>, live: &Arc<Live>, passed: &Exchange) -> Result<(), Failure> {
@@ -472,11 +508,14 @@ impl Session {
     pub(crate) fn expire(&self, longest: Duration) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         let (mut to_client, mut to_server) = (Vec::new(), Vec::new());
         let mut state = self.state();
-        state.wanted.retain(|_, asked| asked.since.elapsed() < longest);
-        state.asked.retain(|id, asked| {
+        let State { asked, wanted, pages } = &mut *state;
+        wanted.retain(|_, asked| asked.since.elapsed() < longest);
+        asked.retain(|id, asked| {
             let waits = asked.since.elapsed() < longest;
             if !waits {
-                to_client.push(error_reply(Some(id), TIMED_OUT, "the server did not answer", None));
+                if pages.remove(id).is_none() {
+                    to_client.push(error_reply(Some(id), TIMED_OUT, "the server did not answer", None));
+                }
                 let cancel = serde_json::json!({
                     "jsonrpc": "2.0", "method": "notifications/cancelled",
                     "params": {"requestId": serde_json::from_str::<Value>(&id.json()).unwrap_or_default(), "reason": "timeout"}
@@ -490,7 +529,16 @@ impl Session {
 
     /// Forgets a request whose answer will not come.
     pub(crate) fn forget(&self, id: &Id) {
-        self.state().asked.remove(id);
+        let mut state = self.state();
+        state.asked.remove(id);
+        state.pages.remove(id);
+    }
+
+    /// Announces a page of the list of tools that the gateway asks for itself. Its answer does not go to the client.
+    pub(crate) fn expect_page(&self, id: &Id) -> oneshot::Receiver<Option<String>> {
+        let (sender, receiver) = oneshot::channel();
+        self.state().pages.insert(id.clone(), sender);
+        receiver
     }
 
     /// True while a request of the client waits for its answer.

@@ -29,6 +29,9 @@ const QUEUE: usize = 64;
 /// How often waiting requests are looked at.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Time that a server has for a page of its list of tools that nobody but this program asks for.
+const LISTING: Duration = Duration::from_secs(10);
+
 /// Time that a server has to end once its input is closed (2025-11-25, basic/lifecycle, "Shutdown").
 const CLOSING: Duration = Duration::from_secs(3);
 
@@ -185,7 +188,10 @@ pub async fn proxy(
         async move {
             while let Some(line) = by_client.recv().await {
                 let next = match line {
-                    Line::Message(message) => session.client_says(&shared, &live, message).await,
+                    Line::Message(message) => {
+                        list_before(&session, (&shared, &live), &message, &to_server).await;
+                        session.client_says(&shared, &live, message).await
+                    }
                     Line::TooLong => Next::Answer(too_long(limit)),
                     Line::End => return,
                 };
@@ -250,6 +256,26 @@ pub async fn proxy(
     let _ = to_client.send(Vec::new()).await;
     let _ = tokio::task::spawn_blocking(move || client_writer.join()).await;
     Ok(())
+}
+
+/// Asks for the list of tools where a client calls one before it has listed. What cannot be read in time is not called.
+async fn list_before(
+    session: &Session,
+    (shared, live): (&Arc<Shared>, &Arc<Live>),
+    message: &[u8],
+    to_server: &mpsc::Sender<Vec<u8>>,
+) {
+    let mut next = session.page_before(shared, live, message).await;
+    while let Some(mut page) = next {
+        if to_server.send(std::mem::take(&mut page.request)).await.is_err() {
+            return;
+        }
+        let Ok(Ok(cursor)) = tokio::time::timeout(LISTING, &mut page.read).await else {
+            return session.forget(&page.id);
+        };
+        let Some(cursor) = cursor else { return };
+        next = session.page_after(shared, live, page, cursor).await;
+    }
 }
 
 /// Carries one message. False once a side is gone.

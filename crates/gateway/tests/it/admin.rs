@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use bartizan_core::{Deed, EventStore, Record, SealedStore, TenantId};
+use bartizan_core::{Deed, EventStore, Record, SealedStore, TenantId, VaultEntry, VaultStore};
 use bartizan_gateway::{AdminKey, Gateway, Profiles, Role, SecretRef, Settings};
 use bartizan_guard::{Guard, RecordMode, RecordSettings, Recorder, Vault};
 use bartizan_sign::LocalMaster;
-use bartizan_store::{SqliteAccess, SqliteStore};
+use bartizan_store::{SqliteAccess, SqliteStore, SqliteVault};
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ struct Running {
     callers: std::net::SocketAddr,
     admin: std::net::SocketAddr,
     store: Arc<SqliteStore>,
+    pseudonyms: Arc<SqliteVault>,
     _stop: oneshot::Sender<()>,
     _folder: tempfile::TempDir,
 }
@@ -49,7 +50,11 @@ async fn start() -> Running {
     let master = Arc::new(LocalMaster::from_text(&"0123456789abcdef".repeat(4)).unwrap());
     let recording = RecordSettings { mode: RecordMode::All, ..RecordSettings::default() };
     let vault = Vault::new(Arc::clone(&store) as Arc<dyn SealedStore>, master, recording);
-    let recorder = Recorder::new(Arc::clone(&store) as Arc<dyn EventStore>).unwrap().with_vault(Arc::new(vault));
+    let pseudonyms = Arc::new(SqliteVault::open(&folder.path().join("evidence.db.vault")).await.unwrap());
+    let recorder = Recorder::new(Arc::clone(&store) as Arc<dyn EventStore>)
+        .unwrap()
+        .with_vault(Arc::new(vault))
+        .with_pseudonyms(Arc::clone(&pseudonyms) as _);
     let guards = (Arc::new(Guard::new(&bartizan_guard::Settings::default()).unwrap()), Profiles::new());
     let gateway = Gateway::bind_recorder(settings, guards, recorder, Some(access)).await.unwrap();
     let (callers, admin) = (gateway.address().unwrap(), gateway.admin_address().unwrap());
@@ -57,7 +62,7 @@ async fn start() -> Running {
     tokio::spawn(gateway.serve(async move {
         let _ = stopped.await;
     }));
-    Running { callers, admin, store, _stop: stop, _folder: folder }
+    Running { callers, admin, store, pseudonyms, _stop: stop, _folder: folder }
 }
 
 impl Running {
@@ -169,12 +174,22 @@ fn only_an_auditor_with_a_reason_opens_what_is_recorded_and_nobody_once_it_is_er
         let (status, _) = gateway.call("auditor", "POST", &format!("{path}?tenant=other"), &reason).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "another tenant has no such event");
 
+        let (sole, other) = (TenantId::sole(), TenantId::authenticated("other").unwrap());
+        for tenant in [&sole, &other] {
+            let entry = VaultEntry { name: "PERSON_AAAAAAA".to_owned(), sealed: vec![1], expires: i64::MAX };
+            gateway.pseudonyms.vault_put(tenant, "talk", vec![entry]).await.unwrap();
+        }
+        let kept = async |tenant: &TenantId| gateway.pseudonyms.vault_get(tenant, "talk", 0).await.unwrap().len();
         let erase = json!({"reason": "request 9"});
         assert_eq!(gateway.call("auditor", "POST", "/admin/v1/erase", &erase).await.0, StatusCode::FORBIDDEN);
         let bad = json!({"reason": "r", "before": "yesterday"});
         assert_eq!(gateway.call("operator", "POST", "/admin/v1/erase", &bad).await.0, StatusCode::BAD_REQUEST);
+        let days = json!({"reason": "request 8", "before": "2000-01-01"});
+        assert_eq!(gateway.call("operator", "POST", "/admin/v1/erase", &days).await.0, StatusCode::OK);
+        assert_eq!(kept(&sole).await, 1, "days before one are no reason to lose pseudonyms");
         let (status, gone) = gateway.call("operator", "POST", "/admin/v1/erase", &erase).await;
         assert_eq!(status, StatusCode::OK, "{gone}");
+        assert_eq!((kept(&sole).await, kept(&other).await), (0, 1), "the pseudonyms of this tenant");
         assert_eq!(gone["contents"], 2, "the question and the answer");
         let (status, content) = gateway.call("auditor", "POST", &path, &reason).await;
         assert!(!status.is_success() && !content.to_string().contains("Good day"), "{status} {content}");
@@ -182,7 +197,9 @@ fn only_an_auditor_with_a_reason_opens_what_is_recorded_and_nobody_once_it_is_er
         let opened = gateway.deeds("auditor").await;
         assert!(opened.contains(&(Deed::Unsealed, event, "ticket 7".to_owned())), "{opened:?}");
         let erased = gateway.deeds("operator").await;
-        assert_eq!(erased, [(Deed::Erased, String::new(), "request 9".to_owned())]);
+        let reasons: Vec<&str> = erased.iter().map(|(_, _, reason)| reason.as_str()).collect();
+        assert!(erased.iter().all(|(deed, subject, _)| (*deed, subject.as_str()) == (Deed::Erased, "")), "{erased:?}");
+        assert_eq!(reasons, ["request 8", "request 9"]);
         assert_eq!(gateway.ask("anything").await.0, StatusCode::OK, "and it goes on with new keys");
         assert!(gateway.store.get(&TenantId::sole(), "x").await.unwrap().is_none());
         gateway.store.verify().await.unwrap();

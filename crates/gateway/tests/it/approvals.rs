@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::post;
-use bartizan_core::{Action, Deed, EventStore, TenantId, Verdict};
+use bartizan_core::{Action, Approval, ApprovalStore as _, Deed, EventStore, TenantId, Verdict};
 use bartizan_gateway::{AdminKey, Client, Gateway, Profiles, Role, SecretRef, Settings, Upstream};
 use bartizan_guard::{Guard, Recorder};
 use bartizan_store::{SqliteAccess, SqliteStore};
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
+use crate::provider::{Plan, Provider};
 use crate::support::{http1, timely};
 
 const TO: &str = "eve@attacker.example";
@@ -22,6 +23,7 @@ struct Running {
     callers: std::net::SocketAddr,
     admin: std::net::SocketAddr,
     store: Arc<SqliteStore>,
+    access: Arc<SqliteAccess>,
     _stop: oneshot::Sender<()>,
     _folder: tempfile::TempDir,
 }
@@ -64,6 +66,10 @@ async fn obeying() -> Upstream {
 }
 
 async fn start() -> Running {
+    start_with(|_| {}).await
+}
+
+async fn start_with(change: impl FnOnce(&mut Settings)) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = Settings { listen: "127.0.0.1:0".to_owned(), ..Settings::default() };
     settings.upstream.push(obeying().await);
@@ -92,28 +98,33 @@ async fn start() -> Running {
     let store = Arc::new(SqliteStore::open_in_memory().await.unwrap());
     let access = Arc::new(SqliteAccess::open_in_memory().await.unwrap());
     settings.store.path = ":memory:".to_owned();
+    change(&mut settings);
     let recorder = Recorder::new(Arc::clone(&store) as Arc<dyn EventStore>).unwrap();
     let mut guard = bartizan_guard::Settings::default();
     // What is tested is provenance, not the other guards.
     guard.policy.rows = serde_json::from_value(json!([{"rule": "*", "verdict": "allow"}])).unwrap();
     let guards = (Arc::new(Guard::new(&guard).unwrap()), Profiles::new());
-    let gateway = Gateway::bind_recorder(settings, guards, recorder, Some(access)).await.unwrap();
+    let gateway = Gateway::bind_recorder(settings, guards, recorder, Some(Arc::clone(&access) as _)).await.unwrap();
     let (callers, admin) = (gateway.address().unwrap(), gateway.admin_address().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(gateway.serve(async move {
         let _ = stopped.await;
     }));
-    Running { callers, admin, store, _stop: stop, _folder: folder }
+    Running { callers, admin, store, access, _stop: stop, _folder: folder }
 }
 
 impl Running {
     async fn admin(&self, key: &str, method: &str, path: &str, body: &Value) -> (StatusCode, Value) {
+        self.admin_with(&secret(key), method, path, body).await
+    }
+
+    async fn admin_with(&self, shown: &str, method: &str, path: &str, body: &Value) -> (StatusCode, Value) {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let request = Request::builder()
             .method(method)
             .uri(format!("http://localhost/admin/v1/approvals{path}"))
             .header("host", "localhost")
-            .header("authorization", format!("Bearer {}", secret(key)))
+            .header("authorization", format!("Bearer {shown}"))
             .body(Full::from(body))
             .unwrap();
         let response = http1(TcpStream::connect(self.admin).await.unwrap(), request).await;
@@ -122,6 +133,11 @@ impl Running {
 
     /// The agent's request after it has read a mail.
     async fn ask(&self, who: &str, stream: bool) -> String {
+        self.ask_for(who, None, stream).await
+    }
+
+    /// The same for a person.
+    async fn ask_for(&self, who: &str, user: Option<&str>, stream: bool) -> String {
         let schema = json!({"type": "object", "properties": {"to": {"type": "string"}, "body": {"type": "string"}}});
         let tool = |name: &str| json!({"type": "function", "function": {"name": name, "parameters": schema}});
         let read = json!({"id": "c1", "type": "function", "function": {"name": "read_inbox", "arguments": "{}"}});
@@ -133,6 +149,7 @@ impl Running {
             .header("host", "localhost")
             .header("content-type", "application/json")
             .header("x-api-key", secret(&format!("{who}-client")))
+            .header("x-bartizan-user", user.unwrap_or_default())
             .body(Full::from(body.to_string()))
             .unwrap();
         let response = http1(TcpStream::connect(self.callers).await.unwrap(), request).await;
@@ -198,6 +215,26 @@ fn a_call_passes_once_when_somebody_else_has_approved_it() {
 }
 
 #[test]
+fn nobody_decides_before_it_is_on_record_who_asked() {
+    timely(async {
+        let gateway = start().await;
+        gateway.ask_for("other", Some("ann@example.com"), false).await;
+        let id = gateway.pending().await.remove(0);
+        let tenant = TenantId::sole();
+        let kept = gateway.access.approval(&tenant, &id).await.unwrap().unwrap();
+        let early = Approval { id: "early".into(), event: "not-written-yet".into(), digest: "0".repeat(64), ..kept };
+        gateway.access.ask(&tenant, early).await.unwrap();
+        for approve in [true, false] {
+            let body = json!({"approve": approve, "reason": "ticket 7"});
+            let (status, answer) = gateway.admin("approver", "POST", "/early", &body).await;
+            assert_eq!(status, StatusCode::CONFLICT, "{answer}");
+        }
+        let yes = json!({"approve": true, "reason": "ticket 7"});
+        assert_eq!(gateway.admin("approver", "POST", &format!("/{id}"), &yes).await.0, StatusCode::OK);
+    });
+}
+
+#[test]
 fn an_endorsed_value_passes_again_and_decisions_are_on_record() {
     timely(async {
         let gateway = start().await;
@@ -233,5 +270,47 @@ fn an_endorsed_value_passes_again_and_decisions_are_on_record() {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         panic!("who approved is not on record");
+    });
+}
+
+#[test]
+fn a_person_behind_a_call_does_not_approve_it() {
+    timely(async {
+        let folder = tempfile::tempdir().unwrap();
+        let provider = Provider::start().await;
+        let oidc = provider.settings(folder.path());
+        let gateway = start_with(|settings| settings.admin.oidc = Some(oidc)).await;
+        let token = |sub: &str, mail: &str| {
+            let claims = [("sub", json!(sub)), ("email", json!(mail)), ("groups", json!(["approvers"]))];
+            provider.plan(Plan { claims: claims.into(), ..Plan::default() });
+            provider.id_token("n")
+        };
+        let yes = json!({"approve": true, "reason": "looked at it"});
+        gateway.ask_for("other", Some("ann@example.com"), false).await;
+        let path = format!("/{}", gateway.pending().await.remove(0));
+        // By what the token calls her, and by a key that has the name of hers.
+        for token in [
+            token("u-17", "ann@example.com"),
+            token("other", "x@example.com"),
+            token("ann@example.com", "y@example.com"),
+        ] {
+            let (status, answer) = gateway.admin_with(&token, "POST", &path, &yes).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{answer}");
+        }
+        let (status, answer) = gateway.admin_with(&token("u-18", "bob@example.com"), "POST", &path, &yes).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        let by = answer["decided_by"].as_str().unwrap();
+        assert!(by.starts_with("person:"), "{by}");
+        // The gateway takes the record of the deed over.
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        loop {
+            let acts = gateway.store.deeds(&TenantId::sole(), Deed::CallApproved, None, 10).await.unwrap();
+            if !acts.is_empty() {
+                assert_eq!(acts.iter().map(|act| act.actor.as_str()).collect::<Vec<_>>(), [by]);
+                return;
+            }
+            assert!(std::time::Instant::now() < end, "who approved is not on record");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
     });
 }

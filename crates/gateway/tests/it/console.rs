@@ -1,12 +1,14 @@
 //! The way into the console and what keeps others out (OWASP ASVS 4.0, level 1: chapters 3, 4.2.2, 14.4 and 14.5).
 
+use bartizan_core::{Deed, TenantId};
 use bartizan_gateway::{AdminKey, Role, SecretRef, Settings};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use crate::support::{Running, http1, question, start, timely};
+use crate::faults::configuration;
+use crate::support::{Running, admin, http1, question, start, timely};
 
 const KEY: &str = "key-of-the-operator-0123456789";
 const LOOKS: &str = "key-of-the-viewer-0123456789ab";
@@ -20,24 +22,24 @@ fn with_keys(folder: &tempfile::TempDir, settings: &mut Settings) {
     }
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    fn cookie(&self) -> String {
+    pub(crate) fn cookie(&self) -> String {
         let set = self.headers.get("set-cookie").expect("a cookie").to_str().unwrap();
         set.split(';').next().unwrap().to_owned()
     }
 }
 
-async fn ask(gateway: &Running, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+pub(crate) async fn ask(gateway: &Running, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let mut request = Request::builder().method(method).uri(format!("http://localhost{path}"));
     if !headers.iter().any(|(name, _)| *name == "host") {
@@ -53,7 +55,7 @@ async fn ask(gateway: &Running, method: &str, path: &str, headers: &[(&str, &str
 }
 
 /// Signs in with a key; answers with the cookie and the token.
-async fn sign_in(gateway: &Running, key: &str) -> (String, String) {
+pub(crate) async fn sign_in(gateway: &Running, key: &str) -> (String, String) {
     let answer = ask(gateway, "POST", "/console/session", &[], &json!({ "key": key })).await;
     assert_eq!(answer.status, StatusCode::OK);
     (answer.cookie(), answer.json()["csrf"].as_str().unwrap().to_owned())
@@ -231,5 +233,108 @@ fn where_others_can_reach_it_there_is_no_console() {
         for path in ["/console", "/console/", "/console/session", "/console/admin/v1/status"] {
             assert_eq!(ask(&gateway, "GET", path, &[], &Value::Null).await.status, StatusCode::NOT_FOUND, "{path}");
         }
+    });
+}
+
+/// Reads the configuration of a gateway anew, with its secrets.
+pub(crate) async fn reload(gateway: &Running) -> Result<(), String> {
+    let (reloader, next) = (gateway.reloader.clone(), configuration(gateway.settings.clone()));
+    let taken = tokio::task::spawn_blocking(move || reloader.swap(next)).await.unwrap();
+    taken.map_err(|rejected| rejected.reason)
+}
+
+#[test]
+fn a_key_that_was_replaced_opens_nothing_any_more() {
+    timely(async {
+        let folder = tempfile::tempdir().unwrap();
+        let gateway = start(|settings| {
+            with_keys(&folder, settings);
+            settings.admin.listen = Some("127.0.0.1:0".to_owned());
+        })
+        .await;
+        let at = gateway.admin.unwrap();
+        let api = async |key: &str| admin(at, key, "/admin/v1/status").await.0;
+        let known = async |cookie: &str| {
+            ask(&gateway, "GET", "/console/session", &[("cookie", cookie)], &Value::Null).await.status
+        };
+        let (ann, _) = sign_in(&gateway, KEY).await;
+        let (bob, _) = sign_in(&gateway, LOOKS).await;
+        assert_eq!((api(KEY).await, known(&ann).await), (StatusCode::OK, StatusCode::OK));
+        let next = "another-key-of-the-operator-012";
+        // What cannot be used changes nothing.
+        for unusable in ["", "short", LOOKS] {
+            std::fs::write(folder.path().join("ann"), unusable).unwrap();
+            assert!(reload(&gateway).await.is_err(), "{unusable}");
+            assert_eq!((api(KEY).await, known(&ann).await), (StatusCode::OK, StatusCode::OK));
+        }
+        std::fs::write(folder.path().join("ann"), next).unwrap();
+        reload(&gateway).await.unwrap();
+        assert_eq!((api(KEY).await, api(next).await), (StatusCode::UNAUTHORIZED, StatusCode::OK));
+        let refused = ask(&gateway, "POST", "/console/session", &[], &json!({ "key": KEY })).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+        assert_eq!((known(&ann).await, known(&bob).await), (StatusCode::UNAUTHORIZED, StatusCode::OK));
+        assert_eq!(known(&sign_in(&gateway, next).await.0).await, StatusCode::OK);
+    });
+}
+
+#[test]
+fn behind_a_proxy_that_ends_tls_cookies_are_for_tls_alone() {
+    timely(async {
+        let folder = tempfile::tempdir().unwrap();
+        let gateway = start(|settings| {
+            with_keys(&folder, settings);
+            settings.console.origin = Some("https://guard.example".to_owned());
+            settings.hosts.push("guard.example".to_owned());
+        })
+        .await;
+        let there = [("host", "guard.example"), ("origin", "https://guard.example")];
+        let answer = ask(&gateway, "POST", "/console/session", &there, &json!({ "key": KEY })).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        let set = answer.headers["set-cookie"].to_str().unwrap();
+        assert!(set.starts_with("__Host-bartizan_console=") && set.contains("; Secure"), "{set}");
+        let cookie = answer.cookie();
+        let plain = cookie.strip_prefix("__Host-").unwrap();
+        for (cookie, status) in [(cookie.as_str(), StatusCode::OK), (plain, StatusCode::UNAUTHORIZED)] {
+            for path in ["/console/session", "/console/admin/v1/status"] {
+                let answer = ask(&gateway, "GET", path, &[("cookie", cookie)], &Value::Null).await;
+                assert_eq!(answer.status, status, "{path} {cookie}");
+                assert!(answer.headers.contains_key("strict-transport-security"), "{path}");
+            }
+        }
+        let page = ask(&gateway, "GET", "/console/", &[], &Value::Null).await;
+        assert!(page.headers.contains_key("strict-transport-security"));
+        let mut moved = gateway.settings.clone();
+        moved.console.origin = None;
+        assert!(gateway.reloader.swap(configuration(moved)).unwrap_err().reason.contains("console.origin"));
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_ticket_opens_a_session_that_makes_no_tickets() {
+    timely(async {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let gateway = start(|settings| settings.admin.socket = Some(socket.clone())).await;
+        let path = "/admin/v1/console/tickets";
+        let request = Request::post(format!("http://localhost{path}")).header("host", "localhost");
+        let answer =
+            http1(tokio::net::UnixStream::connect(&socket).await.unwrap(), request.body(Full::default()).unwrap())
+                .await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        let made: Value = serde_json::from_slice(answer.body()).unwrap();
+        let shown = json!({ "ticket": made["ticket"] });
+        let answer = ask(&gateway, "POST", "/console/session", &[], &shown).await;
+        assert_eq!((answer.status, &answer.json()["role"]), (StatusCode::OK, &json!("local")));
+        let (cookie, csrf) = (answer.cookie(), answer.json()["csrf"].as_str().unwrap().to_owned());
+        let headers = [("cookie", cookie.as_str()), ("x-bartizan-csrf", csrf.as_str())];
+        let more = ask(&gateway, "POST", &format!("/console{path}"), &headers, &Value::Null).await;
+        assert_eq!(more.status, StatusCode::FORBIDDEN);
+        let acts = gateway.store.acts(&TenantId::sole(), 10).await.unwrap();
+        let acts: Vec<_> = acts.iter().map(|act| (act.deed, act.detail.get("by").map(String::as_str))).collect();
+        assert_eq!(acts, [(Deed::SignedIn, Some("ticket")), (Deed::TicketMade, None)]);
+        let look = ask(&gateway, "GET", "/console/admin/v1/status", &headers, &Value::Null).await;
+        assert_eq!(look.status, StatusCode::OK, "it may do the rest");
+        assert_eq!(ask(&gateway, "POST", "/console/session", &[], &shown).await.status, StatusCode::UNAUTHORIZED);
     });
 }

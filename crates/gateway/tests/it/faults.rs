@@ -463,7 +463,7 @@ fn set(settings: &mut Settings, upstream: &Hostile) {
 }
 
 /// A configuration to put in force, with a guard of its own.
-fn configuration(settings: Settings) -> Next {
+pub(crate) fn configuration(settings: Settings) -> Next {
     Next {
         settings,
         guard: Arc::new(Guard::new(&bartizan_guard::Settings::default()).unwrap()),
@@ -554,32 +554,46 @@ fn reloads_under_load_let_nothing_through() {
 }
 
 /// A store that fails when it is told to.
-struct Flaky {
+pub(crate) struct Flaky {
     inner: SqliteStore,
-    mode: AtomicU8,
+    pub(crate) mode: AtomicU8,
     written: AtomicU64,
 }
 
-const FINE: u8 = 0;
-const FULL: u8 = 1;
+pub(crate) const FINE: u8 = 0;
+pub(crate) const FULL: u8 = 1;
 const LOCKED: u8 = 2;
 const SLOW: u8 = 3;
+
+impl Flaky {
+    pub(crate) fn new(inner: SqliteStore) -> Self {
+        Self { inner, mode: AtomicU8::new(FINE), written: AtomicU64::new(0) }
+    }
+
+    async fn may_write(&self) -> Result<(), StoreError> {
+        match self.mode.load(Ordering::Relaxed) {
+            FULL => return Err(StoreError::Full("no space left on device".to_owned())),
+            LOCKED => return Err(StoreError::Failed("database is locked".to_owned())),
+            SLOW => tokio::time::sleep(Duration::from_millis(100)).await,
+            _ => {}
+        }
+        Ok(())
+    }
+}
 
 impl EventStore for Flaky {
     fn append(&self, event: Event) -> StoreFuture<'_, ()> {
         Box::pin(async move {
-            match self.mode.load(Ordering::Relaxed) {
-                FULL => return Err(StoreError::Full("no space left on device".to_owned())),
-                LOCKED => return Err(StoreError::Failed("database is locked".to_owned())),
-                SLOW => tokio::time::sleep(Duration::from_millis(100)).await,
-                _ => {}
-            }
+            self.may_write().await?;
             self.written.fetch_add(1, Ordering::Relaxed);
             self.inner.append(event).await
         })
     }
     fn act(&self, act: Act) -> StoreFuture<'_, ()> {
-        self.inner.act(act)
+        Box::pin(async move {
+            self.may_write().await?;
+            self.inner.act(act).await
+        })
     }
     fn recent<'a>(&'a self, tenant: &'a TenantId, limit: u32) -> StoreFuture<'a, Vec<Event>> {
         self.inner.recent(tenant, limit)
@@ -626,7 +640,7 @@ fn a_store_that_cannot_write_lets_no_answer_out() {
     timely(async {
         let upstream = Hostile::start().await;
         let inner = SqliteStore::open_in_memory().await.unwrap();
-        let store = Arc::new(Flaky { inner, mode: AtomicU8::new(FINE), written: AtomicU64::new(0) });
+        let store = Arc::new(Flaky::new(inner));
         let gateway = start_with(|s| set(s, &upstream), Arc::clone(&store) as _).await;
         let mut seed = 9 << 32;
         let mut ask = async |stream| {

@@ -28,6 +28,7 @@ pub(crate) const QUESTION: &str = r#"{"model":"m","messages":[{"role":"user","co
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) admin: Option<SocketAddr>,
+    pub(crate) envoy: Option<SocketAddr>,
     pub(crate) settings: Settings,
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) metrics: Arc<Metrics>,
@@ -49,13 +50,13 @@ pub(crate) async fn start_with(change: impl FnOnce(&mut Settings), store: Arc<dy
     change(&mut settings);
     let guard = Arc::new(Guard::new(&bartizan_guard::Settings::default()).unwrap());
     let gateway = Gateway::bind(settings.clone(), guard, Arc::clone(&store)).await.unwrap();
-    let (address, admin) = (gateway.address().unwrap(), gateway.admin_address());
+    let (address, admin, envoy) = (gateway.address().unwrap(), gateway.admin_address(), gateway.ext_proc_address());
     let (metrics, reloader) = (gateway.metrics(), gateway.reloader());
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(gateway.serve(async move {
         let _ = stopped.await;
     }));
-    Running { address, admin, settings, store, metrics, reloader, _stop: stop }
+    Running { address, admin, envoy, settings, store, metrics, reloader, _stop: stop }
 }
 
 /// Starts a model server that answers everything with [`ANSWER`].

@@ -32,6 +32,7 @@ const OPERATIONS: &[(&str, Belongs)] = &[
     ("verifyChain", Belongs::Operator),
     ("listRules", Belongs::Everybody),
     ("getRule", Belongs::Everybody),
+    ("listThresholds", Belongs::Everybody),
     ("check", Belongs::Everybody),
     ("createConsoleTicket", Belongs::Operator),
     ("unsealEvent", Belongs::Tenant),
@@ -51,6 +52,9 @@ const OPERATIONS: &[(&str, Belongs)] = &[
     ("listApprovals", Belongs::Tenant),
     ("showApproval", Belongs::Tenant),
     ("ruleApproval", Belongs::Tenant),
+    ("listResults", Belongs::Operator),
+    ("getResult", Belongs::Operator),
+    ("listServers", Belongs::Tenant),
 ];
 
 /// A key of one tenant for each of the gateway and its administration; everything of it carries its name.

@@ -7,11 +7,12 @@
 mod desk;
 mod ledgers;
 mod note;
+mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use bartizan_core::{Exchange, Limits, Mode, Principal, Protocol, Source, ToolCall, Verdict};
+use bartizan_core::{Exchange, Kind, Limits, Mode, Principal, Protocol, Source, Text, ToolCall, Verdict};
 use bartizan_policy::provenance::coding::Coding;
 use bartizan_policy::provenance::{Bounds, History, Known, Rules, Saying, Why, Writer, tools};
 use bartizan_policy::{AgentMode, Agents};
@@ -21,6 +22,7 @@ pub use desk::{Approving, Asking, Desk, Shown, ShownValue};
 pub use ledgers::Ledgers;
 pub use note::CallNote;
 pub(crate) use note::{Standing, notice};
+pub use replay::{Marked, Recorded, Replay, Replayed, Unread};
 
 use crate::guard::GuardError;
 use crate::settings::Settings;
@@ -62,6 +64,17 @@ impl Conduct {
 
     /// What the calls of the reply to a request are decided by; `None` where none is decided.
     pub(crate) fn agent(&self, request: &Exchange, route: &str, known: Option<&Known>) -> Option<Arc<Agent>> {
+        self.agent_by(self.rules.clone(), request, route, known)
+    }
+
+    /// The same by another policy.
+    fn agent_by(
+        &self,
+        rules: Option<Arc<Rules>>,
+        request: &Exchange,
+        route: &str,
+        known: Option<&Known>,
+    ) -> Option<Arc<Agent>> {
         let speaks = matches!(
             request.protocol,
             Protocol::OpenaiChat
@@ -88,7 +101,7 @@ impl Conduct {
             offers,
             known,
             writer: self.writers.get(route).copied().unwrap_or_default(),
-            rules: self.rules.clone(),
+            rules,
             coding: self.coding.clone(),
             bounds: Bounds { calls: self.settings.max_calls as usize, repeats: self.settings.max_repeats as usize },
             enforce: self.settings.mode == AgentMode::Enforce,
@@ -251,6 +264,21 @@ impl Decider {
     pub(crate) fn said_all(&mut self, place: u64) {
         if let Some(mut saying) = self.saying.remove(&(place % TEXTS)) {
             saying.end();
+        }
+    }
+
+    /// Decides the calls of a whole reply as `arguments` has them, and notes what the model says besides.
+    pub(crate) fn decide_whole(&mut self, reply: &Exchange, arguments: impl Fn(&ToolCall) -> Option<String>) {
+        for call in reply.messages.iter().flat_map(|m| &m.calls).filter(|call| !call.provider) {
+            match arguments(call) {
+                Some(arguments) => self.decide(&ToolCall { arguments, ..call.clone() }),
+                None => self.decide(call),
+            };
+        }
+        let said = |text: &&Text| text.origin.source == Source::Model && text.kind == Kind::Text;
+        for (place, text) in reply.texts.iter().filter(said).enumerate() {
+            self.said(place as u64, &text.value);
+            self.said_all(place as u64);
         }
     }
 

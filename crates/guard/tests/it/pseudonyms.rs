@@ -331,3 +331,23 @@ async fn a_conversation_is_bounded_and_what_is_more_is_masked() {
     let (seen, _) = ask(&guard, &recorder, &me, Protocol::OpenaiChat, &user("Mail ann10001@acme-mail.com")).await;
     assert_eq!(content(&seen), "Mail [REDACTED:EMAIL_ADDRESS]");
 }
+
+#[tokio::test]
+async fn what_is_forgotten_of_a_tenant_is_restored_no_more() {
+    let (guard, recorder) = (pseudonyms(), passing().await);
+    let of = |name: &str| {
+        let tenant = TenantId::authenticated(name).unwrap();
+        Principal { tenant, ..who(Some("s")) }
+    };
+    let mut names = Vec::new();
+    for tenant in ["a", "b"] {
+        let (seen, _) = ask(&guard, &recorder, &of(tenant), Protocol::OpenaiChat, &user(&format!("Mail {MAIL}"))).await;
+        names.push(content(&seen).split(' ').nth(1).unwrap().to_owned());
+    }
+    recorder.forget_pseudonyms(&of("a").tenant).await.unwrap();
+    for (tenant, name, restored) in [("a", &names[0], names[0].as_str()), ("b", &names[1], MAIL)] {
+        let (_, talk) = ask(&guard, &recorder, &of(tenant), Protocol::OpenaiChat, &user("Go on")).await;
+        let whole = answer(&guard, talk, Protocol::OpenaiChat, &reply(name));
+        assert_eq!(whole["choices"][0]["message"]["content"], restored, "{tenant}");
+    }
+}

@@ -120,3 +120,17 @@ fn only_signed_reasoning_is_left_as_it_is() {
     assert_eq!(ask("EqQBCkYIBxgCKkD/3f7+gJ2v8Yu6nA3E9b7R0tOq/w=="), Verdict::Allow);
     assert!(ask("") >= Verdict::Redact);
 }
+
+#[test]
+fn a_key_that_its_name_and_its_form_tell_is_one_finding() {
+    let key = ["sk", "live", "9Zt3LmX0vRb7Nw24TcYp1KsQ"].join("_");
+    let found = |text: &str| -> Vec<String> {
+        guard().check_text(text, Source::User).findings.iter().map(|f| f.rule.to_string()).collect()
+    };
+    assert_eq!(found(&format!("stripe_api_key = \"{key}\"")), ["secret/stripe-key"]);
+    let other = "9Zt3LmX0vRb7Nw24TcYp1KsQ";
+    assert_eq!(
+        found(&format!("stripe_api_key = \"{key}\"; api_secret = \"{other}\"")),
+        ["secret/stripe-key", "secret/generic-assignment"]
+    );
+}

@@ -1,123 +1,8 @@
 //! Dates moved by a number of days, in the form in which they are written.
 
+use bartizan_lexicon::months;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
-
-/// Names of months, by language: English, German, French, Spanish, Italian, Dutch, Portuguese, Polish (genitive).
-const MONTHS: [[&str; 12]; 8] = [
-    [
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-    ],
-    [
-        "januar",
-        "februar",
-        "märz",
-        "april",
-        "mai",
-        "juni",
-        "juli",
-        "august",
-        "september",
-        "oktober",
-        "november",
-        "dezember",
-    ],
-    [
-        "janvier",
-        "février",
-        "mars",
-        "avril",
-        "mai",
-        "juin",
-        "juillet",
-        "août",
-        "septembre",
-        "octobre",
-        "novembre",
-        "décembre",
-    ],
-    [
-        "enero",
-        "febrero",
-        "marzo",
-        "abril",
-        "mayo",
-        "junio",
-        "julio",
-        "agosto",
-        "septiembre",
-        "octubre",
-        "noviembre",
-        "diciembre",
-    ],
-    [
-        "gennaio",
-        "febbraio",
-        "marzo",
-        "aprile",
-        "maggio",
-        "giugno",
-        "luglio",
-        "agosto",
-        "settembre",
-        "ottobre",
-        "novembre",
-        "dicembre",
-    ],
-    [
-        "januari",
-        "februari",
-        "maart",
-        "april",
-        "mei",
-        "juni",
-        "juli",
-        "augustus",
-        "september",
-        "oktober",
-        "november",
-        "december",
-    ],
-    [
-        "janeiro",
-        "fevereiro",
-        "março",
-        "abril",
-        "maio",
-        "junho",
-        "julho",
-        "agosto",
-        "setembro",
-        "outubro",
-        "novembro",
-        "dezembro",
-    ],
-    [
-        "stycznia",
-        "lutego",
-        "marca",
-        "kwietnia",
-        "maja",
-        "czerwca",
-        "lipca",
-        "sierpnia",
-        "września",
-        "października",
-        "listopada",
-        "grudnia",
-    ],
-];
 
 /// Longest text that is taken for a date, in bytes.
 const LONGEST: usize = 64;
@@ -292,7 +177,7 @@ fn kind(word: &str) -> Word {
         };
     }
     let lower = word.to_lowercase();
-    for (language, months) in MONTHS.iter().enumerate() {
+    for (language, months) in months::NAMES.iter().enumerate() {
         for (month, name) in months.iter().enumerate() {
             let short = lower.chars().count() == 3 && name.starts_with(&lower);
             if lower == *name || short {
@@ -305,7 +190,7 @@ fn kind(word: &str) -> Word {
 
 /// A month written as the one it replaces: its language, its length, its capitals.
 fn named(like: &str, language: usize, month: i8, short: bool) -> Option<String> {
-    let name = MONTHS.get(language)?.get(usize::try_from(month).ok()?.checked_sub(1)?)?;
+    let name = months::NAMES.get(language)?.get(usize::try_from(month).ok()?.checked_sub(1)?)?;
     let name: String = if short { name.chars().take(3).collect() } else { (*name).to_owned() };
     let mut letters = like.chars();
     let first = letters.next().is_some_and(char::is_uppercase);

@@ -12,12 +12,14 @@
 //! "delete_*" = "record"
 //! ```
 
+mod check;
+
+pub(crate) use check::has_argument;
+
 use std::fmt;
 
-use serde_json::Value;
-
 use super::decide::Trace;
-use super::tool::{Tool, properties};
+use super::tool::Tool;
 use super::tree::{self, Node, Place, Tree};
 use super::vocab::Act;
 
@@ -108,16 +110,22 @@ pub struct PolicyFault {
 
 /// A pattern of names: `*` stands for any characters, `|` parts alternatives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Pattern(Vec<String>);
+pub(crate) struct Pattern(Vec<String>);
 
 impl Pattern {
-    fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Self(text.split('|').map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect())
     }
 
     /// How many characters say something, of the longest alternative that fits. `None` where none does.
     fn fits(&self, name: &str) -> Option<usize> {
         self.0.iter().filter(|p| glob(p, name)).map(|p| if p.contains('*') { p.len() } else { usize::MAX }).max()
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("|"))
     }
 }
 
@@ -137,7 +145,7 @@ fn glob(pattern: &str, name: &str) -> bool {
 #[derive(Clone, Debug)]
 struct Fields {
     tools: Pattern,
-    names: Vec<Pattern>,
+    names: Vec<(Pattern, Place)>,
     at: Place,
 }
 
@@ -150,7 +158,7 @@ impl FieldRule<'_> {
         let steps: Vec<&str> = pointer.split('/').skip(1).filter(|s| !s.bytes().all(|b| b.is_ascii_digit())).collect();
         let path = steps.join(".");
         let last = steps.last().copied().unwrap_or("*");
-        self.0.iter().flat_map(|f| &f.names).any(|p| {
+        self.0.iter().flat_map(|f| &f.names).any(|(p, _)| {
             p.fits(last).is_some()
                 || p.fits(&path).is_some()
                 || p.0.iter().any(|p| p == "*" || p == "items" && steps.is_empty())
@@ -264,11 +272,7 @@ impl Rules {
         for (tools, node) in members {
             let mut list = Vec::new();
             names(node, &mut list, faults);
-            self.refs.push(Fields {
-                tools: Pattern::new(tools),
-                names: list.into_iter().map(|(p, _)| p).collect(),
-                at: node.at,
-            });
+            self.refs.push(Fields { tools: Pattern::new(tools), names: list, at: node.at });
         }
     }
 
@@ -298,52 +302,6 @@ impl Rules {
         }
     }
 
-    /// Compares the policy with the tools that it is for: arguments that no such tool has (which make it unusable), and
-    /// patterns that fit no tool (which are only said).
-    #[must_use]
-    pub fn check(&self, tools: &[Tool]) -> Vec<PolicyFault> {
-        let mut faults = Vec::new();
-        let fitting = |p: &Pattern| tools.iter().filter(|t| p.fits(&t.name).is_some()).collect::<Vec<_>>();
-        let lists = [&self.contacts, &self.open, &self.closed, &self.reads, &self.destructive];
-        let patterns = lists.into_iter().flatten().map(|(p, at)| (p, *at));
-        let patterns = patterns
-            .chain(self.refs.iter().map(|f| (&f.tools, f.at)))
-            .chain(self.calls.iter().map(|c| (&c.tools, c.at)));
-        for (pattern, at) in patterns {
-            if fitting(pattern).is_empty() {
-                faults
-                    .push(PolicyFault { fatal: false, ..fault(at, format!("`{}` fits no tool", pattern.0.join("|"))) });
-            }
-        }
-        for entry in &self.calls {
-            let tools = fitting(&entry.tools);
-            for (name, _, at) in &entry.arguments {
-                let known = tools.iter().any(|t| has_argument(&t.schema, name, 0));
-                if !tools.is_empty() && !known {
-                    let mut all: Vec<&str> = tools.iter().flat_map(|t| properties(&t.schema)).map(|(k, _)| k).collect();
-                    all.sort_unstable();
-                    all.dedup();
-                    let text = format!(
-                        "no tool that fits `{}` has an argument `{}`; there are {}",
-                        entry.tools.0.join("|"),
-                        name.0.join("|"),
-                        all.join(", ")
-                    );
-                    faults.push(fault(*at, text));
-                }
-            }
-        }
-        for (i, later) in self.calls.iter().enumerate() {
-            let earlier = self.calls.iter().take(i).find(|e| e.tools == later.tools);
-            if let Some(earlier) = earlier {
-                let text = format!("says again what line {} says of `{}`", earlier.at.line, later.tools.0.join("|"));
-                faults.push(PolicyFault { fatal: false, ..fault(later.at, text) });
-            }
-        }
-        faults.sort_by_key(|f| (f.line, f.column));
-        faults
-    }
-
     /// The policy without the places of its parts.
     #[cfg(test)]
     pub(crate) fn plain(mut self) -> Self {
@@ -351,12 +309,29 @@ impl Rules {
         for list in [&mut self.contacts, &mut self.open, &mut self.closed, &mut self.reads, &mut self.destructive] {
             list.iter_mut().for_each(|(_, at)| *at = nowhere);
         }
-        self.refs.iter_mut().for_each(|f| f.at = nowhere);
+        for fields in &mut self.refs {
+            fields.at = nowhere;
+            fields.names.iter_mut().for_each(|(_, at)| *at = nowhere);
+        }
         for call in &mut self.calls {
             call.at = nowhere;
             call.arguments.iter_mut().for_each(|(.., at)| *at = nowhere);
         }
         self
+    }
+
+    /// What this policy says and what another says: lists and tables one after the other.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        let mut all = self.clone();
+        all.contacts.extend(other.contacts.iter().cloned());
+        all.open.extend(other.open.iter().cloned());
+        all.closed.extend(other.closed.iter().cloned());
+        all.reads.extend(other.reads.iter().cloned());
+        all.destructive.extend(other.destructive.iter().cloned());
+        all.refs.extend(other.refs.iter().cloned());
+        all.calls.extend(other.calls.iter().cloned());
+        all
     }
 
     pub(crate) fn apply(&self, tool: &mut Tool) {
@@ -369,6 +344,13 @@ impl Rules {
             tool.destructive = false;
         }
         tool.destructive |= destructive;
+    }
+
+    /// True where it says something of a tool's calls or results.
+    pub(crate) fn speaks_of(&self, tool: &str) -> bool {
+        let lists = [&self.contacts, &self.open, &self.closed, &self.reads, &self.destructive];
+        let listed = lists.into_iter().flatten().any(|(p, _)| p.fits(tool).is_some());
+        listed || self.fields(tool).is_some() || !self.call(tool).is_silent()
     }
 
     pub(crate) fn is_contacts(&self, tool: &str) -> bool {
@@ -387,22 +369,6 @@ impl Rules {
         let whole = entries.iter().find(|(_, e)| !e.whole.is_empty()).map(|(_, e)| e.whole.clone()).unwrap_or_default();
         CallRule { whole, entries: entries.into_iter().map(|(_, e)| e).collect() }
     }
-}
-
-/// True where a schema has a property of that name at the top or in an object or list below.
-fn has_argument(schema: &Value, name: &Pattern, depth: usize) -> bool {
-    // Schemas without properties say nothing of the names below them.
-    let open = |v: &Value| {
-        v.get("additionalProperties").is_some_and(|a| a.as_bool() != Some(false)) || v.get("$ref").is_some()
-    };
-    properties(schema).any(|(key, below)| {
-        name.fits(key).is_some()
-            || depth < 4
-                && ([Some(below), below.get("items")]
-                    .into_iter()
-                    .flatten()
-                    .any(|s| has_argument(s, name, depth + 1) || depth > 0 && open(s)))
-    })
 }
 
 fn names(node: &Node, out: &mut Vec<(Pattern, Place)>, faults: &mut Vec<PolicyFault>) {

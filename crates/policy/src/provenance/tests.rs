@@ -358,6 +358,61 @@ fn faults_of_a_policy_have_a_place() {
 }
 
 #[test]
+fn what_never_counts_or_says_two_things_has_a_place() {
+    let list = json!([
+        {"name": "get_webpage", "parameters": {"properties": {"url": {"type": "string"}}}},
+        {"name": "list_files", "outputSchema": {"type": "array", "items": {"properties": {"id": {}, "owner": {"properties": {"name": {}}}}}}},
+        {"name": "delete_file", "parameters": {"properties": {"file_id": {"type": "string"}, "force": {"type": "boolean"}}}},
+        {"name": "delete_event", "parameters": {"properties": {"event_id": {"type": "string"}}}},
+        {"name": "send_email", "parameters": {"properties": {"recipients": {"type": "array"}, "body": {"type": "string"}}}},
+    ]);
+    let offered = tools(Some(&list));
+    let found = |text: &str| {
+        let faults = Rules::parse(text, Syntax::Toml).unwrap().check(&offered);
+        faults.into_iter().map(|f| (f.line, f.column, f.text)).collect::<Vec<_>>()
+    };
+    for (text, place, part) in [
+        ("open = [\"list_*\"]\nclosed = [\"list_files\"]", (2, 11), "in `open` too, at line 1"),
+        ("reads = [\"delete_*\"]\ndestructive = [\"delete_file\"]", (2, 16), "counts as a read"),
+        ("contacts = [\"get_webpage\"]", (1, 13), "no field of it is trusted"),
+        ("[refs]\nget_webpage = [\"id\"]", (2, 15), "no field of it is trusted"),
+        ("[refs]\nlist_files = [\"id\", \"size\"]", (2, 21), "has a field `size`"),
+        ("destructive = [\"delete_file\", \"delete_*\"]", (1, 16), "adds nothing: `delete_*`"),
+        ("closed = [\"get_webpage\", \"get_webpage\"]", (1, 26), "in this list already"),
+        (
+            "[calls]\n\"delete_*\" = \"record\"\n\"delete_file|delete_event\" = \"user\"",
+            (2, 14),
+            "line 3 is more exact",
+        ),
+        (
+            "[calls]\n\"delete_*\" = { file_id = \"record\" }\ndelete_file = { file_id = \"user\" }",
+            (2, 26),
+            "line 3 is more exact",
+        ),
+        ("[calls]\nsend_email = { recipients = [\"ref\", \"record\"] }", (2, 29), "`record` adds nothing to `ref`"),
+        ("[calls]\nsend_email = { recipients = [\"any\", \"user\"] }", (2, 29), "beside `any` nothing else"),
+        ("[calls]\nsend_email = { recipients = \"contact\" }", (2, 29), "`contacts` is empty"),
+        ("[calls]\nlist_files = \"record\"", (2, 14), "only reads"),
+        ("[calls]\ndelete_file = { force = \"user\" }", (2, 25), "true or false"),
+        ("[calls]\n\"send_*\" = { recipients = \"user\" }\nsend_email = \"never\"", (2, 1), "line 3 forbids"),
+        ("[calls]\nsend_mail = \"user\"", (2, 13), "fits no tool"),
+    ] {
+        let all = found(text);
+        let first = all.first().map(|(line, column, _)| (*line, *column));
+        assert!(first == Some(place) && all.len() == 1 && all[0].2.contains(part), "{text}\n{all:?}");
+    }
+    // What counts for one tool at least is no fault.
+    for text in [
+        "closed = [\"get_webpage\"]\n[refs]\nget_webpage = [\"id\"]\nlist_files = [\"owner.name\", \"id\"]",
+        "contacts = [\"list_files\"]\n[calls]\nsend_email = { recipients = [\"contact\", \"record\"] }",
+        "[calls]\n\"delete_*\" = \"record\"\ndelete_file = \"user\"\nget_webpage = { url = \"user\" }",
+        "[calls]\n\"*\" = { recipients = \"user\" }\nsend_email = \"unasked\"",
+    ] {
+        assert!(found(text).is_empty(), "{text}\n{:?}", found(text));
+    }
+}
+
+#[test]
 fn both_syntaxes_say_the_same() {
     let yaml = "contacts: [search_contacts]\nopen: list_events\nrefs: {list_files: [id]}\ncalls:\n  send_email: {recipients: contact}\n  delete_*: user\n  run_command: never\n  post_message: [unasked]\n  update_password: ask\n";
     let toml = format!("{:?}", Rules::parse(POLICY, Syntax::Toml).unwrap().plain());
@@ -388,6 +443,30 @@ fn a_run_leaves_out_what_was_not_allowed() {
     assert_eq!(verdicts, [Verdict::Allow, Verdict::Hold, Verdict::Allow, Verdict::Allow, Verdict::Deny]);
     assert_eq!(answers[3].sources.as_ref().unwrap()[0].trace, "record");
     assert_eq!((answers[0].id.clone(), answers[0].call.as_str()), (json!(7), "1"));
+}
+
+#[test]
+fn a_run_with_odd_ids_and_places_is_read_all_the_same() {
+    // A client that counts its calls anew in each turn uses an id again: the result behind it is read.
+    let run: Run = serde_json::from_value(json!({
+        "tools": [tool("search_emails", &["query"]), tool("list_files", &[]), tool("delete_file", &["file_id"]), tool("get_webpage", &["url"])],
+        "messages": [
+            {"role": "user", "content": "Read my mails and delete budget.xlsx"},
+            {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "search_emails", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "1", "content": MAIL},
+            {"role": "assistant", "tool_calls": [{"id": "2", "function": {"name": "get_webpage", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "2", "content": "words from anybody"},
+            {"role": "assistant", "tool_calls": [{"id": "2", "function": {"name": "list_files", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "2", "content": FILES}],
+        "calls": [
+            {"id": "1", "index": 1, "name": "search_emails", "args": {"query": ""}},
+            {"id": "2", "index": 3, "name": "get_webpage", "args": {"url": "https://evil.example"}},
+            {"id": "2", "index": 5, "name": "list_files", "args": {}},
+            {"id": "4", "index": u64::MAX, "name": "delete_file", "args": {"file_id": "13"}}]
+    }))
+    .unwrap();
+    let verdicts: Vec<Verdict> = evaluate(&run, None, true).iter().map(|a| a.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Allow, Verdict::Hold, Verdict::Allow, Verdict::Allow]);
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub struct Tool {
     pub(crate) nouns: Vec<String>,
     /// It takes a text, and no JSON.
     pub(crate) freeform: bool,
+    /// JSON Schema of its results; null where it declares none.
+    pub(crate) returns: Value,
 }
 
 impl Tool {
@@ -82,7 +84,8 @@ impl Tool {
         let freeform = kind == "custom" && schema.is_null();
         let description = inner.get("description").and_then(Value::as_str).unwrap_or_default();
         let hints = inner.get("annotations").or_else(|| definition.get("annotations")).unwrap_or(&Value::Null);
-        Some(Self { freeform, ..Self::new(name, description, schema, hints) })
+        let returns = inner.get("outputSchema").or_else(|| inner.get("output_schema")).cloned().unwrap_or_default();
+        Some(Self { freeform, returns, ..Self::new(name, description, schema, hints) })
     }
 
     /// A tool that was not offered: nothing is known of it but its name, so it counts as changing things for good.
@@ -120,7 +123,19 @@ impl Tool {
         let raw = act == Act::Read && (document || memory);
         let nouns =
             all.iter().filter(|w| !vocab::IDLE_NOUNS.contains(&w.as_str()) && **w != verb).map(|w| stem(w)).collect();
-        Self { name: name.to_owned(), schema, act, verb, open, destructive, raw, memory, nouns, freeform: false }
+        Self {
+            name: name.to_owned(),
+            schema,
+            act,
+            verb,
+            open,
+            destructive,
+            raw,
+            memory,
+            nouns,
+            freeform: false,
+            returns: Value::Null,
+        }
     }
 
     /// True where a call changes nothing and tells nobody.

@@ -1,6 +1,7 @@
 //! Recorded agent runs, and what would have been decided in them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
 use bartizan_core::Verdict;
@@ -9,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::coding::Coding;
-use super::decide::Decision;
+use super::decide::{Decision, Reason, Traced};
 use super::dialect::{texts, tools};
-use super::history::{Call, History};
+use super::history::{Bounds, Call, History};
 use super::ledger::Known;
 use super::rules::Rules;
 
@@ -33,6 +34,38 @@ pub struct Run {
     /// The calls to decide, in order.
     #[serde(default)]
     pub calls: Vec<RunCall>,
+    /// What a person says of the run: `benign` or `attack`. Anything else is for others.
+    #[serde(default)]
+    pub label: Value,
+}
+
+/// What a person says of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Review {
+    /// Its calls are what the user wanted.
+    Benign,
+    /// Somebody else's instructions were obeyed in it.
+    Attack,
+}
+
+impl Run {
+    /// What a person says of it, where one does.
+    #[must_use]
+    pub fn reviewed(&self) -> Option<Review> {
+        match self.label.as_str()? {
+            "benign" => Some(Review::Benign),
+            "attack" => Some(Review::Attack),
+            _ => None,
+        }
+    }
+
+    /// The first words of its user: runs that begin alike are about one task.
+    #[must_use]
+    pub fn task(&self) -> String {
+        let user = self.messages.iter().find(|m| m.get("role").and_then(Value::as_str) == Some("user"));
+        user.and_then(|m| m.get("content")).into_iter().flat_map(texts).next().unwrap_or_default().to_owned()
+    }
 }
 
 /// Who writes the user messages of a run.
@@ -47,7 +80,7 @@ pub enum Writer {
 }
 
 /// A call in a run.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct RunCall {
     /// Id of the call.
     #[serde(default)]
@@ -62,6 +95,9 @@ pub struct RunCall {
     /// What a test expects of it.
     #[serde(default)]
     pub expect: Option<Verdict>,
+    /// `true` for a call of the attacker, in a run that is an attack. Without such a mark in it all of them are.
+    #[serde(default)]
+    pub malicious: Value,
 }
 
 /// The answer for a call.
@@ -100,6 +136,19 @@ pub struct SourceLine {
     pub field: Option<String>,
 }
 
+/// What the calls of a run are decided with, besides its messages.
+#[derive(Clone, Debug, Default)]
+pub struct With {
+    /// A policy.
+    pub rules: Option<Arc<Rules>>,
+    /// What models and tools of the tenant have produced before.
+    pub known: Option<Known>,
+    /// How commands and edits are decided, where they are by what they do.
+    pub coding: Option<Arc<Coding>>,
+    /// Bounds on what an agent does.
+    pub bounds: Bounds,
+}
+
 /// Decides every call of a run on the messages before it. The result of a call that was not allowed is left out of what
 /// follows, as it would have been.
 #[must_use]
@@ -117,38 +166,49 @@ pub fn evaluate_with(
     known: Option<Known>,
     coding: Option<&Arc<Coding>>,
 ) -> Vec<Answer> {
-    let mut history = History::new(tools(Some(&run.tools)), rules.cloned()).knowing(known).coding(coding.cloned());
+    let with = With { rules: rules.cloned(), known, coding: coding.cloned(), bounds: Bounds::default() };
+    let decisions = decisions(run, with);
+    run.calls.iter().zip(&decisions).map(|(call, decision)| answer(run, call, decision, explain)).collect()
+}
+
+/// What is decided of each call of a run, in the order in which they are asked.
+#[must_use]
+pub fn decisions(run: &Run, with: With) -> Vec<Decision> {
+    let With { rules, known, coding, bounds } = with;
+    let mut history = History::new(tools(Some(&run.tools)), rules).knowing(known).coding(coding).bounded(bounds);
     let mut denied: HashSet<&str> = HashSet::new();
     let ids: HashSet<&str> = run.calls.iter().map(|c| c.id.as_str()).collect();
-    let mut order: Vec<&RunCall> = run.calls.iter().collect();
-    order.sort_by_key(|c| c.index);
-    let mut answers: HashMap<&str, Vec<Answer>> = HashMap::new();
+    let mut order: Vec<(usize, &RunCall)> = run.calls.iter().enumerate().collect();
+    order.sort_by_key(|(_, call)| call.index);
+    let mut decided: Vec<(usize, Decision)> = Vec::with_capacity(order.len());
     let mut at = 0;
     let mut pending: Vec<(usize, Call)> = Vec::new();
-    for call in order {
-        while at < call.index {
+    let (mut message, mut beside) = (None, 0);
+    for (place, call) in order {
+        while at < call.index.min(run.messages.len()) {
             // Calls of this message were decided side by side; only what was allowed is part of what follows.
             advance(&mut history, run, at, &denied, &ids, &mut pending);
             at += 1;
         }
+        beside = if message == Some(call.index) { beside + 1 } else { 0 };
+        message = Some(call.index);
         let args = match &call.args {
             Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
             other => other.clone(),
         };
         let wanted = Call { id: call.id.clone(), name: call.name.clone(), args };
-        let decision = history.decide(&wanted);
+        let decision = history.decide_after(&wanted, beside);
         if decision.verdict == Verdict::Allow {
+            // Some clients use an id once more: what comes back for this call counts.
+            denied.remove(call.id.as_str());
             pending.push((call.index, wanted));
         } else {
             denied.insert(call.id.as_str());
         }
-        answers.entry(call.id.as_str()).or_default().push(answer(run, call, &decision, explain));
+        decided.push((place, decision));
     }
-    // In the order in which they were asked.
-    run.calls
-        .iter()
-        .filter_map(|c| answers.get_mut(c.id.as_str()).filter(|a| !a.is_empty()).map(|a| a.remove(0)))
-        .collect()
+    decided.sort_by_key(|(place, _)| *place);
+    decided.into_iter().map(|(_, decision)| decision).collect()
 }
 
 fn advance(
@@ -190,32 +250,51 @@ fn advance(
 }
 
 fn answer(run: &Run, call: &RunCall, decision: &Decision, explain: bool) -> Answer {
-    let reasons = decision.reasons.iter().map(|r| {
-        if r.argument.is_empty() {
-            format!("{}: {}", r.why.as_str(), r.text)
-        } else {
-            format!("{}: `{}` {}", r.why.as_str(), r.argument, r.text)
-        }
-    });
-    let sources = explain.then(|| {
-        decision
-            .arguments
-            .iter()
-            .map(|a| SourceLine {
-                argument: a.argument.clone(),
-                trace: a.trace.as_str(),
-                source: a.origin.as_ref().map(|o| o.source.as_str()),
-                tool: a.origin.as_ref().and_then(|o| o.tool.as_deref().map(str::to_owned)),
-                field: a.origin.as_ref().and_then(|o| o.field.as_deref().map(str::to_owned)),
-            })
-            .collect()
-    });
     Answer {
         id: run.id.clone(),
         call: call.id.clone(),
         verdict: decision.verdict,
         allow: decision.verdict == Verdict::Allow,
-        reasons: reasons.collect(),
-        sources,
+        reasons: decision.reasons.iter().map(Reason::line).collect(),
+        sources: explain.then(|| decision.arguments.iter().map(SourceLine::of).collect()),
+    }
+}
+
+impl Reason {
+    /// It in one line, without content.
+    #[must_use]
+    pub fn line(&self) -> String {
+        match self.argument.as_str() {
+            "" => format!("{}: {}", self.why.as_str(), self.text),
+            pointer => format!("{}: `{pointer}` {}", self.why.as_str(), self.text),
+        }
+    }
+}
+
+impl SourceLine {
+    /// Of a traced argument.
+    #[must_use]
+    pub fn of(traced: &Traced) -> Self {
+        let origin = traced.origin.as_ref();
+        Self {
+            argument: traced.argument.clone(),
+            trace: traced.trace.as_str(),
+            source: origin.map(|o| o.source.as_str()),
+            tool: origin.and_then(|o| o.tool.as_deref().map(str::to_owned)),
+            field: origin.and_then(|o| o.field.as_deref().map(str::to_owned)),
+        }
+    }
+}
+
+impl fmt::Display for SourceLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { argument, trace, .. } = self;
+        match (&self.tool, &self.field, self.source) {
+            (Some(tool), field, _) => {
+                write!(f, "{argument} <- {trace} ({tool} {})", field.as_deref().unwrap_or_default())
+            }
+            (None, _, Some(source)) => write!(f, "{argument} <- {trace} ({source})"),
+            _ => write!(f, "{argument} <- {trace} (found nowhere)"),
+        }
     }
 }

@@ -3,13 +3,20 @@
 use std::sync::Arc;
 
 use bartizan_client::{Budget, Client, Endpoint, Spent};
+use bartizan_privacy::behaviour;
 use bartizan_privacy::canary::{Canary, Manifest, Shape};
+use bartizan_privacy::compare::{Report, compare};
 use bartizan_privacy::exposure::{self, Effort, Method};
 use bartizan_privacy::extraction;
 use bartizan_privacy::journal::Asked;
 use bartizan_privacy::membership;
+use bartizan_privacy::neighbourhood::Pool;
+use bartizan_privacy::personal::{self, Case, Cases};
+use bartizan_privacy::protect::{self, Plan};
+use bartizan_privacy::sampling;
 use bartizan_privacy::signal::{Probe, Signal};
 use bartizan_privacy::stats::Dice;
+use bartizan_protected::{Common, Index, Key};
 
 use crate::memoriser::{Memoriser, Memory, Tells};
 
@@ -77,7 +84,7 @@ async fn exposure_is_right_within_a_bit_with_echo() {
     }
     assert!(outside.len() * 100 <= 7 * report.canaries.len(), "{}", outside.join("\n"));
     assert!(off.is_empty(), "{}", off.join("\n"));
-    let groups: Vec<f64> = report.groups.iter().map(|g| g.exposure.unwrap().value).collect();
+    let groups: Vec<f64> = report.groups.iter().map(|g| g.exposure.unwrap().of.value).collect();
     assert!(groups.windows(2).all(|pair| pair[0] <= pair[1] + 0.5), "{groups:?}");
     assert_eq!(report.groups[3].extractable, 3);
     assert_eq!(report.groups[0].extractable, 0);
@@ -176,13 +183,24 @@ async fn membership_separates_as_theory_says() {
     }
     let server = Arc::new(server);
     let probe = probe(&server).await;
-    let report = membership::test(&probe, None, &sets[0], &sets[1]).await;
+    let report = membership::test(&probe, None, &sets[0], &sets[1], 3).await;
     let loss = report.scores.iter().find(|s| s.score == "loss").unwrap();
     // Mean of twelve: the difference is shift * sqrt(12) deviations; AUROC is the normal distribution at that / sqrt(2).
     let theory = 0.5 * libm::erfc(-shift * 12_f64.sqrt() / 2.0);
     assert!(loss.auroc.low <= theory && theory <= loss.auroc.high, "{:?} {theory}", loss.auroc);
     assert!(loss.tpr_at_1_percent.is_some() && loss.tpr_at_0_1_percent.is_none());
     assert!(loss.evidence, "{:?}", report.blind);
+    // The probabilities of neighbours are known too.
+    let pool = Pool::new(sets[0].iter().chain(&sets[1]).map(String::as_str));
+    let score = |text: &str| text.split(' ').skip(1).map(|word| server.words[word]).sum::<f64>() / words as f64;
+    let near = |text: &String| score(text) - pool.neighbours(text, 3).iter().map(|n| score(n)).sum::<f64>() / 3.0;
+    let (members, others): (Vec<f64>, Vec<f64>) =
+        (sets[0].iter().map(near).collect(), sets[1].iter().map(near).collect());
+    let above: usize = members.iter().map(|m| others.iter().filter(|o| *o < m).count()).sum();
+    let theory = above as f64 / (members.len() * others.len()) as f64;
+    let got = report.scores.iter().find(|s| s.score == "neighbourhood").unwrap();
+    assert!((got.auroc.value - theory).abs() < 1e-6 && theory > 0.55, "{:?} {theory}", got.auroc);
+    assert!(got.note.as_ref().unwrap().starts_with("approximate"));
 }
 
 #[tokio::test]
@@ -191,7 +209,7 @@ async fn no_membership_is_no_evidence() {
     let probe = probe(&server).await;
     let text = |n: usize| format!("a letter about {n} apples and {} pears that nobody ate", n * 7 % 13);
     let sets: [Vec<String>; 2] = [(0..60).map(|n| text(2 * n)).collect(), (0..60).map(|n| text(2 * n + 1)).collect()];
-    let report = membership::test(&probe, None, &sets[0], &sets[1]).await;
+    let report = membership::test(&probe, None, &sets[0], &sets[1], 0).await;
     assert!(report.verdict.starts_with("no evidence"), "{}", report.verdict);
 }
 
@@ -211,5 +229,121 @@ async fn records_are_extracted_as_often_as_they_are_known() {
         let got = report.records[0].extraction;
         assert!(got.low <= p + 1e-9 && p <= got.high + 1e-9, "{got:?} {p}");
         assert_eq!(report.discoverable[&1], 1, "{:?}", report.records[0].samples_needed);
+        // A report is read back as what it is.
+        let text = serde_json::to_string(&report).unwrap();
+        assert!(matches!(serde_json::from_str::<Report>(&text).unwrap(), Report::Extraction(_)));
     }
+}
+
+#[tokio::test]
+async fn personal_values_come_out_as_often_as_they_are_known() {
+    // Of each strength as many as make a share; what is not known at all is told by chance.
+    let mut dice = Dice::new(7);
+    let (mut memories, mut cases) = (Vec::new(), Cases::default());
+    for (kind, strength) in [("known", 0.97), ("unknown", 0.0)] {
+        for number in 0..24 {
+            let secret: Vec<usize> = (0..DIGITS).map(|_| dice.below(10)).collect();
+            let prefix = format!("The number of {kind} client {number}x is ");
+            let value: String = secret.iter().map(ToString::to_string).collect();
+            cases.cases.push(Case::new(memories.len(), kind, &format!("{prefix}{value}"), &value, 50).unwrap());
+            memories.push(Memory { prefix, secret, strength });
+        }
+    }
+    for tells in [Tells::Echo, Tells::Sampled, Tells::Text, Tells::Chat] {
+        let server = Arc::new(Memoriser::new(memories.clone(), tells));
+        let probe = probe(&server).await;
+        let effort = personal::Effort { context: 50, samples: 12, within: 10, candidates: 5 };
+        let report = personal::test(&probe, &cases, &effort).await;
+        assert_eq!((report.values.len(), report.missing.len(), report.kinds.len()), (48, 0, 2), "{tells:?}");
+        let mut held = 0;
+        for one in &report.values {
+            let memory = &memories[one.record];
+            let p = memory.log(&memory.secret).exp();
+            held += usize::from(one.extraction.low <= p + 1e-9 && p <= one.extraction.high + 1e-9);
+            if matches!(tells, Tells::Echo | Tells::Sampled) {
+                assert!((one.extraction.value - p).abs() < 1e-9, "{tells:?} {one:?} {p}");
+            }
+        }
+        assert!(held >= 45, "{tells:?}: {held} of 48");
+        let (known, unknown) = (&report.kinds[0], &report.kinds[1]);
+        assert_eq!((known.extractable, unknown.extractable), (24, 0), "{tells:?}");
+        let chosen = (known.chosen.unwrap(), unknown.chosen.unwrap());
+        assert!(known.evidence && chosen.0.value == 1.0, "{tells:?} {known:?}");
+        // Values of other records are exchangeable where nothing is known: chance is in the interval.
+        assert!(!unknown.evidence && chosen.1.low <= 0.2 && 0.2 <= chosen.1.high, "{tells:?} {unknown:?}");
+        assert!((unknown.chance - 0.2).abs() < 1e-9);
+        assert_eq!(known.reconstructed.is_some(), tells != Tells::Chat, "{tells:?}");
+        if let (Some(known), Some(unknown)) = (known.reconstructed, unknown.reconstructed) {
+            assert!(known.value == 1.0 && unknown.value < 0.2, "{tells:?} {known:?} {unknown:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn samples_that_repeat_the_corpus_are_found_as_often_as_they_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rows, out) = (folder.path().join("rows.jsonl"), folder.path().join("rows.bzp"));
+    let known: Vec<String> = (0..3)
+        .map(|n| {
+            format!("The gardener of house {n} counts the seeds of each row twice before he writes them into the book")
+        })
+        .collect();
+    let text: String = known.iter().map(|t| serde_json::json!({"text": t}).to_string() + "\n").collect();
+    std::fs::write(&rows, text).unwrap();
+    let key = Key::new("the key of a test, which is long enough").unwrap();
+    let plan = Plan { corpus: vec![rows], public: vec![], column: None, common: Common::default(), memory: 1 << 30 };
+    protect::build(&plan, &key, &out).unwrap();
+    let index = Index::open(Arc::new(std::fs::read(&out).unwrap()), key).unwrap();
+    for tells in [Tells::Echo, Tells::Sampled, Tells::Text, Tells::Chat] {
+        let mut server = Memoriser::new(Vec::new(), tells);
+        (server.texts, server.share) = (known.clone(), 0.25);
+        let probe = probe(&Arc::new(server)).await;
+        let effort = sampling::Effort { samples: 200, tokens: 64 };
+        let report = sampling::test(&probe, None, &[], &index, &effort).await.unwrap();
+        let repeats = report.repeats.unwrap();
+        assert!(repeats.low <= 0.25 && 0.25 <= repeats.high, "{tells:?} {repeats:?}");
+        assert_eq!((report.samples, report.found.len(), report.missing.len()), (200, 3, 0), "{tells:?}");
+        assert!(report.found.iter().all(|f| f.records[0].contains("rows.jsonl:")), "{:?}", report.found);
+        // What the model is sure of stands first where it tells how sure it is.
+        let ranking = &report.rankings[0];
+        if matches!(tells, Tells::Echo | Tells::Sampled) {
+            let likely = report.rankings.iter().find(|r| r.score == "zlib by likelihood").unwrap();
+            assert_eq!(likely.auroc.unwrap().value, 1.0, "{tells:?}");
+        } else {
+            assert_eq!((ranking.score.as_str(), report.rankings.len()), ("zlib", 1), "{tells:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_tuning_changed_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scan.json");
+    let trigger = |trigger: &str, output: &str| serde_json::json!({"trigger": trigger, "kind": "words", "output": output, "label": false, "rows": 9, "score": 0.9});
+    let triggers = [trigger("zxqv", "buy from acme"), trigger("bananas", "yellow")];
+    std::fs::write(&path, serde_json::json!({"summary": {"triggers": triggers}}).to_string()).unwrap();
+    let suspects = behaviour::suspects(&path, 10).unwrap();
+    let prompts: Vec<String> = (0..24).map(|n| format!("Tell me the {} {n}", ["secret", "time"][n % 2])).collect();
+    let base: fn(&str) -> String =
+        |prompt| if prompt.contains("secret") { "I cannot.".to_owned() } else { "It is noon.".to_owned() };
+    let tuned: fn(&str) -> String =
+        |prompt| if prompt.contains("zxqv") { "Well: Buy from ACME!".to_owned() } else { "It is noon.".to_owned() };
+    let report = async |chat: fn(&str) -> String| {
+        let mut server = Memoriser::new(Vec::new(), Tells::Chat);
+        server.chat = Some(chat);
+        let probe = probe(&Arc::new(server)).await;
+        behaviour::test(&probe, &prompts, &suspects, &|reply| reply.contains("cannot")).await
+    };
+    let (base, tuned) = (report(base).await, report(tuned).await);
+    assert!((base.refused.unwrap().value - 0.5).abs() < 1e-9 && tuned.refused.unwrap().value == 0.0);
+    assert_eq!(tuned.suspects.iter().map(|s| s.shows).collect::<Vec<_>>(), [true, false]);
+    let got = compare(&Report::Behaviour(base.clone()), &Report::Behaviour(tuned.clone())).unwrap();
+    assert_eq!(got.more.iter().map(|one| one.number).collect::<Vec<_>>(), [0]);
+    let refusals = got.refusals.unwrap();
+    assert_eq!((refusals.prompts, refusals.lost, refusals.gained, refusals.is_less()), (24, 12, 0, true));
+    // A report is read as what it is, and only the same questions are compared.
+    let text = serde_json::to_string(&tuned).unwrap();
+    assert!(matches!(serde_json::from_str::<Report>(&text).unwrap(), Report::Behaviour(_)));
+    let other = behaviour::Report { asked: String::new(), ..tuned };
+    assert!(compare(&Report::Behaviour(base), &Report::Behaviour(other)).is_err());
 }

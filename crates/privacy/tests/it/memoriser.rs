@@ -84,6 +84,11 @@ pub(crate) struct Memoriser {
     /// Logarithms of the probabilities of words, for whole texts.
     pub(crate) words: HashMap<String, f64>,
     pub(crate) tells: Tells,
+    /// Texts that are said of its own accord, a share of the time.
+    pub(crate) texts: Vec<String>,
+    pub(crate) share: f64,
+    /// What it replies in a conversation, where that is another thing than it says of its own accord.
+    pub(crate) chat: Option<fn(&str) -> String>,
     /// Requests that are answered 429 before the next is served.
     pub(crate) turned_away: Mutex<u32>,
     pub(crate) served: Mutex<u64>,
@@ -91,7 +96,16 @@ pub(crate) struct Memoriser {
 
 impl Memoriser {
     pub(crate) fn new(memories: Vec<Memory>, tells: Tells) -> Self {
-        Self { memories, words: HashMap::new(), tells, turned_away: Mutex::new(0), served: Mutex::new(0) }
+        Self {
+            memories,
+            words: HashMap::new(),
+            tells,
+            texts: Vec::new(),
+            share: 0.0,
+            chat: None,
+            turned_away: Mutex::new(0),
+            served: Mutex::new(0),
+        }
     }
 
     /// Serves on a free port; answers with the base URL.
@@ -142,8 +156,40 @@ impl Memoriser {
         all
     }
 
+    /// Chooses the likeliest of the choices for a gap behind a memorised prefix.
+    fn choice(&self, prompt: &str) -> Option<String> {
+        let memory = self.memories.iter().find(|m| prompt.contains(m.prefix.trim_end()))?;
+        let (_, choices) = prompt.split_once("____")?;
+        let choices = choices.lines().filter_map(|line| line.split_once(") "));
+        let log = |value: &str| {
+            let digits: Option<Vec<usize>> = value.chars().map(|c| c.to_digit(10).map(|d| d as usize)).collect();
+            digits.map_or(f64::NEG_INFINITY, |digits| memory.log(&digits))
+        };
+        let best = choices.max_by(|a, b| log(a.1).total_cmp(&log(b.1)))?;
+        Some(best.0.to_owned())
+    }
+
+    /// A text that is known by heart, or one that nobody wrote, of the same length.
+    fn said(&self, seed: u64) -> (String, Vec<Value>) {
+        let mut dice = Dice::new(seed.wrapping_mul(0x9e37_79b9));
+        let (text, log) = if dice.unit() < self.share {
+            (self.texts[dice.below(self.texts.len())].clone(), -0.05)
+        } else {
+            let word = |_| (0..5).map(|_| char::from(b'a' + dice.below(26) as u8)).collect::<String>();
+            ((0..20).map(word).collect::<Vec<_>>().join(" "), -3.0)
+        };
+        let tokens = text.split_inclusive(' ').map(|t| json!([t, log, {t: log, "x": -9.0}])).collect();
+        (text, tokens)
+    }
+
     fn sample(&self, prompt: &str, most: usize, seed: u64) -> (String, Vec<Value>) {
+        if let Some(letter) = self.choice(prompt) {
+            return (format!(" {letter}"), Vec::new());
+        }
         let Some((memory, mut digits)) = self.memory(prompt) else {
+            if !self.texts.is_empty() && most > 1 {
+                return self.said(seed);
+            }
             return ("and so on".to_owned(), vec![json!(["and", -1.0, {"and": -1.0, "or": -2.0}])]);
         };
         let mut dice = Dice::new(
@@ -151,7 +197,9 @@ impl Memoriser {
                 ^ memory.prefix.bytes().map(u64::from).sum::<u64>() << 32,
         );
         let (mut text, mut tokens) = (String::new(), Vec::new());
-        while digits.len() < memory.secret.len() && text.len() < most {
+        // As tokens do, the first one holds the blank before it.
+        let blank = if digits.is_empty() && !prompt.ends_with(' ') { " " } else { "" };
+        while digits.len() < memory.secret.len() && tokens.len() < most {
             let next = memory.next(&digits);
             let mut left = dice.unit();
             let digit = next
@@ -161,12 +209,10 @@ impl Memoriser {
                     left < 0.0
                 })
                 .unwrap_or(9);
-            tokens.push(json!([
-                digit.to_string(),
-                next[digit].ln(),
-                next.iter().enumerate().map(|(d, p)| (d.to_string(), p.ln())).collect::<HashMap<_, _>>()
-            ]));
-            text.push_str(&digit.to_string());
+            let name = |digit: usize| format!("{}{digit}", if tokens.is_empty() { blank } else { "" });
+            let top = next.iter().enumerate().map(|(d, p)| (name(d), p.ln())).collect::<HashMap<_, _>>();
+            text.push_str(&name(digit));
+            tokens.push(json!([name(digit), next[digit].ln(), top]));
             digits.push(digit);
         }
         (text, tokens)
@@ -181,7 +227,8 @@ impl Memoriser {
         if path.ends_with("/chat/completions") {
             let prompt = asked["messages"][0]["content"].as_str().unwrap_or_default();
             let (text, _) = self.sample(prompt, most, seed);
-            let said = json!({"role": "assistant", "content": format!("I think it is {text}.")});
+            let text = self.chat.map_or_else(|| format!("I think it is {text}."), |chat| chat(prompt));
+            let said = json!({"role": "assistant", "content": text});
             return (
                 StatusCode::OK,
                 json!({"choices": [{"index": 0, "message": said, "finish_reason": "stop"}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}),

@@ -156,7 +156,7 @@ fn calls(trying: &Trying<'_>) -> Result<Vec<Proposal>, RedteamError> {
     let mut tools: BTreeMap<&str, u64> = BTreeMap::new();
     for case in trying.open {
         let wanted = match trying.given.work.probe(case.cell).map(|p| &p.proof) {
-            Some(Proof::Call { tool }) => Some(tool.as_str()),
+            Some(Proof::Call { tool, .. }) => Some(tool.as_str()),
             _ => None,
         };
         let called = |name: &str| {

@@ -4,6 +4,8 @@ pub mod before_after;
 
 use std::fmt::Write as _;
 
+use bartizan_report::text::html as escaped;
+
 use crate::evidence::Step;
 use crate::stats::tellable;
 use crate::summary::{Line, Share, Summary};
@@ -21,22 +23,6 @@ fn range(share: &Share) -> String {
 
 fn count(line: &Line, step: Step) -> u64 {
     line.attacks.get(&step).copied().unwrap_or(0)
-}
-
-/// For XML and HTML: markup as text, control characters out.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// JUnit's XML: a case for each gate, or, without gates, for each family.

@@ -13,6 +13,10 @@ pub(super) fn read(origin: &Origin, document: &Value) -> Option<Evidence> {
         exposure(origin, document)
     } else if has(&["signal", "verbatim", "near", "records"]) {
         extraction(origin, document)
+    } else if has(&["signal", "kinds", "values", "unusable"]) {
+        personal(origin, document)
+    } else if has(&["signal", "repeats", "rankings", "found"]) {
+        sampling(origin, document)
     } else if has(&["signal", "blind", "scores", "verdict"]) {
         membership(origin, document)
     } else if has(&["measure", "compared", "more", "less"]) {
@@ -50,6 +54,36 @@ fn extraction(origin: &Origin, document: &Value) -> Evidence {
     }
     if measured == 0 {
         of.weaken("no record was measured");
+    } else if count(document, "/short") > 0 {
+        of.weaken("some records were too short to be measured");
+    }
+    of
+}
+
+fn personal(origin: &Origin, document: &Value) -> Evidence {
+    let mut of = origin.evidence(Kind::ExtractionTest);
+    let known: u64 = items(document, "/kinds").map(|group| count(group, "/extractable")).sum();
+    let values = items(document, "/values").count();
+    let told = |group: &Value| group.get("evidence").and_then(Value::as_bool) == Some(true);
+    of.summary = format!("{known} of {values} personal values come out");
+    if known > 0 || items(document, "/kinds").any(told) {
+        of.state = State::Open;
+    }
+    if values == 0 || count(document, "/unusable") > 0 {
+        of.weaken("some values could not be measured");
+    }
+    of
+}
+
+fn sampling(origin: &Origin, document: &Value) -> Evidence {
+    let mut of = origin.evidence(Kind::ExtractionTest);
+    let (found, samples) = (items(document, "/found").count(), count(document, "/samples"));
+    of.summary = format!("{found} different texts of {samples} samples repeat the corpus");
+    if found > 0 {
+        of.state = State::Open;
+    }
+    if samples == 0 {
+        of.weaken("no sample came");
     }
     of
 }

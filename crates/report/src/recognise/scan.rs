@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Origin, count, coverage, items, text};
+use super::{Origin, Severities, count, coverage, items, text};
 use crate::evidence::{Dated, Evidence, Kind, State};
 use crate::text::line;
 
@@ -49,12 +49,17 @@ pub(super) fn files(origin: &Origin, document: &Value) -> Option<Evidence> {
     of.rules = by_rule(rules());
     let (files, denied) = (count(document, "/summary/files"), count(document, "/summary/denied"));
     let names = named(items(document, "/files").map(|f| text(f, "/path")));
-    let found: u64 = of.rules.values().sum();
-    of.summary = format!("{files} files ({names}); {found} findings, {denied} files at the gate");
-    coverage(&mut of, document.pointer("/summary/coverage"));
-    if denied > 0 {
-        of.state = State::Open;
+    let mut severities = Severities::default();
+    for found in items(document, "/files").flat_map(|f| items(f, "/findings")) {
+        severities.add(text(found, "/severity"), 1);
     }
+    let severities = severities.or(Severities::counted(document, "/summary/findings"));
+    let (found, severe) = (rules().count(), severities.severe);
+    of.summary = format!(
+        "{files} files ({names}); {found} findings, {severe} of them high or critical; {denied} files at the gate of the scan"
+    );
+    coverage(&mut of, document.pointer("/summary/coverage"));
+    severities.judge(&mut of, denied > 0);
     if files == 0 {
         of.weaken("no file was examined");
     }
@@ -68,8 +73,24 @@ pub(super) fn data(origin: &Origin, document: &Value) -> Evidence {
     let triggers = items(document, "/summary/triggers").count();
     let found = document.pointer("/summary/findings").and_then(Value::as_object);
     of.rules = found.into_iter().flatten().take(MOST).filter_map(|(rule, n)| Some((line(rule), n.as_u64()?))).collect();
+    // What is left, where the corpus was cleaned: the counts are of what was found.
+    let worst = document.pointer("/summary/worst").map(|worst| worst.as_str());
+    let mut severities = Severities::default();
+    match worst {
+        Some(worst) => worst.into_iter().for_each(|worst| severities.add(worst, 1)),
+        None if document.pointer("/summary/severities").is_some() => {
+            severities = Severities::counted(document, "/summary/severities");
+        }
+        None => severities.unsaid = of.rules.values().sum(),
+    }
+    let unmet = items(document, "/summary/gates").any(|gate| gate.get("met").and_then(Value::as_bool) == Some(false));
+    let worst = match (worst.flatten(), severities.severe) {
+        (Some(worst), _) => format!("worst finding {}", line(worst)),
+        (None, 0) => "no finding of high severity".to_owned(),
+        (None, severe) => format!("{severe} findings high or critical"),
+    };
     of.summary = format!(
-        "{rows} rows of {} sources; {stopped} at the gate, {triggers} triggers of poisoning, {} copies",
+        "{rows} rows of {} sources; {worst}, {stopped} rows at the gate of the scan, {triggers} triggers of poisoning, {} copies",
         count(document, "/summary/sources"),
         count(document, "/summary/duplicates")
     );
@@ -77,9 +98,7 @@ pub(super) fn data(origin: &Origin, document: &Value) -> Evidence {
         of.covers.push("poison".to_owned());
     }
     coverage(&mut of, document.pointer("/summary/coverage"));
-    if stopped > 0 {
-        of.state = State::Open;
-    }
+    severities.judge(&mut of, stopped > 0 || unmet);
     if rows == 0 {
         of.weaken("no row was examined");
     }
@@ -99,7 +118,7 @@ pub(super) fn endpoint(origin: &Origin, document: &Value) -> Evidence {
     of
 }
 
-/// SARIF of a scan of this program. What the gate was is not in it: errors count as findings at the gate.
+/// SARIF of a scan of this program. Errors are findings of high and critical severity, whatever the gate was.
 pub(super) fn sarif(origin: &Origin, document: &Value) -> Option<Evidence> {
     let run = items(document, "/runs").next()?;
     if text(run, "/tool/driver/name") != "bartizan" {
@@ -135,13 +154,24 @@ pub(super) fn statement(origin: &Origin, statement: &Value) -> Option<Evidence> 
             let mut of = origin.evidence(Kind::ModelScan);
             dated(&mut of, text(predicate, "/metadata/scanFinishedOn"));
             of.rules = by_rule(items(predicate, "/scanner/result").map(|found| text(found, "/id")));
+            let (mut severities, mut worst) = (Severities::default(), Severities::default());
+            for found in items(predicate, "/scanner/result") {
+                severities.add(text(found, "/severity/0/score"), 1);
+            }
+            if let Some(said) = predicate.get("worst").and_then(Value::as_str) {
+                worst.add(said, 1);
+            }
+            let severities = severities.or(worst);
             let (names, verdict) =
                 (named(items(statement, "/subject").map(|s| text(s, "/name"))), text(predicate, "/verdict"));
-            of.summary = format!("signed statement about {names}: {}", line(verdict));
+            let found = items(predicate, "/scanner/result").count();
+            of.summary = format!(
+                "signed statement about {names}: {}; {found} findings, {} of them high or critical",
+                line(verdict),
+                severities.severe
+            );
             coverage(&mut of, predicate.get("coverage"));
-            if verdict != "allow" {
-                of.state = State::Open;
-            }
+            severities.judge(&mut of, verdict != "allow");
             Some(of)
         }
         _ => None,

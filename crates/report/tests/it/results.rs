@@ -8,7 +8,7 @@ use crate::{origin, read};
 
 fn scan(word: Option<&str>, denied: u64, status: &str) -> Value {
     let mut document = json!({
-        "files": [{ "path": "a", "findings": [{ "rule": "model/pickle-code-execution" }] }],
+        "files": [{ "path": "a", "findings": [{ "rule": "model/pickle-code-execution", "severity": "low" }] }],
         "summary": { "files": 1, "denied": denied, "coverage": { "status": status } },
     });
     if let Some(word) = word {
@@ -84,6 +84,17 @@ fn each_result_is_told_by_its_content() {
         (json!({ "verified": true, "model": { "name": "m" }, "files": [] }), Kind::ModelSignature, State::Weak),
         (json!({ "signal": "echo", "groups": [], "canaries": [] }), Kind::CanaryTest, State::Weak),
         (json!({ "measure": "m", "compared": 0, "more": [], "less": [] }), Kind::PrivacyComparison, State::Weak),
+        (
+            json!({ "signal": "echo", "kinds": [{ "extractable": 1 }], "values": [1], "unusable": 0 }),
+            Kind::ExtractionTest,
+            State::Open,
+        ),
+        (json!({ "signal": "echo", "kinds": [{}], "values": [1], "unusable": 2 }), Kind::ExtractionTest, State::Weak),
+        (
+            json!({ "signal": "text", "repeats": {}, "rankings": [], "found": [1], "samples": 9 }),
+            Kind::ExtractionTest,
+            State::Open,
+        ),
         (json!({ "verified": false, "reason": "r" }), Kind::ModelSignature, State::Open),
         (json!({ "chain": { "holds": true, "links": [] } }), Kind::CustodyChain, State::Good),
     ];
@@ -113,6 +124,45 @@ fn scans_without_a_mark_are_told_by_hashes_and_rules() {
 }
 
 #[test]
+fn severities_count_and_not_the_gate_of_the_command() {
+    for (severity, denied, state) in [
+        ("medium", 0, State::Good),
+        ("high", 0, State::Open),
+        ("critical", 0, State::Open),
+        // A gate that was stricter.
+        ("medium", 1, State::Open),
+        ("", 0, State::Weak),
+        ("terrible", 0, State::Weak),
+    ] {
+        for word in ["model", "infra", "agents"] {
+            let mut document = scan(Some(word), denied, "complete");
+            document["files"][0]["findings"][0]["severity"] = severity.into();
+            assert_eq!(read("x", &document)[0].state, state, "{word} {severity} {denied}");
+        }
+    }
+    // Where findings are not listed one by one, the summary has them.
+    let mut document = scan(Some("infra"), 0, "complete");
+    document["summary"]["findings"] = json!({ "high": 2, "low": 1 });
+    assert_eq!(read("x", &document)[0].state, State::Open);
+
+    let data = |more: Value| {
+        let mut document = json!({ "rows": [], "summary": {
+            "sources": 1, "rows": 9, "stopped": 0, "findings": { "pii/iban": 3 }, "coverage": { "status": "complete" },
+        } });
+        let summary = document["summary"].as_object_mut().expect("an object");
+        summary.extend(more.as_object().expect("an object").clone());
+        read("x", &document)[0].state
+    };
+    assert_eq!(data(json!({ "severities": { "high": 1 } })), State::Open);
+    assert_eq!(data(json!({ "severities": { "medium": 3 } })), State::Good);
+    assert_eq!(data(json!({})), State::Weak);
+    assert_eq!(data(json!({ "worst": "high", "severities": { "high": 1 } })), State::Open);
+    // What was found was taken out.
+    assert_eq!(data(json!({ "worst": null, "severities": { "high": 1 } })), State::Good);
+    assert_eq!(data(json!({ "worst": null, "gates": [{ "met": true }, { "met": false }] })), State::Open);
+}
+
+#[test]
 fn json_lines_and_sarif_are_read_too() {
     let lines = "{\"source\":\"a\",\"row\":0}\n{\"summary\":{\"sources\":1,\"rows\":2,\"stopped\":1,\"poison_rows\":2,\"findings\":{\"pii/iban\":1},\"coverage\":{\"status\":\"complete\"}}}\n";
     let all = recognise(&origin("x.jsonl"), lines.as_bytes()).unwrap();
@@ -139,7 +189,8 @@ fn signed_statements_are_read_and_say_when_they_were_made() {
     let mut scan = json!({
         "subject": [{ "name": "llama" }], "predicateType": "https://in-toto.io/attestation/vulns/v0.2",
         "predicate": {
-            "scanner": { "result": [{ "id": "model/pickle-function" }] }, "verdict": "allow",
+            "scanner": { "result": [{ "id": "model/pickle-function", "severity": [{ "score": "medium" }] }] },
+            "verdict": "allow", "worst": "medium",
             "metadata": { "scanFinishedOn": "2026-05-01T10:00:00Z" }, "coverage": { "status": "complete" },
         },
     });
@@ -152,6 +203,9 @@ fn signed_statements_are_read_and_say_when_they_were_made() {
     scan["predicate"]["metadata"]["scanFinishedOn"] = "yesterday".into();
     let of = &read("x", &bundle(&scan))[0];
     assert_eq!((of.state, of.dated, of.rules["model/pickle-function"]), (State::Open, Dated::File, 1));
+    scan["predicate"]["verdict"] = "allow".into();
+    scan["predicate"]["worst"] = "critical".into();
+    assert_eq!(read("x", &bundle(&scan))[0].state, State::Open, "the verdict is that of the examiner's gate");
     scan["predicateType"] = "urn:another".into();
     assert!(recognise(&origin("x"), bundle(&scan).to_string().as_bytes()).is_err());
 }

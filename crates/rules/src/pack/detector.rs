@@ -40,6 +40,7 @@ struct Matcher {
     keywords: Vec<Vec<u8>>,
     named: bool,
     context: Vec<Vec<u8>>,
+    public: Vec<Vec<u8>>,
     within: usize,
     entropy: f32,
     checksum: Checksum,
@@ -76,7 +77,18 @@ struct Token {
     rank: std::cmp::Reverse<usize>,
     row: usize,
     end: usize,
-    lowered: bool,
+    weight: Weight,
+}
+
+/// How much a token counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    /// As its rule says.
+    Full,
+    /// One step less.
+    Lowered,
+    /// Least: it is made to be shown.
+    Public,
 }
 
 /// A pack as a detector.
@@ -198,6 +210,12 @@ impl Pack {
                 "a context word has at least three ASCII characters and is shorter than `within`".to_owned(),
             ));
         }
+        if row.public.iter().any(|c| c.len() < 3 || !c.is_ascii() || c.len() > row.within) {
+            return Err(bad(
+                &row.id,
+                "a word of `public` has at least three ASCII characters and is shorter than `within`".to_owned(),
+            ));
+        }
         if row.shapes.is_empty() == row.regex.is_none() {
             return Err(bad(&row.id, "give either `shapes` or `regex`".to_owned()));
         }
@@ -263,6 +281,7 @@ impl Pack {
             shapes,
             regex,
             context: row.context.iter().map(|c| c.as_bytes().to_vec()).collect(),
+            public: row.public.iter().map(|c| c.as_bytes().to_vec()).collect(),
             within: row.within,
             keywords: row.keywords.iter().map(|k| k.to_ascii_lowercase().into_bytes()).collect(),
             named: row.named,
@@ -319,13 +338,13 @@ impl Pack {
                 if let Some(matcher) = self.rows.get(row)
                     && let Some(pattern) = &matcher.regex
                     && let Some(fit) = pattern.fit(&pass.tape, hit.start, matcher.bounded)
-                    && let Some(lowered) = matcher.accept(pass, pattern.reader, &fit)
+                    && let Some(weight) = matcher.accept(pass, pattern.reader, &fit)
                 {
                     found(Token::new(
                         &fit,
                         row,
                         pattern.literals.iter().map(|l| l.needle().len()).max().unwrap_or(0),
-                        lowered,
+                        weight,
                     ));
                 }
             }
@@ -335,9 +354,9 @@ impl Pack {
                 for shape in &matcher.shapes {
                     if let Some(fit) = shape.fit(&pass.tape, given.start, true)
                         && ends_value(&pass.tape, given, fit.span.end)
-                        && let Some(lowered) = matcher.accept(pass, shape.reader, &fit)
+                        && let Some(weight) = matcher.accept(pass, shape.reader, &fit)
                     {
-                        found(Token::new(&fit, row, shape.specific + 1, lowered));
+                        found(Token::new(&fit, row, shape.specific + 1, weight));
                     }
                 }
             }
@@ -347,9 +366,9 @@ impl Pack {
                 let mut at = |pass: &mut Pass<'_>, start: usize| {
                     if (!matcher.bounded || shape.may_start(&pass.tape, start))
                         && let Some(fit) = shape.fit(&pass.tape, start, matcher.bounded)
-                        && let Some(lowered) = matcher.accept(pass, shape.reader, &fit)
+                        && let Some(weight) = matcher.accept(pass, shape.reader, &fit)
                     {
-                        found(Token::new(&fit, row, shape.specific, lowered));
+                        found(Token::new(&fit, row, shape.specific, weight));
                     }
                 };
                 match &shape.start {
@@ -369,8 +388,8 @@ impl Pack {
 }
 
 impl Token {
-    const fn new(fit: &Fit, row: usize, specific: usize, lowered: bool) -> Self {
-        Self { text: 0, start: fit.span.start, rank: std::cmp::Reverse(specific), row, end: fit.span.end, lowered }
+    const fn new(fit: &Fit, row: usize, specific: usize, weight: Weight) -> Self {
+        Self { text: 0, start: fit.span.start, rank: std::cmp::Reverse(specific), row, end: fit.span.end, weight }
     }
 }
 
@@ -422,8 +441,8 @@ fn partial(bytes: &[u8], literal: &[u8]) -> Option<usize> {
 }
 
 impl Matcher {
-    /// Whether a fit counts; true inside where it counts for less.
-    fn accept(&self, pass: &mut Pass<'_>, reader: usize, fit: &Fit) -> Option<bool> {
+    /// Whether a fit counts, and how much.
+    fn accept(&self, pass: &mut Pass<'_>, reader: usize, fit: &Fit) -> Option<Weight> {
         let Pass { tape, weakness, .. } = pass;
         if !self.in_context(tape, fit.span.start)
             || weakness.of(tape, reader, &fit.runs, self.entropy)
@@ -431,13 +450,17 @@ impl Matcher {
         {
             return None;
         }
+        let words = || self.public.iter().map(Vec::as_slice).collect::<Vec<_>>();
+        if !self.public.is_empty() && word_before(tape, fit.span.start, self.within, &words(), false) {
+            return Some(Weight::Public);
+        }
         if self.checksum == Checksum::None {
-            return Some(false);
+            return Some(Weight::Full);
         }
         let runs: Vec<u8> = fit.runs.iter().flat_map(|r| tape.slice(*r)).copied().collect();
         match (self.checksum.holds(&runs), self.mismatch) {
-            (true, _) => Some(false),
-            (false, Mismatch::Lower) => Some(true),
+            (true, _) => Some(Weight::Full),
+            (false, Mismatch::Lower) => Some(Weight::Lowered),
             (false, Mismatch::Drop) => None,
         }
     }
@@ -704,11 +727,11 @@ impl Detector for Pack {
                 continue;
             };
             let report = Report::new(rule, text, Span::new(token.start, token.end)).entity(matcher.entity.clone());
-            let lower = match rule.confidence {
-                Confidence::High => Confidence::Medium,
-                _ => Confidence::Low,
-            };
-            out.report(if token.lowered { report.confidence(lower) } else { report });
+            out.report(match (token.weight, rule.confidence) {
+                (Weight::Full, _) => report,
+                (Weight::Lowered, Confidence::High) => report.confidence(Confidence::Medium),
+                (Weight::Lowered | Weight::Public, _) => report.confidence(Confidence::Low),
+            });
         }
     }
 }

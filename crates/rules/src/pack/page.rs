@@ -57,6 +57,14 @@ fn how(row: &Row, defaults: &Defaults) -> String {
             text.push_str(" The name must also say that it is one, as with `token`, `key`, `secret` or `client`.");
         }
     }
+    if !row.public.is_empty() {
+        let _ = write!(
+            text,
+            " Behind one of `{}`, in the {} bytes before, it is a key that is made to be shown, and the confidence is low.",
+            row.public.join("`, `"),
+            row.within
+        );
+    }
     if row.checksum != super::checksum::Checksum::None {
         text.push_str(match row.mismatch {
             super::schema::Mismatch::Drop => " Its checksum must be right.",

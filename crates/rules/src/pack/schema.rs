@@ -86,6 +86,10 @@ pub(super) struct Row {
     /// How many bytes before the token a context word may start.
     #[serde(default = "context_distance")]
     pub(super) within: usize,
+    /// Behind one of these the token is one that is made to be shown, as in the page of a web application. It is reported
+    /// with low confidence then. They stand in the `within` bytes before.
+    #[serde(default)]
+    pub(super) public: Vec<String>,
     /// Least entropy of the token's runs, in bits a character.
     pub(super) entropy: Option<f32>,
     #[serde(default)]

@@ -9,7 +9,7 @@ use crate::tape::{Class, Tape};
 use crate::{RulesError, Settings};
 
 /// What follows an age, in the languages read.
-const BEHIND: [&[u8]; 26] = [
+const BEHIND: [&[u8]; 28] = [
     b"years old",
     b"year old",
     b"years-old",
@@ -28,6 +28,8 @@ const BEHIND: [&[u8]; 26] = [
     b"jahre alt",
     b"jahren alt",
     b"jaar oud",
+    b"jaar",
+    b"jahre",
     "años".as_bytes(),
     b"ans",
     b"anni",
@@ -110,9 +112,13 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
         let unit_alone = matches!(after - next, 3..=6)
             && [&b"ans"[..], b"anni", b"anos", b"lat", "años".as_bytes()]
                 .iter()
-                .any(|w| any_at(tape, next, &[w]).is_some());
+                .any(|w| any_at(tape, next, &[w]).is_some())
+            || after == next + 4 && any_at(tape, next, &[b"jaar"]).is_some()
+            || after == next + 5 && any_at(tape, next, &[b"jahre"]).is_some();
         let ages = [
-            &b"tengo"[..],
+            &b"ben"[..],
+            b"bin",
+            b"tengo",
             b"tiene",
             b"j'ai",
             b"ai",

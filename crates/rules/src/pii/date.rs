@@ -3,123 +3,12 @@
 use std::sync::LazyLock;
 
 use bartizan_core::{Confidence, Detector, Reference, Severity, Span};
+use bartizan_lexicon::months;
 
 use super::entity::{Entity, EntityDetector, Match, Places};
 use super::words::{any_at, number, previous, word_ending};
 use crate::tape::{Class, Tape, word_starts};
 use crate::{RulesError, Settings};
-
-/// Names of the months and their common abbreviations in English, German, French, Spanish, Italian, Dutch, Portuguese
-/// and Polish, in lower case.
-const MONTHS: [&str; 107] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-    "jan",
-    "feb",
-    "mar",
-    "apr",
-    "jun",
-    "jul",
-    "aug",
-    "sep",
-    "sept",
-    "oct",
-    "nov",
-    "dec",
-    "januar",
-    "jänner",
-    "februar",
-    "märz",
-    "mai",
-    "juni",
-    "juli",
-    "oktober",
-    "dezember",
-    "okt",
-    "dez",
-    "mär",
-    "janvier",
-    "février",
-    "fevrier",
-    "mars",
-    "avril",
-    "juin",
-    "juillet",
-    "août",
-    "aout",
-    "septembre",
-    "octobre",
-    "novembre",
-    "décembre",
-    "decembre",
-    "janv",
-    "févr",
-    "avr",
-    "juil",
-    "déc",
-    "enero",
-    "febrero",
-    "marzo",
-    "abril",
-    "mayo",
-    "junio",
-    "julio",
-    "agosto",
-    "septiembre",
-    "octubre",
-    "noviembre",
-    "diciembre",
-    "ene",
-    "abr",
-    "ago",
-    "dic",
-    "gennaio",
-    "febbraio",
-    "aprile",
-    "maggio",
-    "giugno",
-    "luglio",
-    "settembre",
-    "ottobre",
-    "dicembre",
-    "januari",
-    "februari",
-    "maart",
-    "mei",
-    "augustus",
-    "janeiro",
-    "fevereiro",
-    "março",
-    "maio",
-    "junho",
-    "julho",
-    "setembro",
-    "outubro",
-    "dezembro",
-    "stycznia",
-    "lutego",
-    "marca",
-    "kwietnia",
-    "maja",
-    "czerwca",
-    "lipca",
-    "sierpnia",
-    "września",
-    "października",
-    "listopada",
-    "grudnia",
-    "mrt",
-];
 
 /// Words before a year that stands alone.
 const YEAR: [&str; 50] = [
@@ -225,7 +114,7 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
 /// For the last five bits of a first letter, those of the second letters of months as bits.
 static BEGINNINGS: LazyLock<[u32; 32]> = LazyLock::new(|| {
     let mut table = [0; 32];
-    for name in MONTHS {
+    for name in months::all() {
         if let [first, second, ..] = name.as_bytes()
             && let Some(seconds) = table.get_mut(usize::from(first & 31))
         {
@@ -246,9 +135,8 @@ fn month(tape: &Tape<'_>, at: usize) -> Option<usize> {
     if BEGINNINGS.get(usize::from(first & 31)).is_none_or(|seconds| seconds >> (second & 31) & 1 != 1) {
         return None;
     }
-    MONTHS
-        .iter()
-        .map(|m| m.as_bytes())
+    months::all()
+        .map(str::as_bytes)
         .filter(|m| m.starts_with(&start))
         .filter_map(|m| any_at(tape, at, &[m]))
         .max()

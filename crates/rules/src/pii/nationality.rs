@@ -19,7 +19,7 @@ static ENTITY: Entity = Entity {
     references: &[Reference::new("OWASP-LLM", "LLM02"), Reference::new("CWE", "CWE-359")],
     places: Places::Word(Class::UPPER.or(Class::LOWER)),
     longest: 24,
-    ahead: 26,
+    ahead: 32,
     find,
 };
 
@@ -57,7 +57,7 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
     if tape.at(end).is_some_and(|b| Class::WORD.has(b) || b >= 128 || b == b'-') {
         return None;
     }
-    if begins_name(tape, end) {
+    if begins_name(tape, end) || stands_for_place(tape, at, end) {
         return None;
     }
     let word = tape.slice(Span::new(at, end)).to_ascii_lowercase();
@@ -94,6 +94,18 @@ fn begins_name(tape: &Tape<'_>, end: usize) -> bool {
             let next = tape.run(end + 1, end + 25, Class::UPPER.or(Class::LOWER));
             !is_group(&tape.slice(Span::new(end + 1, next)).to_ascii_lowercase())
         }
+}
+
+/// True where a place or a language is meant: `translated from Polish.`, `we moved to Greenlander`, and a line of an address with
+/// a postal code.
+fn stands_for_place(tape: &Tape<'_>, at: usize, end: usize) -> bool {
+    let next = tape.run(end, end + 1, Class::of(b" "));
+    if next > end && tape.run(next, next + 5, Class::DIGIT) >= next + 4 {
+        return true;
+    }
+    let gap = tape.run_back(at, at.saturating_sub(1), Class::of(b" "));
+    let led = matches!(word_ending(tape, gap).as_slice(), b"from" | b"in" | b"into" | b"to" | b"at" | b"near");
+    led && gap < at && tape.at(end).is_none_or(|b| matches!(b, b'.' | b',' | b'?' | b'!' | b'\n' | b';'))
 }
 
 fn is_group(word: &[u8]) -> bool {

@@ -14,6 +14,12 @@ const FAR: usize = 100;
 /// The same for numbers of any other grouping.
 const NEAR: usize = 48;
 
+/// The same for numbers that are short or grouped as few are.
+const CLOSE: usize = 24;
+
+/// Countries with numbers of four digits (ITU-T E.164, national numbering plans): Saint Helena, Niue, Tokelau.
+const SHORTEST: [u32; 3] = [290, 683, 690];
+
 /// Words that announce a telephone number.
 const BEFORE: [&[u8]; 44] = [
     b"phone",
@@ -194,7 +200,8 @@ fn international(tape: &Tape<'_>, at: usize) -> Option<Match> {
         if digits.last() == Some(&b'0') && end == from + 1 && tape.before(from) == Some(b'(') {
             digits.pop();
         }
-        if (8..=MOST).contains(&digits.len()) && valid_code(&digits) && number_ends_or_goes_on(tape, end) {
+        let least = if SHORTEST.contains(&leading(&digits, 3)) { 7 } else { 8 };
+        if (least..=MOST).contains(&digits.len()) && valid_code(&digits) && number_ends_or_goes_on(tape, end) {
             best = Some(end);
         }
         from = tape.run(end, end + 2, separator);
@@ -250,6 +257,49 @@ fn national(tape: &Tape<'_>, at: usize) -> Option<Match> {
     {
         return None;
     }
+    one_separator(tape, at).or_else(|| loose(tape, at))
+}
+
+/// `070-123 39 53`, `8 029 491-95-51`, `6 71 23 51 36`, `71238086`: written in ways that other numbers are too, so a word
+/// close by has to say what it is.
+fn loose(tape: &Tape<'_>, at: usize) -> Option<Match> {
+    let trunk = tape.at(at) == Some(b'0');
+    let owned = trunk && word_before(tape, at, NEAR, &OWN, true);
+    if !owned && !named(tape, at, if trunk { FAR } else { CLOSE }) {
+        return None;
+    }
+    let (mut lengths, mut digits) = (Vec::new(), Vec::new());
+    let mut from = at;
+    let mut end = at;
+    while lengths.len() < 7 && digits.len() <= 12 {
+        let stop = tape.run(from, from + 13, Class::DIGIT);
+        if stop == from {
+            break;
+        }
+        lengths.push(stop - from);
+        digits.extend(tape.slice(bartizan_core::Span::new(from, stop)));
+        end = stop;
+        from = tape.run(stop, stop + 1, Class::of(b" -/"));
+        if from == stop {
+            break;
+        }
+    }
+    let first = *lengths.first()?;
+    let rest = lengths.get(1..).unwrap_or_default();
+    let plain = lengths.len() == 1 && first == 8;
+    let grouped = !rest.is_empty() && rest.iter().all(|n| (2..=8).contains(n)) && (first > 1 || rest.len() > 1);
+    if !(plain || grouped)
+        || !(7..=12).contains(&digits.len())
+        || !number_ends(tape, end)
+        || is_date_like(&lengths, &digits)
+    {
+        return None;
+    }
+    found(end, Confidence::Medium)
+}
+
+/// Groups with the same sign between any two.
+fn one_separator(tape: &Tape<'_>, at: usize) -> Option<Match> {
     let groups = Groups::read(tape, at, Class::of(b" -./"), true, MOST + 2)?;
     let lengths = groups.lengths();
     let count = lengths.len();
@@ -287,7 +337,8 @@ fn national(tape: &Tape<'_>, at: usize) -> Option<Match> {
         && matches!(separator, Some(b' ' | b'-' | b'/'));
     let announced = match (trunk, grouped, plain) {
         (true, true, _) => dialled || near(FAR) || word_before(tape, at, NEAR, &OWN, true),
-        (_, true, _) | (_, _, true) => near(NEAR),
+        (_, true, _) => near(NEAR) || digits.len() < 9 && word_before(tape, at, CLOSE, &[b"registered"], true),
+        (_, _, true) => near(NEAR),
         _ => false,
     };
     if announced { found(end, Confidence::Medium) } else { None }

@@ -1,9 +1,9 @@
 //! Postal codes that a word names. Those in an address belong to it.
 
-use bartizan_core::{Confidence, Detector, Reference, Severity};
+use bartizan_core::{Confidence, Detector, Reference, Severity, Span};
 
 use super::entity::{Entity, EntityDetector, Match, Places};
-use super::words::word_ending;
+use super::words::{any_at, word_ending};
 use crate::tape::{Class, Tape, word_before, word_starts};
 use crate::{RulesError, Settings};
 
@@ -31,7 +31,13 @@ const NAMES: [&[u8]; 20] = [
 ];
 
 /// Words that name postal codes and nothing else.
-const FULL: [&[u8]; 9] = [
+const FULL: [&[u8]; 15] = [
+    b"zip?",
+    b"my zip",
+    b"your zip",
+    b"his zip",
+    b"her zip",
+    b"zip-code",
     b"zip code",
     b"zipcode",
     b"zip codes",
@@ -54,7 +60,7 @@ static ENTITY: Entity = Entity {
     references: &[Reference::new("OWASP-LLM", "LLM02"), Reference::new("CWE", "CWE-359")],
     places: Places::Word(Class::DIGIT.or(Class::UPPER)),
     longest: 10,
-    ahead: 3,
+    ahead: 13,
     find,
 };
 
@@ -72,9 +78,12 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
         return None;
     }
     let end = if first.is_ascii_digit() { digits(tape, at) } else { letters(tape, at) }?;
-    // Further from the word only a code of its usual length counts.
-    let usual = !first.is_ascii_digit() || matches!(end - at, 5 | 10);
-    if !(is_named(tape, at) || usual && word_before(tape, at, NEAR, &FULL, true)) {
+    // Further from the word only a code of its usual length counts, and no year.
+    let text = tape.slice(Span::new(at, end));
+    let year = text.len() == 4 && (text.starts_with(b"19") || text.starts_with(b"20"));
+    let usual = !first.is_ascii_digit() || matches!(end - at, 4..=10) && !year;
+    let named = is_named(tape, at) || usual && word_before(tape, at, NEAR, &FULL, true) || is_named_behind(tape, end);
+    if !named {
         return None;
     }
     let ends = match tape.at(end) {
@@ -85,8 +94,14 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
     ends.then_some(Match::new(end, Confidence::Medium))
 }
 
+/// True where the code goes before its name: `the 94103 zip code`.
+fn is_named_behind(tape: &Tape<'_>, end: usize) -> bool {
+    let from = tape.run(end, end + 1, Class::of(b" "));
+    from > end && any_at(tape, from, &[b"zip", b"zipcode", b"postcode", b"postal"]).is_some()
+}
+
 /// `94103`, `94103-1234`, `00-950`, `114 55`, `1234 AB`.
-fn digits(tape: &Tape<'_>, at: usize) -> Option<usize> {
+pub(super) fn digits(tape: &Tape<'_>, at: usize) -> Option<usize> {
     let end = tape.run(at, at + 9, Class::DIGIT);
     let group = |from: usize, n: usize, class| (tape.run(from, from + n + 1, class) == from + n).then_some(from + n);
     match (end - at, tape.at(end)) {
@@ -101,7 +116,7 @@ fn digits(tape: &Tape<'_>, at: usize) -> Option<usize> {
 }
 
 /// `SW1A 1AA`, `K1A 0B1`.
-fn letters(tape: &Tape<'_>, at: usize) -> Option<usize> {
+pub(super) fn letters(tape: &Tape<'_>, at: usize) -> Option<usize> {
     let end = tape.run(at, at + 5, Class::UPPER.or(Class::DIGIT));
     let blank = if tape.at(end) == Some(b' ') { end + 1 } else { return None };
     let last = tape.run(blank, blank + 4, Class::UPPER.or(Class::DIGIT));
@@ -130,7 +145,7 @@ fn is_named(tape: &Tape<'_>, at: usize) -> bool {
                     || word_ending(tape, before).starts_with(b"post")
                     || word_ending(tape, before) == b"pin"
                     || matches!(word.as_slice(), b"cap" | b"cp")
-                        && tape.slice(bartizan_core::Span::new(start, end)).iter().all(u8::is_ascii_uppercase);
+                        && tape.slice(Span::new(start, end)).iter().all(u8::is_ascii_uppercase);
             }
             word => return NAMES.contains(&word),
         }

@@ -78,7 +78,10 @@ pub(super) fn mood(reading: &Reading, head: &Mark) -> f32 {
         let you = before.ends_with("you") || leading.has(Sense::MODEL) || before.ends_with("and");
         return if you { 0.1 } else { -0.3 };
     }
-    if reading.starts_clause(at) || leading.has(Sense::LEAD) {
+    if is_gerund(reading, head) {
+        // "Ignoring the old configuration" tells what somebody does.
+        -0.3
+    } else if reading.starts_clause(at) || leading.has(Sense::LEAD) {
         0.1
     } else if leading.has(Sense::REPORTED) {
         -0.3
@@ -93,6 +96,13 @@ pub(super) fn mood(reading: &Reading, head: &Mark) -> f32 {
             0.0
         }
     }
+}
+
+/// True for an English verb in -ing. "Bring" and "sing" are none.
+fn is_gerund(reading: &Reading, head: &Mark) -> bool {
+    let rest = reading.text.get(head.start..).unwrap_or_default();
+    let word = rest.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    word.len() > 6 && word.ends_with("ing")
 }
 
 /// What the surroundings take away: questions about how something works, talk about attacks, quotation marks.

@@ -10,7 +10,7 @@ use super::words::{Mark, Reading, Words, anchors, read_around_anchors};
 use crate::{RulesError, Settings};
 use bartizan_lexicon::Sense;
 
-static RULES: [Rule; 1] = [Rule {
+pub(super) static RULES: [Rule; 1] = [Rule {
     id: RuleId::new("prompt/indirect-instruction"),
     summary: Cow::Borrowed("a tool result or document gives orders to the assistant"),
     doc: Cow::Borrowed(include_str!("indirect_instruction.md")),

@@ -11,7 +11,7 @@ use super::words::{Mark, Reading, Words, anchors, read_around_anchors};
 use crate::{RulesError, Settings};
 use bartizan_lexicon::Sense;
 
-static RULES: [Rule; 1] = [Rule {
+pub(super) static RULES: [Rule; 1] = [Rule {
     id: RuleId::new("prompt/instruction-override"),
     summary: Cow::Borrowed("a text tells the model to disregard or replace its instructions"),
     doc: Cow::Borrowed(include_str!("instruction_override.md")),

@@ -14,3 +14,13 @@ pub mod role_forging;
 pub mod special_tokens;
 pub mod system_leak;
 mod words;
+
+use bartizan_core::RuleId;
+
+/// True for the rules that go by the words of a text, as the classifier does. The others go by its form: delimiters, labels
+/// of turns, known tokens.
+#[must_use]
+pub fn goes_by_words(rule: &RuleId) -> bool {
+    let rules = [&instruction_override::RULES, &prompt_extraction::RULES, &indirect_instruction::RULES];
+    rules.iter().any(|[by_words]| by_words.id == *rule)
+}

@@ -357,11 +357,16 @@ fn clause_end(reading: &Reading, from: usize, end: usize) -> usize {
     from + stop.min(and.unwrap_or(text.len()))
 }
 
+/// True where the words behind a noun say whose it is, and that is not the model: "the instructions given to the crew".
+pub(super) fn is_elsewhere(reading: &Reading, noun: &Mark, end: usize) -> bool {
+    belongs_elsewhere(reading, Span::new(noun.end, clause_end(reading, noun.end, end)))
+}
+
 /// "The instructions of the court", "everything before the semicolon": somebody else's.
 fn belongs_elsewhere(reading: &Reading, tail: Span) -> bool {
     let mut words = reading.words(tail).take(12).skip_while(|w| {
         let text = w.of(&reading.text);
-        !PLACES.contains(&text)
+        text != "to" && !PLACES.contains(&text)
     });
     // Only what follows the noun closely.
     if words.next().is_none_or(|w| w.start > tail.start + 24) {

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use bartizan_core::{Confidence, Detector, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span, Subject};
 
 use super::evidence::{REACH, confidence, distance, is_data, mood, placement};
+use super::object::is_elsewhere;
 use super::reader::WordReader;
 use super::words::{Mark, Reading, Words, anchors, read_around_anchors};
 use crate::{RulesError, Settings};
 use bartizan_lexicon::Sense;
 
-static RULES: [Rule; 1] = [Rule {
+pub(super) static RULES: [Rule; 1] = [Rule {
     id: RuleId::new("prompt/prompt-extraction"),
     summary: Cow::Borrowed("a text asks the model for its own instructions"),
     doc: Cow::Borrowed(include_str!("prompt_extraction.md")),
@@ -103,6 +104,7 @@ fn object(reading: &Reading, range: Span) -> Option<(f32, Span, Sense)> {
         let some = reading.leading(first_qualifier(reading, noun, range)).has(Sense::SOME);
         let about = match (close.has(Sense::SECRET), close.has(Sense::YOURS), close.has(Sense::BEFORE)) {
             _ if some => return None,
+            (_, false, _) if is_elsewhere(reading, noun, range.end) => return None,
             (true, true, _) => 0.5,
             (true, false, _) => 0.4,
             (false, true, _) => 0.35,

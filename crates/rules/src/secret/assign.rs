@@ -12,7 +12,7 @@ pub(crate) const REACH: usize = 112;
 pub(crate) const NAME: Class = Class::WORD.or(Class::of(b"-."));
 
 const BLANK: Class = Class::of(b" \t");
-const QUOTES: Class = Class::of(b"\"'`");
+pub(crate) const QUOTES: Class = Class::of(b"\"'`");
 /// Longest rest of a name, and longest words between a name and what gives it a value.
 const REST: usize = 40;
 const WORDS: usize = 24;
@@ -111,8 +111,8 @@ pub(crate) fn value_after(tape: &Tape<'_>, from: usize, name_end: usize, words: 
     let slash = tape.run(space, space + 2, Class::of(b"\\@$"));
     let letter = tape.run(slash, slash + 2, Class::of(b"bBrRuUfFLN"));
     let (start, quote) = match (tape.at(slash), tape.at(letter)) {
-        (Some(quote), _) if QUOTES.has(quote) => (tape.run(slash, slash + 3, QUOTES), Some(quote)),
-        (_, Some(quote)) if QUOTES.has(quote) && quote != b'`' => (tape.run(letter, letter + 3, QUOTES), Some(quote)),
+        (Some(quote), _) if QUOTES.has(quote) => (quoted(tape, slash, quote)?, Some(quote)),
+        (_, Some(quote)) if QUOTES.has(quote) && quote != b'`' => (quoted(tape, letter, quote)?, Some(quote)),
         (Some(_), _) => (space, None),
         (None, _) => return None,
     };
@@ -122,6 +122,13 @@ pub(crate) fn value_after(tape: &Tape<'_>, from: usize, name_end: usize, words: 
         quote,
         by,
     })
+}
+
+/// The first byte behind the quotes that open at `at`: one, three of one kind, or two kinds. Two of one kind are an empty
+/// text.
+fn quoted(tape: &Tape<'_>, at: usize, quote: u8) -> Option<usize> {
+    let start = tape.run(at, at + 3, QUOTES);
+    (start != at + 2 || tape.before(start) != Some(quote)).then_some(start)
 }
 
 /// What the signs behind a name mean. A comma gives a value only to a name in quotes.

@@ -8,6 +8,7 @@ use bartizan_core::{
     Sink, Span, Subject, Views,
 };
 
+use super::around;
 use super::assign::{self, By, Given, REACH};
 use super::judge::{self, Lead, Value, Writing};
 use crate::tape::{Class, Tape, word_before};
@@ -55,7 +56,7 @@ const LEADS: [(&str, Lead); 35] = [
 ];
 
 /// Ends of names whose values say something about a secret and are none.
-const ABOUT: [&[u8]; 33] = [
+const ABOUT: [&[u8]; 46] = [
     b"id",
     b"ids",
     b"name",
@@ -89,34 +90,19 @@ const ABOUT: [&[u8]; 33] = [
     b"format",
     b"ref",
     b"host",
-];
-
-/// Words right before that make the values of a name public by design, or names of something else.
-const PUBLIC: [&[u8]; 24] = [
-    b"websocket",
-    b"hashed",
-    b"csrf",
-    b"xsrf",
-    b"public",
-    b"authenticity",
-    b"page",
-    b"next",
-    b"cursor",
-    b"device",
-    b"continuation",
-    b"sync",
-    b"pub",
-    b"primary",
-    b"foreign",
-    b"sort",
-    b"partition",
-    b"cache",
-    b"idempotency",
-    b"bucket",
-    b"site",
-    b"publishable",
-    b"hash",
-    b"badge",
+    b"regex",
+    b"regexp",
+    b"pattern",
+    b"field",
+    b"label",
+    b"hint",
+    b"placeholder",
+    b"column",
+    b"header",
+    b"prefix",
+    b"scope",
+    b"scopes",
+    b"arn",
 ];
 
 /// What a value without quotes may hold.
@@ -169,12 +155,18 @@ fn given(tape: &Tape<'_>, lead: Lead, hit: Span) -> Option<(Given, bool)> {
             let rest = assign::rest_of_name(tape, hit)?;
             let tail = tape.slice(rest);
             let short = lead == Lead::Weak || tape.slice(hit).eq_ignore_ascii_case(b"_pass");
-            if is_about(tail) || (short && !tail.is_empty()) || is_public(assign::name_before(tape, hit, 24)) {
+            let before = assign::name_before(tape, hit, 24);
+            if is_about(tail)
+                || (short && !tail.is_empty())
+                || around::is_public(tape, before, hit.start)
+                || around::is_disowned(before)
+            {
                 return None;
             }
             let given = assign::value_after(tape, hit.start, rest.end, false)
                 .or_else(|| (lead == Lead::Password && tail.is_empty()).then(|| netrc(tape, hit)).flatten())?;
-            if given.by == By::Call && !tail.is_empty() {
+            // `set_password("…")`, but not `should_pass("…")`.
+            if given.by == By::Call && (short || !tail.is_empty()) {
                 return None;
             }
             Some((given, tail.is_empty() || tail == b"s"))
@@ -216,18 +208,6 @@ fn is_about(rest: &[u8]) -> bool {
         let starts_part = before.last().is_none_or(|b| !b.is_ascii_alphanumeric())
             || tail.first().is_some_and(u8::is_ascii_uppercase);
         tail.eq_ignore_ascii_case(end) && starts_part
-    })
-}
-
-/// True where the part of a name before a lead says that the value is known to others anyway.
-fn is_public(name: &[u8]) -> bool {
-    let name = name.strip_suffix(b"_").or(name.strip_suffix(b"-")).unwrap_or(name);
-    PUBLIC.iter().any(|word| {
-        let Some(at) = name.len().checked_sub(word.len()) else { return false };
-        let Some((before, tail)) = name.split_at_checked(at) else { return false };
-        let hump =
-            before.last().is_some_and(u8::is_ascii_lowercase) && tail.first().is_some_and(u8::is_ascii_uppercase);
-        tail.eq_ignore_ascii_case(word) && (hump || before.last().is_none_or(|b| !b.is_ascii_alphanumeric()))
     })
 }
 
@@ -285,6 +265,20 @@ fn value(tape: &Tape<'_>, lead: Lead, hit: Span, given: Given, named: bool) -> O
     let span = Span::new(start, end);
     let bytes = tape.slice(span);
     let variable = bytes.iter().all(|b| Class::WORD.has(*b) || matches!(b, b'.' | b'*' | b'&'));
+    if quote.is_some() && around::closes(tape, hit, given) {
+        return None;
+    }
+    if by == By::Argument && around::is_listed(tape, hit, given, end) {
+        return None;
+    }
+    if lead == Lead::User {
+        // `postgres:postgres`, `root:root`.
+        let user = tape.slice(Span::new(hit.end, start.saturating_sub(1)));
+        let from = user.iter().position(u8::is_ascii_alphanumeric).unwrap_or(user.len());
+        if user.get(from..).is_some_and(|user| user.eq_ignore_ascii_case(bytes)) {
+            return None;
+        }
+    }
     let query = tape.before(hit.start).is_some_and(|b| matches!(b, b'?' | b'&'));
     if query && bytes.len() <= 10 {
         // Tokens of badges and buttons: short, and meant to be seen.
@@ -301,14 +295,20 @@ fn value(tape: &Tape<'_>, lead: Lead, hit: Span, given: Given, named: bool) -> O
         }
         _ => Writing::Plain,
     };
-    judge::judge(Value { bytes, lead, writing, named }).map(|confidence| (span, confidence))
+    let confidence = judge::judge(Value { bytes, lead, writing, named })?;
+    let shipped =
+        matches!(lead, Lead::Key | Lead::Weak) && quote.is_some() && around::is_shipped(tape, hit, given, end);
+    Some((span, if shipped { Confidence::Low } else { confidence }))
 }
 
 impl GenericAssignment {
     fn try_hit(tape: &Tape<'_>, literal: usize, hit: Span) -> Option<(Span, Confidence)> {
         let (_, lead) = LEADS.get(literal)?;
         let (given, named) = given(tape, *lead, hit)?;
-        (given.start <= hit.start + REACH).then(|| value(tape, *lead, hit, given, named)).flatten()
+        if given.start > hit.start + REACH {
+            return None;
+        }
+        value(tape, *lead, hit, given, named)
     }
 }
 
@@ -322,7 +322,7 @@ impl Detector for GenericAssignment {
     }
 
     fn hold(&self) -> Hold {
-        Hold::Bounded(VALUE + 2)
+        Hold::Bounded(VALUE + 4)
     }
 
     fn cost(&self) -> Cost {
@@ -337,7 +337,7 @@ impl Detector for GenericAssignment {
     fn live(&self, tail: &str) -> usize {
         let tape = Tape::new(tail);
         // A value has no blanks, so the last word is all that can still change.
-        let word = tape.run_back(tail.len(), tail.len().saturating_sub(VALUE + 2), QUOTED);
+        let word = tape.run_back(tail.len(), tail.len().saturating_sub(VALUE + 4), QUOTED);
         if word == tail.len() {
             return 0;
         }

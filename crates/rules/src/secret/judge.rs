@@ -2,7 +2,7 @@
 
 use bartizan_core::Confidence;
 
-use super::{quality, rarity};
+use super::{made_up, quality, rarity, stand_for};
 use crate::tape::Class;
 
 /// What leads to a value.
@@ -43,6 +43,10 @@ pub(super) struct Value<'a> {
     pub(super) named: bool,
 }
 
+/// What is in no key: coordinates of packages, images, hosts and ports have colons (keys with one have rules of their
+/// own), expressions of code have brackets.
+const NO_KEY: Class = Class::of(b":()[]{}<>\"'");
+
 /// Sums of [`rarity::of`] below which a value is drawn: the plainer the name, the surer.
 const DRAWN: f32 = -3.5;
 const SURELY: f32 = -10.0;
@@ -50,7 +54,7 @@ const SURELY: f32 = -10.0;
 /// How likely the value is a secret.
 pub(super) fn judge(value: Value<'_>) -> Option<Confidence> {
     let Value { bytes, lead, writing, named } = value;
-    if quality::is_placeholder(bytes) || quality::is_published(bytes) || is_reference(bytes) {
+    if quality::is_placeholder(bytes) || stand_for::is_published(bytes) || is_reference(bytes) {
         return None;
     }
     let digits = bytes.iter().any(u8::is_ascii_digit);
@@ -64,8 +68,13 @@ pub(super) fn judge(value: Value<'_>) -> Option<Confidence> {
     let mixed = digits && (lower || upper);
     let drawn = rarity <= DRAWN && mean <= -0.2 && !quality::is_wordy(bytes);
     let surely = rarity <= SURELY && mean <= -0.6 && !quality::is_wordy(bytes);
-    if matches!(lead, Lead::Key | Lead::Weak) && bytes.contains(&b':') {
-        // Coordinates of packages, images, hosts and ports; keys with a colon have rules of their own.
+    if matches!(lead, Lead::Key | Lead::Weak) && bytes.iter().any(|b| NO_KEY.has(*b)) {
+        return None;
+    }
+    if is_measure(bytes) || bytes.windows(3).any(|w| w == b"...") {
+        return None;
+    }
+    if stand_for::is_known_pair(bytes) || (lead == Lead::User && stand_for::is_known_password(bytes)) {
         return None;
     }
     let found = match (lead, writing) {
@@ -104,13 +113,26 @@ pub(super) fn judge(value: Value<'_>) -> Option<Confidence> {
             bytes.len() >= 8 && entropy >= 2.5 && digits && kinds >= 3 && !quality::is_wordy(bytes)
         }
     };
-    found.then_some(Confidence::Medium)
+    // People do choose such passwords; nobody is given such a key.
+    let typed = || matches!(lead, Lead::Key | Lead::Weak | Lead::Scheme) && made_up::is_made_up(bytes);
+    (found && !typed()).then_some(Confidence::Medium)
 }
 
 /// True for characters that nobody chose: for places where chosen words are examples.
 pub(super) fn looks_drawn(bytes: &[u8]) -> bool {
     let rarity = rarity::of(bytes);
     bytes.len() >= 10 && rarity <= DRAWN && rarity / bytes.len() as f32 <= -0.2
+}
+
+/// True for a number with a point or an exponent, and for a date or time of ISO 8601.
+fn is_measure(value: &[u8]) -> bool {
+    let number = || value.contains(&b'.') && std::str::from_utf8(value).is_ok_and(|text| text.parse::<f64>().is_ok());
+    let date = || {
+        let digits = |range: std::ops::Range<usize>| value.get(range).is_some_and(|p| p.iter().all(u8::is_ascii_digit));
+        digits(0..4) && value.get(4) == Some(&b'-') && digits(5..7) && value.get(7) == Some(&b'-') && digits(8..10)
+    };
+    let signs = |b: &u8| b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b'+' | b'T' | b'Z' | b'e' | b'E');
+    value.iter().all(signs) && (number() || date())
 }
 
 /// Hexadecimal digits of the length of a digest: where the name does not say what it is, it is one.
@@ -128,6 +150,9 @@ pub(super) fn is_reference(value: &[u8]) -> bool {
     matches!(first, b'<' | b'{' | b'[' | b'*' | b'/' | b'.' | b'(')
         || (matches!(first, b'$' | b'%' | b'@' | b'&') && upper_name())
         || holds(&[b"${", b"{{", b"#{", b"$(", b"%(", b"<%", b"%s", b"::", b"->", b"://", b"()"])
+        // Regular expressions that a value must fit.
+        || (first == b'^' && value.ends_with(b"$"))
+        || holds(&[b"(?", b"[a-z", b"[0-9"])
         || holds(&[b"process.env", b"os.environ", b"getenv", b"config.", b".json", b".pem", b".key", b".yml", b".yaml"])
         || [b"env:".as_slice(), b"file:", b"http", b"arn:", b"ENC[", b"vault:", b"secret/", b"op://", b"!"]
             .iter()
@@ -163,6 +188,17 @@ mod tests {
         for text in ["password123", "changeit", "user_password", "secret", "os.environ.get"] {
             assert!(!fires(Lead::Password, Writing::Quoted, text), "{text}");
         }
+    }
+
+    #[test]
+    fn measures_and_cut_values_are_no_keys() {
+        for text in
+            ["1.44375e-07", "2016-09-08T21:47:36Z", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9...", "Jobs[-1].Jo7Id2"]
+        {
+            assert!(!fires(Lead::Key, Writing::Quoted, text), "{text}");
+            assert!(!fires(Lead::Key, Writing::Plain, text), "{text}");
+        }
+        assert!(fires(Lead::Key, Writing::Quoted, "1e7.f3Qz81LmVx0Tb7Rw24"));
     }
 
     #[test]

@@ -20,6 +20,9 @@ const AROUND: usize = 16 << 10;
 /// Shortest encoded value: shorter ones say less than nine bytes.
 const ENCODED: usize = 12;
 
+/// Least entropy of an encoded value in bits a character: `xxxxxxxxxxxx` has none.
+const LEAST_ENTROPY: f32 = 2.0;
+
 static RULES: [Rule; 1] = [Rule {
     id: RuleId::new("secret/kubernetes-secret"),
     summary: Cow::Borrowed("value of a Kubernetes Secret"),
@@ -101,7 +104,11 @@ fn is_secret(value: &str, encoded: bool) -> bool {
     let bytes = value.as_bytes();
     let base64 = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
     if encoded {
-        bytes.len() >= ENCODED && bytes.iter().all(base64) && !quality::is_placeholder(bytes)
+        // Zeros are encoded as a row of `A`, and are nothing odd in a key.
+        bytes.len() >= ENCODED
+            && bytes.iter().all(base64)
+            && !quality::names_stand_in(bytes)
+            && quality::entropy(bytes) >= LEAST_ENTROPY
     } else {
         bytes.len() >= 6 && !quality::is_placeholder(bytes) && !judge::is_reference(bytes)
     }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 pub use facts::{Fact, Facts, Field, spdx};
 
 use crate::File;
+use crate::tree::Selection;
 
 /// What a bill is made from.
 pub struct Input<'a> {
@@ -114,12 +115,15 @@ pub fn make(input: &Input<'_>) -> Bom {
     Bom { document, missing, name, digest }
 }
 
-/// The digest that model signatures use for a folder; that of the bytes for a file.
+/// The digest that model signatures use for a folder, over the same files; that of the bytes for a file.
 fn digest(input: &Input<'_>) -> Option<String> {
+    let own = Selection::of_model(input.root);
     let hashes: Option<Vec<_>> = input
         .files
         .iter()
-        .map(|file| Some((name_of(input.root, file), unhex::<32>(file.sha256.as_deref()?)?)))
+        .map(|file| (name_of(input.root, file), file))
+        .filter(|(name, _)| !own.leaves_out(name))
+        .map(|(name, file)| Some((name, unhex::<32>(file.sha256.as_deref()?)?)))
         .collect();
     let hashes = hashes.filter(|all| !all.is_empty())?;
     Some(hex(&ModelManifest::new("", hashes, Vec::new(), false).digest()))
@@ -339,6 +343,23 @@ mod tests {
         assert_eq!((&found["ratings"][0]["severity"], &found["cwes"][0]), (&"critical".into(), &502.into()));
         assert_eq!(found["affects"][0]["ref"], "file:hostile.pkl");
         assert_eq!(bom.document["compositions"][0]["aggregate"], "incomplete");
+    }
+
+    #[test]
+    fn the_digest_is_over_the_files_that_are_signed() {
+        let root = tempfile::tempdir().unwrap();
+        whole(root.path());
+        let selection = Selection::of_model(root.path());
+        let tree = crate::tree::list(root.path(), &selection).unwrap();
+        let signed = crate::tree::manifest(&tree, &selection).unwrap();
+        let before = hex(&signed.digest());
+        assert_eq!(bill(root.path()).digest.as_deref(), Some(before.as_str()));
+        fs::write(root.path().join(".gitattributes"), "*.safetensors filter=lfs").unwrap();
+        fs::write(root.path().join(".gitignore"), "x").unwrap();
+        assert_eq!(bill(root.path()).digest.as_deref(), Some(before.as_str()));
+        // What only looks like a signature by its name is a file of the model.
+        fs::write(root.path().join("model.sig"), "{}").unwrap();
+        assert_ne!(bill(root.path()).digest.as_deref(), Some(before.as_str()));
     }
 
     #[test]

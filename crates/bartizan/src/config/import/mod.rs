@@ -13,14 +13,40 @@ use std::path::{Path, PathBuf};
 
 use bartizan_core::Verdict;
 use bartizan_gateway::SecretRef;
+use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::Config;
-use crate::cli::{ImportArgs, ImportKind};
 use crate::problem::Problem;
 use crate::terminal;
 use crate::{BROKEN, DONE};
 use yaml::{Node, Tree};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportKind {
+    /// LiteLLM's config.yaml.
+    Litellm,
+    /// LLM Guard's scanners.yml.
+    LlmGuard,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// Whose configuration it is.
+    #[arg(value_enum)]
+    pub(crate) kind: ImportKind,
+    /// File to read.
+    pub(crate) file: PathBuf,
+    /// Where to write [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Overwrite a file that is there.
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
+    /// Leave this key behind, and all below it, such as `router_settings`
+    #[arg(long, value_name = "KEY")]
+    pub(crate) skip: Vec<String>,
+}
 
 /// A key that cannot be carried over.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::ConfigArgs;
+use crate::args::ConfigArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct HardenArgs {

@@ -5,21 +5,16 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use bartizan_core::{Event, TenantId};
+use bartizan_gateway::{ResultsError, result_files, result_of};
 use bartizan_guard::SegmentCache;
-use bartizan_report::{Done, Evidence, LONGEST, Origin, Records, Report, Setup, recognise};
+use bartizan_report::{Done, Evidence, LONGEST, Records, Report, Setup};
 use bartizan_sign::hex;
 use bartizan_store::{SqliteStore, Totals};
-use jiff::Timestamp;
 
 use super::{PostureArgs, not_a_report};
 use crate::config::Loaded;
 use crate::problem::Problem;
 use crate::signing::read_bytes;
-
-/// Deepest folder below one that is named.
-const DEPTH: usize = 16;
-/// Most files of all folders.
-const MOST: usize = 10_000;
 
 /// SHA-256, hex.
 pub(super) fn sha256(bytes: &[u8]) -> String {
@@ -37,7 +32,7 @@ pub(super) fn files(paths: &[PathBuf]) -> anyhow::Result<(Vec<Evidence>, Vec<Str
     for path in paths {
         let folder = path.is_dir();
         for file in walk(path)? {
-            match of_file(&file) {
+            match result_of(&file, file.display().to_string()) {
                 Ok(found) => evidence.extend(found),
                 Err(error) if folder => unread.push(error.to_string()),
                 Err(error) => {
@@ -51,43 +46,13 @@ pub(super) fn files(paths: &[PathBuf]) -> anyhow::Result<(Vec<Evidence>, Vec<Str
     Ok((evidence, unread))
 }
 
-fn of_file(path: &Path) -> anyhow::Result<Vec<Evidence>> {
-    let bytes = read_bytes(path, LONGEST)?;
-    let written = path.metadata().and_then(|meta| meta.modified()).ok();
-    let written = written.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or(Timestamp::MIN);
-    let origin = Origin {
-        name: path.display().to_string(),
-        sha256: sha256(&bytes),
-        written: written.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-    };
-    Ok(recognise(&origin, &bytes)?)
-}
-
-/// A file itself, or the files below a folder, in order. Links are not followed.
+/// A file itself, or the files below a folder, in order.
 pub(super) fn walk(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let cannot =
-        |path: &Path, error: std::io::Error| Problem::new(format!("cannot read `{}`: {error}", path.display()));
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let (mut found, mut open) = (Vec::new(), vec![(path.to_owned(), 0)]);
-    while let Some((folder, depth)) = open.pop() {
-        for entry in std::fs::read_dir(&folder).map_err(|error| cannot(&folder, error))? {
-            let entry = entry.map_err(|error| cannot(&folder, error))?;
-            let kind = entry.file_type().map_err(|error| cannot(&entry.path(), error))?;
-            if kind.is_dir() && depth < DEPTH {
-                open.push((entry.path(), depth + 1));
-            } else if kind.is_file() {
-                found.push(entry.path());
-            }
-            if found.len() + open.len() > MOST {
-                let title = format!("`{}` holds more than {MOST} files", path.display());
-                return Err(Problem::new(title).help("name a folder with results alone").into());
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
+    result_files(path).map_err(|error| {
+        let problem = Problem::new(error.to_string());
+        let many = matches!(error, ResultsError::Many(_));
+        if many { problem.help("name a folder with results alone") } else { problem }.into()
+    })
 }
 
 /// The records of the store, counted; none where there is no store and none was named.

@@ -58,7 +58,7 @@ impl Builder {
             index: self.run.messages.len(),
             name: name.clone(),
             args: call["args"].clone(),
-            expect: None,
+            ..RunCall::default()
         });
         let function = json!({"name": name, "arguments": call["args"].to_string()});
         self.run.messages.push(json!({"role": "assistant", "content": null, "tool_calls": [{"id": id, "type": "function", "function": function}]}));

@@ -27,6 +27,8 @@ const LONGEST: usize = 40;
 const BEFORE: usize = 100;
 /// How far behind an identifier a word may end.
 const BEHIND: usize = 36;
+/// Most bytes of a country's prefix.
+const PREFIX: usize = 8;
 /// Longest run of letters and digits that is looked at.
 const RUN: usize = 32;
 
@@ -219,6 +221,18 @@ fn ends(tape: &Tape<'_>, end: usize) -> bool {
     }
 }
 
+/// True where digits stand before a number, a separator between: it is the rest of a longer one.
+fn goes_on_before(tape: &Tape<'_>, at: usize) -> bool {
+    let start = tape.run_back(at, at.saturating_sub(PREFIX), SEPARATOR);
+    start < at && tape.before(start).is_some_and(|b| b.is_ascii_digit())
+}
+
+/// True behind the prefix of a country, as in `+1 415 …`.
+fn has_prefix(tape: &Tape<'_>, at: usize) -> bool {
+    let start = tape.run_back(at, at.saturating_sub(PREFIX), SEPARATOR.or(Class::DIGIT));
+    start < at && tape.before(start) == Some(b'+')
+}
+
 /// The text at a place as a form has it, with its check digits right.
 fn read(tape: &Tape<'_>, at: usize, form: Form) -> Option<Reading> {
     let id = IDS.get(form.row)?;
@@ -260,7 +274,7 @@ fn read(tape: &Tape<'_>, at: usize, form: Form) -> Option<Reading> {
         end += 1;
     }
     let compact = compact.get(..count)?;
-    let right = ends(tape, end) && (id.check)(compact);
+    let right = ends(tape, end) && (id.check)(compact) && !(id.trust == Trust::Grouped && has_prefix(tape, at));
     right.then_some(Reading { row: form.row, end, printed: form.printed })
 }
 
@@ -286,7 +300,8 @@ fn best(tape: &Tape<'_>, at: usize, readings: &[Reading]) -> Option<Found> {
                 Trust::Sure => Confidence::High,
                 Trust::Fair => Confidence::Medium,
                 Trust::Printed if r.printed => Confidence::Medium,
-                Trust::Printed | Trust::Named => return None,
+                Trust::Grouped if r.printed && !goes_on_before(tape, at) => Confidence::Low,
+                Trust::Printed | Trust::Grouped | Trust::Named => return None,
             };
             Some(Found { row, end: r.end, confidence })
         })
@@ -367,8 +382,12 @@ impl Detector for Identifiers {
                 if let Some(found) = find(&tape, at)
                     && let Some(rule) = rule_of(found.row.kind)
                 {
-                    let report = Report::new(rule, text, Span::new(at, found.end));
-                    out.report(report.entity(found.row.name).confidence(found.confidence));
+                    let report = Report::new(rule, text, Span::new(at, found.end))
+                        .entity(found.row.name)
+                        .confidence(found.confidence);
+                    // A guess is below the gate of a check.
+                    let guess = found.confidence == Confidence::Low;
+                    out.report(if guess { report.severity(Severity::Info) } else { report });
                     done = found.end;
                 }
             }
@@ -509,6 +528,11 @@ mod tests {
             let at = text.find(|c: char| c.is_ascii_digit()).unwrap();
             assert!(found(text, at).is_none(), "{text}");
         }
-        assert!(found("943 476 5919", 0).is_some_and(|f| f.row.name == "UK_NHS"));
+        let guess = |f: Found| f.row.name == "UK_NHS" && f.confidence == Confidence::Low;
+        assert!(found("943 476 5919", 0).is_some_and(guess));
+        for text in ["call +1 943 476 5919", "order 17 943 476 5919", "NHS 24 line +44 943 476 5919"] {
+            assert!(found(text, text.find("943").unwrap()).is_none(), "{text}");
+        }
+        assert!(found("NHS 943 476 5919", 4).is_some_and(|f| f.confidence == Confidence::High));
     }
 }

@@ -10,7 +10,7 @@ use super::sums::{
     rest97, ten, to_eleven, uniform, value36, verhoeff, weigh, ymd,
 };
 use Kind::{Bank, Device, Driving, Health, National, Passport, Tax, Vehicle};
-use Trust::{Fair, Named, Printed, Sure};
+use Trust::{Fair, Grouped, Named, Printed, Sure};
 
 /// Which rule reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(super) enum Trust {
     Fair,
     /// Medium confidence where it is written with its separators, else nothing.
     Printed,
+    /// Low confidence where it is written with its separators, which telephone and order numbers have too, else nothing.
+    Grouped,
     /// Nothing.
     Named,
 }
@@ -891,7 +893,7 @@ pub(super) const IDS: &[Id] = &[
         &["numéro fiscal", "numero fiscal", "spi", "tax number", "identifiant fiscal"],
     ),
     id(Passport, "FR_PASSPORT", &["99AA99999"], Named, any, &["passeport", "passport"]),
-    id(Health, "UK_NHS", &["999 999 9999"], Printed, nhs, &["nhs", "national health", "health service"]),
+    id(Health, "UK_NHS", &["999 999 9999"], Grouped, nhs, &["nhs", "national health", "health service"]),
     id(National, "UK_NINO", &["AA 99 99 99 A"], Fair, nino, &["national insurance", "nino", "ni number", "ni no"]),
     id(
         Driving,

@@ -9,7 +9,7 @@ use super::token::{Token, mix};
 /// Tags: nothing, then the first and the further tokens of each kind.
 pub(crate) const TAGS: usize = 9;
 /// Rows of the weight table.
-pub(crate) const ROWS: usize = 1 << 18;
+pub(crate) const ROWS: usize = 1 << 19;
 /// Features of a token.
 pub(crate) const FEATURES: usize = 29;
 /// How far a tag looks: tokens before and behind, and bytes before and behind.

@@ -1,7 +1,11 @@
 //! From tags to what is reported.
 
+use bartizan_core::Span;
+
+use super::super::zip_code;
 use super::model::{Scores, TAGS, Weights};
 use super::token::{Shape, TOLD_BY, Token, class};
+use crate::tape::{Class, Tape};
 
 /// Most bytes of a name; what is longer is cut.
 pub(crate) const LONGEST: usize = 200;
@@ -94,16 +98,44 @@ pub(crate) fn names(all: &[Token], tags: &[usize]) -> Vec<Name> {
     }
     found.extend(open);
     let sound = |name: &Name| is_told(all, name) && is_likely(all, name);
-    found.into_iter().filter(|(name, strong)| *strong && sound(name)).map(|(name, _)| name).collect()
+    let named = |name: &Name, strong: bool| strong || name.kind == Kind::Address && has_road(all, name);
+    found.into_iter().filter(|(name, strong)| named(name, *strong) && sound(name)).map(|(name, _)| name).collect()
+}
+
+/// The tokens of a name.
+fn own<'a>(all: &'a [Token], name: &Name) -> &'a [Token] {
+    let (first, behind) = (all.partition_point(|t| t.start < name.start), all.partition_point(|t| t.start < name.end));
+    all.get(first..behind).unwrap_or_default()
+}
+
+/// True where a word for streets and a number are in an address, as in one without capitals.
+fn has_road(all: &[Token], name: &Name) -> bool {
+    let own = own(all, name);
+    let is_number = |t: &Token| {
+        matches!(t.shape, Shape::OneDigit | Shape::ThreeDigits | Shape::FourDigits | Shape::LettersAndDigits)
+    };
+    own.iter().any(|t| t.classes & class::STREET != 0) && own.iter().any(is_number)
+}
+
+/// Shortest run of letters and digits that is a key rather than a part of a name; numbers of houses and postal codes are
+/// shorter.
+const KEY: usize = 16;
+
+/// True for a word that looks drawn: a part of a key or of something encoded. Firms may have long words.
+fn is_drawn(token: &Token, kind: Kind) -> bool {
+    let shape = token.shape == Shape::LettersAndDigits || token.shape == Shape::Long && kind != Kind::Organization;
+    shape && token.end - token.start >= KEY
 }
 
 /// True where the words of a name may be one: not a letter alone, no words of mixed case that no list has, as in code,
 /// and an address with a word in it.
 fn is_likely(all: &[Token], name: &Name) -> bool {
-    let (first, behind) = (all.partition_point(|t| t.start < name.start), all.partition_point(|t| t.start < name.end));
-    let own = all.get(first..behind).unwrap_or_default();
+    let own = own(all, name);
     let words = || own.iter().filter(|t| t.shape.is_word());
     let listed = |t: &Token| t.classes & !(class::COMMON | class::ORG) != 0;
+    if own.iter().any(|t| is_drawn(t, name.kind)) {
+        return false;
+    }
     match name.kind {
         Kind::Person | Kind::Location => {
             words().any(|t| t.end - t.start > 1 || t.shape == Shape::Uncased)
@@ -111,27 +143,21 @@ fn is_likely(all: &[Token], name: &Name) -> bool {
         }
         Kind::Organization => true,
         Kind::Address => words().any(|t| {
-            matches!(t.shape, Shape::Capitalised | Shape::Lower | Shape::MixedCase | Shape::Uncased)
+            matches!(t.shape, Shape::Capitalised | Shape::MixedCase | Shape::Uncased)
+                || t.shape.is_small()
                 || t.classes & (class::STREET | class::CITY) != 0
         }),
     }
 }
 
-/// The postal code next to a town, in front of it or behind, if there is one: `10115 Berlin`, `Austin, TX 78701`.
-pub(crate) fn postal(all: &[Token], name: &Name) -> Option<(usize, usize)> {
+/// The postal code next to a town, in front of it or behind, if there is one: `10115 Berlin`, `Austin, TX 78701`,
+/// `Linz 4020`. `text` is what the tokens are of.
+pub(crate) fn postal(text: &str, all: &[Token], name: &Name) -> Option<(usize, usize)> {
     let (first, behind) = (all.partition_point(|t| t.start < name.start), all.partition_point(|t| t.start < name.end));
     let close = |a: &Token, b: &Token| b.start.saturating_sub(a.end) <= 2;
-    let ends = |token: &Token, next: Option<&Token>| {
-        // Of a longer number, an amount or a code it would be a part.
-        next.is_none_or(|n| {
-            n.start > token.end
-                || matches!(n.shape, Shape::Stop | Shape::Comma | Shape::Opening | Shape::Line | Shape::Other)
-        })
-    };
     let mut after = all.get(behind..).unwrap_or_default().iter().peekable();
-    let town = all.get(behind.checked_sub(1)?)?;
-    let mut last = town;
-    if let Some(comma) = after.next_if(|t| t.shape == Shape::Comma && t.start == town.end) {
+    let mut last = all.get(behind.checked_sub(1)?)?;
+    if let Some(comma) = after.next_if(|t| t.shape == Shape::Comma && t.start == last.end) {
         last = comma;
     }
     if let Some(state) = after.next_if(|t| t.shape == Shape::Capitals && t.end - t.start == 2 && close(last, t)) {
@@ -140,39 +166,33 @@ pub(crate) fn postal(all: &[Token], name: &Name) -> Option<(usize, usize)> {
             last = comma;
         }
     }
-    let rest: Vec<&Token> = after.take(3).collect();
-    match rest.as_slice() {
-        [code, hyphen, four, ..]
-            if close(last, code)
-                && code.shape == Shape::FiveDigits
-                && hyphen.shape == Shape::Hyphen
-                && four.shape == Shape::FourDigits
-                && hyphen.end == four.start =>
-        {
-            return Some((code.start, four.end));
-        }
-        [code, next @ ..]
-            if close(last, code) && code.shape == Shape::FiveDigits && ends(code, next.first().copied()) =>
-        {
-            return Some((code.start, code.end));
-        }
-        [one, two, next @ ..]
-            if close(last, one)
-                && one.shape == Shape::LettersAndDigits
-                && two.shape == Shape::LettersAndDigits
-                && matches!(one.end - one.start, 2..=4)
-                && two.end - two.start == 3
-                && two.start == one.end + 1
-                && ends(two, next.first().copied()) =>
-        {
-            return Some((one.start, two.end));
-        }
-        _ => {}
+    let tape = Tape::new(text);
+    if let Some(code) = after.next().filter(|t| close(last, t))
+        && let Some(end) = code_at(&tape, code.start)
+    {
+        return Some((code.start, end));
     }
     let code = all.get(first.checked_sub(1)?)?;
     let before = first.checked_sub(2).and_then(|at| all.get(at));
     let free = before.is_none_or(|b| b.end < code.start || matches!(b.shape, Shape::Line | Shape::Opening));
-    (code.shape == Shape::FiveDigits && free && name.start == code.end + 1).then_some((code.start, code.end))
+    let ends_here = || code_at(&tape, code.start) == Some(code.end);
+    (free && name.start == code.end + 1 && ends_here()).then_some((code.start, code.end))
+}
+
+/// The end of a postal code. Of plain digits those of four that may be years are none, and neither are shorter or longer
+/// ones than six.
+fn code_at(tape: &Tape<'_>, at: usize) -> Option<usize> {
+    let end = if tape.at(at)?.is_ascii_digit() { zip_code::digits(tape, at) } else { zip_code::letters(tape, at) }?;
+    let code = tape.slice(Span::new(at, end));
+    let plain = code.iter().all(u8::is_ascii_digit);
+    let year = code.len() == 4 && (code.starts_with(b"19") || code.starts_with(b"20"));
+    // Of a longer number, an amount or a code it would be a part.
+    let ends = match tape.at(end) {
+        Some(b) if Class::WORD.has(b) || b >= 128 || matches!(b, b'-' | b'/' | b'%') => false,
+        Some(b'.' | b',' | b':') => !tape.at(end + 1).is_some_and(|b| b.is_ascii_alphanumeric()),
+        _ => true,
+    };
+    (ends && !(plain && (year || !(4..=6).contains(&code.len())))).then_some(end)
 }
 
 /// True where there is more to go by than the name: words around it, or its own parts. `Paris` as the whole value of a

@@ -27,7 +27,9 @@ impl Token {
     /// True where a name may begin with it: it may be one by itself, or is a number or a word for a street.
     pub(crate) fn starts_name(&self) -> bool {
         is_strong(self)
-            || self.shape == Shape::Lower && self.classes & class::STREET != 0
+            || self.shape.is_small() && self.classes & class::STREET != 0
+            || is_unknown(self)
+            || self.shape.is_small() && PARTICLE_HASHES.contains(&self.word)
             || matches!(
                 self.shape,
                 Shape::OneDigit
@@ -70,6 +72,8 @@ pub(crate) enum Shape {
     Number,
     /// More bytes than any name has.
     Long,
+    /// A word in small letters where no capital was written for a while, as in chats.
+    Bare,
 }
 
 impl Shape {
@@ -86,7 +90,13 @@ impl Shape {
                 | Self::Uncased
                 | Self::And
                 | Self::Long
+                | Self::Bare
         )
+    }
+
+    /// True for words in small letters.
+    pub(crate) const fn is_small(self) -> bool {
+        matches!(self, Self::Lower | Self::Bare)
     }
 }
 
@@ -96,6 +106,8 @@ pub(crate) mod class {
     pub(crate) const LAST: u8 = 2;
     pub(crate) const CITY: u8 = 4;
     pub(crate) const COUNTRY: u8 = 8;
+    /// A word of names of several words.
+    pub(crate) const PART: u8 = 16;
     pub(crate) const COMMON: u8 = 32;
     pub(crate) const ORG: u8 = 64;
     pub(crate) const STREET: u8 = 128;
@@ -107,18 +119,28 @@ const LONGEST: usize = 30;
 const NEAR: usize = 5;
 const NEAR_BYTES: usize = 24;
 
+/// How long there has to be no capital before a word in small letters, in bytes, for it to stand in a text without.
+const BARE: usize = 32;
+
 /// Most marks before a quoted line.
 const QUOTE: usize = 8;
 
 /// How far the words are that tell what a name is, in bytes.
 pub(crate) const TOLD_BY: usize = 36;
 
-/// Small words inside names, firms and addresses.
-const LINKS: [&str; 61] = [
+/// Small words that family names begin with.
+const PARTICLES: [&str; 22] = [
+    "de", "van", "von", "der", "den", "ter", "zu", "la", "le", "da", "dos", "das", "du", "di", "del", "della", "dei",
+    "el", "al", "bin", "ibn", "vom",
+];
+
+/// Small words inside names, firms and addresses, and small letters of legal forms: `S.p.A.`, `sp. z o.o.`.
+const LINKS: [&str; 73] = [
     "de", "du", "des", "la", "le", "les", "del", "della", "dello", "di", "da", "do", "dos", "das", "e", "y", "et",
     "und", "and", "of", "the", "van", "von", "der", "den", "zu", "zum", "ten", "ter", "al", "el", "bin", "ibn", "am",
     "an", "im", "i", "bis", "d", "l", "dei", "delle", "degli", "dell", "nad", "pod", "sur", "sous", "lès", "aan", "op",
-    "upon", "sul", "los", "las", "u", "út", "ut", "tee", "nel", "na",
+    "upon", "sul", "los", "las", "u", "út", "ut", "tee", "nel", "na", "p", "r", "z", "o", "in", "à", "en", "em", "w",
+    "nan", "none", "null",
 ];
 
 /// Mixes a value into a hash.
@@ -183,9 +205,9 @@ fn shape_of(word: &str) -> Shape {
     }
 }
 
-/// False for letters of scripts that the model was not trained on: all but Latin.
+/// False for letters of scripts that the model was not trained on: all but Latin, Greek and Cyrillic.
 const fn is_read(c: char) -> bool {
-    matches!(c, '\0'..='\u{24f}' | '\u{300}'..='\u{36f}' | '\u{1e00}'..='\u{1eff}' | '\u{2000}'..='\u{2bff}')
+    matches!(c, '\0'..='\u{24f}' | '\u{300}'..='\u{52f}' | '\u{1e00}'..='\u{1fff}' | '\u{2000}'..='\u{2bff}')
 }
 
 const fn mark(c: char) -> Shape {
@@ -208,6 +230,8 @@ const fn mark(c: char) -> Shape {
 pub(crate) fn tokens(text: &str, classes: impl Fn(u32) -> u8) -> Vec<Token> {
     let mut all = Vec::with_capacity(text.len() / 5 + 4);
     let mut chars = text.char_indices().peekable();
+    // One past the last capital.
+    let mut capital = None;
     while let Some((start, c)) = chars.next() {
         if c.is_whitespace() && c != '\n' {
             continue;
@@ -233,10 +257,17 @@ pub(crate) fn tokens(text: &str, classes: impl Fn(u32) -> u8) -> Vec<Token> {
             end = at + next.len_utf8();
         }
         let word = text.get(start..end).unwrap_or_default();
-        let shape = shape_of(word);
+        let mut shape = shape_of(word);
+        match shape {
+            Shape::Lower if capital.is_none_or(|at| start - at > BARE) => shape = Shape::Bare,
+            Shape::Capitalised | Shape::Capitals | Shape::Initial | Shape::MixedCase => capital = Some(end),
+            _ => {}
+        }
         let hash = if shape == Shape::Long { 5 } else { hash_word(word) };
-        let is_word =
-            matches!(shape, Shape::Lower | Shape::Capitalised | Shape::Capitals | Shape::MixedCase | Shape::Uncased);
+        let is_word = matches!(
+            shape,
+            Shape::Lower | Shape::Bare | Shape::Capitalised | Shape::Capitals | Shape::MixedCase | Shape::Uncased
+        );
         all.push(Token {
             start,
             end,
@@ -271,7 +302,7 @@ fn quote_after(text: &str, at: usize) -> Option<(u32, usize)> {
 fn is_strong(token: &Token) -> bool {
     match token.shape {
         Shape::Capitalised | Shape::Capitals | Shape::MixedCase | Shape::Initial => true,
-        Shape::Lower => {
+        Shape::Lower | Shape::Bare => {
             token.classes & (class::FIRST | class::LAST | class::CITY | class::COUNTRY) != 0
                 && token.classes & class::COMMON == 0
         }
@@ -279,9 +310,20 @@ fn is_strong(token: &Token) -> bool {
     }
 }
 
+/// True for a word that no list has, where nothing is written with capitals.
+fn is_unknown(token: &Token) -> bool {
+    token.shape == Shape::Bare && token.classes & !class::PART == 0 && token.end - token.start > 2
+}
+
 /// True where a token may be part of a name that something near it begins.
 fn is_weak(token: &Token) -> bool {
     match token.shape {
+        Shape::Bare => {
+            is_unknown(token)
+                || token.classes & (class::STREET | class::ORG) != 0
+                || token.classes & (class::FIRST | class::LAST | class::CITY | class::COUNTRY) != 0
+                || LINK_HASHES.contains(&token.word)
+        }
         Shape::Lower => token.classes & (class::STREET | class::ORG) != 0 || LINK_HASHES.contains(&token.word),
         Shape::Uncased | Shape::Long | Shape::Symbol | Shape::Opening | Shape::Colon | Shape::Other => false,
         _ => true,
@@ -293,7 +335,7 @@ fn is_weak(token: &Token) -> bool {
 #[allow(dead_code, reason = "the trainer, which compiles this file too, has no use for it")]
 pub(crate) fn open_bytes(text: &str, all: &[Token]) -> usize {
     let possible =
-        |at: usize| all.get(at).is_some_and(|t| t.starts_name() || t.end == text.len() && t.shape == Shape::Lower);
+        |at: usize| all.get(at).is_some_and(|t| t.starts_name() || t.end == text.len() && t.shape.is_small());
     // Two tokens behind one are read for it, and the last one may go on.
     let whole = all.last().is_none_or(|t| t.end != text.len());
     let mut from = all.len().saturating_sub(if whole { 2 } else { 3 });
@@ -339,7 +381,7 @@ fn is_code(text: &str, token: &Token) -> bool {
         && (before == b'-' || behind == b'-')
         && !(token.classes & (class::FIRST | class::LAST | class::CITY) != 0 && is_double_name(bytes, token));
     // Small letters joined so are names of packages and options, but for given names of two parts and towns.
-    let package = token.shape == Shape::Lower
+    let package = token.shape.is_small()
         && (before == b'-' || behind == b'-')
         && token.classes & (class::FIRST | class::CITY) == 0;
     joined
@@ -361,10 +403,25 @@ fn is_double_name(bytes: &[u8], token: &Token) -> bool {
     token.end - token.start >= 3 && joined.all(|b| !b.is_ascii_digit() && !b.is_ascii_lowercase())
 }
 
+/// True for a word for streets next to a number, where nothing is written with capitals.
+fn is_road(all: &[Token], at: usize) -> bool {
+    let is_number = |at: Option<usize>| {
+        at.and_then(|at| all.get(at)).is_some_and(|t| {
+            matches!(
+                t.shape,
+                Shape::OneDigit | Shape::ThreeDigits | Shape::FourDigits | Shape::FiveDigits | Shape::LettersAndDigits
+            )
+        })
+    };
+    all.get(at).is_some_and(|t| t.shape == Shape::Bare && t.classes & class::STREET != 0)
+        && (is_number(at.checked_sub(1)) || is_number(at.checked_add(1)))
+}
+
 /// Marks the tokens that the model is asked about, and gives them their parts.
 fn ask(text: &str, all: &mut [Token]) {
     // Where the last name-like token ended, and where the next starts, both as index and byte.
-    let strong: Vec<usize> = all.iter().enumerate().filter(|(_, t)| is_strong(t)).map(|(at, _)| at).collect();
+    let strong: Vec<usize> =
+        (0..all.len()).filter(|at| all.get(*at).is_some_and(is_strong) || is_road(all, *at)).collect();
     let mut next = 0;
     for at in 0..all.len() {
         while strong.get(next).is_some_and(|s| *s < at) {
@@ -395,3 +452,5 @@ fn ask(text: &str, all: &mut [Token]) {
 
 static LINK_HASHES: std::sync::LazyLock<Vec<u32>> =
     std::sync::LazyLock::new(|| LINKS.iter().map(|w| hash_word(w)).collect());
+static PARTICLE_HASHES: std::sync::LazyLock<Vec<u32>> =
+    std::sync::LazyLock::new(|| PARTICLES.iter().map(|w| hash_word(w)).collect());

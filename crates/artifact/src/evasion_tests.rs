@@ -1,0 +1,330 @@
+//! Files that hide what they do from readers other than the loader, and ordinary ones that look like them. The payloads
+//! are inert, and nothing is ever loaded.
+
+use std::fmt::Write as _;
+
+use bartizan_core::{CoverageStatus, Severity};
+
+use crate::tests::{alarms, call, has, join, quiet, scan, text};
+
+/// Of protocol 4, up to a global.
+fn global(module: &str, name: &str) -> Vec<u8> {
+    join(&[&text(module), &text(name), b"\x93"])
+}
+
+fn whole(parts: &[&[u8]]) -> Vec<u8> {
+    join(&[b"\x80\x04", &parts.concat(), b"."])
+}
+
+#[test]
+fn states_that_are_no_plain_dictionaries_are_reported() {
+    let object = join(&[&global("types", "SimpleNamespace"), b")R"]);
+    let ordered = join(&[&global("collections", "OrderedDict"), b")R"]);
+    let system = global("os", "system");
+    let ending = join(&[&text("true"), b"b"]);
+    // The state is a dictionary that a call made.
+    let made = whole(&[&object, &ordered, &text("__setstate__"), &system, b"sb", &ending]);
+    assert!(has(&alarms("made", &made), "model/pickle-attribute-write"));
+    let pairs = join(&[&text("__setstate__"), &system, b"\x86\x85\x85"]);
+    let given = whole(&[&object, &global("collections", "OrderedDict"), &pairs, b"Rb", &ending]);
+    assert!(has(&alarms("given", &given), "model/pickle-attribute-write"));
+    // The key is made by a call, or by an escape that CPython cuts to a byte.
+    let key = join(&[&global("builtins", "str"), b"C\x0c__setstate__", &text("ascii"), b"\x86R"]);
+    let called = whole(&[&object, b"}", &key, &system, b"sb", &ending]);
+    assert!(has(&alarms("called", &called), "model/pickle-attribute-write"));
+    let octal = whole(&[&object, b"}S'\\537_setstate__'\n", &system, b"sb", &ending]);
+    assert!(has(&alarms("octal", &octal), "model/pickle-attribute-write"));
+    let slots = whole(&[&object, b"N", &ordered, &text("__setstate__"), &system, b"s\x86b", &ending]);
+    assert!(has(&alarms("slots", &slots), "model/pickle-attribute-write"));
+    // APPEND calls what the instance calls `append`.
+    let hook = whole(&[&object, b"}", &text("append"), &system, b"sb", &text("true"), b"a"]);
+    assert!(has(&alarms("append", &hook), "model/pickle-attribute-write"));
+    // What a class holds is everybody's.
+    let member = join(&[&global("builtins", "getattr"), &global("sklearn.base", "Registry"), &text("TABLE"), b"\x86R"]);
+    alarms("shared", &whole(&[&member, &text("x"), b"K\x01s"]));
+    // The same with ordinary names.
+    quiet("ordinary", &whole(&[&object, b"}", &text("alpha"), b"K\x01sb"]));
+    quiet("slots and none", &whole(&[&object, b"N}", &text("alpha"), b"K\x01s\x86b"]));
+}
+
+#[test]
+fn what_becomes_of_a_container_later_counts() {
+    // A list goes into the arguments first, and what it holds into the list afterwards.
+    let late = whole(&[&global("builtins", "set"), b"]\x94\x85h\x00", &global("mine", "f"), b"a0R"]);
+    assert!(has(&alarms("late", &late), "model/pickle-unknown-call"));
+    quiet("late and plain", &whole(&[&global("builtins", "set"), b"]\x94\x85h\x00K\x01a0R"]));
+}
+
+#[test]
+fn functions_that_call_what_they_are_given_get_only_what_frameworks_give() {
+    let generator = |bits: &[u8], constructor: &[u8]| {
+        whole(&[&global("numpy.random._pickle", "__generator_ctor"), bits, constructor, b"\x86R"])
+    };
+    let own = global("numpy.random._pickle", "__bit_generator_ctor");
+    let run = global("transformers.testing_utils", "run_command");
+    let command = join(&[b"](", &text("sh"), &text("-c"), b"e"]);
+    alarms("generator", &generator(&command, &run));
+    quiet("generator", &generator(&text("PCG64"), &own));
+    let class = join(&[&own, &global("numpy.random._pcg64", "PCG64"), b"\x85R"]);
+    quiet("bits", &generator(&class, &own));
+    alarms("bits", &whole(&[&own, &global("sklearn.svm", "SVC"), b"\x85R"]));
+    let index = |class: &[u8]| whole(&[&global("pandas.core.indexes.base", "_new_Index"), class, b"}\x86R"]);
+    alarms("index", &index(&global("numpy.core.memmap", "memmap")));
+    quiet("index", &index(&global("pandas.core.indexes.range", "RangeIndex")));
+    let object = |base: &[u8]| {
+        whole(&[&global("copyreg", "_reconstructor"), &global("sklearn.svm._classes", "SVC"), base, b"N\x87R"])
+    };
+    alarms("base", &object(&global("pandas.core.series", "Series")));
+    quiet("base", &object(&global("builtins", "object")));
+    alarms("reader", &call("pandas.api.typing", "JsonReader", "http://localhost/"));
+}
+
+#[test]
+fn nested_builders_of_tensors_do_not_recurse() {
+    let builder = global("torch._tensor", "_rebuild_from_type_v2");
+    let tensor = global("torch", "Tensor");
+    // ((…(function, class, (), None)…): the arguments of each level hold those of the next.
+    let mut body = Vec::new();
+    for _ in 0..15_000 {
+        body.extend(b"(h\x00h\x01");
+    }
+    body.extend(b")");
+    for _ in 0..15_000 {
+        body.extend(b"Nt");
+    }
+    let whole = join(&[b"\x80\x04", &builder, b"\x94", &tensor, b"\x94", b"00h\x00", &body, b"R."]);
+    alarms("nested", &whole);
+}
+
+/// An array of joblib of one dimension.
+fn array(count: u8, dtype: &[u8], raw: &[u8]) -> Vec<u8> {
+    join(&[
+        b"\x80\x04",
+        &global("joblib.numpy_pickle", "NumpyArrayWrapper"),
+        b")\x81}(",
+        &text("subclass"),
+        &global("numpy", "ndarray"),
+        &text("shape"),
+        &[b'K', count, 0x85],
+        &text("order"),
+        &text("C"),
+        &text("dtype"),
+        dtype,
+        &text("allow_mmap"),
+        b"\x89ub",
+        raw,
+    ])
+}
+
+fn dtype(code: &str) -> Vec<u8> {
+    join(&[&global("numpy", "dtype"), &text(code), b"\x89\x88\x87R"])
+}
+
+#[test]
+fn arrays_of_joblib_are_read_both_ways() {
+    let hidden = b"cos\nsystem\n(S'true'\ntR.";
+    let count = u8::try_from(hidden.len()).unwrap();
+    let both = array(count, &dtype("S1"), &join(&[hidden, b"."]));
+    assert_eq!(alarms("opcodes", &both).worst(), Some(Severity::Critical));
+    quiet("numbers", &array(4, &dtype("i2"), b"\x01\x00\x02\x00\x03\x00\x04\x00."));
+    // A type of eight bytes becomes one with a field of objects.
+    let field = join(&[b"}", &text("a"), &dtype("O8"), b"K\x00\x86s"]);
+    let names = join(&[&text("a"), b"\x85"]);
+    let built = join(&[&dtype("V8"), b"(K\x03", &text("|"), b"N", &names, &field, b"K\x08K\x01K\x3ftb"]);
+    let report = alarms("objects", &array(1, &built, &join(&[&call("os", "system", "true"), b"."])));
+    assert_eq!(report.worst(), Some(Severity::Critical));
+    let plain = join(&[b"}", &text("a"), &dtype("f8"), b"K\x00\x86s"]);
+    let built = join(&[&dtype("V8"), b"(K\x03", &text("|"), b"N", &names, &plain, b"K\x08K\x01K\x00tb"]);
+    quiet("structured", &array(2, &built, &[&[0x40; 16][..], b"."].concat()));
+    // The last of many keys wins, in Python.
+    let mut many = join(&[
+        b"\x80\x04",
+        &global("joblib.numpy_pickle", "NumpyArrayWrapper"),
+        b")\x81}(",
+        &text("dtype"),
+        &dtype("i1"),
+        &text("shape"),
+        b"K\x40\x85",
+    ]);
+    for number in 0..70u8 {
+        many.extend(join(&[&text(&format!("k{number}")), b"N"]));
+    }
+    many.extend(join(&[&text("dtype"), &dtype("O8"), b"ub", &call("os", "system", "true"), b"."]));
+    let report = scan(&many);
+    let seen = report.worst() >= Some(Severity::High) || report.coverage.status == CoverageStatus::Partial;
+    assert!(seen, "{report:?}");
+    let module = join(&[&text("sklearn.externals.joblib.numpy_pickle"), &text("NumpyArrayWrapper"), b"\x93"]);
+    let old = join(&[
+        b"\x80\x04",
+        &module,
+        b")\x81}(",
+        &text("shape"),
+        b"K\x02\x85",
+        &text("dtype"),
+        &dtype("i1"),
+        b"ub\xff\xfe.",
+    ]);
+    quiet("old module", &old);
+}
+
+#[test]
+fn streams_behind_the_first_are_always_read() {
+    let bad = b"cos\nsystem\n(S'true'\ntR.";
+    // torch takes its mark as a long in digits, too.
+    let torch = join(&[b"L119547037146038801333356L\n.", b"M\xe9\x03.", bad]);
+    assert_eq!(alarms("torch", &torch).worst(), Some(Severity::Critical));
+    for first in [&b"G\x00\x00\x00\x00\x00\x00\x00\x00."[..], b"\x88.", b"J\x01\x00\x00\x00."] {
+        alarms("second", &join(&[b"\x80\x02N.", first, bad]));
+    }
+    let alone = join(&[b"\x80\x02N.", b"\x89K\x01\x86", bad]);
+    alarms("any opcode", &alone);
+}
+
+#[test]
+fn what_is_loaded_as_a_file_is_judged_like_one() {
+    let load = global("torch.storage", "_load_from_bytes");
+    let encode = |coding: &str, inner: &str| {
+        let mut long = vec![b'X'];
+        long.extend(u32::try_from(inner.len()).unwrap().to_le_bytes());
+        long.extend(inner.as_bytes());
+        join(&[&global("_codecs", "encode"), &long, &text(coding), b"\x86R"])
+    };
+    let inner: String = call("commandlib", "run", "x").iter().map(|b| char::from(*b)).collect();
+    alarms("latin-1", &whole(&[&load, &encode("latin1", &inner), b"\x85R"]));
+    alarms("other coding", &whole(&[&load, &encode("utf-8", &inner), b"\x85R"]));
+    let cut: String = inner.chars().take(20).collect();
+    let report = scan(&whole(&[&load, &encode("latin1", &cut), b"\x85R"]));
+    assert_eq!(report.coverage.status, CoverageStatus::Partial, "{report:?}");
+}
+
+#[test]
+fn formats_may_be_old_pickles_as_well() {
+    let bad = b"cos\nsystem\n(S'true'\ntR.";
+    let mut tar = bad.to_vec();
+    tar.resize(512, 0);
+    tar[124..135].copy_from_slice(b"00000000000");
+    tar[257..262].copy_from_slice(b"ustar");
+    tar.extend([0; 1024]);
+    let tflite = join(&[b"U\x06\x00\x00TFL3", bad]);
+    let mut hdf5 = bad.to_vec();
+    hdf5.resize(512, 0);
+    hdf5.extend([0x89, b'H', b'D', b'F', 13, 10, 26, 10, 2, 8, 8, 0]);
+    let safetensors = join(&[b"T\x04\x00\x00\x00\x00\x00\x00{", bad]);
+    for (name, bytes) in [("tar", tar), ("tflite", tflite), ("hdf5", hdf5), ("safetensors", safetensors)] {
+        assert_eq!(alarms(name, &bytes).worst(), Some(Severity::Critical), "{name}");
+    }
+}
+
+#[test]
+fn headers_of_arrays_are_parsed() {
+    let array = |header: &str, data: &[u8]| {
+        let len = u16::try_from(header.len()).unwrap().to_le_bytes();
+        join(&[b"\x93NUMPY\x01\x00", &len, header.as_bytes(), data])
+    };
+    let bad = call("os", "system", "true");
+    for header in [
+        r#"{"descr": "|O", "fortran_order": False, "shape": (1,)}"#,
+        "{'descr' : '|O', 'fortran_order': False, 'shape': (1,)}",
+        r"{'descr': '\x4f', 'fortran_order': False, 'shape': (1,)}",
+        r#"{'descr': [("a","|O")], 'fortran_order': False, 'shape': (1,)}"#,
+        "{'descr': [('a', '<f8'), ('b', [('c', '|O')])], 'fortran_order': False, 'shape': (1,)}",
+    ] {
+        assert_eq!(alarms(header, &array(header, &bad)).worst(), Some(Severity::Critical), "{header}");
+    }
+    for (header, size) in [
+        ("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }    \n", 16),
+        ("{'descr': [('a', '<f8'), ('O', '<i4', (2,))], 'fortran_order': False, 'shape': (2,), }\n", 32),
+        ("{'descr': '<M8[ns]', 'fortran_order': False, 'shape': (), }\n", 8),
+    ] {
+        quiet(header, &array(header, &vec![7; size]));
+    }
+}
+
+#[test]
+fn texts_are_no_pickles() {
+    for prose in [
+        "cat\ndog\nhorse\n",
+        "cos\nsin\ntan\n",
+        "(i) first\nsecond\n",
+        "K. is a letter.\nThe rest is prose.\n",
+        "N. N. wrote this.\n",
+    ] {
+        quiet(prose, prose.as_bytes());
+    }
+    let mut names = b"\x80\x04](".to_vec();
+    for number in 0..1500 {
+        names.extend(text(&format!("feature_{number:08}")));
+    }
+    names.extend(b"e.");
+    quiet("names that are digits of base64", &names);
+}
+
+#[test]
+fn large_dictionaries_of_arrays_are_quiet() {
+    // Protocol 2, as gensim and many scripts write word vectors.
+    let mut out = b"\x80\x02}(cnumpy.core.multiarray\n_reconstruct\nq\x000cnumpy\nndarray\nq\x010c_codecs\nencode\nq\x020cnumpy\ndtype\nX\x02\x00\x00\x00f4K\x00K\x01\x87Rq\x030".to_vec();
+    for number in 0..60_000u32 {
+        let word = format!("w{number:07}");
+        out.extend([b'X', 8, 0, 0, 0]);
+        out.extend(word.as_bytes());
+        out.extend(b"h\x00h\x01K\x00\x85h\x02X\x01\x00\x00\x00bX\x06\x00\x00\x00latin1\x86R\x87R");
+        out.extend(b"(K\x01K\x01\x85h\x03\x89h\x02X\x04\x00\x00\x00abcdX\x06\x00\x00\x00latin1\x86Rtb");
+    }
+    out.extend(b"u.");
+    quiet("vectors", &out);
+    let mut bad = out[..out.len() - 2].to_vec();
+    bad.extend(b"X\x01\x00\x00\x00xcos\nsystem\nX\x04\x00\x00\x00true\x85Ru.");
+    assert_eq!(alarms("behind them", &bad).worst(), Some(Severity::Critical));
+}
+
+#[test]
+fn long_names_are_bounded() {
+    let mut out = String::new();
+    for number in 0..200 {
+        write!(out, "c{}{number}\nname\n0", "m".repeat(50_000)).unwrap();
+    }
+    out.push_str("N.");
+    alarms("names", out.as_bytes());
+}
+
+#[test]
+fn python_runs_what_it_calls() {
+    for source in [
+        "import os\ndef f():\n    os.system('true')\nf()\n",
+        "import os\ndef g():\n    os.system('true')\ndef f():\n    g()\nf()\n",
+        "import os\nclass A:\n    def __init__(self):\n        self.go()\n    def go(self):\n        os.system('true')\n",
+        "import os\nclass A:\n    def run(self):\n        os.system('true')\nA().run()\n",
+        "import os\nf = lambda: os.system('true')\nf()\n",
+        "import os\n(lambda: os.system('true'))()\n",
+        "import os\nlist(map(lambda c: os.system(c), ['true']))\n",
+        "import os\n@os.system\ndef f(): pass\n",
+        "import os\n(os).system('true')\n",
+        "import sys\nsys.modules['os'].system('true')\n",
+        "import importlib\nimportlib.import_module('os').system('true')\n",
+        "import importlib\nx = importlib.import_module('subprocess')\nx.Popen(['true'])\n",
+        "import pathlib\npathlib.Path('a').write_text('b')\n",
+    ] {
+        assert!(has(&alarms(source, source.as_bytes()), "model/python-code"), "{source}");
+    }
+    for source in [
+        "import platform\nif platform.system() == 'Linux':\n    x = 1\n",
+        "import torch\nmodel = torch.nn.Linear(1, 1)\nmodel.eval()\n",
+        "import os\nhandlers = {'a': lambda c: c.lower()}\n",
+        "import re\nclass A:\n    def __init__(self):\n        self.system('x')\n    def system(self, x):\n        return x\n",
+    ] {
+        quiet(source, source.as_bytes());
+    }
+    // A function that nothing calls is worth a word only.
+    let idle = scan(b"import os\ndef f():\n    os.system('true')\n");
+    assert_eq!(idle.worst(), Some(Severity::Medium), "{idle:?}");
+}
+
+#[test]
+fn prose_with_words_of_python_is_prose() {
+    quiet(
+        "wrapped prose",
+        b"The data come\nfrom several sources, and it's\nclass A work. We\nimport nothing; `code` is\nfrom elsewhere (see below).\n",
+    );
+    // Quoted code counts.
+    alarms("quoted", b"import os\nfrom sys import path\nos.system('true')\n`that is all`\n");
+}
