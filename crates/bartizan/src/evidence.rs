@@ -120,7 +120,8 @@ async fn watch(mut keeper: Keeper, store: Arc<SqliteStore>, config: Config) {
     let signs = config.evidence.sign_key.is_some();
     let every = Duration::from_secs(u64::from(config.evidence.checkpoint_minutes.max(1)) * 60);
     let mut last = tokio::time::Instant::now();
-    let mut last_size = store.head().await.map_or(0, |head| head.next());
+    // What was recorded since the last checkpoint counts, also from before the start.
+    let mut last_size = keeper.covered().await.unwrap_or(0);
     let mut retained = tokio::time::Instant::now().checked_sub(RETENTION);
     loop {
         if retained.is_none_or(|at| at.elapsed() >= RETENTION) {

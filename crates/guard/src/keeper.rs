@@ -80,6 +80,14 @@ impl Keeper {
         Ok(tree)
     }
 
+    /// How many records the last checkpoint on record covers: 0 without one.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn covered(&self) -> Result<u64, StoreError> {
+        Ok(self.chain.last_act(Deed::Checkpointed).await?.as_ref().and_then(tree_of).map_or(0, |tree| tree.size()))
+    }
+
     /// The largest tree on record that is not larger than `most`.
     async fn start(&self, most: u64) -> Result<Tree, StoreError> {
         let mut best = Tree::new();
