@@ -13,7 +13,7 @@ use super::session::{Next, Session};
 use crate::shared::{Live, Shared};
 
 /// Most pages of a list that are asked for.
-const MOST_PAGES: usize = 100;
+pub(super) const MOST_PAGES: usize = 100;
 
 /// A page of the list to ask a server for.
 pub(crate) struct Page {
@@ -64,11 +64,12 @@ impl Session {
         (meta, cursor): (Option<Value>, Option<String>),
         number: usize,
     ) -> Option<Page> {
-        let id = Id::Text(format!("bartizan-{}", uuid::Uuid::now_v7()));
+        let name = format!("bartizan-{}", uuid::Uuid::now_v7());
         let mut params = serde_json::Map::new();
         params.extend(meta.clone().map(|meta| ("_meta".to_owned(), meta)));
         params.extend(cursor.map(|cursor| ("cursor".to_owned(), Value::from(cursor))));
-        let request = json!({"jsonrpc": "2.0", "id": text(&id), "method": "tools/list", "params": params});
+        let request = json!({"jsonrpc": "2.0", "id": name, "method": "tools/list", "params": params});
+        let id = Id::Text(name);
         let read = self.expect_page(&id);
         match self.client_says(shared, live, request.to_string().into_bytes()).await {
             Next::Forward(permitted) => Some(Page { id, request: permitted.into_inner().body, read, meta, number }),
@@ -77,12 +78,5 @@ impl Session {
                 None
             }
         }
-    }
-}
-
-fn text(id: &Id) -> Value {
-    match id {
-        Id::Number(number) => Value::from(*number),
-        Id::Text(text) => Value::from(text.as_str()),
     }
 }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::Mcp;
+use super::listing::MOST_PAGES;
 use super::lockfile::LockFile;
 use super::server::Server;
 use super::session::{INVALID_REQUEST, Next, Session};
@@ -34,9 +35,6 @@ const LISTING: Duration = Duration::from_secs(10);
 
 /// Time that a server has to end once its input is closed (2025-11-25, basic/lifecycle, "Shutdown").
 const CLOSING: Duration = Duration::from_secs(3);
-
-/// Most pages of one list that are asked for.
-const MOST_PAGES: usize = 100;
 
 /// What a stdio proxy is made of.
 pub struct Stdio {
