@@ -344,7 +344,7 @@ impl Summary {
         if self.denied() {
             return FOUND;
         }
-        if self.is_empty() {
+        if self.is_empty() || self.clean.as_ref().is_some_and(clean::Made::is_empty) {
             return UNREAD;
         }
         // A policy that says how much may be unread has decided that too.

@@ -61,6 +61,13 @@ pub(super) struct Made {
     pub(super) actions: BTreeMap<Action, u64>,
 }
 
+impl Made {
+    /// True where no row is left to train on.
+    pub(super) fn is_empty(&self) -> bool {
+        self.actions.iter().all(|(action, rows)| matches!(action, Action::Drop | Action::Quarantine) || *rows == 0)
+    }
+}
+
 /// A clean that can begin: nothing about it is left to fail before hours of work.
 pub(super) struct Ready {
     plan: Plan,

@@ -159,6 +159,9 @@ fn cleaned(out: &mut impl Write, made: &Made, color: bool) -> Result<()> {
         };
         writeln!(out, "  {count:>9}  {word}")?;
     }
+    if made.is_empty() {
+        writeln!(out, "  {}", terminal::paint("no row is left", Style::Bad, color))?;
+    }
     writeln!(out, "  wrote {}", shown(&made.out))?;
     if let Some(aside) = &made.quarantine {
         writeln!(out, "  set aside in {}", shown(aside))?;

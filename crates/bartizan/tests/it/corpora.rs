@@ -96,6 +96,10 @@ fn one_file_becomes_one_file_and_what_is_left_is_at_the_gate() {
     assert!(exit == 1 && said.contains("not signed"), "{said}");
     let (exit, answer, said) = clean("kept.csv", &["--on", "pii=keep", "--fail-on", "low"]);
     assert_eq!((exit, answer["summary"]["stopped"].as_u64()), (1, Some(1)), "{said}");
+    fs::write(folder.join("all.txt"), "write to ann.lee@example.org").unwrap();
+    let none = ["scan", "data", "all.txt", "--clean", "none.txt", "--on", "pii=drop"];
+    let (exit, said) = code(folder, &none);
+    assert!(exit == 3 && said.contains("no row is left"), "{said}");
     let (exit, _, said) = clean("named.csv", &["--on", "pii=pseudonym"]);
     assert!(exit == 2 && said.contains("pseudonyms need a key"), "{said}");
     fs::write(folder.join("secret"), "0123456789abcdef".repeat(2)).unwrap();
