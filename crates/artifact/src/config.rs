@@ -6,9 +6,10 @@ use bartizan_core::{Reason, Severity};
 use serde_json::Value;
 
 use crate::bytes::{contains, show};
+use crate::danger::{is_builtin, is_code};
 use crate::desk::Desk;
-use crate::keras::{self, is_builtin};
-use crate::{rules, template, zip};
+use crate::path::{leads_away, leads_out};
+use crate::{keras, rules, template};
 
 /// Without one of these no document says anything here. `\u00` may hide them.
 const KEYS: &[&[u8]] = &[
@@ -29,53 +30,6 @@ const KEYS: &[&[u8]] = &[
     b"\"handler\"",
     b"_diffusers_version",
 ];
-
-/// Modules whose functions run code when a configuration names them.
-const RUNNERS: &[&str] = &[
-    "os",
-    "posix",
-    "nt",
-    "subprocess",
-    "builtins",
-    "__builtin__",
-    "importlib",
-    "runpy",
-    "shutil",
-    "socket",
-    "pickle",
-    "_pickle",
-    "marshal",
-    "ctypes",
-    "pty",
-    "sys",
-    "code",
-    "codeop",
-    "operator",
-    "_operator",
-    "webbrowser",
-    "urllib",
-    "requests",
-    "http",
-    "tempfile",
-    "commands",
-    "dill",
-    "cloudpickle",
-    "joblib",
-    "types",
-    "functools",
-    "multiprocessing",
-    "asyncio",
-    "pydoc",
-    "timeit",
-    "cProfile",
-];
-
-/// True where a dotted name leads to what runs code.
-pub(crate) fn runs(path: &str) -> bool {
-    let top = path.split(['.', ':']).next().unwrap_or_default();
-    RUNNERS.contains(&top)
-        || path.split('.').any(|part| matches!(part, "eval" | "exec" | "system" | "popen" | "Popen" | "__import__"))
-}
 
 /// Reads a JSON document; false where it is none.
 pub(crate) fn json(text: &str, desk: &mut Desk<'_>) -> bool {
@@ -226,7 +180,7 @@ fn object(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
         desk.find(&rules::REMOTE, "`trust_remote_code` is set", 0, 0);
     }
     if let Some(target) = text("_target_") {
-        let severity = if runs(target) { Severity::High } else { Severity::Low };
+        let severity = if is_code(target) { Severity::High } else { Severity::Low };
         desk.find_as(&rules::CONFIG, severity, format!("`_target_` names `{}`", show(target)), (0, 0), Vec::new());
     }
     if let Some(source) = text("chat_template") {
@@ -238,7 +192,7 @@ fn object(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
         }
     }
     if let Some(base) = text("base_model_name_or_path")
-        && (base.contains("://") || zip::leads_out(base))
+        && leads_away(base)
     {
         let severity = if base.contains("..") || base.starts_with("http") { Severity::High } else { Severity::Low };
         desk.find_as(
@@ -252,7 +206,7 @@ fn object(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
     if let Some(Value::Object(files)) = map.get("weight_map") {
         // Shards lie beside their index; what begins with a dot is hidden from people and tools.
         let hidden = |f: &str| f.split(['/', '\\']).any(|part| part.starts_with('.') && part != ".");
-        for file in files.values().filter_map(Value::as_str).filter(|f| zip::leads_out(f) || hidden(f)) {
+        for file in files.values().filter_map(Value::as_str).filter(|f| leads_out(f) || hidden(f)) {
             desk.find(&rules::PATH, format!("a shard is read from `{}`", show(file)), 0, 0);
         }
     }
@@ -270,7 +224,7 @@ fn pipeline(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
         let own = HOMES.contains(&top) || name != "_class_name" && class.starts_with("StableDiffusion");
         if !own && (name == "_class_name" || !name.starts_with('_')) {
             let what = format!("`{}` is loaded from `{}.{}`", show(name), show(home), show(class));
-            let severity = if runs(home) || name == "_class_name" { Severity::High } else { Severity::Medium };
+            let severity = if is_code(home) || name == "_class_name" { Severity::High } else { Severity::Medium };
             desk.find_as(&rules::REMOTE, severity, what, (0, 0), Vec::new());
         }
     }
@@ -303,7 +257,7 @@ fn skops(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
     let top = module.split('.').next().unwrap_or_default();
     let name = format!("{}.{}", show(module), show(class));
     let operator = top == "operator" || loader == "OperatorFuncNode" && !matches!(class, "itemgetter" | "attrgetter");
-    let code = runs(module) && top != "builtins" && top != "functools" || top == "builtins" && is_builtin(class);
+    let code = is_code(module) && top != "builtins" && top != "functools" || top == "builtins" && is_builtin(class);
     if code || operator || !HOMES.contains(&top) {
         desk.find(&rules::CONFIG, format!("the schema names `{name}`"), 0, 0);
     }
@@ -348,7 +302,7 @@ fn yaml_line(line: &str, at: usize, desk: &mut Desk<'_>) {
             .then(|| rest.trim().trim_matches(['"', '\'', '}', ',']).to_owned())
     };
     if let Some(target) = value("_target_") {
-        let severity = if runs(&target) { Severity::High } else { Severity::Low };
+        let severity = if is_code(&target) { Severity::High } else { Severity::Low };
         desk.find_as(
             &rules::CONFIG,
             severity,

@@ -6,9 +6,9 @@ use bartizan_core::{Reason, Severity};
 
 use crate::bytes::{piece, show, u32le};
 use crate::desk::Desk;
+use crate::path::{leads_away, leads_out};
 use crate::proto::{self, Value, every, fields, part, parts, text};
 use crate::rules;
-use crate::zip::leads_out;
 
 /// Models inside one another.
 const DEEPEST: usize = 16;
@@ -74,7 +74,7 @@ fn model(bytes: &[u8], depth: usize, custom: &mut BTreeSet<String>, desk: &mut D
             }
             556 => {
                 for name in parts(inner, 1).chain(parts(inner, 2)).map(|p| text(p, 1)) {
-                    if leads_out(&name) || name.contains("://") {
+                    if leads_away(&name) {
                         desk.find(&rules::PATH, format!("a model is read from `{}`", show(&name)), 0, 0);
                     }
                 }

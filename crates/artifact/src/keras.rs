@@ -4,9 +4,9 @@ use bartizan_core::Severity;
 use serde_json::{Map, Value};
 
 use crate::bytes::show;
-use crate::config::runs;
+use crate::danger::{is_builtin, is_code};
 use crate::desk::Desk;
-use crate::zip::leads_out;
+use crate::path::leads_away;
 use crate::{rules, tensorflow};
 
 /// Packages whose objects are Keras's own.
@@ -82,7 +82,7 @@ pub(crate) fn object(map: &Map<String, Value>, desk: &mut Desk<'_>) {
         desk.find(&rules::CONFIG, format!("a layer is loaded from `{what}`"), 0, 0);
     } else if !own {
         // The module is imported. A registered class of another package is a custom layer, as many models have.
-        let custom = registered.contains('>') && class != "function" && is_class(class) && !runs(module);
+        let custom = registered.contains('>') && class != "function" && is_class(class) && !is_code(module);
         let severity = if custom { Severity::Medium } else { Severity::High };
         let what = if class == "function" {
             format!("a function is loaded: `{}.{}`", show(module), show(inner))
@@ -91,8 +91,8 @@ pub(crate) fn object(map: &Map<String, Value>, desk: &mut Desk<'_>) {
         };
         desk.find_as(&rules::CONFIG, severity, what, (0, 0), Vec::new());
     } else if class == "function" {
-        let builtin = top == "builtins" && (runs(inner) || is_builtin(inner));
-        if builtin || top != "builtins" && runs(module) {
+        let builtin = top == "builtins" && (is_code(inner) || is_builtin(inner));
+        if builtin || top != "builtins" && is_code(module) {
             desk.find(&rules::CONFIG, format!("a function is loaded: `{}`", show(inner)), 0, 0);
         }
     } else if top == "builtins" && is_builtin(class) || top == "tensorflow" && is_dangerous(class) {
@@ -108,10 +108,10 @@ fn is_reference(function: &Value) -> bool {
     let plain =
         |name: &str| !name.is_empty() && name.len() < 80 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     match function {
-        Value::String(name) => plain(name) && !is_builtin(name) && !runs(name),
+        Value::String(name) => plain(name) && !is_builtin(name) && !is_code(name),
         Value::Object(map) => {
             let name = text(map, "config");
-            text(map, "class_name") == "function" && plain(name) && !is_builtin(name) && !runs(name)
+            text(map, "class_name") == "function" && plain(name) && !is_builtin(name) && !is_code(name)
         }
         _ => false,
     }
@@ -141,7 +141,7 @@ fn is_dangerous(path: &str) -> bool {
 fn vocabulary(class: &str, map: &Map<String, Value>, desk: &mut Desk<'_>) {
     let path = map.get("config").and_then(|c| c.get("vocabulary")).and_then(Value::as_str);
     let Some(path) = path.filter(|p| !p.is_empty() && LOOKUPS.contains(&class)) else { return };
-    let out = leads_out(path) || path.contains("://");
+    let out = leads_away(path);
     let severity = if out { Severity::High } else { Severity::Low };
     let what = format!("the vocabulary of a `{}` layer is read from `{}`", show(class), show(path));
     desk.find_as(&rules::PATH, severity, what, (0, 0), Vec::new());
@@ -149,27 +149,4 @@ fn vocabulary(class: &str, map: &Map<String, Value>, desk: &mut Desk<'_>) {
 
 fn is_class(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-/// Builtins of Python that run code, reach files, or reach other objects.
-pub(crate) fn is_builtin(name: &str) -> bool {
-    matches!(
-        name,
-        "eval"
-            | "exec"
-            | "compile"
-            | "open"
-            | "getattr"
-            | "setattr"
-            | "delattr"
-            | "__import__"
-            | "input"
-            | "print"
-            | "breakpoint"
-            | "globals"
-            | "vars"
-            | "help"
-            | "memoryview"
-            | "execfile"
-    )
 }

@@ -26,6 +26,7 @@ mod config;
 #[cfg(test)]
 mod container_tests;
 mod coreml;
+mod danger;
 mod desk;
 #[cfg(test)]
 mod evasion_tests;
@@ -36,10 +37,12 @@ mod hdf5;
 mod keras;
 mod kind;
 mod msgpack;
+mod names;
 mod npy;
 mod onnx;
 mod openvino;
 mod paddle;
+mod path;
 mod pickle;
 mod proto;
 mod python;

@@ -7,9 +7,9 @@ use bartizan_core::{Reason, Severity};
 
 use crate::bytes::show;
 use crate::desk::Desk;
+use crate::path::leads_away;
 use crate::proto::{self, Value, every, fields, number, parts, text};
 use crate::rules;
-use crate::zip::leads_out;
 
 /// Graphs inside one another.
 const DEEPEST: usize = 32;
@@ -144,7 +144,7 @@ impl Model {
         }
         if kind == "EPContext" {
             let path = String::from_utf8_lossy(context.unwrap_or_default());
-            if !embedded && (leads_out(&path) || path.contains("://")) {
+            if !embedded && leads_away(&path) {
                 desk.find(&rules::PATH, format!("a compiled graph is read from `{}`", show(&path)), 0, 0);
             }
             let what = "the graph is compiled for one device: its code is not examined";
@@ -230,7 +230,7 @@ fn packed_numbers(mut bytes: &[u8], each: &mut impl FnMut(u64)) {
 /// A key and its value: where the data of a tensor is.
 fn external(pair: &[u8], desk: &mut Desk<'_>) {
     let (key, value) = (text(pair, 1), text(pair, 2));
-    if key == "location" && (leads_out(&value) || value.contains("://")) {
+    if key == "location" && leads_away(&value) {
         desk.find(&rules::PATH, format!("a tensor is read from `{}`", show(&value)), 0, 0);
     }
 }

@@ -7,8 +7,8 @@ use quick_xml::events::{BytesStart, Event};
 
 use crate::bytes::show;
 use crate::desk::Desk;
+use crate::path::leads_away;
 use crate::rules;
-use crate::zip::leads_out;
 
 /// Layers of other libraries that are listed one by one.
 const LISTED: usize = 64;
@@ -77,7 +77,7 @@ fn one(element: &BytesStart<'_>, foreign: &mut BTreeSet<(String, String)>, desk:
                 let key: &str = attribute.key.as_ref();
                 let value = attribute.value.as_ref();
                 let path = ["path", "file", "library", "location", "cache_dir"].iter().any(|k| key.ends_with(k));
-                if path && (leads_out(value) || value.contains("://")) {
+                if path && leads_away(value) {
                     desk.find(&rules::PATH, format!("`{}` names `{}`", show(key), show(value)), 0, 0);
                 }
             }

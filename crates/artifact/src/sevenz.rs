@@ -9,8 +9,8 @@ use lzma_rust2::filter::delta::DeltaReader;
 use crate::bytes::{piece, show, size, u32le, u64le};
 use crate::codec::{self, Coding, Expanded};
 use crate::desk::Desk;
+use crate::path::leads_out;
 use crate::rules;
-use crate::zip::leads_out;
 
 /// Folders, coders and members of one archive.
 const MOST: usize = 100_000;

@@ -6,8 +6,8 @@ use bartizan_core::Reason;
 
 use crate::bytes::{from, piece, show};
 use crate::desk::Desk;
+use crate::path::leads_out;
 use crate::rules;
-use crate::zip::leads_out;
 
 const BLOCK: usize = 512;
 

@@ -7,8 +7,8 @@ use bartizan_core::{Reason, Severity};
 
 use crate::bytes::{piece, show};
 use crate::desk::Desk;
+use crate::path::leads_away;
 use crate::proto::{self, Value, every, fields, number, part, parts, text};
-use crate::zip::leads_out;
 use crate::{config, rules};
 
 /// Operations that the library brings, sorted: as TensorFlow 2.21 registers them.
@@ -180,7 +180,7 @@ impl Graph {
         }
         for asset in parts(meta, 6) {
             let name = text(asset, 2);
-            if leads_out(&name) || name.contains("://") {
+            if leads_away(&name) {
                 desk.find(&rules::PATH, format!("an asset is read from `{}`", show(&name)), 0, 0);
             }
         }

@@ -8,6 +8,7 @@ use bartizan_core::{Reason, Severity};
 use crate::bytes::{from, piece, size, u16le, u32le, u64le};
 use crate::codec::{self, Coding};
 use crate::desk::Desk;
+use crate::path::leads_out;
 use crate::rules;
 
 /// The number of LZMA among the methods of compression.
@@ -146,12 +147,6 @@ fn entry(bytes: &[u8], at: usize) -> Option<(Member, usize)> {
         field += 4 + usize::from(len);
     }
     Some((member, at + 46 + name_len + extra_len + comment_len))
-}
-
-/// A name that leads out of the folder.
-pub(crate) fn leads_out(name: &str) -> bool {
-    let absolute = name.starts_with(['/', '\\']) || name.get(1..3).is_some_and(|c| c == ":\\" || c == ":/");
-    absolute || name.split(['/', '\\']).any(|part| part == "..")
 }
 
 /// Examines an archive.

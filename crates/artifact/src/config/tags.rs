@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use bartizan_core::Severity;
 
-use super::runs;
 use crate::bytes::{from, show};
+use crate::danger::is_code;
 
 /// What `!!` stands for.
 const CORE: &str = "tag:yaml.org,2002:";
@@ -112,7 +112,7 @@ impl Handles {
         }
         let name = full.trim_start_matches('!');
         let target = name.split_once(':').map_or("", |(_, target)| target);
-        if runs(target) {
+        if is_code(target) {
             return Some((Severity::High, said("names what runs code")));
         }
         let tag = name.starts_with(|c: char| c.is_ascii_alphabetic()) && (value || !target.is_empty());

@@ -5,6 +5,8 @@
 
 use super::machine::{Machine, latin1};
 use super::value::{Kind, Level, Shape as Container, V};
+use crate::danger;
+use crate::names::{FOREIGN, canonical, is_camel, is_plain, listed, module_fits, named};
 
 /// Which opcode calls: `callee(*args)`, or `callee.__new__(callee, *args)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -373,198 +375,6 @@ const NAMES: &[(&str, &str)] = &[
     ("zoneinfo", "ZoneInfo"),
 ];
 
-/// Classes of the standard library that modules of frameworks may show under their own name.
-const FOREIGN: &[&str] = &[
-    "BytesIO",
-    "CDLL",
-    "Environment",
-    "FileHandler",
-    "FileIO",
-    "Formatter",
-    "GzipFile",
-    "Logger",
-    "MemoryMap",
-    "NamedTemporaryFile",
-    "Parallel",
-    "Path",
-    "Pool",
-    "Popen",
-    "Process",
-    "PyDLL",
-    "Pickler",
-    "Queue",
-    "Request",
-    "StringIO",
-    "TarFile",
-    "Template",
-    "TemporaryDirectory",
-    "TemporaryFile",
-    "Thread",
-    "ThreadPool",
-    "ThreadPoolExecutor",
-    "ProcessPoolExecutor",
-    "Unpickler",
-    "ZipFile",
-    "GraphModule",
-    "Interpreter",
-    "JsonReader",
-    "Library",
-    "StataReader",
-    "TextFileReader",
-    "TextReader",
-];
-
-/// Top-level modules that run code or commands, or reach files, memory or the network.
-const CODE: &[&str] = &[
-    "_aix_support",
-    "_interpreters",
-    "_osx_support",
-    "_posixsubprocess",
-    "_pyrepl",
-    "_thread",
-    "_xxsubinterpreters",
-    "aiohttp",
-    "antigravity",
-    "asyncio",
-    "atexit",
-    "bdb",
-    "cProfile",
-    "cffi",
-    "cgitb",
-    "code",
-    "codecs",
-    "codeop",
-    "compileall",
-    "concurrent",
-    "ctypes",
-    "dbm",
-    "distutils",
-    "doctest",
-    "ensurepip",
-    "execnet",
-    "ftplib",
-    "gc",
-    "glob",
-    "http",
-    "httpx",
-    "idlelib",
-    "imaplib",
-    "imp",
-    "importlib",
-    "inspect",
-    "io",
-    "lib2to3",
-    "linecache",
-    "logging",
-    "mailcap",
-    "marshal",
-    "mmap",
-    "multiprocessing",
-    "nntplib",
-    "operator",
-    "os",
-    "paramiko",
-    "pdb",
-    "pickle",
-    "pickletools",
-    "pip",
-    "pkgutil",
-    "platform",
-    "poplib",
-    "profile",
-    "pty",
-    "py_compile",
-    "pydoc",
-    "requests",
-    "rlcompleter",
-    "runpy",
-    "sched",
-    "setuptools",
-    "shelve",
-    "shlex",
-    "shutil",
-    "signal",
-    "site",
-    "smtplib",
-    "socket",
-    "socketserver",
-    "sqlite3",
-    "ssl",
-    "subprocess",
-    "sys",
-    "sysconfig",
-    "tarfile",
-    "telnetlib",
-    "tempfile",
-    "test",
-    "threading",
-    "timeit",
-    "tkinter",
-    "trace",
-    "unittest",
-    "urllib",
-    "urllib3",
-    "venv",
-    "webbrowser",
-    "wsgiref",
-    "xmlrpc",
-    "zipapp",
-    "zipfile",
-    "zipimport",
-];
-
-/// Names that do the same in other modules.
-const CODE_NAMES: &[(&str, &str)] = &[
-    (
-        "builtins",
-        "eval exec execfile compile __import__ open file input raw_input breakpoint getattr setattr delattr globals locals vars \
-         apply map filter reduce memoryview help exit quit type super",
-    ),
-    ("types", "CodeType FunctionType MethodType new_class"),
-    ("functools", "reduce partialmethod singledispatch"),
-    ("copyreg", "add_extension pickle constructor"),
-    ("uuid", "_get_command_stdout _popen"),
-    ("pathlib", "Path.touch Path.write_text Path.write_bytes Path.unlink Path.open"),
-    ("dill*", "load loads load_session load_module _eval_repr _import_module"),
-    ("cloudpickle*", "load loads"),
-    ("joblib*", "load dump Parallel"),
-    ("numpy", "load save savetxt fromfile memmap genfromtxt loadtxt"),
-    ("numpy.f2py*", "*"),
-    ("numpy.distutils*", "*"),
-    ("numpy.testing*", "*"),
-    ("numpy.lib*", "*"),
-    ("pandas*", "read_pickle read_csv eval read_sql read_html"),
-    ("torch", "load save compile"),
-    ("torch.hub", "*"),
-    ("torch.jit", "load CompilationUnit script"),
-    ("torch.serialization", "load save _load _legacy_load"),
-    ("torch.package*", "*"),
-    ("torch.fx*", "*"),
-    ("torch.utils*", "*"),
-    ("torch._dynamo*", "*"),
-    ("torch._inductor*", "*"),
-    ("torch.distributed*", "*"),
-    ("torch.cuda._memory_viz", "*"),
-    ("torch.fx.experimental*", "*"),
-    ("transformers*", "pipeline AutoModel.from_pretrained AutoTokenizer.from_pretrained"),
-    ("mlflow*", "*"),
-    ("nltk*", "*"),
-];
-
-/// Of those, what runs any command or code that it is given. No framework stores them.
-const RUNS: &[(&str, &str)] = &[
-    ("builtins", "eval exec execfile __import__"),
-    (
-        "os",
-        "system popen popen2 popen3 popen4 execl execle execlp execlpe execv execve execvp execvpe spawnl spawnle spawnlp \
-         spawnlpe spawnv spawnve spawnvp spawnvpe posix_spawn posix_spawnp startfile",
-    ),
-    ("subprocess", "*"),
-    ("pty", "spawn"),
-    ("runpy", "*"),
-    ("importlib", "import_module __import__"),
-];
-
 /// What dill and cloudpickle call to rebuild code. Running what they built is judged apart.
 const BUILDERS: &[(&str, &str)] = &[
     (
@@ -597,97 +407,11 @@ const BASES: &[&str] = &[
     "long",
 ];
 
-/// Modules of Python 2, of private builds and of other platforms, by the name that they have elsewhere.
-fn canonical(module: &str) -> &str {
-    match module {
-        "__builtin__" | "exceptions" => "builtins",
-        "copy_reg" => "copyreg",
-        "cPickle" | "_pickle" | "cpickle" => "pickle",
-        "posix" | "nt" | "posixpath" | "ntpath" | "os.path" => "os",
-        "commands" | "popen2" => "subprocess",
-        "_io" | "StringIO" | "cStringIO" => "io",
-        "_operator" => "operator",
-        "_codecs" => "codecs",
-        "_collections" | "UserDict" | "UserList" => "collections",
-        "_functools" => "functools",
-        "_socket" => "socket",
-        "_ctypes" => "ctypes",
-        "_imp" | "_frozen_importlib" | "_frozen_importlib_external" => "importlib",
-        "_ssl" => "ssl",
-        "_signal" => "signal",
-        "_sqlite3" => "sqlite3",
-        "_datetime" => "datetime",
-        "_decimal" => "decimal",
-        "_uuid" => "uuid",
-        "_asyncio" => "asyncio",
-        "_multiprocessing" => "multiprocessing",
-        "urllib2" | "urlparse" => "urllib",
-        "httplib" => "http",
-        "thread" | "dummy_thread" | "_dummy_thread" => "_thread",
-        "Queue" => "queue",
-        "whichdb" | "anydbm" | "gdbm" | "_dbm" => "dbm",
-        other => other,
-    }
-}
-
-/// `name*` stands for the module itself and everything in it.
-fn module_fits(pattern: &str, module: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(stem) => module.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
-        None => pattern == module,
-    }
-}
-
-fn name_fits(patterns: &str, name: &str) -> bool {
-    patterns.split_ascii_whitespace().any(|pattern| match (pattern, pattern.strip_suffix('*')) {
-        ("^", _) => is_camel(name),
-        (_, Some("")) => is_plain(name) && !name.starts_with("__"),
-        (_, Some(stem)) => name.strip_prefix(stem).is_some_and(is_plain),
-        (pattern, None) => pattern == name,
-    })
-}
-
-fn is_plain(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-/// A class by its name: capitals, perhaps behind one underscore, and no dots.
-fn is_camel(name: &str) -> bool {
-    let bare = name.strip_prefix('_').unwrap_or(name);
-    is_plain(bare) && bare.starts_with(|c: char| c.is_ascii_uppercase()) && !FOREIGN.contains(&bare)
-}
-
-fn listed<'t, T>(table: &'t [(&str, &str, T)], module: &str, name: &str) -> Option<&'t T> {
-    table.iter().find(|(m, names, _)| module_fits(m, module) && name_fits(names, name)).map(|(_, _, t)| t)
-}
-
-fn named(table: &[(&str, &str)], module: &str, name: &str) -> bool {
-    table.iter().any(|(m, names)| module_fits(m, module) && name_fits(names, name))
-}
-
-/// True where a module, or what a dotted name reaches through it, runs code.
-fn runs_code(module: &str, name: &str) -> bool {
-    let top = module.split('.').next().unwrap_or(module);
-    if CODE.contains(&canonical(top)) || CODE.contains(&module) || named(CODE_NAMES, module, name) {
-        return true;
-    }
-    // A dotted name may walk through a module into another one: `torch.serialization` `os.system`.
-    let mut parts = name.split('.').peekable();
-    while let Some(part) = parts.next() {
-        let last = parts.peek().is_none();
-        let bare = canonical(part.trim_start_matches('_'));
-        if !last && (CODE.contains(&canonical(part)) || CODE.contains(&bare) || part.starts_with("__")) {
-            return true;
-        }
-    }
-    name.contains('.') && name.split('.').any(|part| part.starts_with("__"))
-}
-
 /// Looks a name up. Once for each name of a file.
 pub(super) fn grant(module: &str, name: &str) -> Grant {
     let module = canonical(module);
     let exact = listed(CALLS, module, name).copied();
-    let code = runs_code(module, name);
+    let code = danger::runs_code(module, name);
     let plain = is_plain(name);
     let lower = plain && named(LOWER_CLASSES, module, name);
     let call = exact.filter(|_| !code || (module, name) == ("builtins", "getattr") || module == "codecs");
@@ -702,7 +426,7 @@ pub(super) fn grant(module: &str, name: &str) -> Grant {
     let items = matches!(module, "collections" | "builtins") && name != "getattr"
         || name == "Bunch"
         || class && !module.starts_with("torch.nn.parameter");
-    let runs = call.is_none() && named(RUNS, module, name);
+    let runs = call.is_none() && danger::runs_anything(module, name);
     Grant { known, call, class, code: code && call.is_none(), runs, builder, items: items && (call.is_some() || class) }
 }
 

@@ -1,6 +1,5 @@
 //! Python files beside a model: what runs when a loader imports them, or builds the model that they define.
 
-mod danger;
 mod lexer;
 mod reader;
 

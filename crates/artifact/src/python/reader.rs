@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use bartizan_core::Severity;
 
-use super::danger::{self, Force};
 use super::lexer::{Line, Token};
 use super::{before, dotted, is_program, split};
 use crate::bytes::show;
+use crate::danger::{self, Force};
 use crate::desk::Desk;
 use crate::rules;
 
