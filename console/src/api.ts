@@ -45,12 +45,21 @@ export interface Event {
   hash: string;
   prev: string;
   candidate?: Verdict | null;
+  grounds?: Grounds | null;
   contained?: string[];
   exceptions?: Record<string, number>;
   pseudonyms?: Record<string, string>;
   suppressed?: number;
   failed_open?: boolean;
   calls?: CallRecord[];
+}
+
+/** What a verdict was made of. */
+export interface Grounds {
+  found?: { rule: string; from: string; severity: string; confidence: string; type?: string; redact?: Verdict; least?: Verdict }[];
+  injection?: Record<string, number>;
+  besides?: Verdict;
+  cut?: boolean;
 }
 
 export type Verdict = "allow" | "redact" | "hold" | "deny";
@@ -82,6 +91,42 @@ export interface Rule {
   confidence: string;
   /** The strictest verdict, by where a text is from. */
   verdicts: Record<string, Verdict>;
+}
+
+/** A row of the policy. */
+export interface Row {
+  rule: string;
+  from?: string[];
+  severity?: string;
+  confidence?: string;
+  verdict: Verdict;
+}
+
+export interface Levels {
+  flag?: number;
+  block?: number;
+}
+
+/** A change of the policy. */
+export interface Change {
+  rows?: Row[];
+  disabled?: string[];
+  injection?: Record<string, Levels>;
+}
+
+/** What a change would do. */
+export interface Tried {
+  effect: {
+    judged: number;
+    untold: number;
+    others: number;
+    since: string | null;
+    cut: boolean;
+    pairs: { live: Verdict; changed: Verdict; requests: number; replies: number }[];
+    rules: Record<string, number>;
+    changed: { event: string; time: string; direction: string; live: Verdict; changed: Verdict; rules: string[] }[];
+  };
+  toml: string;
 }
 
 export interface Thresholds {

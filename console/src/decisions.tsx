@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { change, look, mayChange, type CallRecord, type Event, type Session } from "./api";
+import { change, look, mayChange, type CallRecord, type Event, type Grounds, type Session } from "./api";
 import { Badge, Empty, Facts, Page, Problem, Time, Waiting, WithReason, useLoaded } from "./ui";
 
 const PIECE = 50;
@@ -160,6 +160,7 @@ function Whole({ event, who }: { event: Event; who: Session }) {
         {event.contained?.length ? <p>Cut off by: {event.contained.join(", ")}</p> : null}
         {event.failed_open ? <p><Badge kind="deny">failed open</Badge> a part failed and the configuration lets pass.</p> : null}
       </section>
+      {event.grounds ? <MadeOf grounds={event.grounds} /> : null}
       {event.calls?.length ? <Calls calls={event.calls} /> : null}
       <section>
         <h2>Scores and reading</h2>
@@ -188,6 +189,57 @@ function Whole({ event, who }: { event: Event; who: Session }) {
     </>
   );
 }
+
+/** What the verdict was made of, without content. */
+function MadeOf({ grounds }: { grounds: Grounds }) {
+  const found = grounds.found ?? [];
+  const scores = Object.entries(grounds.injection ?? {});
+  return (
+    <section>
+      <h2>What the verdict was made of</h2>
+      {found.length ? (
+        <table>
+          <caption class="hidden">What was found, by where the text is from</caption>
+          <thead>
+            <tr>
+              <th scope="col">Rule</th>
+              <th scope="col">In text from</th>
+              <th scope="col">Severity</th>
+              <th scope="col">Confidence</th>
+              <th scope="col">Type</th>
+              <th scope="col">Place</th>
+            </tr>
+          </thead>
+          <tbody>
+            {found.map((one, index) => (
+              <tr key={index}>
+                <td>
+                  <a href={`#/rules/${one.rule}`}>{one.rule}</a>
+                </td>
+                <td>{one.from}</td>
+                <td>
+                  <Badge kind={one.severity} />
+                </td>
+                <td>{one.confidence}</td>
+                <td>{one.type}</td>
+                <td>{PLACES[one.redact ?? "redact"]}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      ) : null}
+      {grounds.cut ? <p>More was found than is kept.</p> : null}
+      <Facts
+        rows={[
+          ...scores.map(([from, value]): [string, string] => [`Injection score, ${from}`, value.toFixed(4)]),
+          ["All else", grounds.besides ? <Badge kind={grounds.besides} /> : "nothing against it"],
+        ]}
+      />
+    </section>
+  );
+}
+
+const PLACES: Record<string, string> = { redact: "can be masked", deny: "cannot be masked", allow: "history that stays" };
 
 /** Which argument came from where. */
 function Calls({ calls }: { calls: CallRecord[] }) {

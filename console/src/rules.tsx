@@ -1,19 +1,27 @@
 import { useState } from "preact/hooks";
 import { look, lookAtAll, type Rule, type RulePage as Whole, type Tally, type Thresholds, type Verdict } from "./api";
+import { TryChange, addressOf, changeOf, score } from "./change";
 import { Badge, Empty, Facts, Page, Waiting, useLoaded } from "./ui";
 
-export function Rules() {
+export function Rules({ query }: { query: URLSearchParams }) {
   const rules = useLoaded(() => lookAtAll<Rule[]>("rules"), []);
   const levels = useLoaded(() => lookAtAll<Thresholds>("thresholds"), []);
   const tally = useLoaded(() => look<Tally>("tally", { hours: 720 }), []);
   const [sought, setSought] = useState("");
   const fired = tally.value?.rules;
+  const begun = query.get("change");
   return (
     <Page title="Rules">
       <p class="quiet">
         What each rule means where a text is from, as <code>[policy]</code> has it, and in how many decisions of the last 30 days it
         fired. Rules are switched and thresholds moved in <code>bartizan.toml</code>; a running gateway takes the file over.
       </p>
+      {rules.value && levels.value ? (
+        <details open={begun !== null}>
+          <summary>Switch rules and move thresholds…</summary>
+          <TryChange key={begun ?? ""} begun={changeOf(begun)} rules={rules.value} levels={levels.value} />
+        </details>
+      ) : null}
       {levels.value ? <Levels of={levels.value} /> : null}
       <form role="search" onSubmit={(e) => e.preventDefault()}>
         <label>
@@ -100,8 +108,8 @@ function Levels({ of }: { of: Thresholds }) {
         {of.injection.map((one) => (
           <tr key={one.from}>
             <td>{one.from}</td>
-            <td class="number">{one.flag.toFixed(3)}</td>
-            <td class="number">{one.block.toFixed(3)}</td>
+            <td class="number">{score(one.flag)}</td>
+            <td class="number">{score(one.block)}</td>
           </tr>
         ))}
       </tbody>
@@ -124,6 +132,9 @@ export function RulePage({ id }: { id: string }) {
                 ["References", one.references.join(", ")],
               ]}
             />
+            <p>
+              <a href={addressOf({ disabled: [one.id] })}>What if it were off, or meant something else?</a>
+            </p>
             <Markdown text={one.page} />
           </>
         )}

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::call::CallRecord;
 use crate::coverage::Coverage;
 use crate::exchange::{Direction, Protocol};
+use crate::grounds::Grounds;
 use crate::rule::RuleId;
 use crate::subject::Scores;
 use crate::tenant::TenantId;
@@ -104,6 +105,9 @@ pub struct Event {
     /// What the candidate policy would have decided on the same findings; absent where none is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<Verdict>,
+    /// What the verdict was made of; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grounds: Option<Grounds>,
     /// Hash of the record before this one, hex.
     pub prev: String,
     /// SHA-256 over `prev` and the canonical JSON of the record without `hash`, hex.
@@ -120,6 +124,10 @@ pub enum Deed {
     ConfigRejected,
     /// The candidate policy became the live one.
     PolicyPromoted,
+    /// A change of the policy is tried beside the one in force.
+    CandidateStaged,
+    /// A change of the policy is not tried any more.
+    CandidateDropped,
     /// A client key was made.
     KeyCreated,
     /// A client key got a new secret.
@@ -168,7 +176,8 @@ pub enum Deed {
     SignInRefused,
 }
 crate::rule::lowercase_words!(Deed, ConfigLoaded => "config-loaded", ConfigRejected => "config-rejected",
-    PolicyPromoted => "policy-promoted", KeyCreated => "key-created", KeyRotated => "key-rotated",
+    PolicyPromoted => "policy-promoted", CandidateStaged => "candidate-staged",
+    CandidateDropped => "candidate-dropped", KeyCreated => "key-created", KeyRotated => "key-rotated",
     KeyRevoked => "key-revoked", Unsealed => "unsealed", Pruned => "pruned", Erased => "erased",
     Checkpointed => "checkpointed", Exported => "exported", Contained => "contained", Released => "released",
     Marked => "marked", ExceptionAdded => "exception-added", ExceptionLapsed => "exception-lapsed",

@@ -26,6 +26,7 @@ pub mod event;
 pub mod exchange;
 pub mod fact;
 pub mod finding;
+pub mod grounds;
 pub mod judge;
 pub mod limits;
 pub mod location;
@@ -51,6 +52,7 @@ pub use exchange::{
 };
 pub use fact::Fact;
 pub use finding::{EntityType, Finding, Fix};
+pub use grounds::{Found, Grounds};
 pub use judge::{Expand, Judge, Opinion};
 pub use limits::Limits;
 pub use location::{Location, Span};

@@ -432,8 +432,21 @@ pub(crate) struct Settled {
 }
 
 pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Settled {
-    let Checked { outcome, assessment, meta, context, notice, parse_us, scan_us, spent, work, compared, facts, calls } =
-        checked;
+    let Checked {
+        outcome,
+        assessment,
+        meta,
+        context,
+        notice,
+        parse_us,
+        scan_us,
+        spent,
+        work,
+        compared,
+        grounds,
+        facts,
+        calls,
+    } = checked;
     let verdict = outcome.verdict();
     let about_calls = match &outcome {
         Outcome::Refuse(refusal) | Outcome::Hold(refusal) => refusal.is_about_calls(),
@@ -447,6 +460,7 @@ pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Sett
         scores: assessment.max_scores(),
         timings: Timings { parse_us, scan_us, ..Timings::default() },
         compared,
+        grounds: Some(grounds),
         calls: calls.as_ref().map(|calls| calls.notes().to_vec()).unwrap_or_default(),
         ..Noted::default()
     };

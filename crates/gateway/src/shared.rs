@@ -118,6 +118,11 @@ impl Live {
         self.profiles.contains_key(name)
     }
 
+    /// The guards of profiles, which have policies of their own.
+    pub(crate) fn profiles(&self) -> impl Iterator<Item = &Guard> {
+        self.profiles.values().map(|guard| &**guard)
+    }
+
     /// The same with the guard of the caller's profile. A profile that is not there lets nothing through.
     pub(crate) fn for_caller(self: Arc<Self>, admitted: &Admitted) -> Result<Arc<Self>, Failure> {
         let Some(name) = &admitted.grant.profile else { return Ok(self) };

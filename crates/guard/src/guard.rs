@@ -11,13 +11,15 @@ use bartizan_classifier::{Classifier, ClassifierError, Given, channel};
 use bartizan_core::finding::FindingRecord;
 use bartizan_core::report::Flags;
 use bartizan_core::{
-    CheckOutput, Confidence, Context, Coverage, Detector, Direction, Edit, EngineId, Exchange, Family, Finding, Kind,
-    Limits, Location, Mode, Principal, Profile, Protocol, Rpc, Rule, RuleId, Scores, Source, TenantId, Verdict, View,
+    CheckOutput, Confidence, Context, Coverage, Detector, Direction, Edit, EngineId, Exchange, Family, Finding,
+    Grounds, Kind, Limits, Location, Mode, Principal, Profile, Protocol, Rpc, Rule, RuleId, Scores, Source, TenantId,
+    Verdict, View,
 };
 use bartizan_engine::{Clock, Engine, EngineError, Meter, Spent, Surroundings};
 use bartizan_policy::provenance::{Known, PolicyFault};
 use bartizan_policy::{
-    Assessment, Cause, Contained, Conversing, OpaqueTable, Outcome, Permitted, Refusal, Replacer, Table, decide, judge,
+    Assessment, Cause, Change, Contained, Conversing, OpaqueTable, Outcome, Permitted, Refusal, Replacer, Table,
+    decide, grounds, judge,
 };
 use bartizan_rules::RulesError;
 use bartizan_rules::prompt::learned_injection;
@@ -217,6 +219,8 @@ pub struct Checked {
     pub work: Work,
     /// What a candidate would have decided, where one is judged on the same findings.
     pub compared: Option<Compared>,
+    /// What the verdict was made of.
+    pub grounds: Grounds,
     /// What the model server says of its reply; empty for a request.
     pub facts: ReplyFacts,
     /// What was decided of the tool calls of a reply.
@@ -272,6 +276,8 @@ pub struct Guard {
     mode: Mode,
     id: EngineId,
     policy: String,
+    /// Rules that the settings switch off.
+    disabled: Vec<String>,
     /// Names this guard among all of the process.
     instance: u64,
     cache: Option<Arc<SegmentCache>>,
@@ -335,6 +341,7 @@ impl Guard {
             mode: settings.mode,
             id,
             policy: digest(settings),
+            disabled: settings.rules.disabled.clone(),
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
             cache: None,
             candidate: None,
@@ -443,6 +450,28 @@ impl Guard {
     /// The rules in force.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.engine.rules()
+    }
+
+    /// Rules that the settings switch off: ids and families.
+    #[must_use]
+    pub fn disabled(&self) -> &[String] {
+        &self.disabled
+    }
+
+    /// What findings mean.
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// What findings would mean after a change.
+    ///
+    /// # Errors
+    /// What is wrong with the change.
+    pub fn changed(&self, change: &Change) -> Result<Table, String> {
+        let rules: Vec<&RuleId> = self.rules().map(|rule| &rule.id).collect();
+        change.check(&rules)?;
+        Ok(self.table.changed(change))
     }
 
     /// Bounds on work and memory.
@@ -588,6 +617,7 @@ impl Guard {
             }),
             _ => None,
         };
+        let grounds = grounds(&exchange, &assessment, &self.table, route.opaque);
         let meta = Meta {
             protocol: exchange.protocol,
             direction: exchange.direction,
@@ -605,7 +635,21 @@ impl Guard {
         });
         let notice = notice.filter(|_| matches!(outcome, Outcome::Refuse(_) | Outcome::Hold(_)));
         let scan_us = micros(start.elapsed());
-        Checked { outcome, assessment, meta, context, notice, parse_us, scan_us, spent, work, compared, facts, calls }
+        Checked {
+            outcome,
+            assessment,
+            meta,
+            context,
+            notice,
+            parse_us,
+            scan_us,
+            spent,
+            work,
+            compared,
+            grounds,
+            facts,
+            calls,
+        }
     }
 
     /// What the tool calls of the reply to a request are decided by, for surfaces that have both: the gateway, and whoever

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bartizan_core::{
     Act, Action, Approval, CallRecord, Coverage, Deed, Direction, EngineId, Event, EventStore, Exchange, Family,
-    Finding, Mode, Principal, Protocol, RuleId, Scores, StoreError, TenantId, Timings, VaultStore, Verdict,
+    Finding, Grounds, Mode, Principal, Protocol, RuleId, Scores, StoreError, TenantId, Timings, VaultStore, Verdict,
 };
 use bartizan_engine::Spent;
 use bartizan_sign::{Pseudonyms, Secret};
@@ -94,6 +94,8 @@ pub struct Noted {
     pub hmacs: BTreeMap<String, String>,
     /// What a candidate policy would have decided on the same findings.
     pub compared: Option<Compared>,
+    /// What the verdict was made of, where that is known.
+    pub grounds: Option<Grounds>,
     /// What each guard took.
     pub spent: Vec<(Family, Spent)>,
     /// What the model server says of its reply.
@@ -301,6 +303,7 @@ impl Recorder {
             timings: Timings { total_us: micros(request.started.elapsed()), ..noted.timings },
             failed_open: noted.failed_open,
             candidate: noted.compared.map(|compared| compared.candidate.verdict),
+            grounds: noted.grounds,
             prev: String::new(),
             hash: String::new(),
         }

@@ -5,14 +5,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bartizan_core::{
-    Action, Context, Direction, Edit, Exchange, Finding, Kind, Limits, Message, Mode, Part, Profile, Protocol, Reason,
-    Source, Text, ToolCall, Verdict,
+    Action, Context, Direction, Edit, Exchange, Finding, Found, Kind, Limits, Message, Mode, Part, Profile, Protocol,
+    Reason, Source, Text, ToolCall, Verdict,
 };
 use bartizan_engine::{Engine, Meter, Step, Stream, Surroundings};
 use bartizan_policy::operator::{Matcher, Restorer, Setting, restored};
 use bartizan_policy::{
     Assessment, Cause, Contained, Conversing, OnFailure, Outcome, Piece, Redaction, Refusal, Table, apply, decide,
-    judge, release,
+    grounds, judge, release,
 };
 use bartizan_rules::output::schema_violation::ReplySchema;
 use bartizan_wire::{
@@ -347,6 +347,7 @@ impl ReplyStream {
 
     fn refuse_what(&mut self, mut assessment: Assessment) -> Result<(), Stopped> {
         let exchange = Exchange { direction: Direction::Reply, ..Exchange::default() };
+        self.noted.grounds.get_or_insert_default().merge(grounds(&exchange, &assessment, &self.table, None));
         let unchanged = |exchange: &Exchange, _: &[Edit]| Ok::<_, String>(exchange.clone());
         match decide(exchange, &mut assessment, &self.table, None, None, self.mode, unchanged) {
             Outcome::Refuse(refusal) | Outcome::Hold(refusal) => Err(Stopped::Refused(refusal)),
@@ -656,6 +657,9 @@ impl ReplyStream {
         self.noted.suppressed += judged.suppressed;
         self.noted.count(&judged.finding);
         let unread = self.table.coverage(judged.coverage.status);
+        self.besides(unread);
+        let found = judged.finding.iter().map(|finding| Found::new(finding, Source::Model));
+        found.for_each(|found| self.noted.grounds.get_or_insert_default().find(found));
         let found =
             judged.finding.as_ref().map_or(Verdict::Allow, |f| self.table.finding(f, Source::Model, Direction::Reply));
         let verdict = unread.max(found);
@@ -681,6 +685,7 @@ impl ReplyStream {
     fn too_long(&mut self, bytes: usize) -> Result<(), Stopped> {
         self.noted.coverage.add(Part::partial(Reason::TooLong, bytes));
         self.noted.verdict = self.noted.verdict.max(Verdict::Deny);
+        self.besides(Verdict::Deny);
         if self.mode == Mode::Monitor {
             return Ok(());
         }
@@ -773,9 +778,15 @@ impl ReplyStream {
         self.noted.scores = self.noted.scores.max(step.scores);
         self.noted.count(&step.findings);
         self.noted.count(step.late.iter().map(|(finding, _)| finding));
+        let grounds = self.noted.grounds.get_or_insert_default();
+        for finding in step.findings.iter().chain(step.late.iter().map(|(finding, _)| finding)) {
+            grounds.find(Found::new(finding, source));
+        }
+        grounds.score(source, &step.scores);
         self.compare(&step, source);
         self.unfinished()?;
         let partial = self.table.coverage(step.coverage.status);
+        self.besides(partial);
         self.noted.verdict = self.noted.verdict.max(partial);
         let piece = {
             let talk = self.conversation.as_deref().map(|one| one as &dyn Conversing);
@@ -799,6 +810,12 @@ impl ReplyStream {
         Ok(text)
     }
 
+    /// Takes note of a verdict that no finding has led to.
+    fn besides(&mut self, verdict: Verdict) {
+        let grounds = self.noted.grounds.get_or_insert_default();
+        grounds.besides = grounds.besides.max(verdict);
+    }
+
     /// What the candidate would have said of a step.
     fn compare(&mut self, step: &Step, source: Source) {
         let Some(candidate) = &self.candidate else { return };
@@ -817,6 +834,7 @@ impl ReplyStream {
                 OnFailure::Open => self.noted.failed_open = true,
                 OnFailure::Closed => {
                     self.noted.verdict = Verdict::Deny;
+                    self.besides(Verdict::Deny);
                     if self.mode == Mode::Enforce {
                         let causes = vec![Cause::Timeout(family)];
                         return Err(Stopped::Refused(Refusal { verdict: Verdict::Deny, causes }));
@@ -1035,6 +1053,7 @@ impl ReplyStream {
             let compared = Compared { live: judged(&self.table), candidate: judged(candidate) };
             self.noted.compared.get_or_insert_default().merge(compared);
         }
+        self.noted.grounds.get_or_insert_default().merge(grounds(&exchange, &assessment, &self.table, None));
         let talk = self.conversation.as_deref().map(|one| one as &dyn Conversing);
         let outcome = decide(exchange, &mut assessment, &self.table, None, talk, self.mode, rewrite);
         self.noted.count(assessment.findings.iter().filter(|f| counts(f.text)).map(|f| &f.finding));

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bartizan_core::{
-    Coverage, Direction, Edit, Exchange, Family, Finding, Kind, Mode, OpaqueKind, Part, Protocol, Reason, RuleId,
-    Scores, Source, Span, Target, Text, Verdict,
+    Coverage, Direction, Edit, Exchange, Family, Finding, Found, Grounds, Kind, Mode, OpaqueKind, Part, Protocol,
+    Reason, RuleId, Scores, Source, Span, Target, Text, Verdict,
 };
 
 use crate::guards::OnFailure;
@@ -253,6 +253,31 @@ pub fn judge(exchange: &Exchange, assessment: &Assessment, table: &Table, opaque
     Refusal { verdict, causes }
 }
 
+/// What [`judge`] makes its answer of, so far as it is no matter of rows and thresholds. Ask before [`decide`].
+#[must_use]
+pub fn grounds(exchange: &Exchange, assessment: &Assessment, table: &Table, opaque: Option<&OpaqueTable>) -> Grounds {
+    let mut grounds = Grounds::default();
+    for TextFinding { text: index, finding } in &assessment.findings {
+        let Some(text) = exchange.texts.get(*index) else { continue };
+        let redact = match place(exchange, *index, text) {
+            Place::Editable | Place::Within(_) => Verdict::Redact,
+            Place::Signed => Verdict::Allow,
+            Place::Fixed => Verdict::Deny,
+        };
+        let demanded = assessment.demanded.iter().filter(|(_, rule)| *rule == finding.rule);
+        let least = demanded.map(|(verdict, _)| *verdict).max().unwrap_or_default();
+        grounds.find(Found { redact, least, ..Found::new(finding, text.origin.source) });
+    }
+    for (source, scores) in &assessment.scores {
+        grounds.score(*source, scores);
+    }
+    let mut tally = Tally::default();
+    opaque_parts(exchange, opaque.unwrap_or(&table.opaque), &mut tally, &mut Vec::new());
+    besides(exchange, assessment, table, &mut tally);
+    grounds.besides = tally.verdict;
+    grounds
+}
+
 /// What was found, by a table.
 struct Weighed {
     tally: Tally,
@@ -279,6 +304,18 @@ fn weigh(
     for (source, scores) in &assessment.scores {
         tally.add(table.scores(scores, *source), Cause::Score(*source));
     }
+    for (verdict, rule) in &assessment.demanded {
+        // A finding that is excepted demands nothing.
+        if !table.is_off(rule) && assessment.findings.iter().any(|found| found.finding.rule == *rule) {
+            tally.add(*verdict, Cause::Rule(rule.clone()));
+        }
+    }
+    let failed_open = besides(exchange, assessment, table, &mut tally);
+    Weighed { tally, edits, masked, stripped, failed_open }
+}
+
+/// What is no finding, score or opaque part. True where something passes unread because the table says so.
+fn besides(exchange: &Exchange, assessment: &Assessment, table: &Table, tally: &mut Tally) -> bool {
     // What was not read of an opaque part is for the table of opaque parts to decide, and not in the coverage yet.
     let partial = assessment.coverage.status == bartizan_core::CoverageStatus::Partial;
     tally.add(table.coverage(assessment.coverage.status), Cause::Coverage);
@@ -292,16 +329,10 @@ fn weigh(
     for (verdict, why) in &assessment.calls {
         tally.add(*verdict, Cause::Call(*why));
     }
-    for (verdict, rule) in &assessment.demanded {
-        // A finding that is excepted demands nothing.
-        if assessment.findings.iter().any(|found| found.finding.rule == *rule) {
-            tally.add(*verdict, Cause::Rule(rule.clone()));
-        }
-    }
     for contained in &assessment.contained {
         tally.add(Verdict::Deny, Cause::Contained(contained.clone()));
     }
-    Weighed { tally, edits, masked, stripped, failed_open }
+    failed_open
 }
 
 /// Adds what was not read of the opaque parts.
@@ -342,6 +373,28 @@ fn strip_once(edits: &mut Vec<Edit>) -> usize {
     stripped.len()
 }
 
+/// What redacting can do where a text stands.
+enum Place {
+    /// The text can be changed.
+    Editable,
+    /// It is history that is left as it is.
+    Signed,
+    /// Nothing in a document can be masked, but the document can be taken out.
+    Within(usize),
+    /// Nothing can be done.
+    Fixed,
+}
+
+fn place(exchange: &Exchange, index: usize, text: &Text) -> Place {
+    if text.editable {
+        Place::Editable
+    } else if is_signed_history(exchange, text) {
+        Place::Signed
+    } else {
+        strippable(exchange, index).map_or(Place::Fixed, Place::Within)
+    }
+}
+
 fn found(
     exchange: &Exchange,
     assessment: &Assessment,
@@ -357,17 +410,18 @@ fn found(
         for TextFinding { finding, .. } in group {
             match table.finding(finding, text.origin.source, exchange.direction) {
                 Verdict::Allow => {}
-                Verdict::Redact if text.editable => {
-                    tally.add(Verdict::Redact, Cause::Rule(finding.rule.clone()));
-                    mask.push(finding);
-                }
-                Verdict::Redact if is_signed_history(exchange, text) => {}
-                // Nothing in a document can be masked, but the document can be taken out.
-                Verdict::Redact if let Some(opaque) = strippable(exchange, first.text) => {
-                    tally.add(Verdict::Redact, Cause::Rule(finding.rule.clone()));
-                    edits.push(Edit::Strip { opaque });
-                }
-                Verdict::Redact => tally.add(Verdict::Deny, Cause::NotEditable(finding.rule.clone())),
+                Verdict::Redact => match place(exchange, first.text, text) {
+                    Place::Editable => {
+                        tally.add(Verdict::Redact, Cause::Rule(finding.rule.clone()));
+                        mask.push(finding);
+                    }
+                    Place::Within(opaque) => {
+                        tally.add(Verdict::Redact, Cause::Rule(finding.rule.clone()));
+                        edits.push(Edit::Strip { opaque });
+                    }
+                    Place::Signed => {}
+                    Place::Fixed => tally.add(Verdict::Deny, Cause::NotEditable(finding.rule.clone())),
+                },
                 verdict => tally.add(verdict, Cause::Rule(finding.rule.clone())),
             }
         }
@@ -629,6 +683,47 @@ mod tests {
             findings.push(more);
             let after = run(exchange(editable, source), findings, Mode::Enforce).verdict();
             prop_assert!(after >= before);
+        }
+
+        /// What a record says that its verdict was made of comes to that verdict, by whatever rows and thresholds.
+        #[test]
+        fn a_verdict_follows_from_its_grounds(
+            findings in proptest::collection::vec(any_finding(), 0..5),
+            source in proptest::sample::select(&Source::ALL[..]),
+            editable in any::<bool>(),
+            score in 0.8_f32..1.0,
+            besides in any::<(bool, bool, bool)>(),
+            change in proptest::sample::select(vec![
+                "{}",
+                r#"{"disabled": ["pii/*", "limits/*"]}"#,
+                r#"{"disabled": ["prompt/learned-injection", "secret/x"]}"#,
+                r#"{"rows": [{"rule": "*", "severity": "high", "verdict": "redact"}]}"#,
+                r#"{"rows": [{"rule": "pii/email", "verdict": "hold"}], "injection": {"user": {"block": 0.9}}}"#,
+            ]),
+        ) {
+            let (partial, contained, demanded) = besides;
+            let exchange = exchange(editable, source);
+            let mut assessment = Assessment {
+                findings,
+                scores: vec![(source, Scores { injection: Some(score), ..Scores::default() })],
+                ..Assessment::default()
+            };
+            if partial {
+                assessment.coverage.add(Part::partial(Reason::TooLong, 1));
+            }
+            if contained {
+                assessment.contained.push(Contained { target: Target::Tool, id: "c1".into() });
+            }
+            if demanded {
+                assessment.demanded.push((Verdict::Hold, RuleId::new("limits/x")));
+            }
+            let table = Table::default();
+            let grounds = grounds(&exchange, &assessment, &table, None);
+            let other = table.changed(&serde_json::from_str(change).unwrap());
+            for table in [&table, &other] {
+                let judged = judge(&exchange, &assessment, table, None).verdict;
+                prop_assert_eq!(table.grounds(&grounds, exchange.direction), judged, "{:?}", grounds);
+            }
         }
     }
 }

@@ -17,6 +17,7 @@
 )]
 
 mod agents;
+mod change;
 mod decide;
 mod guards;
 mod opaque;
@@ -27,8 +28,9 @@ pub mod retrieval;
 mod table;
 
 pub use agents::{AgentMode, AgentProfile, Agents, PolicyFile};
+pub use change::Change;
 pub use decide::{
-    Assessment, Cause, Contained, Outcome, Permitted, Piece, Refusal, TextFinding, Unfinished, decide, judge,
+    Assessment, Cause, Contained, Outcome, Permitted, Piece, Refusal, TextFinding, Unfinished, decide, grounds, judge,
     pass_unread, release, restore,
 };
 pub use guards::{GuardRule, GuardRules, GuardTable, OnFailure};

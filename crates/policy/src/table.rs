@@ -3,12 +3,14 @@
 use std::fmt;
 
 use bartizan_core::{
-    Confidence, CoverageStatus, Direction, Family, Finding, Rule, RuleId, Scores, Severity, Source, Verdict,
+    Confidence, CoverageStatus, Direction, Family, Finding, Fix, Found, Grounds, Location, Rule, RuleId, Scores,
+    Severity, Source, Span, Verdict, View,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::agents::Agents;
+use crate::change::Change;
 use crate::guards::GuardTable;
 use crate::opaque::OpaqueTable;
 use crate::operator::{OperatorRow, Operators, RestoreRow, VaultSettings};
@@ -132,6 +134,18 @@ impl Thresholds {
     /// so these are refused only where hardly any of thousands of harmless ones would be.
     pub const SHIPPED: [(f32, f32); 3] = [(0.896, 0.986), (0.965, 0.9998), (0.876, 0.997)];
 
+    /// These with what others say in their place.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        let with =
+            |one: Levels, other: Levels| Levels { flag: other.flag.or(one.flag), block: other.block.or(one.block) };
+        Self {
+            user: with(self.user, other.user),
+            tool: with(self.tool, other.tool),
+            document: with(self.document, other.document),
+        }
+    }
+
     /// Flag and block for an origin; `None` where a score means nothing there.
     #[must_use]
     pub fn of(&self, source: Source) -> Option<(f32, f32)> {
@@ -188,6 +202,8 @@ pub struct Table {
     rows: Vec<Row>,
     /// How many of them are the user's.
     own: usize,
+    /// Rules that count for nothing.
+    off: Vec<Selector>,
     thresholds: Thresholds,
     /// What partial coverage means.
     pub partial: Partial,
@@ -217,6 +233,7 @@ impl Table {
         Self {
             rows,
             own,
+            off: Vec::new(),
             thresholds: policy.injection,
             partial: policy.partial,
             opaque: policy.opaque,
@@ -225,6 +242,23 @@ impl Table {
             restore: policy.restore,
             vault: policy.vault,
         }
+    }
+
+    /// The same with a change: its rows come first, and rules that it switches off count for nothing.
+    #[must_use]
+    pub fn changed(&self, change: &Change) -> Self {
+        let mut changed = self.clone();
+        changed.rows = change.rows.iter().chain(&self.rows).cloned().collect();
+        changed.own += change.rows.len();
+        changed.off.extend(change.disabled.iter().cloned());
+        changed.thresholds = self.thresholds.with(change.injection);
+        changed
+    }
+
+    /// True where findings of the rule count for nothing.
+    #[must_use]
+    pub fn is_off(&self, rule: &RuleId) -> bool {
+        self.off.iter().any(|selector| selector.matches(rule))
     }
 
     /// True where a tool gets values in place of pseudonyms.
@@ -253,6 +287,9 @@ impl Table {
         source: Source,
         covered: bool,
     ) -> Verdict {
+        if self.is_off(rule) {
+            return Verdict::Allow;
+        }
         let row = self.rows.iter().enumerate().find(|(_, row)| {
             row.rule.matches(rule)
                 && (row.from.is_empty() || row.from.contains(&source))
@@ -301,10 +338,40 @@ impl Table {
     /// What the scores of text from there mean.
     #[must_use]
     pub fn scores(&self, scores: &Scores, source: Source) -> Verdict {
+        if self.is_off(&RuleId::new(SCORED)) {
+            return Verdict::Allow;
+        }
         match (scores.injection, self.thresholds.of(source)) {
             (Some(score), Some((_, block))) if score >= block => Verdict::Deny,
             _ => Verdict::Allow,
         }
+    }
+
+    /// What a record comes to by what it was made of.
+    #[must_use]
+    pub fn grounds(&self, grounds: &Grounds, direction: Direction) -> Verdict {
+        let found = grounds.found.iter().filter(|found| !self.is_off(&found.rule)).map(|found| {
+            let finding = Finding {
+                rule: found.rule.clone(),
+                severity: found.severity,
+                confidence: found.confidence,
+                entity: found.entity.clone(),
+                view: View::Raw,
+                depth: 0,
+                at: Location::Text { span: Span::new(0, 0) },
+                fix: if found.own_fix { Fix::Remove } else { Fix::Mask },
+            };
+            let verdict = match self.finding(&finding, found.from, direction) {
+                Verdict::Redact => found.redact,
+                verdict => verdict,
+            };
+            verdict.max(found.least)
+        });
+        let scored = grounds
+            .injection
+            .iter()
+            .map(|(from, score)| self.scores(&Scores { injection: Some(*score), ..Scores::default() }, *from));
+        found.chain(scored).fold(grounds.besides, Verdict::max)
     }
 
     /// What coverage means.
@@ -316,6 +383,9 @@ impl Table {
         }
     }
 }
+
+/// The rule whose detector makes the injection score: without it there is none.
+const SCORED: &str = "prompt/learned-injection";
 
 /// The built-in rows. The reasons are in `docs/guide/policy.md`.
 fn built_in() -> Vec<Row> {
@@ -332,7 +402,7 @@ fn built_in() -> Vec<Row> {
         ("prompt/system-leak", &[Model], S::Medium, C::Medium, Deny),
         ("prompt/special-tokens", NOT_SYSTEM, S::Low, C::Medium, Redact),
         // Its findings say where a score comes from; what follows is decided by the thresholds of the score.
-        ("prompt/learned-injection", &[], S::Info, C::Low, Allow),
+        (SCORED, &[], S::Info, C::Low, Allow),
         // What a model wrote is history by the time it is seen again: blocking it would end the conversation for good.
         ("prompt/*", &[Model], S::Info, C::Low, Allow),
         ("prompt/*", DATA, S::Medium, C::Medium, Deny),

@@ -141,7 +141,7 @@ fn words<T: Ord>(call: &Call, name: &str, read: impl Fn(&str) -> Result<T, Strin
 }
 
 /// A time as records have it.
-fn time(call: &Call, name: &str) -> Result<Option<String>, AdminError> {
+pub(super) fn time(call: &Call, name: &str) -> Result<Option<String>, AdminError> {
     let Some(text) = call.query(name) else { return Ok(None) };
     match text.parse::<Timestamp>() {
         Ok(time) => Ok(Some(time.to_string())),

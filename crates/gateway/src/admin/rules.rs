@@ -1,14 +1,16 @@
-//! The rules in force, and their pages.
+//! The rules in force, their pages, and what a change of them would do.
 
 use std::collections::BTreeMap;
 
 use bartizan_core::{Confidence, Direction, Rule, RuleId, Severity, Source, Verdict};
-use bartizan_guard::Guard;
+use bartizan_guard::{Effect, Guard};
+use bartizan_policy::Change;
 use http::Method;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{AdminError, Answer, Call, Need, Operation};
+use super::events::time;
+use super::{AdminError, Answer, Call, Need, Operation, Parameter, TENANT};
 
 /// A rule in a list.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -63,6 +65,15 @@ struct Page {
     references: Vec<String>,
 }
 
+/// What a change would do.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Tried {
+    /// What it would have made of decisions that are on record.
+    effect: Effect,
+    /// The lines for `bartizan.toml` that put it in force.
+    toml: String,
+}
+
 pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation {
@@ -98,6 +109,24 @@ pub(super) fn operations() -> Vec<Operation> {
             answer: |generator| generator.subschema_for::<Page>(),
             run: |call| Box::pin(one(call)),
         },
+        Operation {
+            method: Method::POST,
+            path: "/admin/v1/policy/effect",
+            id: "tryChange",
+            summary: "What a change of rules, rows and thresholds would have made of the newest decisions; it changes nothing",
+            need: Need::Look,
+            query: &[
+                TENANT,
+                Parameter {
+                    name: "limit",
+                    summary: "How many decisions are judged, at most 100000; 10000 if left out.",
+                },
+                Parameter { name: "since", summary: "Only from this time on, RFC 3339." },
+            ],
+            body: Some(|generator| generator.subschema_for::<Change>()),
+            answer: |generator| generator.subschema_for::<Tried>(),
+            run: |call| Box::pin(tried(call)),
+        },
     ]
 }
 
@@ -125,6 +154,16 @@ async fn levels(call: Call) -> Answer {
         Some(Level { from, flag, block })
     });
     Ok(serde_json::to_value(Levels { injection: levels.collect() })?)
+}
+
+async fn tried(call: Call) -> Answer {
+    let (tenant, change, live) = (call.tenant()?, call.body::<Change>()?, call.shared.live());
+    let changed = live.guard.changed(&change).map_err(AdminError::bad)?;
+    let (since, most) = (time(&call, "since")?, call.number("limit", 10_000, 100_000)?);
+    let others: Vec<&str> = live.profiles().map(|guard| guard.policy_digest()).collect();
+    let (store, tables) = (call.shared.recorder.store(), (live.guard.table(), &changed));
+    let effect = Effect::of(store.as_ref(), &tenant, since, most, tables, &others).await?;
+    Ok(serde_json::to_value(Tried { effect, toml: change.toml(live.guard.disabled()) })?)
 }
 
 fn listed(rule: &Rule, guard: &Guard) -> Listed {

@@ -33,6 +33,7 @@ const OPERATIONS: &[(&str, Belongs)] = &[
     ("listRules", Belongs::Everybody),
     ("getRule", Belongs::Everybody),
     ("listThresholds", Belongs::Everybody),
+    ("tryChange", Belongs::Tenant),
     ("check", Belongs::Everybody),
     ("createConsoleTicket", Belongs::Operator),
     ("unsealEvent", Belongs::Tenant),

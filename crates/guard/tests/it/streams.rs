@@ -1,6 +1,6 @@
 //! Streams through the guard: what a caller puts together is what a whole reply would have become.
 
-use bartizan_core::{Action, Mode, Protocol, Verdict};
+use bartizan_core::{Action, Direction, Mode, Protocol, Verdict};
 use bartizan_guard::{Guard, Noted, ReplyContext, Settings};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -158,7 +158,10 @@ pub(crate) fn run(
         at = cut;
     }
     out.extend(stream.finish().released.into_inner());
-    (String::from_utf8(out).unwrap(), stream.noted())
+    let noted = stream.noted();
+    let grounds = noted.grounds.clone().unwrap_or_default();
+    assert_eq!(guard.table().grounds(&grounds, Direction::Reply), noted.verdict, "{grounds:?}");
+    (String::from_utf8(out).unwrap(), noted)
 }
 
 pub(crate) fn data(stream: &str) -> Vec<Value> {
