@@ -129,6 +129,12 @@ export interface Tried {
   toml: string;
 }
 
+/** What is tried beside the policy in force. */
+export interface Beside {
+  tried: boolean;
+  staged: { change: Change; by: string; reason: string; since: string; toml: string } | null;
+}
+
 export interface Thresholds {
   injection: { from: string; flag: number; block: number }[];
 }
@@ -335,6 +341,6 @@ export const look = <T>(operation: string, query: Query = {}) => ask<T>("GET", p
 /** Looks at something of the installation. */
 export const lookAtAll = <T>(operation: string, query: Query = {}) => ask<T>("GET", path(operation, query, false));
 /** Changes something of the chosen tenant. */
-export const change = <T>(operation: string, body: unknown) => ask<T>("POST", path(operation, {}, true), body);
+export const change = <T>(operation: string, body: unknown, query: Query = {}) => ask<T>("POST", path(operation, query, true), body);
 /** Does something that belongs to no tenant. */
 export const run = <T>(operation: string, body?: unknown) => ask<T>("POST", path(operation, {}, false), body);

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
-import { change as post, type Change, type Levels, type Row, type Rule, type Thresholds, type Tried } from "./api";
+import { change as post, lookAtAll, mayChange, run, type Beside, type Change, type Levels, type Row, type Rule, type Session, type Thresholds, type Tried } from "./api";
 import { many } from "./results";
-import { Badge, Problem, Time } from "./ui";
+import { Badge, Facts, Problem, Time, Waiting, WithReason, useLoaded, type Loaded } from "./ui";
 
 const MEANS = ["off", "allow", "redact", "hold", "deny"] as const;
 const SOURCES = ["user", "tool", "document", "memory", "model"];
@@ -69,7 +69,19 @@ function changeFrom(all: Line[], injection: Record<string, Levels>): Change {
 const isEmpty = (change: Change) => Object.keys(change).length === 0;
 
 /** Switches and thresholds that are tried on what is on record. Nothing here is in force. */
-export function TryChange({ begun, rules, levels }: { begun: Change; rules: Rule[]; levels?: Thresholds }) {
+export function TryChange({
+  begun,
+  rules,
+  levels,
+  who,
+  staged,
+}: {
+  begun: Change;
+  rules: Rule[];
+  levels: Thresholds;
+  who: Session;
+  staged: () => void;
+}) {
   const [all, setAll] = useState(() => (lines(begun).length ? lines(begun) : [NEW]));
   const [injection, setInjection] = useState<Record<string, Levels>>(begun.injection ?? {});
   const [tried, setTried] = useState<{ change: Change; answer: Tried }>();
@@ -197,7 +209,7 @@ export function TryChange({ begun, rules, levels }: { begun: Change; rules: Rule
                   <td key={level}>
                     <Threshold
                       label={`${from} ${level === "flag" ? "flagged" : "denied"} from`}
-                      now={levels?.injection.find((one) => one.from === from)?.[level]}
+                      now={levels.injection.find((one) => one.from === from)?.[level]}
                       value={injection[from]?.[level]}
                       set={(value) => setInjection({ ...injection, [from]: { ...injection[from], [level]: value } })}
                     />
@@ -210,10 +222,77 @@ export function TryChange({ begun, rules, levels }: { begun: Change; rules: Rule
         <button disabled={busy || isEmpty(change)}>Show the effect</button>
       </form>
       <Problem text={error} />
-      {tried ? <Effect answer={tried.answer} /> : null}
+      {tried ? (
+        <>
+          <Effect answer={tried.answer} />
+          <Lines text={tried.answer.toml} />
+          {mayChange(who) && !who.tenants.length ? (
+            <>
+              <h3>Try it on what comes</h3>
+              <p class="quiet">
+                Beside the policy in force: each record then says what this would have decided, and nothing is done about it. It ends
+                with the gateway, or when the file says the same.
+              </p>
+              <WithReason
+                label="Try it on live traffic"
+                act={async (reason) => {
+                  await run("candidate", { change: tried.change, reason });
+                  staged();
+                }}
+              />
+            </>
+          ) : null}
+        </>
+      ) : null}
     </section>
   );
 }
+
+/** What is tried beside the policy in force, and what it would have done so far. */
+export function Staged({ of, who }: { of: Loaded<Beside>; who: Session }) {
+  return (
+    <Waiting of={of}>
+      {({ tried, staged }) =>
+        staged ? (
+          <section class="card">
+            <h2>Tried beside the policy in force</h2>
+            <Facts
+              rows={[
+                ["By", staged.by],
+                ["Reason", staged.reason],
+                ["Since", <Time at={staged.since} />],
+              ]}
+            />
+            <SoFar key={staged.since} change={staged.change} since={staged.since} />
+            <Lines text={staged.toml} />
+            {mayChange(who) ? (
+              <WithReason
+                label="Try it no longer"
+                danger
+                act={async (reason) => {
+                  await run("candidate/drop", { reason });
+                  of.again();
+                }}
+              />
+            ) : null}
+          </section>
+        ) : tried ? (
+          <p>
+            The configuration has a candidate; <a href="#/decisions">decisions</a> say what it would have done.
+          </p>
+        ) : null
+      }
+    </Waiting>
+  );
+}
+
+function SoFar({ change, since }: { change: Change; since: string }) {
+  const answer = useLoaded(() => post<Tried>("policy/effect", change, { since }), [since], 5000);
+  return <Waiting of={answer}>{(found) => <Effect answer={found} />}</Waiting>;
+}
+
+/** What an operator of all tenants sees of it; nothing for others. */
+export const beside = (who: Session) => (who.tenants.length ? Promise.resolve({ tried: false, staged: null }) : lookAtAll<Beside>("candidate"));
 
 /** A threshold as people read it. */
 export const score = (value: number) => String(Number(value.toFixed(4)));
@@ -234,8 +313,7 @@ function Threshold({ label, now, value, set }: { label: string; now?: number; va
   );
 }
 
-function Effect({ answer }: { answer: Tried }) {
-  const { effect, toml } = answer;
+function Effect({ answer: { effect } }: { answer: Tried }) {
   const moved = effect.pairs.filter((pair) => pair.live !== pair.changed);
   const count = moved.reduce((sum, pair) => sum + pair.requests + pair.replies, 0);
   const rules = Object.entries(effect.rules).sort(([, a], [, b]) => b - a);
@@ -320,13 +398,12 @@ function Effect({ answer }: { answer: Tried }) {
           </table>
         </details>
       ) : null}
-      <Lines text={toml} />
     </div>
   );
 }
 
 /** Lines for the configuration. Where a page may not copy, they are marked for copying by hand. */
-export function Lines({ text }: { text: string }) {
+function Lines({ text }: { text: string }) {
   const [copied, setCopied] = useState(false);
   const copy = async (shown: HTMLElement | null) => {
     try {

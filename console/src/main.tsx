@@ -104,7 +104,7 @@ function App() {
         {page === "approvals" ? <Approvals who={who} /> : null}
         {page === "playground" ? <Playground /> : null}
         {page === "rules" && rest ? <RulePage id={rest} /> : null}
-        {page === "rules" && !rest ? <Rules query={query} /> : null}
+        {page === "rules" && !rest ? <Rules query={query} who={who} /> : null}
         {page in STAGES && rest ? <ResultPage page={page as StageId} id={rest} /> : null}
         {page in STAGES && !rest ? <StagePage key={page} id={page as StageId} /> : null}
         {page === "tools" ? rest ? <ResultPage page="tools" id={rest} /> : <Tools /> : null}

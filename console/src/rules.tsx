@@ -1,15 +1,16 @@
 import { useState } from "preact/hooks";
-import { look, lookAtAll, type Rule, type RulePage as Whole, type Tally, type Thresholds, type Verdict } from "./api";
-import { TryChange, addressOf, changeOf, score } from "./change";
+import { look, lookAtAll, type Rule, type RulePage as Whole, type Session, type Tally, type Thresholds, type Verdict } from "./api";
+import { Staged, TryChange, addressOf, beside, changeOf, score } from "./change";
 import { Badge, Empty, Facts, Page, Waiting, useLoaded } from "./ui";
 
-export function Rules({ query }: { query: URLSearchParams }) {
+export function Rules({ query, who }: { query: URLSearchParams; who: Session }) {
   const rules = useLoaded(() => lookAtAll<Rule[]>("rules"), []);
   const levels = useLoaded(() => lookAtAll<Thresholds>("thresholds"), []);
   const tally = useLoaded(() => look<Tally>("tally", { hours: 720 }), []);
   const [sought, setSought] = useState("");
   const fired = tally.value?.rules;
   const begun = query.get("change");
+  const candidate = useLoaded(() => beside(who), []);
   return (
     <Page title="Rules">
       <p class="quiet">
@@ -19,9 +20,17 @@ export function Rules({ query }: { query: URLSearchParams }) {
       {rules.value && levels.value ? (
         <details open={begun !== null}>
           <summary>Switch rules and move thresholds…</summary>
-          <TryChange key={begun ?? ""} begun={changeOf(begun)} rules={rules.value} levels={levels.value} />
+          <TryChange
+            key={begun ?? ""}
+            begun={changeOf(begun)}
+            rules={rules.value}
+            levels={levels.value}
+            who={who}
+            staged={candidate.again}
+          />
         </details>
       ) : null}
+      <Staged of={candidate} who={who} />
       {levels.value ? <Levels of={levels.value} /> : null}
       <form role="search" onSubmit={(e) => e.preventDefault()}>
         <label>

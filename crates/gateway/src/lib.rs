@@ -35,6 +35,7 @@ mod server;
 mod settings;
 mod shared;
 mod stack;
+mod staged;
 mod stored;
 mod stream;
 mod surface;

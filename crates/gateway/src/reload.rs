@@ -15,6 +15,7 @@ use bartizan_guard::Guard;
 
 use crate::settings::Settings;
 use crate::shared::{Live, Profiles, Shared};
+use crate::staged::Ended;
 
 /// How often files are looked at.
 const EVERY: Duration = Duration::from_secs(1);
@@ -64,6 +65,7 @@ struct Taken {
     files: Watched,
     policy: String,
     candidate: Option<String>,
+    ended: Option<Ended>,
 }
 
 /// Puts configurations in force.
@@ -83,17 +85,28 @@ impl Reloader {
     /// # Errors
     /// It cannot be used, or differs in what needs a restart. The one in force stays.
     pub fn swap(&self, next: Next) -> Result<(), Rejected> {
+        self.swapped(next).map(|_| ())
+    }
+
+    /// The same; answers with the change that was tried, where it is not tried any more.
+    fn swapped(&self, next: Next) -> Result<Option<Ended>, Rejected> {
         let Next { settings, guard, profiles, .. } = next;
-        let before = self.shared.live();
-        let changed = needs_restart(&before.settings, &settings);
-        if !changed.is_empty() {
-            let reason = format!("a restart is needed for a change of {}", changed.join(", "));
-            return Err(Rejected::new(reason));
-        }
-        let live = Live::build(guard, profiles, settings, None, self.address, &self.shared.access, Some(&before))
-            .map_err(Rejected::new)?;
-        self.shared.put(live);
-        Ok(())
+        let mut ended = None;
+        self.shared.replace(|before| {
+            let changed = needs_restart(&before.settings, &settings);
+            if !changed.is_empty() {
+                let reason = format!("a restart is needed for a change of {}", changed.join(", "));
+                return Err(Rejected::new(reason));
+            }
+            let live = Live::build(guard, profiles, settings, None, self.address, &self.shared.access, Some(before))
+                .map_err(Rejected::new)?;
+            let Some(staged) = &before.staged else { return Ok(live) };
+            Ok(live.trying(staged).unwrap_or_else(|why| {
+                ended = Some(Ended { staged: Arc::clone(staged), why });
+                live
+            }))
+        })?;
+        Ok(ended)
     }
 
     /// Looks for changes of the files, and for SIGHUP, until the process ends. `load` reads the configuration anew;
@@ -136,13 +149,16 @@ impl Reloader {
             watched = back;
             match done {
                 None | Some(Ok(None)) => {}
-                Some(Ok(Some(Taken { digest, files, policy, candidate: tried }))) => {
+                Some(Ok(Some(Taken { digest, files, policy, candidate: tried, ended }))) => {
                     good = Some(Arc::new((digest.clone(), files)));
                     self.shared.metrics.config(true, &digest, now());
                     tracing::info!(digest, "configuration reloaded");
                     self.record(Deed::ConfigLoaded, &digest, None).await;
                     if std::mem::replace(&mut candidate, tried).is_some_and(|promoted| promoted == policy) {
                         self.record(Deed::PolicyPromoted, &policy, None).await;
+                    }
+                    if let Some(ended) = ended {
+                        self.record_ended(&policy, &ended).await;
                     }
                 }
                 Some(Err(Rejected { reason, place, .. })) => {
@@ -175,10 +191,10 @@ impl Reloader {
             if known.is_some_and(|(known, with)| *known == digest && with.same(&files)) {
                 return Ok((None, files));
             }
-            let swapped = self.swap(next);
+            let swapped = self.swapped(next);
             // What is not taken may be mended in files of its own.
             watched.0.extend(files.0.clone());
-            swapped.map(|()| (Some(Taken { digest, files: files.clone(), policy, candidate }), files))
+            swapped.map(|ended| (Some(Taken { digest, files: files.clone(), policy, candidate, ended }), files))
         });
         match done {
             Ok((taken, seen)) => {
@@ -189,6 +205,17 @@ impl Reloader {
                 watched.also(&rejected.files);
                 Err(rejected)
             }
+        }
+    }
+
+    /// A change that was tried came into force, or is not tried any more.
+    async fn record_ended(&self, policy: &str, ended: &Ended) {
+        let Ended { staged, why } = ended;
+        let detail =
+            [("by", &staged.by), ("since", &staged.since)].map(|(name, value)| (name.to_owned(), value.clone()));
+        let (deed, recorder) = (ended.deed(), &self.shared.recorder);
+        if let Err(error) = recorder.act(deed, policy, &why.says(), detail.into()).await {
+            tracing::error!(%error, deed = deed.as_str(), "cannot record what became of a change of the policy");
         }
     }
 

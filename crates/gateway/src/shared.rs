@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use bartizan_core::{Direction, Event, Exchange, Principal, Protocol, TenantId};
@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::results::Results;
 use crate::second::Seconds;
 use crate::settings::Settings;
+use crate::staged::{Staged, Untried};
 use crate::surface::Surface;
 use crate::tls::Tls;
 use crate::trace::{Journey, Tracing};
@@ -29,6 +30,8 @@ use crate::upstream::Upstreams;
 /// What lives as long as the process.
 pub(crate) struct Shared {
     live: ArcSwap<Live>,
+    /// Held while a configuration takes the place of another.
+    turn: Mutex<()>,
     pub(crate) recorder: Recorder,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) in_flight: Arc<Semaphore>,
@@ -60,6 +63,8 @@ pub(crate) struct Live {
     /// Servers of the Model Context Protocol.
     pub(crate) mcp: Arc<Front>,
     profiles: Arc<Profiles>,
+    /// A change that is tried beside the policy, by the wish of an operator; the guard has it.
+    pub(crate) staged: Option<Arc<Staged>>,
     /// What accepts TLS connections from callers. Renewed certificates come with a reload.
     pub(crate) tls: Option<TlsAcceptor>,
 }
@@ -109,8 +114,46 @@ impl Live {
             settings: Arc::new(settings),
             mcp,
             profiles: Arc::new(profiles),
+            staged: None,
             tls,
         })
+    }
+
+    /// The same with another guard for all callers.
+    fn with_guard(&self, guard: Arc<Guard>, staged: Option<Arc<Staged>>) -> Self {
+        Self {
+            guard,
+            admission: Arc::clone(&self.admission),
+            upstreams: Arc::clone(&self.upstreams),
+            settings: Arc::clone(&self.settings),
+            mcp: Arc::clone(&self.mcp),
+            profiles: Arc::clone(&self.profiles),
+            staged,
+            tls: self.tls.clone(),
+        }
+    }
+
+    /// The same with a change tried beside the policy, in the place of one that is.
+    ///
+    /// # Errors
+    /// Why it cannot be tried.
+    pub(crate) fn trying(&self, staged: &Arc<Staged>) -> Result<Self, Untried> {
+        if self.staged.is_none() && self.guard.has_candidate() {
+            return Err(Untried::Candidate);
+        }
+        if self.guard.has(&staged.change) {
+            return Err(Untried::InForce);
+        }
+        let changed = self.guard.changed(&staged.change).map_err(Untried::Unfit)?;
+        Ok(self.with_guard(Arc::new(self.guard.trying(changed)), Some(Arc::clone(staged))))
+    }
+
+    /// The same without the change that is tried.
+    pub(crate) fn trying_nothing(&self) -> Self {
+        match &self.staged {
+            Some(_) => self.with_guard(Arc::new(self.guard.alone()), None),
+            None => self.with_guard(Arc::clone(&self.guard), None),
+        }
     }
 
     /// True where a guard profile of this name is configured.
@@ -129,15 +172,7 @@ impl Live {
         let guard = self.profiles.get(name).ok_or_else(|| {
             Failure::new(ErrorKind::Forbidden, "profile", "the guard profile of this key is not configured")
         })?;
-        Ok(Arc::new(Self {
-            guard: Arc::clone(guard),
-            admission: Arc::clone(&self.admission),
-            upstreams: Arc::clone(&self.upstreams),
-            settings: Arc::clone(&self.settings),
-            mcp: Arc::clone(&self.mcp),
-            profiles: Arc::clone(&self.profiles),
-            tls: self.tls.clone(),
-        }))
+        Ok(Arc::new(self.with_guard(Arc::clone(guard), self.staged.clone())))
     }
 }
 
@@ -153,6 +188,7 @@ impl Shared {
         let tracing = Tracing::new(&live.settings.telemetry);
         Self {
             live: ArcSwap::from_pointee(live),
+            turn: Mutex::default(),
             recorder,
             metrics,
             in_flight: Arc::new(Semaphore::new(places)),
@@ -167,10 +203,13 @@ impl Shared {
         }
     }
 
-    /// Puts a configuration in force for the requests that begin from now on.
-    pub(crate) fn put(&self, live: Live) {
+    /// Puts what is made of the configuration in force in its place, for the requests that begin from now on.
+    pub(crate) fn replace<E>(&self, make: impl FnOnce(&Live) -> Result<Live, E>) -> Result<(), E> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = make(&self.live())?;
         self.access.watching.configure(&live.settings.abuse);
         self.live.store(Arc::new(live));
+        Ok(())
     }
 
     /// The configuration in force now.

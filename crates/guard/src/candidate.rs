@@ -8,6 +8,7 @@ use bartizan_policy::{Cause, Refusal, Table};
 use crate::guard::Guard;
 
 /// A policy that is tried.
+#[derive(Clone)]
 pub(crate) enum Candidate {
     /// It reads the same findings differently.
     Table(Arc<Table>),

@@ -268,11 +268,12 @@ impl Decision {
 }
 
 /// Engine, policy and dialects behind one door. Immutable; share it in an [`Arc`].
+#[derive(Clone)]
 pub struct Guard {
     engine: Arc<Engine>,
     table: Arc<Table>,
-    checks: Checks,
-    conduct: Conduct,
+    checks: Arc<Checks>,
+    conduct: Arc<Conduct>,
     mode: Mode,
     id: EngineId,
     policy: String,
@@ -336,8 +337,8 @@ impl Guard {
         Ok(Self {
             engine: Arc::new(engine),
             table: Arc::new(table),
-            checks,
-            conduct: Conduct::new(settings)?,
+            checks: Arc::new(checks),
+            conduct: Arc::new(Conduct::new(settings)?),
             mode: settings.mode,
             id,
             policy: digest(settings),
@@ -401,6 +402,24 @@ impl Guard {
             Candidate::Guard(Arc::new(Self::new(candidate)?))
         });
         Ok(self)
+    }
+
+    /// The same with a change tried beside the policy in force, on the same findings.
+    #[must_use]
+    pub fn trying(&self, changed: Table) -> Self {
+        Self { candidate: Some(Candidate::Table(Arc::new(changed))), ..self.clone() }
+    }
+
+    /// The same with no policy beside the one in force.
+    #[must_use]
+    pub fn alone(&self) -> Self {
+        Self { candidate: None, ..self.clone() }
+    }
+
+    /// True where a policy is tried beside the one in force.
+    #[must_use]
+    pub const fn has_candidate(&self) -> bool {
+        self.candidate.is_some()
     }
 
     /// A candidate that needs a scan of its own, to be made off the way of the request.
@@ -472,6 +491,13 @@ impl Guard {
         let rules: Vec<&RuleId> = self.rules().map(|rule| &rule.id).collect();
         change.check(&rules)?;
         Ok(self.table.changed(change))
+    }
+
+    /// True where the settings say all that a change says.
+    #[must_use]
+    pub fn has(&self, change: &Change) -> bool {
+        let is_off = |rule: &Selector| self.disabled.contains(&rule.to_string());
+        change.disabled.iter().all(is_off) && self.table.has(change)
     }
 
     /// Bounds on work and memory.

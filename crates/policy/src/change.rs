@@ -159,6 +159,7 @@ mod tests {
         let read: toml::Table = toml.parse().unwrap_or_else(|e| panic!("{e}: {toml}"));
         let policy: Policy = read["policy"].clone().try_into().unwrap();
         assert_eq!((&policy.rows, policy.injection), (&change.rows, change.injection), "{toml}");
+        assert!(Table::new(policy).has(&change) && !Table::default().has(&change));
         let disabled = read["rules"]["disabled"].as_array().unwrap();
         let names: Vec<_> = disabled.iter().filter_map(toml::Value::as_str).collect();
         assert_eq!(names, ["pii/*", "topic/own", "prompt/chat-template"]);

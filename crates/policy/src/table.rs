@@ -255,6 +255,13 @@ impl Table {
         changed
     }
 
+    /// True where the rows and thresholds of a change are its own already.
+    #[must_use]
+    pub fn has(&self, change: &Change) -> bool {
+        let own = self.rows.get(..self.own).unwrap_or_default();
+        own.starts_with(&change.rows) && self.thresholds.with(change.injection) == self.thresholds
+    }
+
     /// True where findings of the rule count for nothing.
     #[must_use]
     pub fn is_off(&self, rule: &RuleId) -> bool {

@@ -6,6 +6,7 @@
 mod abuse;
 mod access;
 mod approvals;
+mod candidate;
 mod check;
 mod console;
 mod contain;
@@ -140,6 +141,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         status::operations(),
         events::operations(),
         rules::operations(),
+        candidate::operations(),
         check::operations(),
         console::operations(),
         content::operations(),

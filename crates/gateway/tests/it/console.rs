@@ -10,10 +10,10 @@ use tokio::net::TcpStream;
 use crate::faults::configuration;
 use crate::support::{Running, admin, http1, question, start, timely};
 
-const KEY: &str = "key-of-the-operator-0123456789";
-const LOOKS: &str = "key-of-the-viewer-0123456789ab";
+pub(crate) const KEY: &str = "key-of-the-operator-0123456789";
+pub(crate) const LOOKS: &str = "key-of-the-viewer-0123456789ab";
 
-fn with_keys(folder: &tempfile::TempDir, settings: &mut Settings) {
+pub(crate) fn with_keys(folder: &tempfile::TempDir, settings: &mut Settings) {
     for (name, role, secret) in [("ann", Role::Operator, KEY), ("bob", Role::Viewer, LOOKS)] {
         let path = folder.path().join(name);
         std::fs::write(&path, secret).unwrap();

@@ -17,6 +17,7 @@ mod password;
 mod provider;
 mod raw;
 mod results;
+mod rules;
 mod smuggling;
 mod support;
 mod walls;
