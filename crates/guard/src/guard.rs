@@ -18,8 +18,8 @@ use bartizan_core::{
 use bartizan_engine::{Clock, Engine, EngineError, Meter, Spent, Surroundings};
 use bartizan_policy::provenance::{Known, PolicyFault};
 use bartizan_policy::{
-    Assessment, Cause, Change, Contained, Conversing, OpaqueTable, Outcome, Permitted, Refusal, Replacer, Table,
-    decide, grounds, judge,
+    Assessment, Cause, Change, Contained, Conversing, OpaqueTable, Outcome, Permitted, Refusal, Replacer, Selector,
+    Table, decide, grounds, judge,
 };
 use bartizan_rules::RulesError;
 use bartizan_rules::prompt::learned_injection;

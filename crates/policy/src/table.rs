@@ -3,8 +3,8 @@
 use std::fmt;
 
 use bartizan_core::{
-    Confidence, CoverageStatus, Direction, Family, Finding, Fix, Found, Grounds, Location, Rule, RuleId, Scores,
-    Severity, Source, Span, Verdict, View,
+    Confidence, CoverageStatus, Direction, Family, Finding, Fix, Grounds, Location, Rule, RuleId, Scores, Severity,
+    Source, Span, Verdict, View,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

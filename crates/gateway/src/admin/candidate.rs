@@ -16,7 +16,7 @@ use crate::staged::{Staged, Untried};
 /// What is to be tried.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Stage {
+struct StageChange {
     /// What would be otherwise.
     change: Change,
     /// Why; it goes on record.
@@ -26,7 +26,7 @@ struct Stage {
 /// Why something is not tried any more.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Drop {
+struct DropChange {
     /// Why; it goes on record.
     reason: String,
 }
@@ -37,12 +37,12 @@ struct Beside {
     /// A policy is tried, of the configuration or of an operator.
     tried: bool,
     /// The change that an operator tries.
-    staged: Option<Shown>,
+    staged: Option<StagedChange>,
 }
 
 /// A change that an operator tries.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Shown {
+struct StagedChange {
     /// What would be otherwise.
     change: Change,
     /// Who tries it.
@@ -75,7 +75,7 @@ pub(super) fn operations() -> Vec<Operation> {
             summary: "Try a change beside the policy in force: records say what it would have decided, and nothing is done about it",
             need: Need::Change,
             query: &[],
-            body: Some(|generator| generator.subschema_for::<Stage>()),
+            body: Some(|generator| generator.subschema_for::<StageChange>()),
             answer: |generator| generator.subschema_for::<Beside>(),
             run: |call| Box::pin(stage(call)),
         },
@@ -86,16 +86,16 @@ pub(super) fn operations() -> Vec<Operation> {
             summary: "Try the change of an operator no longer",
             need: Need::Change,
             query: &[],
-            body: Some(|generator| generator.subschema_for::<Drop>()),
+            body: Some(|generator| generator.subschema_for::<DropChange>()),
             answer: |generator| generator.subschema_for::<Beside>(),
-            run: |call| Box::pin(drop(call)),
+            run: |call| Box::pin(let_go(call)),
         },
     ]
 }
 
 fn beside(call: &Call) -> Answer {
     let live = call.shared.live();
-    let shown = |staged: &Arc<Staged>| Shown {
+    let shown = |staged: &Arc<Staged>| StagedChange {
         change: staged.change.clone(),
         by: staged.by.clone(),
         reason: staged.reason.clone(),
@@ -126,7 +126,7 @@ async fn show(call: Call) -> Answer {
 
 async fn stage(call: Call) -> Answer {
     of_everybody(&call)?;
-    let Stage { change, reason: why } = call.body()?;
+    let StageChange { change, reason: why } = call.body()?;
     let (why, by) = (reason(&why)?, call.operator.name());
     let since = Timestamp::from_millisecond(call.shared.access.now().wall).unwrap_or(Timestamp::UNIX_EPOCH);
     let act = deed(Deed::CandidateStaged, &TenantId::sole(), by).about("policy").because(why);
@@ -140,9 +140,9 @@ async fn stage(call: Call) -> Answer {
     beside(&call)
 }
 
-async fn drop(call: Call) -> Answer {
+async fn let_go(call: Call) -> Answer {
     of_everybody(&call)?;
-    let asked = call.body::<Drop>()?;
+    let asked = call.body::<DropChange>()?;
     let why = reason(&asked.reason)?;
     let live = call.shared.live();
     let Some(staged) = &live.staged else { return Err(AdminError::not_found("a change that an operator tries")) };

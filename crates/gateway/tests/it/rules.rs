@@ -161,7 +161,11 @@ fn what_is_tried_beside_the_policy_decides_nothing_and_is_on_record() {
         reload(&same, false).await;
         assert_eq!(get(&gateway, LOOKS, "candidate").await.1, nothing);
         assert_eq!(say(&gateway, EMAIL).await, StatusCode::BAD_REQUEST, "it is in force");
-        assert_eq!(post(&gateway, KEY, "candidate", &wanted).await.0, StatusCode::BAD_REQUEST, "it is in force already");
+        assert_eq!(
+            post(&gateway, KEY, "candidate", &wanted).await.0,
+            StatusCode::BAD_REQUEST,
+            "it is in force already"
+        );
 
         reload(&plain, true).await;
         assert_eq!(get(&gateway, LOOKS, "candidate").await.1, json!({"tried": true, "staged": null}));
