@@ -162,6 +162,8 @@ try {
     await other.getByPlaceholder("Enter any login").fill(name);
     await other.getByPlaceholder("and password").fill("x");
     await other.getByRole("button", { name: "Sign-in" }).click();
+    // A native client is confirmed each time.
+    await other.getByRole("button", { name: "Continue" }).click();
     return other;
   };
   const ann = await visitor("ann");
