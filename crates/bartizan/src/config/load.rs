@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::locate::{Places, line};
+use super::secrets::cover;
 use super::{Candidate, Config, Profile};
 use crate::args::ConfigArgs;
 use crate::content::{self, Installed, Place};
@@ -269,31 +270,6 @@ const SCHEMA: &str = "`bartizan config schema` prints what may be set";
 /// Reads another TOML file; a mistake is drawn where it is. `otherwise` is the help where nothing better is known.
 pub(crate) fn toml<T: DeserializeOwned>(path: &Path, text: &str, otherwise: &str) -> Result<T, Problem> {
     toml::from_str(text).map_err(|error| describe(path, text, &error, otherwise))
-}
-
-/// The text as it may be drawn, each byte where it was: keys that are not references, and passwords in URLs, are
-/// mistakes that are drawn, and drawings end up in logs.
-fn cover(text: &str) -> String {
-    let mut out: Vec<u8> = text.into();
-    for (at, _) in text.match_indices("key") {
-        let (before, after) = (&text[..at], &text[at + 3..]);
-        let value = after.trim_start_matches([' ', '\t', '"', '\'']);
-        let is_key = !before.ends_with(|c: char| c.is_alphanumeric() || c == '_') && value.starts_with('=');
-        let value = value.trim_start_matches(['=', ' ', '\t', '"', '\'']);
-        if is_key && !value.starts_with("env:") && !value.starts_with("file:") {
-            let start = text.len() - value.len();
-            let length = value.find([',', '}', '"', '\'', '\n', '\r']).unwrap_or(value.len());
-            out[start..start + length].fill(b'*');
-        }
-    }
-    for (at, _) in text.match_indices("://") {
-        let host = &text[at + 3..];
-        let host = &host[..host.find(['/', '"', '\'', ' ', '\n']).unwrap_or(host.len())];
-        if let Some(length) = host.rfind('@') {
-            out[at + 3..at + 3 + length].fill(b'*');
-        }
-    }
-    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Title and help for a message of serde's: for unknown words it lists the known ones in backticks.
@@ -647,20 +623,6 @@ pub(super) fn is_open(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_in_the_wrong_place_are_not_drawn() {
-        for (text, drawn) in [
-            ("key = \"sk-abc\"\nurl = 1", "key = \"******\"\nurl = 1"),
-            ("key = sk-abc", "key = ******"),
-            ("a = { key = 'x1', b = 2 }", "a = { key = '**', b = 2 }"),
-            ("key = \"env:NAME\" # monkey = \"a\"", "key = \"env:NAME\" # monkey = \"a\""),
-            ("url = \"https://me:pw@host/v1\"", "url = \"https://*****@host/v1\""),
-            ("key = \"schlüssel\"", "key = \"**********\""),
-        ] {
-            assert_eq!(cover(text), drawn);
-        }
-    }
 
     #[test]
     fn messages_say_what_to_do() {
