@@ -435,13 +435,17 @@ fn fallbacks(settings: &Settings, upstream: &Upstream) -> Result<Vec<usize>, Str
 /// `/openai/v1` of Azure's, the `/v1beta` of Google's.
 fn base(url: &str, azure: bool) -> Result<String, String> {
     let trimmed = url.trim_end_matches('/');
-    let uri: Uri = trimmed.parse().map_err(|_| format!("`{url}` is not an address"))?;
+    // What may hold a secret is not repeated.
+    let uri: Uri = trimmed.parse().map_err(|_| "the address cannot be read; it is `https://HOST/PATH`".to_owned())?;
+    if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
+        return Err("the address holds a user or password; give a secret as `key`".to_owned());
+    }
+    if uri.query().is_some() {
+        return Err("the address has a query; a base address such as `https://api.openai.com/v1` has none".to_owned());
+    }
     match uri.scheme_str() {
         Some("http" | "https") => {}
         _ => return Err(format!("`{url}` does not start with `http://` or `https://`")),
-    }
-    if uri.authority().is_none_or(|a| a.as_str().contains('@')) || uri.query().is_some() {
-        return Err(format!("`{url}` is not a plain base address such as `https://api.openai.com/v1`"));
     }
     let endings: &[&str] = if azure { &["/openai/v1", "/openai", "/v1"] } else { &["/v1", "/v1beta"] };
     Ok(endings.iter().find_map(|ending| trimmed.strip_suffix(ending)).unwrap_or(trimmed).to_owned())
@@ -485,6 +489,9 @@ mod tests {
         assert_eq!(base("https://g.example/v1beta", false).unwrap(), "https://g.example");
         for bad in ["api.openai.com", "ftp://x", "http://u:p@h", "http://h/?x=1", ""] {
             assert!(base(bad, false).is_err(), "{bad}");
+        }
+        for secret in ["http://u:hidden@h", "ftp://u:hidden@h", "http://u:hidden @h", "https://h/v1?key=hidden"] {
+            assert!(!base(secret, false).unwrap_err().contains("hidden"), "{secret}");
         }
     }
 }

@@ -71,14 +71,17 @@ pub(crate) fn tls(ca: Option<&Path>) -> Result<ClientConfig, String> {
 
 /// An address that records may go to: encrypted, or on this machine.
 pub(crate) fn address(url: &str) -> Result<Uri, String> {
-    let uri: Uri = url.parse().map_err(|_| format!("`{url}` is not an address"))?;
+    // What cannot be read may hold a password too, so it is not repeated.
+    let uri: Uri = url.parse().map_err(|_| "the address cannot be read; it is `https://HOST/PATH`".to_owned())?;
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let plain = uri.authority().is_some_and(|a| !a.as_str().contains('@'));
+    if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
+        return Err("the address holds a user or password; give it as a secret".to_owned());
+    }
     match uri.scheme_str() {
-        Some("https") if plain => Ok(uri),
-        Some("http") if plain && here => Ok(uri),
-        Some("http") if plain => Err(format!("`{url}` is not encrypted; `http://` is only for this machine")),
+        Some("https") => Ok(uri),
+        Some("http") if here => Ok(uri),
+        Some("http") => Err(format!("`{url}` is not encrypted; `http://` is only for this machine")),
         _ => Err(format!("`{url}` does not start with `https://`")),
     }
 }

@@ -254,6 +254,14 @@ fn settings_that_would_leak_or_lose_are_refused() {
     let webhook = |url: &str| json!({ "type": "webhook", "url": url, "secret": key });
     for (settings, expected) in [
         (
+            json!({ "name": "a", "to": webhook("https://me:hidden@siem.example/x") }),
+            "sink `a`: the address holds a user or password; give it as a secret",
+        ),
+        (
+            json!({ "name": "a", "to": webhook("https://me:hidden @siem.example/x") }),
+            "sink `a`: the address cannot be read; it is `https://HOST/PATH`",
+        ),
+        (
             json!({ "name": "a", "to": webhook("http://siem.example/x") }),
             "sink `a`: `http://siem.example/x` is not encrypted; `http://` is only for this machine",
         ),
