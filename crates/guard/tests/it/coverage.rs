@@ -78,16 +78,22 @@ fn leaves(value: &Value, pointer: &str, out: &mut Vec<(String, String)>) {
     }
 }
 
-/// Fails where a leaf of a forwarded body was neither offered to the engine nor in a part that is named as unread.
+/// Fails where the body is not one of its protocol, or a leaf of it is forwarded uncovered.
 fn assert_covered(protocol: Protocol, reply: bool, body: &Value) {
-    LISTENING.with(|(guard, heard)| assert_covered_by(guard, heard, protocol, reply, body));
+    assert!(is_covered(protocol, reply, body), "{protocol:?} cannot be read: {body}");
 }
 
-fn assert_covered_by(guard: &Guard, heard: &Heard, protocol: Protocol, reply: bool, body: &Value) {
+/// False where the body is not one of its protocol. Fails where a leaf of a forwarded body was neither offered to the
+/// engine nor in a part that is named as unread.
+fn is_covered(protocol: Protocol, reply: bool, body: &Value) -> bool {
+    LISTENING.with(|(guard, heard)| is_covered_by(guard, heard, protocol, reply, body))
+}
+
+fn is_covered_by(guard: &Guard, heard: &Heard, protocol: Protocol, reply: bool, body: &Value) -> bool {
     heard.lock().unwrap().clear();
     let bytes = body.to_string().into_bytes();
     let parsed = if reply { guard.read_reply(protocol, bytes) } else { guard.read_request(protocol, bytes) };
-    let Ok(parsed) = parsed else { return };
+    let Ok(parsed) = parsed else { return false };
     let checked = guard.check(parsed, &ReplyContext::default(), Route::default());
     let Outcome::Forward { permitted, .. } = checked.outcome else { panic!("monitor mode forwards") };
     let exchange = permitted.into_inner();
@@ -103,6 +109,7 @@ fn assert_covered_by(guard: &Guard, heard: &Heard, protocol: Protocol, reply: bo
             "{pointer} was forwarded and never examined: {body}"
         );
     }
+    true
 }
 
 #[test]
@@ -338,17 +345,17 @@ proptest! {
                     json!({"model": "m", "input": [part], "output": [part], "instructions": more}),
                     json!({"model": "m", "input": [role("user", json!([part]))], "output": [role("assistant", json!([part]))], "x": more}),
                 ] {
-                    assert_covered(protocol, reply, &body);
+                    is_covered(protocol, reply, &body);
                 }
             }
         }
         for reply in [false, true] {
-            assert_covered(Protocol::OpenaiCompletions, reply, &json!({"prompt": part, "choices": [{"text": "t", "x": part}], "y": more}));
-            assert_covered(Protocol::OpenaiEmbeddings, reply, &json!({"input": [part], "data": [{"embedding": part}, part], "y": more}));
+            is_covered(Protocol::OpenaiCompletions, reply, &json!({"prompt": part, "choices": [{"text": "t", "x": part}], "y": more}));
+            is_covered(Protocol::OpenaiEmbeddings, reply, &json!({"input": [part], "data": [{"embedding": part}, part], "y": more}));
             let turn = |parts: &Value| json!({"role": "user", "parts": [parts], "x": more});
-            assert_covered(Protocol::Gemini, reply, &json!({"contents": [turn(&part)], "candidates": [{"content": turn(&part), "x": more}], "tools": [more]}));
+            is_covered(Protocol::Gemini, reply, &json!({"contents": [turn(&part)], "candidates": [{"content": turn(&part), "x": more}], "tools": [more]}));
             let turn = |blocks: &Value| json!({"role": "user", "content": [blocks], "x": more});
-            assert_covered(Protocol::BedrockConverse, reply, &json!({"messages": [turn(&part)], "output": {"message": turn(&part)}, "system": [more], "x": more}));
+            is_covered(Protocol::BedrockConverse, reply, &json!({"messages": [turn(&part)], "output": {"message": turn(&part)}, "system": [more], "x": more}));
         }
     }
 }
