@@ -1,6 +1,5 @@
 //! What `packaging/` holds is true of this program: commands, flags, settings, metrics, paths. And it is as safe as what
 //! `bartizan scan infra` asks of others.
-#![allow(clippy::print_stderr, reason = "says which tool is missing")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,6 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::signing::{run, text};
+use crate::support::program;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -286,13 +286,10 @@ fn pods_and_containers_have_no_rights_that_they_do_not_need() {
 
 #[test]
 fn kustomize_renders_base_and_overlays() {
+    let Some(kubectl) = program("kubectl") else { return };
     let kubectl = |folder: &str| {
-        Command::new("kubectl").args(["kustomize", folder]).current_dir(root().join("packaging/kubernetes")).output()
+        Command::new(&kubectl).args(["kustomize", folder]).current_dir(root().join("packaging/kubernetes")).output()
     };
-    if kubectl("base").is_err() {
-        eprintln!("skipped: there is no `kubectl`");
-        return;
-    }
     for (overlay, replicas) in [("base", 1), ("overlays/development", 1), ("overlays/production", 2)] {
         let output = kubectl(overlay).unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -332,8 +329,7 @@ fn the_unit_is_one_that_systemd_takes() {
     let path = folder.path().join("bartizan.service");
     // It looks for the program too.
     std::fs::write(&path, unit.replace("/usr/bin/bartizan", env!("CARGO_BIN_EXE_bartizan"))).unwrap();
-    match Command::new("systemd-analyze").arg("verify").arg(&path).output() {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
-        Err(_) => eprintln!("skipped: there is no `systemd-analyze`"),
-    }
+    let Some(analyze) = program("systemd-analyze") else { return };
+    let output = Command::new(analyze).arg("verify").arg(&path).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -23,10 +23,21 @@ pub(crate) fn component(name: &str) -> Option<PathBuf> {
     if let Some((_, path)) = found {
         return Some(PathBuf::from(path));
     }
+    missing(name, "`cargo xtask components` fetches it")
+}
+
+/// Where a program of this machine is, by the same rule.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.or_else(|| missing(name, "install it"))
+}
+
+fn missing(name: &str, help: &str) -> Option<PathBuf> {
     let optional = include_str!("../components/optional.txt").lines().any(|l| l.trim() == name);
     let ci = std::env::var("CI").is_ok_and(|v| v == "true");
-    assert!(!ci || optional, "component `{name}` is missing; run the tests with `cargo xtask test`");
-    eprintln!("skipped: component `{name}` is missing; run `cargo xtask components`");
+    assert!(!ci || optional, "`{name}` is missing: {help}");
+    eprintln!("skipped: `{name}` is missing: {help}");
     None
 }
 
