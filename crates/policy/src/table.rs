@@ -480,8 +480,39 @@ mod tests {
     }
 
     #[test]
-    fn every_built_in_row_parses() {
-        assert_eq!(built_in().len(), 39);
+    fn the_guide_has_every_built_in_row() {
+        let guide = include_str!("../../../docs/guide/policy.md");
+        let table = guide.lines().skip_while(|line| !line.starts_with("| rules |")).skip(2);
+        let word = |text: &str| serde_json::Value::from(text.trim());
+        let mut told = Vec::new();
+        for line in table.take_while(|line| line.starts_with('|')) {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let from: Vec<Source> = match cells[2] {
+                "all" => Vec::new(),
+                "all but system" => serde_json::from_value(serde_json::json!([
+                    "user",
+                    "tool",
+                    "document",
+                    "memory",
+                    "model",
+                    "definition",
+                    "parameter"
+                ]))
+                .unwrap(),
+                some => some.split(',').map(|source| serde_json::from_value(word(source)).unwrap()).collect(),
+            };
+            let (severity, confidence) = cells[3].split_once(',').unwrap_or(("info", "low"));
+            for rule in cells[1].split(", ") {
+                told.push(Row {
+                    rule: Selector::parse(rule.trim_matches('`')).unwrap(),
+                    from: from.clone(),
+                    severity: serde_json::from_value(word(severity)).unwrap(),
+                    confidence: serde_json::from_value(word(confidence)).unwrap(),
+                    verdict: serde_json::from_value(word(cells[4])).unwrap(),
+                });
+            }
+        }
+        assert_eq!(told, built_in());
     }
 
     #[test]
