@@ -10,7 +10,7 @@ use axum::extract::State;
 use bartizan_access::{Price, RequestBound, request_bound};
 use bartizan_core::{Action, Direction, Event, Exchange, Principal, Protocol, TenantId, Timings, Verdict};
 use bartizan_guard::{Checked, Decider, Kept, Meta, Noted, Parsed, ReplyContext, ReplyFacts, Request as Record, Route};
-use bartizan_policy::{Cause, Outcome, Permitted};
+use bartizan_policy::{Outcome, Permitted};
 use bartizan_wire::{ErrorKind, error_body, notice_body, refusal_body, refusal_stream};
 use futures_util::FutureExt;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -466,7 +466,7 @@ pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Sett
     };
     noted.count(assessment.findings.iter().map(|f| &f.finding));
     noted.coverage = assessment.coverage;
-    let mut causes = Vec::new();
+    let mut causes = String::new();
     let permitted = match outcome {
         Outcome::Forward { permitted, masked, stripped, failed_open, .. } => {
             noted.failed_open = failed_open;
@@ -479,12 +479,12 @@ pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Sett
         }
         Outcome::Refuse(refusal) => {
             noted.action = Action::Refuse;
-            causes = refusal.causes;
+            causes = refusal.names();
             None
         }
         Outcome::Hold(refusal) => {
             noted.action = Action::Hold;
-            causes = refusal.causes;
+            causes = refusal.names();
             None
         }
     };
@@ -502,15 +502,9 @@ pub(crate) fn settle(shared: &Shared, record: &Record, checked: Checked) -> Sett
     }
     let event = shared.recorder.event(record, &meta, noted);
     if !causes.is_empty() {
-        explain(&event, &causes);
+        tracing::info!(event = %event.id, causes, "blocked");
     }
     Settled { event, permitted, meta, context, notice, facts, calls, about_calls }
-}
-
-/// For the operator's log. Causes name rules and places, never content.
-fn explain(event: &Event, causes: &[Cause]) {
-    let names: Vec<String> = causes.iter().map(Cause::name).collect();
-    tracing::info!(event = %event.id, causes = names.join(" "), "blocked");
 }
 
 /// Sends a request whose decision is on record before the caller sees anything of the reply. Both happen at the same

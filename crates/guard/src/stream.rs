@@ -1093,13 +1093,13 @@ impl ReplyStream {
             Stopped::Refused(refusal) if about_calls => {
                 self.noted.verdict = self.noted.verdict.max(refusal.verdict);
                 self.noted.action = if refusal.verdict == Verdict::Hold { Action::Hold } else { Action::Refuse };
-                tracing::info!(causes = ?refusal.causes, "tool call stopped");
+                tracing::info!(event = event_id, causes = refusal.names(), "tool call stopped");
                 let message = self.decider.as_ref().map(|d| d.notice(event_id)).unwrap_or_default();
                 self.reader.ending(Ending::Notice { message: &message, event_id })
             }
             Stopped::Refused(refusal) => {
                 self.noted.verdict = self.noted.verdict.max(refusal.verdict);
-                tracing::info!(causes = ?refusal.causes, "stream cut");
+                tracing::info!(event = event_id, causes = refusal.names(), "stream cut");
                 let message = format!("this content was blocked by policy (event {event_id})");
                 self.reader.ending(if self.refusal {
                     Ending::Refusal { message: &message, event_id }

@@ -151,6 +151,12 @@ impl Refusal {
     pub fn is_about_calls(&self) -> bool {
         !self.causes.is_empty() && self.causes.iter().all(|cause| matches!(cause, Cause::Call(_)))
     }
+
+    /// For the operator's log: the names of its causes, which are of rules and places, never of content.
+    #[must_use]
+    pub fn names(&self) -> String {
+        self.causes.iter().map(Cause::name).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// What becomes of an exchange.
