@@ -8,15 +8,19 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use crate::coding::{Coding, CodingError, decode};
 
 /// Why a body could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyError {
     /// Larger than the limit.
+    #[error("the body is too large")]
     TooLarge,
     /// Not complete in time.
+    #[error("the body did not arrive in time")]
     Timeout,
     /// The other side broke off.
+    #[error("the body broke off")]
     Broken,
     /// Not in the coding that it claims.
+    #[error("the body is not in the coding that it claims")]
     Malformed,
 }
 

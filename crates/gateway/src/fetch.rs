@@ -27,7 +27,7 @@ pub(crate) async fn fetch(request: Request<Full<Bytes>>, transport: &dyn Transpo
     if reply.status() != StatusCode::OK {
         return Err(format!("status {}", reply.status()));
     }
-    read(reply.into_body(), LARGEST, PATIENCE).await.map_err(|e| format!("{e:?}"))
+    read(reply.into_body(), LARGEST, PATIENCE).await.map_err(|e| e.to_string())
 }
 
 /// The same for a plain question.
