@@ -1,14 +1,16 @@
 //! `bartizan mcp`: a proxy in front of a server on this machine, and the lock file.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bartizan_core::{AccessStore, Direction, Rpc, Severity, Verdict};
-use bartizan_gateway::{LockFile, Stdio, mcp_list, mcp_proxy};
-use bartizan_guard::{Guard, ReplyContext, Route};
+use bartizan_core::{AccessStore, Direction, Mode, Rpc, Severity, Verdict};
+use bartizan_gateway::{LockFile, Stdio, mcp_list, mcp_proxy, refused_elements};
+use bartizan_guard::{Checked, Guard, ReplyContext, Route};
 use bartizan_mcp::{Change, Elsewhere, Pinned, audit};
+use bartizan_policy::Outcome;
 use bartizan_store::{Options, SqliteAccess, SqliteStore, access_path};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -30,7 +32,8 @@ pub(crate) enum McpCommand {
     Proxy(ProxyArgs),
     /// Show what a server says of its tools, and accept it.
     ///
-    /// The lock file then holds what the server says now: a tool that is new or changed is let through again.
+    /// The lock file then holds what the server says now: a tool that is new or changed is let through again. What the
+    /// guard denies is not accepted: the exit code is 1, and the lock file stays as it was for that tool.
     Pin(PinArgs),
 }
 
@@ -65,6 +68,9 @@ pub(crate) struct PinArgs {
     /// Only show what differs, and change nothing; the exit code is 1 where something does
     #[arg(long)]
     check: bool,
+    /// Accept what the guard denies, too; it passes once a row of the policy allows it
+    #[arg(long, conflicts_with = "check")]
+    accept_denied: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -174,7 +180,9 @@ async fn open(config: &config::Config) -> anyhow::Result<SqliteStore> {
 }
 
 fn pin(args: &PinArgs) -> anyhow::Result<u8> {
-    let loaded = config::load(&args.server.config, &[])?;
+    let mut loaded = config::load(&args.server.config, &[])?;
+    // What is accepted in monitor mode is there when that ends.
+    loaded.config.mode = Mode::Enforce;
     let (name, lock) = (args.server.name()?, LockFile::at(Some(args.server.lock(&loaded)?)));
     let known = lock.read().map_err(|error| Problem::new(error.to_string()))?;
     let said = mcp_list(&args.server.command, loaded.config.limits.max_body, ASKING)
@@ -195,18 +203,56 @@ fn pin(args: &PinArgs) -> anyhow::Result<u8> {
             }
         }
     }
-    for line in findings(&loaded, &name, &said.result, &Elsewhere::of(&known, &name))? {
+    let (lines, denied) = examine(&loaded, &name, &said.result, &Elsewhere::of(&known, &name))?;
+    for line in lines {
         writeln!(out, "{line}")?;
     }
-    let tools = said.pinned.tools.len();
     if args.check {
-        writeln!(out, "{name}: {tools} tools, {} differences", changes.len())?;
+        let (tools, differences) = (said.pinned.tools.len() as u64, changes.len() as u64);
+        let (tools, differences) = (terminal::counted(tools, "tool"), terminal::counted(differences, "difference"));
+        writeln!(out, "{name}: {tools}, {differences}")?;
         return Ok(if changes.is_empty() { DONE } else { FOUND });
     }
-    lock.pin(&name, said.pinned).map_err(|error| Problem::new(error.to_string()))?;
+    let denied = if args.accept_denied { Denied::default() } else { denied };
+    if let Some(why) = denied.whole {
+        return Err(Problem::new(format!("the guard denies what `{name}` says of its tools as a whole: {why}"))
+            .help("nothing is pinned; --accept-denied pins it all the same")
+            .into());
+    }
+    let mut pinned = said.pinned;
+    for tool in &denied.tools {
+        match old.and_then(|old| old.tools.get(tool)) {
+            Some(before) => _ = pinned.tools.insert(tool.clone(), before.clone()),
+            None => _ = pinned.tools.remove(tool),
+        }
+        writeln!(out, "refused  {}: the guard denies it, so it is not accepted", shown(tool))?;
+    }
+    if denied.instructions {
+        pinned.instructions = old.and_then(|old| old.instructions.clone());
+        writeln!(out, "refused  the instructions of the server: the guard denies them, so they are not accepted")?;
+    }
+    let tools = terminal::counted(pinned.tools.len() as u64, "tool");
+    lock.pin(&name, pinned).map_err(|error| Problem::new(error.to_string()))?;
     let place = lock.path().map(|path| path.display().to_string()).unwrap_or_default();
-    writeln!(out, "{name}: {tools} tools pinned in {place}")?;
-    Ok(DONE)
+    writeln!(out, "{name}: {tools} pinned in {place}")?;
+    if denied.tools.is_empty() && !denied.instructions {
+        return Ok(DONE);
+    }
+    writeln!(
+        out,
+        "a row of the policy allows what is denied (docs/guide/mcp.md); --accept-denied pins it before that"
+    )?;
+    Ok(FOUND)
+}
+
+/// What a server says of itself that the guard denies.
+#[derive(Default)]
+struct Denied {
+    /// Names of tools.
+    tools: BTreeSet<String>,
+    instructions: bool,
+    /// Why the rest is denied, too, if it is.
+    whole: Option<String>,
 }
 
 /// A text of a server: on one line, not endless, and without what would move a terminal's cursor or hide.
@@ -214,16 +260,19 @@ fn shown(text: &str) -> String {
     terminal::line(&text.chars().take(400).collect::<String>())
 }
 
-/// What is found in what a server says of itself: pinning it does not let that through.
-fn findings(loaded: &Loaded, name: &str, result: &Value, elsewhere: &Elsewhere) -> anyhow::Result<Vec<String>> {
+/// What is found in what a server says of itself, a line each, and what of it is denied.
+fn examine(
+    loaded: &Loaded,
+    name: &str,
+    result: &Value,
+    elsewhere: &Elsewhere,
+) -> anyhow::Result<(Vec<String>, Denied)> {
     let guard = loaded.guard()?;
-    let rpc = Rpc { server: Arc::from(name), method: Arc::from("tools/list"), tool: None };
-    let body = json!({"jsonrpc": "2.0", "id": 0, "result": result}).to_string().into_bytes();
-    let mut parsed = guard.read_mcp(Direction::Request, rpc, body)?;
-    for note in audit(result, "/result", None, elsewhere) {
-        parsed.note(bartizan_core::RuleId::new(note.rule), note.pointer, note.confidence);
-    }
-    let checked = guard.check(parsed, &ReplyContext::default(), Route::default());
+    let checked = checked(&guard, name, result, elsewhere)?;
+    let tool_at = |pointer: &str| {
+        let at = pointer.strip_prefix("/result/tools/")?.split('/').next()?;
+        result["tools"][at.parse::<usize>().ok()?]["name"].as_str()
+    };
     let mut lines = Vec::new();
     for found in &checked.assessment.findings {
         let finding = &found.finding;
@@ -232,10 +281,35 @@ fn findings(loaded: &Loaded, name: &str, result: &Value, elsewhere: &Elsewhere) 
             continue;
         }
         let path = finding.at.path().unwrap_or_default();
-        let tool = path.strip_prefix("/result/tools/").and_then(|rest| rest.split('/').next());
-        let tool = tool.and_then(|at| result["tools"][at.parse::<usize>().ok()?]["name"].as_str());
-        let tool = tool.map_or_else(|| "the server".to_owned(), shown);
+        let tool = tool_at(&path).map_or_else(|| "the server".to_owned(), shown);
         lines.push(format!("{verdict:<8} {tool}: {} ({} {})", finding.rule, finding.severity, shown(&path)));
     }
-    Ok(lines)
+    let refused = refused_elements(&guard, &checked);
+    let mut denied = Denied {
+        tools: refused.iter().filter_map(|pointer| tool_at(pointer)).map(str::to_owned).collect(),
+        instructions: refused.contains("/result/instructions"),
+        whole: None,
+    };
+    let mut rest = result.clone();
+    if let Some(tools) = rest["tools"].as_array_mut() {
+        tools.retain(|tool| !tool["name"].as_str().is_some_and(|name| denied.tools.contains(name)));
+    }
+    if denied.instructions {
+        rest["instructions"] = Value::from("");
+    }
+    let left = if refused.is_empty() { checked } else { self::checked(&guard, name, &rest, elsewhere)? };
+    if let Outcome::Refuse(refusal) | Outcome::Hold(refusal) = &left.outcome {
+        denied.whole = Some(refusal.names());
+    }
+    Ok((lines, denied))
+}
+
+fn checked(guard: &Guard, name: &str, result: &Value, elsewhere: &Elsewhere) -> anyhow::Result<Checked> {
+    let rpc = Rpc { server: Arc::from(name), method: Arc::from("tools/list"), tool: None };
+    let body = json!({"jsonrpc": "2.0", "id": 0, "result": result}).to_string().into_bytes();
+    let mut parsed = guard.read_mcp(Direction::Request, rpc, body)?;
+    for note in audit(result, "/result", None, elsewhere) {
+        parsed.note(bartizan_core::RuleId::new(note.rule), note.pointer, note.confidence);
+    }
+    Ok(guard.check(parsed, &ReplyContext::default(), Route::default()))
 }

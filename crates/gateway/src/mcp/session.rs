@@ -395,7 +395,7 @@ impl Session {
         let withheld = noted_call(&checked, rules::CHANGED);
         let undecided = noted_call(&checked, rules::UNDECIDED);
         let elements = match direction {
-            Direction::Request => self.refused_elements(live, &checked),
+            Direction::Request => refused_elements(&live.guard, &checked),
             Direction::Reply => BTreeSet::new(),
         };
         let mut settled = settle(shared, record, checked);
@@ -466,21 +466,6 @@ impl Session {
             guard.check(parsed, &ReplyContext::default(), route)
         };
         if large { off_worker(work).await } else { Ok(work()) }
-    }
-
-    /// The elements of a list, and the instructions, that something was found in for which a message is refused.
-    fn refused_elements(&self, live: &Live, checked: &Checked) -> BTreeSet<String> {
-        let (Outcome::Refuse(Refusal { causes, .. }) | Outcome::Hold(Refusal { causes, .. })) = &checked.outcome else {
-            return BTreeSet::new();
-        };
-        let fixed = |rule: &RuleId| causes.iter().any(|cause| matches!(cause, Cause::NotEditable(id) if id == rule));
-        let refuses = |finding: &&bartizan_policy::TextFinding| {
-            let finding = &finding.finding;
-            let verdict = live.guard.verdict(finding, Source::Definition, Direction::Request);
-            verdict >= Verdict::Hold || (verdict == Verdict::Redact && fixed(&finding.rule))
-        };
-        let found = checked.assessment.findings.iter().filter(refuses);
-        found.filter_map(|found| element_of(&found.finding.at.path()?)).collect()
     }
 
     /// The same message without some elements, if that may pass.
@@ -557,6 +542,23 @@ struct Decided {
     quarantined: bool,
     /// The call has no ticket.
     undecided: bool,
+}
+
+/// The elements of a list of a server, and its instructions, that something was found in for which a message is
+/// refused: JSON Pointers.
+#[must_use]
+pub fn refused_elements(guard: &Guard, checked: &Checked) -> BTreeSet<String> {
+    let (Outcome::Refuse(Refusal { causes, .. }) | Outcome::Hold(Refusal { causes, .. })) = &checked.outcome else {
+        return BTreeSet::new();
+    };
+    let fixed = |rule: &RuleId| causes.iter().any(|cause| matches!(cause, Cause::NotEditable(id) if id == rule));
+    let refuses = |finding: &&bartizan_policy::TextFinding| {
+        let finding = &finding.finding;
+        let verdict = guard.verdict(finding, Source::Definition, Direction::Request);
+        verdict >= Verdict::Hold || (verdict == Verdict::Redact && fixed(&finding.rule))
+    };
+    let found = checked.assessment.findings.iter().filter(refuses);
+    found.filter_map(|found| element_of(&found.finding.at.path()?)).collect()
 }
 
 /// Runs what takes time in proportion to a message of `size` bytes where it holds up nobody else.
