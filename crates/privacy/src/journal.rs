@@ -80,15 +80,19 @@ pub struct Asked {
 }
 
 /// Why there is no reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
     /// A guard stopped the question or the reply.
+    #[error("a guard stopped the question or the reply")]
     Blocked,
     /// There is no answer on record, and nobody to ask.
+    #[error("there is no answer on record, and nobody to ask")]
     NotOnRecord,
     /// The endpoint takes the question for wrong, as one that cannot do what is asked.
+    #[error("the endpoint takes the question for wrong")]
     Rejected,
     /// It failed otherwise.
+    #[error("{0}")]
     Failed(FailureKind),
 }
 

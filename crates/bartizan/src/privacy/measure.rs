@@ -9,7 +9,7 @@ use bartizan_gateway::SecretRef;
 use bartizan_privacy::canary::{self, Planting, Signed};
 use bartizan_privacy::compare as comparing;
 use bartizan_privacy::exposure::{self, Mean};
-use bartizan_privacy::journal::Asked;
+use bartizan_privacy::journal::{Asked, Missing};
 use bartizan_privacy::report::Report;
 use bartizan_privacy::signal::{Probe, Signal};
 use bartizan_privacy::stats::Estimate;
@@ -18,6 +18,7 @@ use bartizan_sign::{NoteKey, NoteVerifier};
 
 use super::args::{Best, CompareArgs, ExtractArgs, Format, MembershipArgs, PlantArgs, TargetArgs, TestArgs};
 use crate::problem::Problem;
+use crate::terminal::counted;
 use crate::{DONE, FOUND, UNREAD};
 
 pub(super) fn problem(error: impl std::fmt::Display) -> Problem {
@@ -26,8 +27,8 @@ pub(super) fn problem(error: impl std::fmt::Display) -> Problem {
 
 /// `bartizan privacy plant`.
 pub(crate) fn plant(args: &PlantArgs) -> anyhow::Result<u8> {
-    let key = NoteKey::parse(&args.sign_key.resolve().map_err(Problem::new)?)
-        .map_err(|e| problem(e).help("`bartizan report new-key FILE` makes one"))?;
+    let wrong = |why: String| Problem::of_setting("--sign-key", why).help("`bartizan report new-key FILE` makes one");
+    let key = NoteKey::parse(&args.sign_key.resolve().map_err(wrong)?).map_err(|e| wrong(e.to_string()))?;
     let planting = Planting { counts: args.counts.clone(), each: args.each, digits: args.digits };
     let made = canary::plant(&args.corpus, &planting, &args.out, &args.manifest, &key).map_err(problem)?;
     let planted: Vec<_> = made.canaries.iter().filter(|canary| canary.planted).collect();
@@ -35,10 +36,14 @@ pub(crate) fn plant(args: &PlantArgs) -> anyhow::Result<u8> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "`{}`: {} of {} canaries planted in {copies} rows among {}; train on this file",
+        "`{}`: {} of {} planted in {} among {}; train on this file",
         args.out.display(),
         planted.len(),
-        made.canaries.len(),
+        match made.canaries.len() {
+            1 => "1 canary".to_owned(),
+            count => format!("{count} canaries"),
+        },
+        counted(copies, "row"),
         made.rows
     )?;
     writeln!(
@@ -135,8 +140,9 @@ async fn probe(target: &TargetArgs, server: Server<'_>) -> anyhow::Result<Probe>
         Best::Text => Signal::Text,
         Best::Chat => Signal::Chat,
     };
-    let refused =
-        |why| Problem::new(format!("the endpoint does not answer: {why:?}")).help("check --target, --model and --key");
+    let refused = |why: Missing| {
+        Problem::new(format!("the endpoint does not answer: {why}")).help("check --target, --model and --key")
+    };
     Ok(Probe::detect(asked, best).await.map_err(refused)?)
 }
 
@@ -222,7 +228,10 @@ pub(super) fn read(paths: &[PathBuf], column: Option<&str>, most: usize) -> anyh
         .map_err(problem)?;
     }
     if all.is_empty() {
-        return Err(Problem::new("there is no record in what was named").into());
+        let named: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+        return Err(Problem::new(format!("there is no record in {}", named.join(", ")))
+            .help("a record is a line of JSON lines, or a text file; --text-column names where its text is")
+            .into());
     }
     Ok(all)
 }
@@ -249,7 +258,8 @@ pub(crate) fn extract(args: &ExtractArgs) -> anyhow::Result<u8> {
             )
         };
         writeln!(out, "signal: {}", report.says)?;
-        writeln!(out, "{} records measured, {} too short; intervals are at 95 %", report.measured, report.short)?;
+        let measured = counted(report.measured as u64, "record");
+        writeln!(out, "{measured} measured, {} too short; intervals are at 95 %", report.short)?;
         if report.short > 0 {
             let least = effort.prefix + effort.suffix;
             writeln!(
@@ -261,7 +271,8 @@ pub(crate) fn extract(args: &ExtractArgs) -> anyhow::Result<u8> {
         writeln!(out, "verbatim by greedy continuation: {}", share(report.verbatim))?;
         writeln!(out, "verbatim or nearly: {}", share(report.near))?;
         for (samples, count) in &report.discoverable {
-            writeln!(out, "within {samples} samples with probability {}: {count} records", effort.probability)?;
+            let (samples, count) = (counted((*samples).into(), "sample"), counted(*count as u64, "record"));
+            writeln!(out, "within {samples} with probability {}: {count}", effort.probability)?;
         }
         for one in report.records.iter().filter(|one| one.near).take(20) {
             writeln!(out, "record {}: {:.2} of its words differ, {} in a row", one.record, one.distance, one.run)?;
@@ -288,7 +299,9 @@ pub(crate) fn members(args: &MembershipArgs) -> anyhow::Result<u8> {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
         writeln!(out, "signal: {}", report.says)?;
-        writeln!(out, "experimental; {} members and {} others; intervals are at 95 %", report.texts.0, report.texts.1)?;
+        let (members, others) = report.texts;
+        let (members, others) = (counted(members as u64, "member"), counted(others as u64, "other"));
+        writeln!(out, "experimental; {members} and {others}; intervals are at 95 %")?;
         writeln!(out, "{:16}  {:>24}  {:>24}  {:>24}", "score", "AUROC", "TPR at 1 % FPR", "TPR at 0.1 % FPR")?;
         let share = |of: Option<Estimate>| {
             of.map_or_else(

@@ -8,6 +8,7 @@ use bartizan_privacy::stats::Estimate;
 
 use super::args::{Format, PersonalArgs};
 use super::measure::{code, missing, page, problem, with_probe};
+use crate::terminal::counted;
 
 /// `bartizan privacy personal`.
 pub(crate) fn run(args: &PersonalArgs) -> anyhow::Result<u8> {
@@ -26,7 +27,8 @@ pub(crate) fn run(args: &PersonalArgs) -> anyhow::Result<u8> {
             of.map_or_else(|| "not measured".to_owned(), said)
         };
         writeln!(out, "signal: {}", report.says)?;
-        writeln!(out, "{} values measured; intervals are at 95 %", report.values.len())?;
+        let measured = counted(report.values.len() as u64, "value");
+        writeln!(out, "{measured} measured; intervals are at 95 %")?;
         writeln!(out, "{:16}  {:>12}  {:>24}  {:>24}  {:>7}", "column", "extractable", "put back", "chosen", "chance")?;
         for group in &report.kinds {
             let known = format!("{} of {}", group.extractable, group.values);
@@ -37,8 +39,8 @@ pub(crate) fn run(args: &PersonalArgs) -> anyhow::Result<u8> {
         if report.unusable > 0 {
             writeln!(
                 out,
-                "not measured: {} values that are not in their text, or have no word before them",
-                report.unusable
+                "not measured: {} not in its text, or with no word before it",
+                counted(report.unusable, "value")
             )?;
         }
         missing(&mut out, &report.missing)?;

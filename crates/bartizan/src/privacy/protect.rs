@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::args::{BuildArgs, FindArgs, Format, ShowArgs};
 use crate::problem::Problem;
+use crate::terminal::counted;
 use crate::{DONE, FOUND};
 
 /// An index up to this size is read and compared with its digest when it is opened.
@@ -33,7 +34,8 @@ pub(crate) fn open(path: &Path, key: &SecretRef) -> Result<Index, String> {
 
 /// `bartizan privacy protect build`.
 pub(crate) fn build(args: &BuildArgs) -> anyhow::Result<u8> {
-    let key = Key::new(&args.key.resolve().map_err(Problem::new)?).map_err(|e| Problem::new(e.to_string()))?;
+    let wrong = |why: String| Problem::of_setting("--key", why).help("`openssl rand -hex 32` makes a key");
+    let key = Key::new(&args.key.resolve().map_err(wrong)?).map_err(|e| wrong(e.to_string()))?;
     let plan = Plan {
         corpus: args.corpus.clone(),
         public: args.public.clone(),
@@ -48,20 +50,21 @@ pub(crate) fn build(args: &BuildArgs) -> anyhow::Result<u8> {
     let each = size as f64 / written.words.max(1) as f64;
     writeln!(
         out,
-        "`{}`: {} records, {} words, {size} bytes ({each:.2} a word)",
+        "`{}`: {}, {}, {size} bytes ({each:.2} a word)",
         args.out.display(),
-        written.records,
-        written.words
+        counted(written.records, "record"),
+        counted(written.words, "word")
     )?;
     if written.short > 0 {
-        writeln!(out, "not protected: {} records of fewer than {RUN} words", written.short)?;
+        writeln!(out, "not protected: {} of fewer than {RUN} words", counted(written.short, "record"))?;
     }
     if written.common + written.public > 0 {
-        let (common, public) = (written.common, written.public);
         writeln!(
             out,
-            "left out: {common} runs of words that more than {} records have, {public} that are public",
-            args.common
+            "left out because more than {} have them in common: {} of words; because they are public: {}",
+            counted(args.common.into(), "record"),
+            counted(written.common, "run"),
+            written.public
         )?;
     }
     Ok(DONE)
@@ -115,10 +118,14 @@ pub(crate) fn show(args: &ShowArgs) -> anyhow::Result<u8> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "{} records, {} words, {} fingerprints, {} bytes",
-        stats.records, stats.words, stats.entries, stats.bytes
+        "{}, {}, {}, {} bytes",
+        counted(stats.records, "record"),
+        counted(stats.words, "word"),
+        counted(stats.entries, "fingerprint"),
+        stats.bytes
     )?;
-    writeln!(out, "{} records are too short to be protected; {} runs of words are common", stats.short, stats.common)?;
+    let (short, common) = (counted(stats.short, "record"), counted(stats.common, "run"));
+    writeln!(out, "too short to be protected: {short}; left out as common: {common} of words")?;
     for (name, first) in sources {
         writeln!(out, "from record {}: {}", first + 1, crate::terminal::line(&name))?;
     }

@@ -9,6 +9,7 @@ use super::args::{Format, SampleArgs};
 use super::measure::{code, missing, page, problem, read, reference, told, with_probe};
 use super::protect;
 use crate::problem::Problem;
+use crate::terminal::counted;
 
 /// Most samples that are listed for people.
 const SHOWN: usize = 20;
@@ -30,7 +31,8 @@ pub(crate) fn run(args: &SampleArgs) -> anyhow::Result<u8> {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
         writeln!(out, "signal: {}", report.says)?;
-        writeln!(out, "{} samples, {} different; intervals are at 95 %", report.samples, report.different)?;
+        let samples = counted(report.samples as u64, "sample");
+        writeln!(out, "{samples}, {} different; intervals are at 95 %", report.different)?;
         if let Some(share) = report.repeats {
             writeln!(
                 out,

@@ -30,7 +30,7 @@ fn protected() -> tempfile::TempDir {
     write("bartizan.toml", "[[protected]]\nindex = \"notes.bzp\"\nkey = \"file:protect.key\"\n");
     let args = ["privacy", "protect", "build", "notes.jsonl", "-o", "notes.bzp", "--key", "file:protect.key"];
     let made = program(folder.path(), &args);
-    assert!(made.status.success() && text(&made).contains("not protected: 1 records"), "{}", text(&made));
+    assert!(made.status.success() && text(&made).contains("not protected: 1 record of"), "{}", text(&made));
     folder
 }
 
