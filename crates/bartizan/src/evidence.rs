@@ -62,8 +62,8 @@ pub(crate) fn master(config: &Config) -> anyhow::Result<Option<Arc<dyn Master>>>
             .help("`exec:COMMAND` calls a command that reaches the token; see docs/guide/evidence.md")
             .into());
     }
-    let reference = SecretRef::try_from(reference.clone()).map_err(|why| Problem::new(format!("master_key: {why}")))?;
-    let text = reference.resolve().map_err(|why| Problem::new(format!("master_key: {why}")))?;
+    let wrong = |why| Problem::of_setting("record.master_key", why);
+    let text = SecretRef::try_from(reference.clone()).and_then(|key| key.resolve()).map_err(wrong)?;
     Ok(Some(Arc::new(LocalMaster::from_text(&text)?)))
 }
 
@@ -99,7 +99,7 @@ async fn expire(pseudonyms: Weak<SqliteVault>) {
 /// The key that signs checkpoints.
 pub(crate) fn sign_key(config: &Config) -> anyhow::Result<Option<NoteKey>> {
     let Some(reference) = &config.evidence.sign_key else { return Ok(None) };
-    let text = reference.resolve().map_err(|why| Problem::new(format!("evidence.sign_key: {why}")))?;
+    let text = reference.resolve().map_err(|why| Problem::of_setting("evidence.sign_key", why))?;
     Ok(Some(NoteKey::parse(&text)?))
 }
 

@@ -32,6 +32,11 @@ impl Problem {
         Self { title: title.into(), place: None, help: None }
     }
 
+    /// What is wrong with an option or a setting, by its whole path: `--key`, `record.master_key`.
+    pub(crate) fn of_setting(path: &str, why: impl fmt::Display) -> Self {
+        Self::new(format!("`{path}`: {why}"))
+    }
+
     /// What to do about it.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());

@@ -112,7 +112,7 @@ async fn revealed(args: &RevealArgs) -> anyhow::Result<u8> {
 
 /// The role whose key this is.
 pub(crate) fn role_of(config: &Config, key: &SecretRef) -> anyhow::Result<String> {
-    let key = key.resolve().map_err(|why| Problem::new(format!("--role-key: {why}")))?;
+    let key = key.resolve().map_err(|why| Problem::of_setting("--role-key", why))?;
     let sum = digest(&SHA256, key.as_bytes());
     let mut found = None;
     // Every role is compared, so that the time does not tell which one is close.

@@ -67,7 +67,7 @@ fn limits(path: &Path) -> anyhow::Result<Gates> {
 fn planted(args: &CanaryArgs) -> anyhow::Result<Option<Canaries>> {
     let Some(path) = &args.canaries else { return Ok(None) };
     let key = args.canaries_key.as_deref().map(NoteVerifier::parse).transpose();
-    let key = key.map_err(|error| Problem::new(format!("--canaries-key: {error}")))?;
+    let key = key.map_err(|error| Problem::of_setting("--canaries-key", error))?;
     let manifest = Signed::read(path, key.as_ref()).map_err(|error| {
         Problem::new(error.to_string()).help("give the manifest that `privacy plant` wrote, and the key that it named")
     })?;

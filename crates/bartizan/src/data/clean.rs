@@ -84,7 +84,7 @@ impl Ready {
         let names = match &args.pseudonym_key {
             Some(secret) => {
                 let secret = secret.resolve().map_err(Problem::new)?;
-                Some(Names::new(&secret).map_err(|e| Problem::new(format!("`--pseudonym-key`: {e}")))?)
+                Some(Names::new(&secret).map_err(|e| Problem::of_setting("--pseudonym-key", e))?)
             }
             None => None,
         };

@@ -96,7 +96,7 @@ pub(crate) fn test(args: &PolicyTestArgs) -> anyhow::Result<u8> {
         Ok(())
     })?;
     if right + wrong == 0 {
-        return Err(Problem::new(format!("{}: no call says what it expects", args.file.display()))
+        return Err(Problem::new(format!("`{}`: no call says what it expects", args.file.display()))
             .help("add \"expect\": \"allow\", \"hold\" or \"deny\" to calls")
             .into());
     }
@@ -148,7 +148,7 @@ pub(super) fn policy(path: &Path) -> anyhow::Result<PolicyFile> {
         Ok(rules) => Ok(PolicyFile { name, text, rules: Arc::new(rules) }),
         Err(faults) => Err(match faults.first() {
             Some(fault) => at(&name, &text, fault),
-            None => Problem::new(format!("{name}: it cannot be read")),
+            None => Problem::new(format!("`{name}`: it cannot be read")),
         }
         .into()),
     }
@@ -215,7 +215,7 @@ pub(super) fn fitting(
 
 pub(super) fn for_each(file: &Path, mut each: impl FnMut(u64, Run) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let limit = Limits::default().max_body;
-    let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
+    let name = if file == Path::new("-") { "standard input".to_owned() } else { format!("`{}`", file.display()) };
     let mut input = open(file)?;
     let mut line = Vec::new();
     for number in 1_u64.. {
@@ -225,7 +225,9 @@ pub(super) fn for_each(file: &Path, mut each: impl FnMut(u64, Run) -> anyhow::Re
             return Ok(());
         }
         if line.len() > limit {
-            return Err(Problem::new(format!("{name}: line {number}: it is longer than {limit} bytes")).into());
+            return Err(Problem::new(format!("{name}: line {number}: it is longer than {limit} bytes"))
+                .help("leave out turns that no call depends on, or give the run in parts")
+                .into());
         }
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
@@ -257,18 +259,18 @@ fn open(file: &Path) -> anyhow::Result<BufReader<Box<dyn Read>>> {
     Ok(BufReader::with_capacity(1 << 16, input))
 }
 
+/// What a document of tools is.
+const TOOLS: &str = "give a JSON list of tools, or {\"tools\": [...]}";
+
 /// Tools of a JSON document, or of the first line of JSON lines.
 fn read_tools(file: &Path) -> anyhow::Result<Vec<Tool>> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the tools `{}`", file.display()))?;
     let value: Value = serde_json::from_str(&text)
         .or_else(|_| serde_json::from_str(text.lines().next().unwrap_or_default()))
-        .map_err(|_| {
-            Problem::new(format!("{}: it is not JSON", file.display()))
-                .help("give a JSON list of tools, or {\"tools\": [...]}")
-        })?;
+        .map_err(|_| Problem::new(format!("`{}`: it is not JSON", file.display())).help(TOOLS))?;
     let offered = tools(Some(value.get("tools").unwrap_or(&value)));
     if offered.is_empty() {
-        return Err(Problem::new(format!("{}: it holds no tools", file.display())).into());
+        return Err(Problem::new(format!("`{}`: it holds no tools", file.display())).help(TOOLS).into());
     }
     Ok(offered)
 }

@@ -49,7 +49,7 @@ pub(super) fn in_force(config: &Config, file: Option<&Path>) -> anyhow::Result<(
         return Ok((Some(policy(file)?.rules), file.display().to_string()));
     }
     let Some(file) = &config.policy.agents.policy else { return Ok((None, "no policy file".to_owned())) };
-    let rules = file.rules().map_err(|fault| Problem::new(format!("{}: {fault}", file.path)))?;
+    let rules = file.rules().map_err(|fault| Problem::new(format!("`{}`: {fault}", file.path)))?;
     Ok((Some(rules), file.path.clone()))
 }
 

@@ -260,7 +260,7 @@ fn check(args: &HardenArgs) -> anyhow::Result<u8> {
         .lines()
         .enumerate()
         .map(|(at, line)| {
-            serde_json::from_str(line).map_err(|e| Problem::new(format!("{}: line {}: {e}", path.display(), at + 1)))
+            serde_json::from_str(line).map_err(|e| Problem::new(format!("`{}`: line {}: {e}", path.display(), at + 1)))
         })
         .collect::<Result<_, _>>()?;
     let failed = regressed(&basis(&loaded), &cases).map_err(|e| problem(&e))?;

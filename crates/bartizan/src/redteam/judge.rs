@@ -30,7 +30,8 @@ pub(super) fn run(args: &JudgeArgs) -> anyhow::Result<u8> {
             continue;
         }
         let row: Row = serde_json::from_str(&line).map_err(|e| {
-            Problem::new(format!("{name}: line {}: {e}", number + 1)).help("each line is {\"response\", \"complied\"}")
+            Problem::new(format!("`{name}`: line {}: {e}", number + 1))
+                .help("each line is {\"response\", \"complied\"}")
         })?;
         let says = judge.complies(&row.response);
         match row.complied {

@@ -113,7 +113,7 @@ fn planned(args: &RunArgs) -> anyhow::Result<Plan> {
             target.model.clone_from(model);
         }
         if let Some(key) = &args.key {
-            let key = SecretRef::try_from(key.clone()).map_err(|e| Problem::new(format!("--key: {e}")))?;
+            let key = SecretRef::try_from(key.clone()).map_err(|e| Problem::of_setting("--key", e))?;
             target.key = Some(key);
         }
     }
@@ -187,7 +187,7 @@ fn attack(args: &RunArgs) -> anyhow::Result<u8> {
             None => None,
             Some(address) => {
                 let started = Sink::start(address).await;
-                Some(Arc::new(started.map_err(|e| Problem::new(format!("cannot listen on {address}: {e}")))?))
+                Some(Arc::new(started.map_err(|e| Problem::new(format!("cannot listen on `{address}`: {e}")))?))
             }
         };
         let mut shown = std::time::Instant::now();
@@ -223,14 +223,14 @@ fn attack(args: &RunArgs) -> anyhow::Result<u8> {
 }
 
 fn sign_key(text: &str) -> anyhow::Result<NoteKey> {
-    let wrong = |e: String| Problem::new(format!("--sign-key: {e}")).help("`bartizan report new-key FILE` makes one");
+    let wrong = |e: String| Problem::of_setting("--sign-key", e).help("`bartizan report new-key FILE` makes one");
     let secret = SecretRef::try_from(text.to_owned()).map_err(|e| wrong(e.to_string()))?;
     Ok(NoteKey::parse(&secret.resolve().map_err(wrong)?).map_err(|e| wrong(e.to_string()))?)
 }
 
 /// Whether the journal is as its signed note says.
 fn verified(folder: &Path, key: &str) -> anyhow::Result<()> {
-    let key = NoteVerifier::parse(key).map_err(|e| Problem::new(format!("--verify-key: {e}")))?;
+    let key = NoteVerifier::parse(key).map_err(|e| Problem::of_setting("--verify-key", e))?;
     let path = folder.join(NOTE);
     let note = std::fs::read_to_string(&path).map_err(|e| {
         Problem::new(format!("cannot read `{}`: {e}", path.display()))

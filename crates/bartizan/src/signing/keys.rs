@@ -33,7 +33,7 @@ impl Signing {
             KeyPlace::File(path) => read(path, LONGEST)?,
         };
         let key = SigningKey::from_pem(&pem).map_err(|error| {
-            Problem::new(format!("`--key`: {error}"))
+            Problem::of_setting("--key", error)
                 .help("`openssl ecparam -name prime256v1 -genkey -noout -out key.pem` makes a key")
         })?;
         let mut certificates = Vec::new();
