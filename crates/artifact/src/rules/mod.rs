@@ -29,13 +29,13 @@ rule_list! {
         "the file carries Python code and rebuilds functions from it";
     /// A payload that runs code is hidden in a value.
     NESTED = "model/nested-payload", "nested_payload.md", High, High, CODE,
-        "A value in the file is itself a file that runs code when loaded";
+        "a value in the file is itself a file that runs code when loaded";
     /// A container is read differently by different loaders.
     CONTAINER = "model/container-mismatch", "container_mismatch.md", High, High, FORM,
         "loaders read this container in different ways";
     /// A name or link in an archive leads out of its folder.
     PATH = "model/path-traversal", "path_traversal.md", High, High, FORM,
-        "A path in the file leads out of its folder";
+        "a path in the file leads out of its folder";
     /// A file expands to far more than it is.
     BOMB = "model/decompression-bomb", "decompression_bomb.md", High, High, FORM,
         "the file expands far beyond its size";
