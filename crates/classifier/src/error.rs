@@ -10,6 +10,6 @@ pub enum ClassifierError {
     #[error("the model cannot be read: {0}; write it anew with `cargo xtask train injection` or `bartizan tune`")]
     Model(&'static str),
     /// Not an encoder of this version.
-    #[error("the encoder cannot be read: {0}; export it anew with `cargo xtask train injection`")]
+    #[error("the encoder cannot be read: {0}; fit it anew with `cargo xtask train encoder MINILM`")]
     Encoder(&'static str),
 }
