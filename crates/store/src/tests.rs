@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bartizan_core::{
-    Act, Action, ChainStore, Coverage, Deed, Direction, EngineId, Event, EventStore, Head, Mode, Protocol, Record,
-    RuleId, Scores, StoreError, TenantId, Timings, Verdict, store::GENESIS,
+    Act, Action, ChainStore, Coverage, Deed, Direction, EngineId, Event, EventStore, Grounds, Head, Mode, Protocol,
+    Record, RuleId, Scores, Source, StoreError, TenantId, Timings, Verdict, store::GENESIS,
 };
 use proptest::prelude::*;
 use sqlx::Connection as _;
@@ -47,6 +47,7 @@ fn event(id: &str) -> Event {
         timings: Timings { total_us: 17, ..Timings::default() },
         failed_open: false,
         candidate: None,
+        grounds: None,
         prev: "from the caller".to_owned(),
         hash: "from the caller".to_owned(),
     }
@@ -640,7 +641,10 @@ proptest! {
         score in proptest::option::of(any::<f32>().prop_filter("finite", |f| f.is_finite())),
         seq in 0_u64..(1 << 62),
     ) {
-        let sent = Event { id, tenant, model, scores: Scores { injection: score, ..Scores::default() }, ..event("") };
+        let injection = score.map(|score| (Source::Tool, score)).into_iter().collect();
+        let grounds = Some(Grounds { injection, besides: Verdict::Hold, ..Grounds::default() });
+        let scores = Scores { injection: score, ..Scores::default() };
+        let sent = Event { id, tenant, model, scores, grounds, ..event("") };
         let mut head = Head { chain_id: "c".to_owned(), seq: Some(seq), hash: GENESIS.to_owned() };
         let row = chain::link(&mut decision(sent.clone()), &mut head).unwrap();
         let back = chain::event(&row.body, &row.hash).unwrap();
