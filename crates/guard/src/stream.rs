@@ -987,14 +987,18 @@ impl ReplyStream {
             return Ok(());
         }
         let Some(arguments) = self.calls.remove(channel) else { return self.state_ended(channel, "") };
-        match self.settled_arguments(channel, &arguments)? {
-            Some(changed) => {
-                self.state_ended(channel, &changed)?;
-                self.changed_calls.insert(channel.clone(), Some(changed));
-                Ok(())
-            }
-            None => self.state_ended(channel, &arguments),
+        let changed = self.settled_arguments(channel, &arguments)?;
+        // It is decided as the model wrote it, with the values that the tool is called with: what is masked was masked for
+        // whoever reads it, and is traced to nothing.
+        let restored = match &channel.part {
+            ChannelPart::ToolArguments { name } => self.restored_arguments(name, &arguments),
+            _ => None,
+        };
+        self.state_ended(channel, restored.as_deref().unwrap_or(&arguments))?;
+        if let Some(changed) = changed {
+            self.changed_calls.insert(channel.clone(), Some(changed));
         }
+        Ok(())
     }
 
     /// What the arguments of a call have to be, where they change: by policy, and with values in place of pseudonyms.

@@ -1,9 +1,10 @@
 //! Tool calls of replies, decided by where their arguments came from: in every protocol, whole and streamed.
 
+use std::borrow::BorrowMut;
 use std::sync::Arc;
 
-use bartizan_core::{Action, Approval, ApprovalState, Mode, Protocol, TenantId, Verdict};
-use bartizan_guard::{Checked, Guard, Noted, Recorder, ReplyContext, ReplyStream, Route, Settings};
+use bartizan_core::{Action, Approval, ApprovalState, CallRecord, Mode, Protocol, TenantId, Verdict};
+use bartizan_guard::{Asking, CallNote, Checked, Guard, Noted, Recorder, ReplyContext, ReplyStream, Route, Settings};
 use bartizan_policy::{AgentMode, Outcome, PolicyFile};
 use bartizan_store::SqliteStore;
 use proptest::prelude::*;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 
 const EVIL: &str = "drop@attacker.example";
 const GOOD: &str = "ann@partner.example";
+const ACCOUNT: &str = "DE89370400440532013000";
 
 const ALL: [Protocol; 5] = [
     Protocol::OpenaiChat,
@@ -219,7 +221,8 @@ fn whole(guard: &Guard, protocol: Protocol, context: &ReplyContext, reply: &Valu
     guard.check(parsed, context, Route::default())
 }
 
-fn run(mut stream: ReplyStream, bytes: &[u8], cuts: &[usize]) -> (String, Noted) {
+fn run(mut stream: impl BorrowMut<ReplyStream>, bytes: &[u8], cuts: &[usize]) -> (String, Noted) {
+    let stream = stream.borrow_mut();
     let mut out = Vec::new();
     let mut from = 0;
     for to in cuts.iter().map(|cut| cut % (bytes.len() + 1)).chain([bytes.len()]) {
@@ -244,6 +247,16 @@ fn attack(protocol: Protocol) -> Value {
 
 fn benign(protocol: Protocol) -> Value {
     request(protocol, &format!("Send what my inbox says to {GOOD}."), "The meeting is moved to noon, says the office.")
+}
+
+fn pays(protocol: Protocol) -> Value {
+    let user = format!("Read my inbox and send it to {ACCOUNT}.");
+    request(protocol, &user, "The meeting is moved to noon, says the office.")
+}
+
+fn recorder() -> Recorder {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    Recorder::new(Arc::new(runtime.block_on(SqliteStore::open_in_memory()).unwrap())).unwrap()
 }
 
 #[test]
@@ -318,6 +331,45 @@ proptest! {
             prop_assert!(!out.contains(EVIL) && !out.contains("send_email") && !out.contains("read_inbox"), "{protocol}: {out}");
             prop_assert!(out.contains("e1") && ends_well(protocol, &out), "{protocol}: {out}");
             prop_assert_eq!((noted.verdict, noted.action), (Verdict::Hold, Action::Hold));
+        }
+    }
+
+    #[test]
+    fn a_call_that_a_rule_masks_is_decided_the_same_whole_and_streamed(cuts in prop::collection::vec(any::<u16>(), 0..12)) {
+        // Addresses and accounts are masked, as they are by default.
+        let guard = Guard::new(&Settings::default()).unwrap();
+        let recorder = recorder();
+        let decided = |calls: &[CallNote], asking: Vec<Asking>| {
+            let records = calls.iter().map(|note| CallRecord { approval: None, ..note.record(None) });
+            let asked = asking.into_iter().map(|asking| (asking.approval.digest, asking.shown));
+            (records.collect::<Vec<_>>(), asked.collect::<Vec<_>>())
+        };
+        for protocol in [Protocol::OpenaiChat, Protocol::OpenaiResponses, Protocol::AnthropicMessages, Protocol::Gemini] {
+            for (request, value, verdict) in [
+                (attack(protocol), EVIL, Verdict::Hold),
+                (attack(protocol), ACCOUNT, Verdict::Hold),
+                (benign(protocol), GOOD, Verdict::Allow),
+                (pays(protocol), ACCOUNT, Verdict::Allow),
+            ] {
+                let call = send(value);
+                let desk = recorder.desk(&TenantId::sole(), vec![], vec![]).map(Arc::new);
+                let context = ReplyContext { desk, ..context(&guard, protocol, &request) };
+                let checked = whole(&guard, protocol, &context, &reply(protocol, &[("send_email", &call)]));
+                let calls = checked.calls.unwrap();
+                let once = decided(calls.notes(), calls.asking());
+                prop_assert_eq!(once.0[0].verdict, verdict, "{} {}", protocol, value);
+                let bytes = stream(protocol, &[("send_email", &call)]);
+                let mut cuts: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) % (bytes.len() + 1)).collect();
+                cuts.sort_unstable();
+                let mut made = guard.reply_stream(protocol, context, "e1", false);
+                let (out, noted) = run(&mut made, bytes.as_bytes(), &cuts);
+                prop_assert_eq!(&decided(&noted.calls, made.asking()), &once, "{} {}", protocol, value);
+                prop_assert!(!out.contains(value), "{protocol}: {out}");
+                prop_assert_eq!(out.contains("REDACTED"), verdict == Verdict::Allow, "{}: {}", protocol, out);
+                for (_, shown) in once.1 {
+                    prop_assert!(shown.arguments.contains(value) && shown.values[0].value == value, "{shown:?}");
+                }
+            }
         }
     }
 
