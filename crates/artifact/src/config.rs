@@ -186,6 +186,11 @@ fn object(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
     if let Some(source) = text("chat_template") {
         template::examine(source, 0, desk);
     }
+    if let Some(Value::Object(named)) = map.get("chat_template") {
+        for source in named.values().filter_map(Value::as_str) {
+            template::examine(source, 0, desk);
+        }
+    }
     if let Some(Value::Array(all)) = map.get("chat_template") {
         for source in all.iter().filter_map(|t| t.get("template")).filter_map(Value::as_str) {
             template::examine(source, 0, desk);
@@ -266,11 +271,14 @@ fn skops(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
     }
 }
 
-/// YAML: tags for Python objects, Hydra targets, MLflow's loader. Line by line; the document is not parsed.
+/// YAML: tags for Python objects, Hydra targets, MLflow's loader. The document is not parsed.
 ///
 /// `program`: the text is source as well, where marks mean other things; only what runs code counts.
 pub(crate) fn yaml(text: &str, program: bool, desk: &mut Desk<'_>) {
-    if !["!", "_target_", "loader_module"].iter().any(|k| text.contains(k)) {
+    let escapes =
+        unescaped(text).filter(|plain| named(plain, "_target_").chain(named(plain, "loader_module")).next().is_some());
+    targets(escapes.as_deref().unwrap_or(text), program, desk);
+    if !text.contains('!') {
         return;
     }
     let mut at = 0;
@@ -280,10 +288,7 @@ pub(crate) fn yaml(text: &str, program: bool, desk: &mut Desk<'_>) {
         let found = match plain.strip_prefix("%TAG") {
             Some(rest) => handles.declare(rest).map(|found| vec![found]).unwrap_or_default(),
             None if plain.starts_with('#') => Vec::new(),
-            None => {
-                yaml_line(plain, at, desk);
-                handles.used(plain)
-            }
+            None => handles.used(plain),
         };
         for (severity, what) in found.into_iter().filter(|(severity, _)| !program || *severity >= Severity::High) {
             desk.find_as(&rules::CONFIG, severity, what, (at, line.len()), Vec::new());
@@ -292,28 +297,72 @@ pub(crate) fn yaml(text: &str, program: bool, desk: &mut Desk<'_>) {
     }
 }
 
-fn yaml_line(line: &str, at: usize, desk: &mut Desk<'_>) {
-    let value = |key: &str| {
-        let (before, rest) = line.split_once(key)?;
-        let rest = rest.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':')?;
-        before
-            .chars()
-            .all(|c| matches!(c, ' ' | '-' | '"' | '\'' | '{' | ','))
-            .then(|| rest.trim().trim_matches(['"', '\'', '}', ',']).to_owned())
-    };
-    if let Some(target) = value("_target_") {
-        let severity = if is_code(&target) { Severity::High } else { Severity::Low };
-        desk.find_as(
-            &rules::CONFIG,
-            severity,
-            format!("`_target_` names `{}`", show(&target)),
-            (at, line.len()),
-            Vec::new(),
-        );
+/// What a document gives a key, wherever it stands: in blocks, in braces, behind a question mark, on a line of its own.
+fn named<'t>(text: &'t str, key: &'static str) -> impl Iterator<Item = (usize, &'t str)> {
+    let blank = |c: char| matches!(c, ' ' | '\t' | '"' | '\'');
+    text.match_indices(key).filter_map(move |(at, _)| {
+        let before = text.get(..at)?;
+        let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
+        let opens = line.trim_end_matches(blank).chars().next_back();
+        if line.trim_start().starts_with('#')
+            || opens.is_some_and(|c| !matches!(c, '-' | '{' | '[' | ',' | '?' | '\u{feff}'))
+        {
+            return None;
+        }
+        let rest = text.get(at + key.len()..)?.trim_start_matches(['"', '\'']);
+        let rest = rest.trim_start().strip_prefix(':')?.trim_start();
+        // A folded text begins on the next line; anchors and tags stand before what they are of.
+        let rest =
+            rest.split_once(['\n', '\r']).filter(|_| rest.starts_with(['>', '|'])).map_or(rest, |(_, next)| next);
+        let tagged = rest.trim_start().starts_with(['&', '!']);
+        let rest = rest.trim_start().split_once(char::is_whitespace).filter(|_| tagged).map_or(rest, |(_, next)| next);
+        let rest = rest.trim_start().trim_start_matches(['"', '\'']);
+        let end = rest
+            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '}' | ']' | '#'))
+            .unwrap_or(rest.len());
+        Some((at, rest.get(..end)?)).filter(|(_, value)| !value.is_empty())
+    })
+}
+
+/// Keys that name what is imported. `text` may be `source` with its escapes undone.
+fn targets(text: &str, program: bool, desk: &mut Desk<'_>) {
+    for (at, target) in named(text, "_target_") {
+        let severity = if is_code(target) { Severity::High } else { Severity::Low };
+        if !program || severity >= Severity::High {
+            let what = format!("`_target_` names `{}`", show(target));
+            desk.find_as(&rules::CONFIG, severity, what, (at, target.len()), Vec::new());
+        }
     }
-    if let Some(module) = value("loader_module")
-        && !module.starts_with("mlflow.")
-    {
-        desk.find(&rules::CONFIG, format!("MLflow loads the model by `{}`", show(&module)), at, line.len());
+    for (at, module) in named(text, "loader_module").filter(|(_, module)| !module.starts_with("mlflow.")) {
+        desk.find(&rules::CONFIG, format!("MLflow loads the model by `{}`", show(module)), at, module.len());
     }
+}
+
+/// Quoted text of YAML with `\\xHH` and `\\uHHHH` undone; none where there are none.
+fn unescaped(text: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    let mut changed = false;
+    while let Some((before, after)) = rest.split_once('\\') {
+        out.push_str(before);
+        let digits = match after.as_bytes().first() {
+            Some(b'x') => 2,
+            Some(b'u') => 4,
+            _ => 0,
+        };
+        let code = after.get(1..=digits).filter(|_| digits > 0).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        match code.and_then(char::from_u32) {
+            Some(c) => {
+                out.push(c);
+                changed = true;
+                rest = after.get(1 + digits..).unwrap_or_default();
+            }
+            None => {
+                out.push('\\');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    changed.then_some(out)
 }

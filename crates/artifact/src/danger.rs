@@ -33,6 +33,13 @@ const NAMES: &[(Force, &str, &str)] = &[
     (Force::Executes, "code", "interact InteractiveConsole InteractiveInterpreter"),
     (Force::Executes, "codeop", "*"),
     (Force::Executes, "timeit", "timeit repeat"),
+    (Force::Executes, "cProfile", "run runctx"),
+    (Force::Executes, "profile", "run runctx"),
+    (Force::Executes, "pdb", "run runcall runctx runeval"),
+    (Force::Executes, "doctest", "debug_script debug_src run_docstring_examples"),
+    (Force::Executes, "distutils.spawn", "spawn"),
+    (Force::Executes, "numpy.testing", "runstring"),
+    (Force::Executes, "pandas", "eval"),
     (Force::Executes, "marshal", "load loads"),
     (Force::Executes, "types", "FunctionType CodeType LambdaType"),
     (Force::Executes, "pip", "main"),
@@ -69,6 +76,9 @@ const NAMES: &[(Force, &str, &str)] = &[
     (Force::Loads, "joblib", "load"),
     (Force::Loads, "shelve", "open"),
     (Force::Loads, "numpy", "load"),
+    (Force::Loads, "pandas", "read_pickle"),
+    (Force::Loads, "logging.config", "dictConfig fileConfig listen"),
+    (Force::Loads, "site", "addsitedir"),
     (Force::Loads, "torch", "load"),
     (Force::Loads, "torch.hub", "load download_url_to_file load_state_dict_from_url"),
     (Force::Loads, "torch.ops", "load_library"),
@@ -86,7 +96,14 @@ pub(crate) fn force(name: &str) -> Option<Force> {
     let found = NAMES
         .iter()
         .find(|(_, m, names)| *m == module && (*names == "*" || names.split_ascii_whitespace().any(|n| n == last)));
-    found.map(|(force, _, _)| *force)
+    // A module may be reached through another one that uses it: `shutil.os.system`, `random._os.system`.
+    found.map(|(force, _, _)| *force).or_else(|| {
+        let shown = |at: usize| {
+            let inner = name.get(at + 1..)?.trim_start_matches('_');
+            is_runner(inner.split('.').next()?).then(|| force(inner))?
+        };
+        name.match_indices('.').rev().find_map(|(at, _)| shown(at))
+    })
 }
 
 /// What calling an attribute does, whatever it is an attribute of. Models have an `eval` and much has a `run`.
@@ -297,15 +314,60 @@ const CODE_NAMES: &[(&str, &str)] = &[
     ("joblib*", "load"),
 ];
 
+/// Functions of the standard library that modules of frameworks show under their own name.
+const REEXPORTED: &[&str] = &[
+    "Client",
+    "Listener",
+    "attrgetter",
+    "get_class_from_dynamic_module",
+    "import_module",
+    "import_ir_module",
+    "import_ir_module_from_buffer",
+    "itemgetter",
+    "listdir",
+    "load_library",
+    "load_module",
+    "load_source",
+    "makedirs",
+    "methodcaller",
+    "mkdir",
+    "mkdtemp",
+    "mkstemp",
+    "remove",
+    "removedirs",
+    "rmdir",
+    "run",
+    "run_path",
+    "run_module",
+    "call",
+    "symlink",
+    "walk",
+    "which",
+];
+
+/// True for a name that is dangerous whatever module shows it.
+pub(crate) fn is_reexported(name: &str) -> bool {
+    REEXPORTED.contains(&name) || attribute(name).is_some()
+}
+
 /// The same in frameworks, where configurations name most of it in the course of things.
 const FRAMEWORK_NAMES: &[(&str, &str)] = &[
+    ("sklearn.datasets*", "*"),
+    ("sklearn.utils.discovery*", "*"),
+    ("pandas.io*", "*"),
+    ("pandas.util*", "*"),
+    ("pandas.compat*", "*"),
+    ("numpy.ctypeslib*", "*"),
+    ("transformers.dynamic_module_utils*", "*"),
+    ("transformers.utils.hub*", "*"),
+    ("transformers.utils.import_utils*", "*"),
     ("joblib*", "dump Parallel"),
     ("numpy", "load save savetxt fromfile memmap genfromtxt loadtxt"),
     ("numpy.f2py*", "*"),
     ("numpy.distutils*", "*"),
     ("numpy.testing*", "*"),
     ("numpy.lib*", "*"),
-    ("pandas*", "read_pickle read_csv eval read_sql read_html"),
+    ("pandas*", "read_* to_pickle eval"),
     ("torch", "load save compile"),
     ("torch.hub", "*"),
     ("torch.jit", "load CompilationUnit script"),
@@ -340,6 +402,10 @@ const RUNS: &[(&str, &str)] = &[
 /// True where a module, or what a dotted name reaches through it, runs code.
 pub(crate) fn runs_code(module: &str, name: &str) -> bool {
     let top = module.split('.').next().unwrap_or(module);
+    // Helpers of a framework's own tests run commands, import by name, and write files.
+    if module.split('.').any(|part| matches!(part, "testing" | "_testing" | "tests" | "conftest" | "distutils")) {
+        return true;
+    }
     if CODE.contains(&canonical(top))
         || CODE.contains(&module)
         || named(CODE_NAMES, module, name)
@@ -361,7 +427,7 @@ pub(crate) fn runs_code(module: &str, name: &str) -> bool {
 
 /// True where it runs any command or code that it is given.
 pub(crate) fn runs_anything(module: &str, name: &str) -> bool {
-    named(RUNS, module, name)
+    named(RUNS, module, name) || attribute(name) == Some(Force::Executes)
 }
 
 /// True where what a configuration names by a dotted path runs code, or is a module of such.

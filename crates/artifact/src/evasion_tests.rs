@@ -48,6 +48,70 @@ fn states_that_are_no_plain_dictionaries_are_reported() {
 }
 
 #[test]
+fn constructors_call_no_method_that_the_file_has_set() {
+    let checked =
+        join(&[&global("functools", "partial"), &global("sklearn.linear_model._base", "make_dataset"), b"\x85R"]);
+    let object = join(&[&global("types", "SimpleNamespace"), b")R}", &text("keys"), &checked, b"sb"]);
+    // `dict(object)` calls `object.keys()`.
+    for callee in
+        [("builtins", "dict"), ("collections", "OrderedDict"), ("collections", "Counter"), ("builtins", "list")]
+    {
+        alarms(callee.1, &whole(&[&global(callee.0, callee.1), &object, b"\x85R"]));
+    }
+    // Whatever the object is of.
+    let estimator = join(&[&global("sklearn.pipeline", "Pipeline"), b")\x81}", &text("keys"), &checked, b"sb"]);
+    alarms("estimator", &whole(&[&global("builtins", "dict"), &estimator, b"\x85R"]));
+    alarms("set alone", &whole(&[&estimator]));
+    // From Python 3.13 on a mapping given to it becomes attributes.
+    let given = join(&[&global("types", "SimpleNamespace"), b"}", &text("append"), &checked, b"s\x85R"]);
+    alarms("attributes", &whole(&[&given, &text("true"), b"a"]));
+    let pairs = join(&[b"]", &text("a"), &global("sklearn.linear_model._base", "LinearRegression"), b"\x86a"]);
+    quiet("pairs", &whole(&[&global("collections", "OrderedDict"), &pairs, b"\x85R"]));
+    quiet("values", &whole(&[&global("sklearn.pipeline", "Pipeline"), b")\x81}", &text("values"), b"]sb"]));
+    quiet("type of None", &whole(&[&global("builtins", "type"), b"N\x85R"]));
+    alarms("type of more", &whole(&[&global("builtins", "type"), &text("X"), b"\x85R"]));
+}
+
+#[test]
+fn what_frameworks_show_of_others_is_not_theirs() {
+    for (module, name) in [
+        ("sklearn.utils._testing", "check_output"),
+        ("sklearn.utils._testing", "assert_run_python_script_without_output"),
+        ("sklearn.datasets._base", "urlretrieve"),
+        ("sklearn.utils.discovery", "import_module"),
+        ("pandas.io.common", "urlopen"),
+        ("pandas", "to_pickle"),
+        ("numpy.ctypeslib", "load_library"),
+        ("transformers.dynamic_module_utils", "get_class_from_dynamic_module"),
+        ("torch", "import_ir_module"),
+    ] {
+        alarms(name, &whole(&[&global("functools", "partial"), &global(module, name), b"\x85R"]));
+    }
+    let held = join(&[&global("sklearn.preprocessing._function_transformer", "FunctionTransformer"), b")\x81}"]);
+    alarms("held", &whole(&[&held, &text("func"), &global("sklearn.utils._testing", "check_output"), b"sb"]));
+}
+
+#[test]
+fn states_that_reach_further_are_refused() {
+    let state = |class: (&str, &str), pairs: &[u8]| whole(&[&global(class.0, class.1), b")\x81}(", pairs, b"ub"]);
+    let array = |file: &str| state(("joblib.numpy_pickle", "NDArrayWrapper"), &join(&[&text("filename"), &text(file)]));
+    alarms("elsewhere", &array("/tmp/evil.npy"));
+    quiet("beside", &array("model.pkl_01.npy"));
+    let formula = join(&[&text("restore_model_spec"), b"\x88", &text("formula"), &text("__import__('os') ~ 1")]);
+    alarms("formula", &state(("statsmodels.base.data", "PandasData"), &formula));
+    quiet("no formula", &state(("statsmodels.base.data", "PandasData"), &join(&[&text("names"), b"]"])));
+    // Destructors free the handle.
+    alarms("handle", &state(("xgboost.core", "DMatrix"), &join(&[&text("handle"), b"J\x41\x41\x41\x41"])));
+    quiet("booster", &state(("xgboost.core", "Booster"), &join(&[&text("handle"), b"C\x01x"])));
+    let dtype = |flags: &[u8]| {
+        let made = join(&[&global("numpy", "dtype"), &text("O8"), b"\x89\x88\x87R"]);
+        whole(&[&made, b"(K\x03", &text("|"), b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff", flags, b"tb"])
+    };
+    quiet("objects", &dtype(b"K\x3f"));
+    alarms("references from bytes", &dtype(b"K\x00"));
+}
+
+#[test]
 fn what_becomes_of_a_container_later_counts() {
     // A list goes into the arguments first, and what it holds into the list afterwards.
     let late = whole(&[&global("builtins", "set"), b"]\x94\x85h\x00", &global("mine", "f"), b"a0R"]);

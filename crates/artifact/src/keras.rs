@@ -67,6 +67,7 @@ pub(crate) fn object(map: &Map<String, Value>, desk: &mut Desk<'_>) {
         return;
     }
     vocabulary(class, map, desk);
+    foreign_model(class, map, desk);
     let inner = text(map, "config");
     let top = module.split('.').next().unwrap_or_default();
     let name = format!("{}.{}", show(module), show(class));
@@ -92,7 +93,9 @@ pub(crate) fn object(map: &Map<String, Value>, desk: &mut Desk<'_>) {
         desk.find_as(&rules::CONFIG, severity, what, (0, 0), Vec::new());
     } else if class == "function" {
         let builtin = top == "builtins" && (is_code(inner) || is_builtin(inner));
-        if builtin || top != "builtins" && is_code(module) {
+        let below = module.strip_prefix("tensorflow").map(|rest| format!("{rest}.{inner}"));
+        let operation = below.is_some_and(|path| is_dangerous(path.trim_start_matches('.')));
+        if builtin || operation || top != "builtins" && is_code(module) {
             desk.find(&rules::CONFIG, format!("a function is loaded: `{}`", show(inner)), 0, 0);
         }
     } else if top == "builtins" && is_builtin(class) || top == "tensorflow" && is_dangerous(class) {
@@ -135,7 +138,9 @@ fn is_dangerous(path: &str) -> bool {
         || ["py_function", "numpy_function", "py_func", "load_op_library", "load_library"].contains(&last)
         || ["write_file", "read_file", "matching_files"].contains(&last)
         || path.contains("raw_ops.") && tensorflow::danger(last).is_some()
-        || path.split('.').any(|part| matches!(part, "gfile" | "saved_model" | "os" | "sys" | "subprocess"))
+        || path
+            .split('.')
+            .any(|part| matches!(part, "gfile" | "file_io" | "saved_model" | "loader" | "os" | "sys" | "subprocess"))
 }
 
 fn vocabulary(class: &str, map: &Map<String, Value>, desk: &mut Desk<'_>) {
@@ -145,6 +150,14 @@ fn vocabulary(class: &str, map: &Map<String, Value>, desk: &mut Desk<'_>) {
     let severity = if out { Severity::High } else { Severity::Low };
     let what = format!("the vocabulary of a `{}` layer is read from `{}`", show(class), show(path));
     desk.find_as(&rules::PATH, severity, what, (0, 0), Vec::new());
+}
+
+/// A layer that loads a SavedModel, whose graph runs.
+fn foreign_model(class: &str, map: &Map<String, Value>, desk: &mut Desk<'_>) {
+    let path = map.get("config").and_then(|c| c.get("filepath")).and_then(Value::as_str);
+    let Some(path) = path.filter(|_| class == "TFSMLayer") else { return };
+    let severity = if leads_away(path) { Severity::High } else { Severity::Medium };
+    desk.find_as(&rules::PATH, severity, format!("a `TFSMLayer` loads the model `{}`", show(path)), (0, 0), Vec::new());
 }
 
 fn is_class(name: &str) -> bool {

@@ -668,13 +668,15 @@ impl<'a> Machine<'a> {
             machine.effect(What::Write(why), name.clone(), vec![step]);
         };
         match self.node(target).map(|n| &n.kind) {
-            Some(Kind::Made { callee, keys: own, .. }) => {
-                let (callee, own) = (*callee, *own);
+            Some(Kind::Made { callee, args, keys: own, .. }) => {
+                let (callee, args, own) = (*callee, *args, *own);
                 if keys.special || own.special && profile::shows_items(self, callee) {
                     write(self, "special methods, or names that cannot be told, are set on an object");
                 } else if !profile::may_build(self, callee) && self.level(target) != Level::Foreign {
                     // What made a foreign one was reported already; its state is part of the same story.
                     write(self, "the state of an object is set that has none");
+                } else if let Some(why) = profile::refuses(self, callee, args, state) {
+                    write(self, why);
                 }
                 self.dropped |= keys.unclear;
                 if self.arrays {

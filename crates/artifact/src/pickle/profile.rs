@@ -3,10 +3,12 @@
 //! A name is listed only for what its framework does with it: a function may be called with arguments of a shape, a
 //! class may be made without its constructor and given a state, a name may be referred to. Everything else is denied.
 
+use super::arena::Was;
 use super::machine::{Machine, latin1};
 use super::value::{Kind, Level, Shape as Container, V};
 use crate::danger;
 use crate::names::{FOREIGN, canonical, is_camel, is_plain, listed, module_fits, named};
+use crate::path::leads_away;
 
 /// Which opcode calls: `callee(*args)`, or `callee.__new__(callee, *args)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,10 +20,17 @@ pub(super) enum By {
 /// Which arguments a function may get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Args {
-    /// Anything: it only keeps them.
-    Any,
     /// Plain values, and names and objects that are known.
     Known,
+    /// Containers, whose methods the constructor calls: Python's own and those of the file, never other objects. `dict`
+    /// calls `keys` of what it is given, which may be an attribute that the file has set.
+    Containers,
+    /// The same, with anything in the containers: it is only kept.
+    Kept,
+    /// `SimpleNamespace({…})`, which sets attributes from Python 3.13 on.
+    Attributes,
+    /// `type(None)`.
+    Singleton,
     /// Plain values.
     Plain,
     /// `copyreg.__newobj__(class, …)` and its kin: the first is a class that may be made.
@@ -114,17 +123,15 @@ pub(super) const PLAIN_SPECIALS: &[&str] = &[
 /// for every CamelCase name.
 const CALLS: &[(&str, &str, Args)] = &[
     // The standard library.
-    (
-        "builtins",
-        "set frozenset list dict tuple bytearray bytes complex slice range xrange int long float bool str unicode object",
-        Args::Known,
-    ),
+    ("builtins", "set frozenset list dict tuple bytearray bytes str unicode", Args::Containers),
+    ("builtins", "complex slice range xrange int long float bool object", Args::Known),
+    ("builtins", "type", Args::Singleton),
     ("builtins", "getattr", Args::Member),
     ("builtins", "Exception ValueError TypeError KeyError RuntimeError", Args::Plain),
     ("codecs", "encode", Args::Latin1),
     ("copyreg", "__newobj__ __newobj_ex__", Args::Class),
     ("copyreg", "_reconstructor", Args::Base),
-    ("collections", "OrderedDict deque Counter UserDict UserList", Args::Any),
+    ("collections", "OrderedDict deque Counter UserDict UserList ChainMap", Args::Kept),
     ("collections", "defaultdict", Args::Factory),
     ("datetime", "datetime date time timedelta timezone", Args::Known),
     ("decimal", "Decimal", Args::Plain),
@@ -134,10 +141,13 @@ const CALLS: &[(&str, &str, Args)] = &[
     ("pathlib._local", "PurePath PurePosixPath PureWindowsPath Path PosixPath WindowsPath", Args::Plain),
     ("functools", "partial", Args::Known),
     ("re", "_compile", Args::Plain),
-    ("types", "SimpleNamespace", Args::Known),
+    ("random", "Random", Args::Plain),
+    ("itertools", "count", Args::Plain),
+    ("types", "SimpleNamespace", Args::Attributes),
     ("array", "array _array_reconstructor", Args::Known),
     ("zoneinfo", "ZoneInfo._unpickle", Args::Plain),
     ("pytz", "_UTC _p", Args::Plain),
+    ("dateutil.tz.tz", "tzutc tzoffset tzlocal", Args::Known),
     ("ipaddress", "IPv4Address IPv6Address", Args::Plain),
     // numpy and scipy.
     ("numpy", "dtype ndarray matrix recarray", Args::Known),
@@ -258,7 +268,6 @@ const CLASSES: &[&str] = &[
     "imblearn*",
     "joblib.numpy_pickle",
     "joblib.numpy_pickle_compat",
-    "lightgbm.basic",
     "lightgbm.compat",
     "lightgbm.sklearn",
     "numpy.random*",
@@ -301,7 +310,6 @@ const CLASSES: &[&str] = &[
     "ultralytics.nn*",
     "uuid",
     "xgboost.compat",
-    "xgboost.core",
     "xgboost.sklearn",
 ];
 
@@ -325,6 +333,14 @@ const LOWER_CLASSES: &[(&str, &str)] = &[
     ("scipy.interpolate*", "interp1d interp2d"),
     ("scipy.spatial*", "cKDTree"),
     ("scipy.stats*", "gaussian_kde"),
+    ("scipy.optimize._optimize", "OptimizeResult"),
+    // Others of these hold handles of native code, which their destructors free.
+    ("xgboost.core", "Booster DataSplitMode"),
+    ("lightgbm.basic", "Booster"),
+    ("xgboost.callback", "EarlyStopping LearningRateScheduler EvaluationMonitor"),
+    ("sklearn.compose._column_transformer", "make_column_selector"),
+    ("dateutil.tz.tz", "tzutc tzoffset tzlocal"),
+    ("dateutil.relativedelta", "relativedelta"),
 ];
 
 /// Methods of text that preprocessing steps are given: they only make text.
@@ -414,13 +430,14 @@ pub(super) fn grant(module: &str, name: &str) -> Grant {
     let code = danger::runs_code(module, name);
     let plain = is_plain(name);
     let lower = plain && named(LOWER_CLASSES, module, name);
-    let call = exact.filter(|_| !code || (module, name) == ("builtins", "getattr") || module == "codecs");
+    let judged = module == "builtins" && matches!(name, "getattr" | "type");
+    let call = exact.filter(|_| !code || judged || module == "codecs");
     // A call by `*` means a class or a function in small letters, never what a module only shows.
     let call = call.filter(|_| !FOREIGN.contains(&name) || module.starts_with("pathlib"));
     let class = !code && (lower || is_camel(name) && CLASSES.iter().any(|m| module_fits(m, module)));
     let known = call.is_some()
         || class
-        || (!code && plain && named(NAMES, module, name) && !FOREIGN.contains(&name))
+        || (!code && plain && named(NAMES, module, name) && !FOREIGN.contains(&name) && !danger::is_reexported(name))
         || (module, name) == ("builtins", "type");
     let builder = named(BUILDERS, module, name);
     let items = matches!(module, "collections" | "builtins") && name != "getattr"
@@ -465,11 +482,11 @@ pub(super) fn judge(machine: &mut Machine<'_>, callee: V, args: V, by: By) -> Ve
         (_, Some(shape), _) => shape,
         _ => return Verdict::Unknown,
     };
-    let getattr = (canonical, name) == ("builtins", "getattr");
+    let reaches = canonical == "builtins" && matches!(name, "getattr" | "type");
     let fits = fits(machine, shape, args);
     match fits {
         true => Verdict::Allowed,
-        false if getattr => Verdict::Code,
+        false if reaches => Verdict::Code,
         false => Verdict::Arguments,
     }
 }
@@ -517,6 +534,62 @@ fn is_state(machine: &mut Machine<'_>, state: V) -> bool {
     !keys.special && machine.settled(state) <= Level::Known
 }
 
+/// A value whose methods are those of its type: plain, a container of Python's own, or one that the file has made and
+/// set no attributes of.
+fn is_container(machine: &Machine<'_>, value: V) -> bool {
+    if machine.level(value) == Level::Inert {
+        return true;
+    }
+    match machine.node(value).map(|n| &n.kind) {
+        Some(Kind::Seq { .. } | Kind::Dict { .. }) => true,
+        Some(Kind::Made { callee, built: 0, .. }) => is_of(machine, *callee, |module, name| {
+            matches!(canonical(module), "builtins" | "collections" | "codecs") && name != "getattr"
+        }),
+        Some(_) => false,
+        None => machine
+            .trace(value)
+            .is_some_and(|trace| trace.level <= Level::Known && matches!(trace.was, Was::Seq | Was::Dict)),
+    }
+}
+
+/// Why a state does more than to fill an object of that class.
+pub(super) fn refuses(machine: &Machine<'_>, callee: V, args: V, state: V) -> Option<&'static str> {
+    let (module, name, _) = machine.global(callee)?;
+    match (module, name) {
+        // Its `read` hands the file to a loader that trusts it.
+        ("joblib.numpy_pickle" | "joblib.numpy_pickle_compat", "NDArrayWrapper" | "ZNDArrayWrapper") => {
+            let file = machine.get(state, "filename").and_then(|v| machine.text(v));
+            file.is_none_or(|file| leads_away(&file)).then_some("an array is read from a file elsewhere")
+        }
+        // `(version, order, subtype, names, fields, size, alignment, flags)`: the last bit says that items are references.
+        ("numpy", "dtype") => {
+            let items = machine.items(state)?;
+            let objects = |args: V| {
+                let kind = machine.items(args).and_then(|items| machine.text(*items.first()?));
+                kind.is_some_and(|kind| kind.contains('O'))
+            };
+            let fields = items.get(4).and_then(|fields| match machine.node(*fields).map(|n| &n.kind) {
+                Some(Kind::Dict { items, .. }) => Some(items),
+                _ => None,
+            });
+            let inner = fields.into_iter().flatten().any(|(_, field)| {
+                let dtype = machine.items(*field).and_then(|items| machine.node(*items.first()?));
+                matches!(dtype.map(|n| &n.kind), Some(Kind::Made { args, .. }) if objects(*args))
+            });
+            let holds = matches!(items.get(7), Some(V::Int(flags)) if flags & 1 == 1);
+            (!holds && (objects(args) || inner)).then_some("bytes of the file become references to objects")
+        }
+        // The names of a formula are evaluated as Python when the data are restored.
+        ("statsmodels.base.data", _) => {
+            let formula = ["formula", "restore_design_info", "restore_model_spec"]
+                .iter()
+                .any(|key| machine.get(state, key).is_some());
+            formula.then_some("a formula of the file is evaluated as Python")
+        }
+        _ => None,
+    }
+}
+
 /// A class that may be made.
 fn is_class(machine: &Machine<'_>, value: V) -> bool {
     machine.global(value).is_some_and(|(_, _, grant)| grant.class || grant.call.is_some() && !grant.code)
@@ -527,8 +600,24 @@ fn fits(machine: &mut Machine<'_>, shape: Args, args: V) -> bool {
     let items: Vec<V> = machine.items(args).map(<[V]>::to_vec).unwrap_or_default();
     let first = items.first().copied();
     match shape {
-        Args::Any => true,
         Args::Known => level <= Level::Known,
+        Args::Containers => level <= Level::Known && items.iter().all(|v| is_container(machine, *v)),
+        Args::Kept => items.iter().all(|v| is_container(machine, *v)),
+        Args::Attributes => match items.as_slice() {
+            [] => true,
+            [state] => {
+                matches!(machine.node(*state).map(|n| &n.kind), Some(Kind::Dict { keys, .. }) if !keys.hook)
+                    && is_state(machine, *state)
+            }
+            _ => false,
+        },
+        Args::Singleton => match items.as_slice() {
+            [V::None] => true,
+            [value] => is_of(machine, *value, |module, name| {
+                canonical(module) == "builtins" && matches!(name, "Ellipsis" | "NotImplemented")
+            }),
+            _ => false,
+        },
         Args::Plain => level == Level::Inert,
         Args::Class => {
             level <= Level::Known

@@ -10,9 +10,55 @@ use crate::bytes::piece;
 /// Methods that opcodes look up on instances: `APPEND`, `APPENDS` and `ADDITEMS`.
 const HOOKS: &[&[u8]] = &[b"append", b"extend", b"add"];
 
+/// Methods that constructors and functions look up on instances that they are given, such as `dict`, which calls `keys`.
+const LOOKED_UP: &[&[u8]] = &[
+    b"keys",
+    b"items",
+    b"values",
+    b"update",
+    b"get",
+    b"pop",
+    b"copy",
+    b"read",
+    b"readline",
+    b"readlines",
+    b"readinto",
+    b"write",
+    b"close",
+    b"tell",
+    b"seek",
+];
+
 /// What keys of a dictionary may become.
 pub(super) fn keys(machine: &Machine<'_>, pairs: &[V]) -> Keys {
-    pairs.chunks(2).filter_map(|pair| pair.first()).fold(Keys::default(), |all, key| all.and(of_key(machine, *key)))
+    pairs.chunks(2).fold(Keys::default(), |all, pair| match pair {
+        [key, value] => all.and(of_pair(machine, *key, *value)),
+        [key] => all.and(of_key(machine, *key)),
+        _ => all,
+    })
+}
+
+/// A function under the name of a method is as special as a method of the language.
+fn of_pair(machine: &Machine<'_>, key: V, value: V) -> Keys {
+    let keys = of_key(machine, key);
+    let named = |name: &[u8]| LOOKED_UP.contains(&name);
+    let looked_up = match key {
+        V::Str { at, len } => named(piece(machine.data, at, len as usize).unwrap_or_default()),
+        V::Node(_) => matches!(machine.node(key).map(|n| &n.kind), Some(Kind::Text(text)) if named(text.as_bytes())),
+        _ => false,
+    };
+    Keys { special: keys.special || looked_up && is_callable(machine, value), ..keys }
+}
+
+/// Something imported, or `functools.partial` of it.
+fn is_callable(machine: &Machine<'_>, value: V) -> bool {
+    match machine.node(value).map(|n| &n.kind) {
+        Some(Kind::Global { .. }) => true,
+        Some(Kind::Made { callee, .. }) => {
+            machine.global(*callee).is_some_and(|(module, name, _)| name == "partial" || module == "operator")
+        }
+        _ => false,
+    }
 }
 
 fn of_key(machine: &Machine<'_>, key: V) -> Keys {
