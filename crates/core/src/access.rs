@@ -94,12 +94,6 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// True where nothing is limited.
-    #[must_use]
-    pub fn is_unlimited(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// True where what is used up stays used up for a day or a month.
     #[must_use]
     pub const fn has_budget(&self) -> bool {

@@ -29,12 +29,6 @@ use std::fmt;
 impl Target {
     /// Every target, in documentation order.
     pub const ALL: [Self; 5] = [Self::Key, Self::Tenant, Self::Tool, Self::Server, Self::Model];
-
-    /// True for what is part of a conversation, and not who holds it.
-    #[must_use]
-    pub const fn is_in_content(self) -> bool {
-        matches!(self, Self::Tool | Self::Server | Self::Model)
-    }
 }
 
 /// Something cut off. It ends at its time, or when it is released.

@@ -24,10 +24,8 @@ pub mod coverage;
 pub mod detector;
 pub mod event;
 pub mod exchange;
-pub mod fact;
 pub mod finding;
 pub mod grounds;
-pub mod judge;
 pub mod limits;
 pub mod location;
 pub mod origin;
@@ -50,14 +48,12 @@ pub use event::{Act, Deed, EngineId, Event, Timings};
 pub use exchange::{
     Direction, Edit, Exchange, Extracted, Message, Opaque, OpaqueKind, Protocol, Rpc, Text, ToolCall, ToolDef,
 };
-pub use fact::Fact;
 pub use finding::{EntityType, Finding, Fix};
 pub use grounds::{Found, Grounds};
-pub use judge::{Expand, Judge, Opinion};
 pub use limits::Limits;
 pub use location::{Location, Span};
 pub use origin::{Integrity, Label, Origin, Source};
-pub use report::{CheckInput, CheckOutput};
+pub use report::CheckOutput;
 pub use rule::{Confidence, Family, Persona, Reference, Rule, RuleId, Severity};
 pub use sealed::{Redacted, Sealed};
 pub use store::{

@@ -1,30 +1,12 @@
 //! The JSON lines of `bartizan check`.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::coverage::Coverage;
 use crate::finding::FindingRecord;
-use crate::origin::Source;
 use crate::subject::Scores;
 use crate::verdict::Verdict;
-
-/// One line in: a text with its origin, or a conversation.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-pub struct CheckInput {
-    /// Any JSON value; it comes back as it was.
-    #[serde(default)]
-    pub id: serde_json::Value,
-    /// The text.
-    #[serde(default)]
-    pub text: Option<String>,
-    /// Where the text came from; the user by default.
-    #[serde(default)]
-    pub origin: Option<Source>,
-    /// A conversation in OpenAI chat form, instead of `text`.
-    #[serde(default)]
-    pub messages: Option<Vec<serde_json::Value>>,
-}
 
 /// Decisions at the shipped thresholds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]

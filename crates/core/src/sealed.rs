@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Evidence with the sensitive part taken out. It is the only form of evidence that serialises.
+/// A secret as it may be shown: its beginning and its length.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Redacted<T>(T);
 

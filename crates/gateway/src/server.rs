@@ -78,20 +78,8 @@ impl Gateway {
         Self::bind_to(settings, (guard, Profiles::new()), Recorder::new(store)?, None, None).await
     }
 
-    /// The same with guards for profiles, and with client keys and budgets that are kept in a store.
-    ///
-    /// # Errors
-    /// A setting is wrong, an address is taken, or a store cannot be read.
-    pub async fn bind_with_access(
-        settings: Settings,
-        guards: (Arc<Guard>, Profiles),
-        store: Arc<dyn EventStore>,
-        access: Arc<dyn AccessStore>,
-    ) -> Result<Self, GatewayError> {
-        Self::bind_to(settings, guards, Recorder::new(store)?, Some(access), None).await
-    }
-
-    /// The same with a recorder that may also keep content.
+    /// The same with guards for profiles, a recorder that may also keep content, and client keys and budgets that are kept
+    /// in a store.
     ///
     /// # Errors
     /// A setting is wrong, an address is taken, or a store cannot be read.

@@ -60,12 +60,6 @@ impl WireError {
     pub(crate) fn shape(pointer: &str, expected: &'static str) -> Self {
         Self::Shape { pointer: shown(pointer), expected }
     }
-
-    /// True where the body or stream is at fault, false where the edit is.
-    #[must_use]
-    pub const fn is_input(&self) -> bool {
-        !matches!(self, Self::NotEditable { .. } | Self::NotStrippable { .. } | Self::BadEdit { .. })
-    }
 }
 
 /// A pointer as an error shows it: the root by name, and of keys, which the client chose and which may hold anything,

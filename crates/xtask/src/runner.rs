@@ -82,8 +82,8 @@ fn run_counting(mut command: Command, count: &mut Count) -> Result {
 
 /// Adds what a closing line of nextest or of a cargo test binary says.
 fn add(count: &mut Count, line: &str) {
-    let line = line.trim();
-    let nextest = line.starts_with("Summary [") && line.contains("run:");
+    let nextest = line.trim_start().starts_with("Summary [") && line.contains("run:");
+    // nextest shows the output of a failing test indented, with a closing line of its own.
     if !nextest && !line.starts_with("test result:") {
         return;
     }
@@ -116,7 +116,8 @@ mod tests {
             "test result: ok. 5 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s",
         );
         assert_eq!(count, Count { passed: 15, failed: 2, skipped: 5 });
+        add(&mut count, "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 226 filtered out");
         add(&mut count, "a test that says 7 passed");
-        assert_eq!(count.passed, 15);
+        assert_eq!(count, Count { passed: 15, failed: 2, skipped: 5 });
     }
 }

@@ -1,6 +1,6 @@
 //! `bartizan bench budgets`: the budgets of docs/benchmarks.md, as a gate.
 //!
-//! Processor time of this thread, the least of some rounds: other work on the machine adds to some of them, never to
+//! Processor time of this thread, the best of some rounds: other work on the machine adds to some of them, never to
 //! all.
 
 use std::io::Write as _;
@@ -12,7 +12,10 @@ use bartizan_guard::{Guard, Settings};
 use super::{CODE, PROSE, conversation, gateway, measure, text};
 use crate::DONE;
 
+/// Rounds of each measurement.
 const ROUNDS: usize = 5;
+/// Rounds of one whose budget is not kept: a neighbour on the machine may last longer than five rounds.
+const MOST_ROUNDS: usize = 40;
 /// Exit code where a budget is not kept.
 const BROKEN: u8 = 1;
 
@@ -24,114 +27,87 @@ struct Budget {
     bound: Bound,
 }
 
+#[derive(Clone, Copy)]
 enum Bound {
     Most(f64),
     Least(f64),
 }
 
-impl Budget {
-    fn kept(&self) -> bool {
-        match self.bound {
-            Bound::Most(most) => self.figure <= most,
-            Bound::Least(least) => self.figure >= least,
+impl Bound {
+    const fn is_kept(self, figure: f64) -> bool {
+        match self {
+            Self::Most(most) => figure <= most,
+            Self::Least(least) => figure >= least,
         }
+    }
+
+    const fn better(self, a: f64, b: f64) -> f64 {
+        match self {
+            Self::Most(_) => a.min(b),
+            Self::Least(_) => a.max(b),
+        }
+    }
+}
+
+impl Budget {
+    /// The best of some rounds, and of more of them as long as it is not enough.
+    fn measured(
+        what: &'static str,
+        unit: &'static str,
+        bound: Bound,
+        mut round: impl FnMut() -> anyhow::Result<f64>,
+    ) -> anyhow::Result<Self> {
+        let mut figure = round()?;
+        let mut rounds = 1;
+        while rounds < ROUNDS || rounds < MOST_ROUNDS && !bound.is_kept(figure) {
+            figure = bound.better(figure, round()?);
+            rounds += 1;
+        }
+        Ok(Self { what, unit, figure, bound })
+    }
+
+    const fn kept(&self) -> bool {
+        self.bound.is_kept(self.figure)
     }
 }
 
 /// Measures and prints each; answers whether all are kept.
 pub(super) fn run() -> anyhow::Result<u8> {
-    let lexical = Settings {
+    let without = |rules: &[&str]| Settings {
         rules: bartizan_rules::Settings {
-            disabled: vec!["pii/*".to_owned(), "secret/*".to_owned(), "prompt/learned-injection".to_owned()],
+            disabled: rules.iter().map(|rule| (*rule).to_owned()).collect(),
             ..bartizan_rules::Settings::default()
         },
         ..Settings::default()
     };
-    let rules = Settings {
-        rules: bartizan_rules::Settings {
-            disabled: vec!["prompt/learned-injection".to_owned()],
-            ..bartizan_rules::Settings::default()
-        },
-        ..Settings::default()
-    };
+    let lexical = without(&["pii/*", "secret/*", "prompt/learned-injection"]);
+    let rules = without(&["prompt/learned-injection"]);
     let all = Settings::default();
-    let request = |settings: &Settings| least(|| gateway::cost(settings, 400));
-    let budgets = [
-        Budget {
-            what: "lexical rules, prose of 4 KiB",
-            unit: "MB/s",
-            figure: speed(&lexical, PROSE, 4 << 10)?,
-            bound: Bound::Least(100.0),
-        },
-        Budget {
-            what: "lexical rules, prose of 1 MiB",
-            unit: "MB/s",
-            figure: speed(&lexical, PROSE, 1 << 20)?,
-            bound: Bound::Least(100.0),
-        },
-        Budget {
-            what: "lexical rules, code of 4 KiB",
-            unit: "MB/s",
-            figure: speed(&lexical, CODE, 4 << 10)?,
-            bound: Bound::Least(100.0),
-        },
-        Budget {
-            what: "lexical rules, code of 1 MiB",
-            unit: "MB/s",
-            figure: speed(&lexical, CODE, 1 << 20)?,
-            bound: Bound::Least(100.0),
-        },
-        Budget {
-            what: "all rules, prose of 4 KiB",
-            unit: "MB/s",
-            figure: speed(&rules, PROSE, 4 << 10)?,
-            bound: Bound::Least(15.0),
-        },
-        Budget {
-            what: "all rules, code of 1 MiB",
-            unit: "MB/s",
-            figure: speed(&rules, CODE, 1 << 20)?,
-            bound: Bound::Least(15.0),
-        },
-        Budget {
-            what: "all rules and the classifier, prose of 4 KiB",
-            unit: "MB/s",
-            figure: speed(&all, PROSE, 4 << 10)?,
-            bound: Bound::Least(12.0),
-        },
-        Budget {
-            what: "all rules and the classifier, code of 1 MiB",
-            unit: "MB/s",
-            figure: speed(&all, CODE, 1 << 20)?,
-            bound: Bound::Least(12.0),
-        },
-        Budget {
-            what: "a request of 4 KiB, lexical rules",
-            unit: "us",
-            figure: request(&lexical)?,
-            bound: Bound::Most(60.0),
-        },
-        Budget {
-            what: "a request of 4 KiB, all rules",
-            unit: "us",
-            figure: request(&rules)?,
-            bound: Bound::Most(350.0),
-        },
-        Budget {
-            what: "a request of 4 KiB, all rules and the classifier",
-            unit: "us",
-            figure: request(&all)?,
-            bound: Bound::Most(450.0),
-        },
-        Budget {
-            what: "a turn after 10,000 known messages of 400 bytes",
-            unit: "ms/MB",
-            figure: least(|| Ok(conversation::cost(10_000, 400)?.next))?,
-            bound: Bound::Most(5.0),
-        },
-        Budget { what: "held back on prose, p99", unit: "bytes", figure: held()?, bound: Bound::Most(64.0) },
-        Budget { what: "resident", unit: "MiB", figure: resident(), bound: Bound::Most(140.0) },
-    ];
+    let mut budgets = Vec::new();
+    for (what, settings, pieces, bytes, least) in [
+        ("lexical rules, prose of 4 KiB", &lexical, PROSE, 4 << 10, 100.0),
+        ("lexical rules, prose of 1 MiB", &lexical, PROSE, 1 << 20, 100.0),
+        ("lexical rules, code of 4 KiB", &lexical, CODE, 4 << 10, 100.0),
+        ("lexical rules, code of 1 MiB", &lexical, CODE, 1 << 20, 100.0),
+        ("all rules, prose of 4 KiB", &rules, PROSE, 4 << 10, 15.0),
+        ("all rules, code of 1 MiB", &rules, CODE, 1 << 20, 15.0),
+        ("all rules and the classifier, prose of 4 KiB", &all, PROSE, 4 << 10, 12.0),
+        ("all rules and the classifier, code of 1 MiB", &all, CODE, 1 << 20, 12.0),
+    ] {
+        let (guard, text) = (Guard::new(settings)?, text(pieces, bytes));
+        budgets.push(Budget::measured(what, "MB/s", Bound::Least(least), || Ok(speed(&guard, &text)))?);
+    }
+    for (what, settings, most) in [
+        ("a request of 4 KiB, lexical rules", &lexical, 60.0),
+        ("a request of 4 KiB, all rules", &rules, 350.0),
+        ("a request of 4 KiB, all rules and the classifier", &all, 450.0),
+    ] {
+        budgets.push(Budget::measured(what, "us", Bound::Most(most), || gateway::cost(settings, 400))?);
+    }
+    let what = "a turn after 10,000 known messages of 400 bytes";
+    budgets.push(Budget::measured(what, "ms/MB", Bound::Most(5.0), || Ok(conversation::cost(10_000, 400)?.next))?);
+    budgets.push(Budget { what: "held back on prose, p99", unit: "bytes", figure: held()?, bound: Bound::Most(64.0) });
+    budgets.push(Budget { what: "resident", unit: "MiB", figure: resident(), bound: Bound::Most(140.0) });
     let mut out = std::io::stdout().lock();
     let mut code = DONE;
     for budget in &budgets {
@@ -148,21 +124,11 @@ pub(super) fn run() -> anyhow::Result<u8> {
     Ok(code)
 }
 
-/// The smallest of some rounds.
-fn least(mut round: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<f64> {
-    let mut least = f64::INFINITY;
-    for _ in 0..ROUNDS {
-        least = least.min(round()?);
-    }
-    Ok(least)
-}
-
 /// Megabytes a second of one core.
-fn speed(settings: &Settings, pieces: &[&str], bytes: usize) -> anyhow::Result<f64> {
-    let (guard, text) = (Guard::new(settings)?, text(pieces, bytes));
-    let seconds = least(|| Ok(measure(&guard, &text, Source::User, Duration::from_millis(120)).0))?;
-    #[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
-    Ok(text.len() as f64 / seconds / 1e6)
+#[allow(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+fn speed(guard: &Guard, text: &str) -> f64 {
+    let (seconds, _) = measure(guard, text, Source::User, Duration::from_millis(120));
+    text.len() as f64 / seconds / 1e6
 }
 
 fn held() -> anyhow::Result<f64> {

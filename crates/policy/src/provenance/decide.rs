@@ -1,7 +1,6 @@
 //! The decision on one call: each authority argument is traced, content is looked at for what it would carry out.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use bartizan_core::{Integrity, Label, Origin, Source, Verdict};
 use serde_json::Value;
@@ -924,11 +923,5 @@ impl History {
             Taint::Text => Some(Origin::new(Source::Document)),
             Taint::Unseen => Some(Origin::new(Source::Model)),
         }
-    }
-
-    /// Kinds of oddities as a set of words.
-    #[must_use]
-    pub fn oddity_words(&self) -> HashSet<&'static str> {
-        self.oddities.iter().map(|o| o.as_str()).collect()
     }
 }
