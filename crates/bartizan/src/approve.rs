@@ -5,9 +5,8 @@
 
 use std::io::Write as _;
 
-use bartizan_core::{Approval, ApprovalState, ApprovalStore as _, Deed, Ruling, TenantId};
+use bartizan_core::{AccessStore, Approval, ApprovalState, Deed, Ruling, TenantId};
 use bartizan_guard::{Shown, deed};
-use bartizan_store::SqliteAccess;
 use clap::{Args, Subcommand};
 use hyper::Method;
 use jiff::Timestamp;
@@ -128,7 +127,7 @@ async fn show(at: &At, id: &str) -> anyhow::Result<u8> {
         }
         None => {
             let store = keys::open(&config).await?;
-            let found = find(&store, &config, &tenant, id).await?;
+            let found = find(&*store, &config, &tenant, id).await?;
             store.close().await;
             found
         }
@@ -139,7 +138,7 @@ async fn show(at: &At, id: &str) -> anyhow::Result<u8> {
 
 /// An approval in the store, and what is sealed with it where its key is at hand.
 async fn find(
-    store: &SqliteAccess,
+    store: &dyn AccessStore,
     config: &Config,
     tenant: &TenantId,
     id: &str,
@@ -207,7 +206,7 @@ async fn rule(args: &ApproveArgs, id: &str) -> anyhow::Result<u8> {
     let asked = control::ask(&config, Method::POST, &path(&format!("/{id}"), &tenant), Some(&body)).await?;
     if asked.is_none() {
         let store = keys::open(&config).await?;
-        let (approval, shown) = find(&store, &config, &tenant, id).await?;
+        let (approval, shown) = find(&*store, &config, &tenant, id).await?;
         let endorsed = match (args.always, shown) {
             (false, _) => Vec::new(),
             (true, Some(shown)) => shown.values.into_iter().map(|value| value.endorses).collect(),
@@ -226,7 +225,7 @@ async fn rule(args: &ApproveArgs, id: &str) -> anyhow::Result<u8> {
             let state = if approval.state == ApprovalState::Pending { "has expired" } else { "is decided already" };
             return Err(Problem::new(format!("this call {state}")).into());
         }
-        keys::record(&store, &config).await?;
+        keys::record(&*store, &config).await?;
         store.close().await;
     }
     let done = if approve { "approved: the same call passes once, until the approval expires" } else { "denied" };

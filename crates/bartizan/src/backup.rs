@@ -87,6 +87,10 @@ impl FromStr for PartSchema {
 fn place(named: Option<&PathBuf>, config: &Config) -> Result<PathBuf, Problem> {
     match (named, config.store.path.as_str()) {
         (Some(path), _) => Ok(path.clone()),
+        (None, _) if config.store.url.is_some() => {
+            Err(Problem::new("a store in Postgres is copied and restored by the means of the database")
+                .help("pg_dump makes a copy; after pg_restore, `bartizan report verify` says whether the chain holds"))
+        }
         (None, ":memory:") => Err(Problem::new("`store.path` is `:memory:`, so there is no store to copy or restore")
             .help("name a file there, or with `--store FILE`")),
         (None, path) => Ok(PathBuf::from(path)),

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use bartizan_access::{KeyHasher, hash_password, person_in_records};
-use bartizan_core::AccessStore as _;
-use bartizan_store::access_path;
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::Value;
@@ -14,6 +12,7 @@ use serde_json::Value;
 use crate::args::ConfigArgs;
 use crate::problem::Problem;
 use crate::record::{block_on, write_secret};
+use crate::store::Place;
 use crate::{DONE, config, control, keys};
 
 /// Shortest and longest password, in characters (OWASP ASVS 4.0, 2.1.1 and 2.1.2).
@@ -129,9 +128,9 @@ fn person(subject: &str, args: &ConfigArgs) -> anyhow::Result<u8> {
         return Err(Problem::new("nobody signs in with OpenID Connect here").help("add `[admin.oidc]`").into());
     };
     // Opening would make a store where none is, and a pseudonym that no record has.
-    let keys = access_path(Path::new(&config.store.path));
-    if !keys.is_file() {
-        return Err(Problem::new(format!("no gateway has kept its keys in `{}`", keys.display()))
+    let place = Place::of(&config, None)?;
+    if !place.has_keys() {
+        return Err(Problem::new(format!("no gateway has kept its keys beside `{}`", place.name()))
             .help("ask in the folder of `bartizan up`, or with the same --config")
             .into());
     }

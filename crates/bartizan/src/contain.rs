@@ -4,11 +4,9 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::Path;
 
-use bartizan_core::{AccessStore as _, ContainStore as _, Containment, Target, TenantId};
+use bartizan_core::{AccessStore, Containment, Target, TenantId};
 use bartizan_guard::{Containments, containing, containment, releasing};
-use bartizan_store::{SqliteAccess, access_path};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
@@ -16,6 +14,7 @@ use crate::args::{ConfigArgs, ListFormat, tenant};
 use crate::config::{self, Config};
 use crate::problem::Problem;
 use crate::record::{actor, block_on, reason};
+use crate::store::Place;
 use crate::{DONE, keys, suggest, terminal};
 
 #[derive(Debug, Subcommand)]
@@ -118,7 +117,7 @@ const SEEN: i64 = 92;
 
 /// A warning where nobody of that name was seen. The subject of a token may be unknown until it first asks, so that it is
 /// cut off all the same.
-async fn unknown(store: &SqliteAccess, config: &Config, one: &Containment) -> anyhow::Result<Option<String>> {
+async fn unknown(store: &dyn AccessStore, config: &Config, one: &Containment) -> anyhow::Result<Option<String>> {
     let today = bartizan_access::day_of(Timestamp::now().as_millisecond());
     let keys = store.keys(&one.tenant).await?;
     let mut names: BTreeSet<String> = keys.iter().map(|key| key.name.to_string()).collect();
@@ -140,17 +139,17 @@ async fn unknown(store: &SqliteAccess, config: &Config, one: &Containment) -> an
 }
 
 /// Does something with the store, and takes the records of it over into the chain where no gateway does.
-fn with(config: &Config, work: impl AsyncFnOnce(&SqliteAccess) -> anyhow::Result<()>) -> anyhow::Result<u8> {
+fn with(config: &Config, work: impl AsyncFnOnce(&dyn AccessStore) -> anyhow::Result<()>) -> anyhow::Result<u8> {
     block_on(async {
         let store = keys::open(config).await?;
-        work(&store).await?;
-        keys::record(&store, config).await?;
+        work(&*store).await?;
+        keys::record(&*store, config).await?;
         store.close().await;
         Ok(DONE)
     })
 }
 
-async fn release(store: &SqliteAccess, tenant: &TenantId, id: &str, why: &str) -> anyhow::Result<()> {
+async fn release(store: &dyn AccessStore, tenant: &TenantId, id: &str, why: &str) -> anyhow::Result<()> {
     let why = reason(why)?;
     let one = store.containments(tenant).await?.into_iter().find(|one| one.id == id);
     let missing = || {
@@ -164,7 +163,7 @@ async fn release(store: &SqliteAccess, tenant: &TenantId, id: &str, why: &str) -
     Ok(writeln!(std::io::stdout().lock(), "{} `{}` works again", one.target, terminal::line(&one.name))?)
 }
 
-async fn list(store: &SqliteAccess, tenant: &TenantId, format: ListFormat) -> anyhow::Result<()> {
+async fn list(store: &dyn AccessStore, tenant: &TenantId, format: ListFormat) -> anyhow::Result<()> {
     let now = Timestamp::now().as_millisecond();
     let mut list = store.containments(tenant).await?;
     list.retain(|one| now < one.until);
@@ -190,8 +189,7 @@ fn time(ms: i64) -> String {
 
 /// What is cut off for checks on this machine: that of the tenant of an installation without tenants.
 pub(crate) fn in_force(config: &Config) -> anyhow::Result<Containments> {
-    let path = access_path(Path::new(&config.store.path));
-    if config.store.path == ":memory:" || !path.exists() {
+    if !Place::of(config, None)?.has_keys() {
         return Ok(Containments::default());
     }
     block_on(async {

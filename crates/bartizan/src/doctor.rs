@@ -15,6 +15,8 @@ use crate::args::ConfigArgs;
 use crate::config::{self, Config, Loaded};
 use crate::control;
 use crate::keys;
+use crate::record::{block_on, close};
+use crate::store::{self, Use};
 use crate::terminal::{self, Style, counted};
 use crate::{BROKEN, DONE};
 
@@ -113,6 +115,9 @@ fn ignored() -> anyhow::Result<Vec<Finding>> {
 
 /// Whether records can be written, without making a store where there is none.
 fn store(config: &Config) -> anyhow::Result<Finding> {
+    if config.store.url.is_some() {
+        return Ok(block_on(server(config)).unwrap_or_else(|error: anyhow::Error| Wrong(error.to_string())));
+    }
     let path = Path::new(&config.store.path);
     let name = path.display();
     if config.store.path == ":memory:" {
@@ -152,6 +157,14 @@ fn store(config: &Config) -> anyhow::Result<Finding> {
             Err(e) => Wrong(e.to_string()),
         }
     }))
+}
+
+/// Whether the database can be reached and holds a store of this version, without making or changing one.
+async fn server(config: &Config) -> anyhow::Result<Finding> {
+    let store = store::open(config, None, Use::Reading).await?;
+    let records = store.head().await?.next();
+    close(store).await;
+    Ok(Fine(format!("Postgres can be reached, {}", counted(records, "record"))))
 }
 
 fn listen(address: &str) -> Finding {

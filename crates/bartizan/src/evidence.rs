@@ -10,12 +10,13 @@ use bartizan_core::{ChainStore, EventStore, SealedStore, VaultStore};
 use bartizan_gateway::SecretRef;
 use bartizan_guard::{Keeper, RecordMode, Recorder, Vault, days_ago, forget};
 use bartizan_sign::{ExecMaster, LocalMaster, Master, NoteKey};
-use bartizan_store::{SqliteStore, SqliteVault, vault_path};
+use bartizan_store::Evidence as EvidenceStore;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::problem::Problem;
+use crate::store::{self, Place};
 
 /// Checkpoints: signed statements of how many records there are and what they are, for a place outside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -73,20 +74,17 @@ pub(crate) fn vault(config: &Config, store: Arc<dyn SealedStore>) -> anyhow::Res
 }
 
 /// What records for the gateway. Pseudonyms are kept where there is a key that lasts, else in memory.
-pub(crate) async fn recorder(config: &Config, store: &Arc<SqliteStore>) -> anyhow::Result<Recorder> {
+pub(crate) async fn recorder(config: &Config, store: &Arc<dyn EvidenceStore>) -> anyhow::Result<Recorder> {
     let recorder = Recorder::new(Arc::clone(store) as Arc<dyn EventStore>)?;
     let Some(vault) = vault(config, Arc::clone(store) as Arc<dyn SealedStore>)? else { return Ok(recorder) };
     let recorder = recorder.with_vault(vault);
-    if config.store.path == ":memory:" {
-        return Ok(recorder);
-    }
-    let pseudonyms = Arc::new(SqliteVault::open(&vault_path(Path::new(&config.store.path))).await?);
+    let Some(pseudonyms) = store::pseudonyms(&Place::of(config, None)?, true).await? else { return Ok(recorder) };
     tokio::spawn(expire(Arc::downgrade(&pseudonyms)));
     Ok(recorder.with_pseudonyms(pseudonyms))
 }
 
 /// Takes pseudonyms away whose time is over.
-async fn expire(pseudonyms: Weak<SqliteVault>) {
+async fn expire(pseudonyms: Weak<dyn VaultStore>) {
     while let Some(pseudonyms) = pseudonyms.upgrade() {
         if let Err(error) = pseudonyms.vault_expire(jiff::Timestamp::now().as_millisecond()).await {
             tracing::error!(%error, "pseudonyms whose time is over cannot be taken away");
@@ -106,7 +104,7 @@ pub(crate) fn sign_key(config: &Config) -> anyhow::Result<Option<NoteKey>> {
 /// Checks what the background work will need, and answers with it.
 pub(crate) fn background(
     config: &Config,
-    store: &Arc<SqliteStore>,
+    store: &Arc<dyn EvidenceStore>,
 ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     let keeper = Keeper::new(Arc::clone(store) as Arc<dyn ChainStore>, sign_key(config)?);
     if config.evidence.checkpoint_to != "stdout" && !config.evidence.checkpoint_to.starts_with("file:") {
@@ -116,7 +114,7 @@ pub(crate) fn background(
     Ok(watch(keeper, Arc::clone(store), config.clone()))
 }
 
-async fn watch(mut keeper: Keeper, store: Arc<SqliteStore>, config: Config) {
+async fn watch(mut keeper: Keeper, store: Arc<dyn EvidenceStore>, config: Config) {
     let signs = config.evidence.sign_key.is_some();
     let every = Duration::from_secs(u64::from(config.evidence.checkpoint_minutes.max(1)) * 60);
     let mut last = tokio::time::Instant::now();
@@ -126,7 +124,7 @@ async fn watch(mut keeper: Keeper, store: Arc<SqliteStore>, config: Config) {
     loop {
         if retained.is_none_or(|at| at.elapsed() >= RETENTION) {
             retained = Some(tokio::time::Instant::now());
-            if let Err(error) = retain(&mut keeper, &store, &config).await {
+            if let Err(error) = retain(&mut keeper, store.as_ref(), &config).await {
                 tracing::error!(%error, "records past their retention cannot be taken away");
             }
         }
@@ -142,7 +140,7 @@ async fn watch(mut keeper: Keeper, store: Arc<SqliteStore>, config: Config) {
     }
 }
 
-async fn retain(keeper: &mut Keeper, store: &SqliteStore, config: &Config) -> anyhow::Result<()> {
+async fn retain(keeper: &mut Keeper, store: &dyn EvidenceStore, config: &Config) -> anyhow::Result<()> {
     if config.record.retention_days > 0 {
         let day = days_ago(config.record.retention_days);
         forget(store, day.get(..10).unwrap_or_default()).await?;

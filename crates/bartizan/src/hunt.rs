@@ -126,7 +126,7 @@ async fn hunt(args: &HuntArgs) -> anyhow::Result<u8> {
     store.act(begun).await?;
     let mut count = Count::default();
     let wanted = Wanted { tenant: &args.opening.tenant, since: args.since.as_deref(), until: args.until.as_deref() };
-    recorded::each(&store, &vault, wanted, async |exchange: &str, opened: Option<Vec<Opened>>| {
+    recorded::each(store.as_ref(), &vault, wanted, async |exchange: &str, opened: Option<Vec<Opened>>| {
         count.exchanges += 1;
         let Some(opened) = opened else {
             count.unread += 1;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bartizan_access::{KeyHasher, NewKey, day_of, month_of};
 use bartizan_core::{AccessStore, EventStore, Grant, KeyRecord, Quota, Spender, TenantId, Used};
 use bartizan_gateway::{KeyChange, KeyView, create_key, find_key, is_key_name, revoke_key, rotate_key};
-use bartizan_store::{OpenError, Options, SqliteAccess, SqliteStore, access_path};
+use bartizan_store::{OpenError, Options, SqliteStore};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -24,6 +24,7 @@ use crate::config::{self, Config};
 use crate::exposed;
 use crate::problem::Problem;
 use crate::record::actor;
+use crate::store::{Keys, Place};
 use crate::terminal;
 
 /// `bartizan keys`.
@@ -41,35 +42,31 @@ pub(crate) fn run(command: &KeysCommand) -> anyhow::Result<u8> {
     runtime.block_on(async {
         let store = open(&config).await?;
         match command {
-            KeysCommand::Create(args) => create(&store, &config, args).await?,
-            KeysCommand::List { tenant, format, .. } => list(&store, tenant, *format).await?,
-            KeysCommand::Rotate(args) => rotate(&store, args).await?,
-            KeysCommand::Revoke(args) => revoke(&store, args).await?,
-            KeysCommand::Usage(args) => usage(&store, args).await?,
+            KeysCommand::Create(args) => create(&*store, &config, args).await?,
+            KeysCommand::List { tenant, format, .. } => list(&*store, tenant, *format).await?,
+            KeysCommand::Rotate(args) => rotate(&*store, args).await?,
+            KeysCommand::Revoke(args) => revoke(&*store, args).await?,
+            KeysCommand::Usage(args) => usage(&*store, args).await?,
             // Answered above: it has nothing to do with the store.
             KeysCommand::Exposed(_) => {}
         }
-        record(&store, &config).await?;
+        record(&*store, &config).await?;
         store.close().await;
         Ok(DONE)
     })
 }
 
 /// Opens the keys that belong to a configuration.
-pub(crate) async fn open(config: &Config) -> anyhow::Result<SqliteAccess> {
-    if config.store.path == ":memory:" {
-        return Err(Problem::new("`store.path` is `:memory:`, so there are no keys to keep")
+pub(crate) async fn open(config: &Config) -> anyhow::Result<Keys> {
+    Keys::open(config).await?.ok_or_else(|| {
+        Problem::new("`store.path` is `:memory:`, so there are no keys to keep")
             .help("name a file there, or write `[[client]]` sections")
-            .into());
-    }
-    let path = access_path(Path::new(&config.store.path));
-    SqliteAccess::open(&path)
-        .await
-        .map_err(|error| Problem::new(format!("cannot open the keys `{}`: {error}", path.display())).into())
+            .into()
+    })
 }
 
 /// Takes records of deeds over into the chain. Where a gateway runs, the chain is its own, and it does so at once.
-pub(crate) async fn record(store: &SqliteAccess, config: &Config) -> anyhow::Result<()> {
+pub(crate) async fn record(store: &dyn AccessStore, config: &Config) -> anyhow::Result<()> {
     if store.waiting_acts().await?.is_empty() {
         return Ok(());
     }
@@ -88,7 +85,7 @@ pub(crate) async fn record(store: &SqliteAccess, config: &Config) -> anyhow::Res
     Ok(())
 }
 
-async fn create(store: &SqliteAccess, config: &Config, args: &CreateKey) -> anyhow::Result<()> {
+async fn create(store: &dyn AccessStore, config: &Config, args: &CreateKey) -> anyhow::Result<()> {
     if !is_key_name(&args.name) {
         return Err(Problem::new(format!("`{}` is not a name for a key", terminal::line(&args.name)))
             .help("a name is 1 to 64 of the characters a-z, A-Z, 0-9, `-`, `_`, `.` and `@`")
@@ -160,8 +157,7 @@ pub(crate) fn are_needed(config: &Config) -> anyhow::Result<bool> {
     if !config.client.is_empty() || config.jwt.is_some() {
         return Ok(true);
     }
-    let path = access_path(Path::new(&config.store.path));
-    if config.store.path == ":memory:" || !path.exists() {
+    if !Place::of(config, None)?.has_keys() {
         return Ok(false);
     }
     crate::record::block_on(async {
@@ -179,7 +175,7 @@ fn shown(key: &NewKey, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn rotate(store: &SqliteAccess, args: &RotateKey) -> anyhow::Result<()> {
+async fn rotate(store: &dyn AccessStore, args: &RotateKey) -> anyhow::Result<()> {
     let old = find(store, &args.key).await?;
     let now = Timestamp::now().as_millisecond();
     let grace = span(&args.grace).ok_or_else(|| bad_span(&args.grace))?;
@@ -192,7 +188,7 @@ async fn rotate(store: &SqliteAccess, args: &RotateKey) -> anyhow::Result<()> {
     shown(&key, &name)
 }
 
-async fn revoke(store: &SqliteAccess, args: &RevokeKey) -> anyhow::Result<()> {
+async fn revoke(store: &dyn AccessStore, args: &RevokeKey) -> anyhow::Result<()> {
     let old = find(store, &args.key).await?;
     let now = Timestamp::now().as_millisecond();
     let KeyChange { key: record, act } = revoke_key(old, now, &actor(), &args.reason);
@@ -204,7 +200,7 @@ async fn revoke(store: &SqliteAccess, args: &RevokeKey) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn find(store: &SqliteAccess, key: &OneKey) -> anyhow::Result<KeyRecord> {
+async fn find(store: &dyn AccessStore, key: &OneKey) -> anyhow::Result<KeyRecord> {
     Ok(find_key(store.keys(&key.tenant).await?, &key.key).ok_or_else(|| no_key(key))?)
 }
 
@@ -213,7 +209,7 @@ fn no_key(key: &OneKey) -> Problem {
         .help("`bartizan keys list --tenant NAME` shows them")
 }
 
-async fn list(store: &SqliteAccess, tenant: &TenantId, format: ListFormat) -> anyhow::Result<()> {
+async fn list(store: &dyn AccessStore, tenant: &TenantId, format: ListFormat) -> anyhow::Result<()> {
     let keys = store.keys(tenant).await?;
     let now = Timestamp::now().as_millisecond();
     let keys: Vec<KeyView> = keys.iter().map(|key| KeyView::of(key, now)).collect();
@@ -243,7 +239,7 @@ async fn list(store: &SqliteAccess, tenant: &TenantId, format: ListFormat) -> an
     Ok(())
 }
 
-async fn usage(store: &SqliteAccess, args: &UsageArgs) -> anyhow::Result<()> {
+async fn usage(store: &dyn AccessStore, args: &UsageArgs) -> anyhow::Result<()> {
     let today = day_of(Timestamp::now().as_millisecond());
     let from = args.days.map_or_else(|| month_of(today), |days| today.saturating_sub(i64::from(days.max(1)) - 1));
     let rows = store.usage(&args.tenant, from).await?;

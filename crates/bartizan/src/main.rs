@@ -37,6 +37,7 @@ mod report;
 mod rules;
 mod scan;
 mod signing;
+mod store;
 mod suggest;
 mod telemetry;
 mod terminal;

@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bartizan_core::{AccessStore, Direction, Mode, Rpc, Severity, Verdict};
+use bartizan_core::{Direction, Mode, Rpc, Severity, Verdict};
 use bartizan_gateway::{LockFile, Stdio, mcp_list, mcp_proxy, refused_elements};
 use bartizan_guard::{Checked, Guard, ReplyContext, Route};
 use bartizan_mcp::{Change, Elsewhere, Pinned, audit};
 use bartizan_policy::Outcome;
-use bartizan_store::{Options, SqliteAccess, SqliteStore, access_path};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::args::ConfigArgs;
 use crate::config::{self, Loaded};
 use crate::problem::Problem;
+use crate::store::{self, Keys};
 use crate::{DONE, FOUND, evidence, record, telemetry, terminal};
 
 /// Time that a server has to say what tools it has.
@@ -145,38 +145,13 @@ fn proxy(args: &ServerArgs) -> anyhow::Result<u8> {
 
 async fn serve(stdio: Stdio, loaded: &Loaded, guard: Arc<Guard>) -> anyhow::Result<()> {
     let config = &loaded.config;
-    let store = Arc::new(open(config).await?);
+    let store = store::open_or_make(config).await?;
     let recorder = evidence::recorder(config, &store).await?;
-    let access: Option<Arc<dyn AccessStore>> = match config.store.path.as_str() {
-        ":memory:" => None,
-        path => Some(Arc::new(SqliteAccess::open(&access_path(Path::new(path))).await?)),
-    };
+    let access = Keys::open(config).await?.map(Keys::shared);
     let served = mcp_proxy(stdio, config.gateway(), guard, recorder, access).await;
     served.map_err(|error| Problem::new(error.to_string()))?;
     record::close(store).await;
     Ok(())
-}
-
-/// The store, beside a gateway and other proxies.
-async fn open(config: &config::Config) -> anyhow::Result<SqliteStore> {
-    if config.store.path == ":memory:" {
-        return Ok(SqliteStore::open_in_memory().await?);
-    }
-    let path = Path::new(&config.store.path);
-    let options = Options { sync: config.store.sync, ..Options::default() };
-    if !path.exists() {
-        // Of two that start together, one makes it.
-        match SqliteStore::open_with(path, &options).await {
-            Ok(store) => store.close().await,
-            Err(_) if path.exists() => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    SqliteStore::open_shared_with(path, &options).await.map_err(|error| {
-        Problem::new(format!("cannot open the evidence store `{}`: {error}", config.store.path))
-            .help("choose another file with `store.path`")
-            .into()
-    })
 }
 
 fn pin(args: &PinArgs) -> anyhow::Result<u8> {

@@ -9,15 +9,16 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use bartizan_core::{SealedStore, VaultStore as _};
+use bartizan_core::SealedStore;
 use bartizan_gateway::SecretRef;
 use bartizan_guard::{erase, reveal, trace, unseal};
 use bartizan_sign::{Secret, hex, unhex};
-use bartizan_store::{SqliteStore, SqliteVault, vault_path};
+use bartizan_store::Evidence;
 
 use self::args::{EraseArgs, RecordCommand, RevealArgs, UnsealArgs, UnsealFormat};
 use crate::config::{self, Config};
 use crate::problem::Problem;
+use crate::store::{self, Place, Use};
 use crate::{DONE, evidence};
 
 /// `bartizan record`.
@@ -35,14 +36,8 @@ pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyh
 }
 
 /// The store for adding records, also beside a gateway that runs.
-pub(crate) async fn shared(config: &Config, named: Option<&PathBuf>) -> anyhow::Result<Arc<SqliteStore>> {
-    let path = named.cloned().unwrap_or_else(|| PathBuf::from(&config.store.path));
-    if !path.exists() {
-        return Err(Problem::new(format!("there is no evidence store `{}`", path.display()))
-            .help("`--store FILE` names another one; `bartizan up` makes one")
-            .into());
-    }
-    Ok(Arc::new(SqliteStore::open_shared(&path).await?))
+pub(crate) async fn shared(config: &Config, named: Option<&PathBuf>) -> anyhow::Result<Arc<dyn Evidence>> {
+    store::open(config, named.map(PathBuf::as_path), Use::Beside).await
 }
 
 /// Who a deed is recorded as.
@@ -52,11 +47,10 @@ pub(crate) fn actor() -> String {
     if plain.is_empty() { "cli".to_owned() } else { format!("cli:{plain}") }
 }
 
-/// Closes a store that nothing else holds any more, so that everything is in its file.
-pub(crate) async fn close(store: Arc<SqliteStore>) {
-    if let Some(store) = Arc::into_inner(store) {
-        store.close().await;
-    }
+/// Closes a store, so that everything is in its file.
+pub(crate) async fn close(store: Arc<dyn Evidence>) {
+    // Nothing is asked of it any more, and what was asked was answered.
+    let _ = store.finish().await;
 }
 
 pub(crate) fn reason(text: &str) -> Result<&str, Problem> {
@@ -142,11 +136,11 @@ async fn erased(args: &EraseArgs) -> anyhow::Result<u8> {
     let gone = erase(store.as_ref(), tenant, args.before.as_deref(), &actor(), reason).await?;
     close(store).await;
     // Their key is gone with the others; what cannot be opened need not be kept.
-    let pseudonyms = vault_path(args.evidence.store.as_deref().unwrap_or(Path::new(&config.store.path)));
-    if args.before.is_none() && pseudonyms.exists() {
-        let pseudonyms = SqliteVault::open(&pseudonyms).await?;
+    let place = Place::of(&config, args.evidence.store.as_deref())?;
+    if args.before.is_none()
+        && let Some(pseudonyms) = store::pseudonyms(&place, false).await?
+    {
         pseudonyms.vault_forget(tenant).await?;
-        pseudonyms.close().await;
     }
     let mut out = std::io::stdout().lock();
     writeln!(out, "tenant `{tenant}`: {} keys destroyed, {} recorded bodies are gone", gone.keys, gone.contents)?;

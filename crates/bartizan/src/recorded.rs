@@ -1,8 +1,8 @@
 //! What is recorded, opened exchange by exchange. Who calls this has shown a role and a reason, and recorded that.
 
-use bartizan_core::{SealedStore as _, TenantId};
+use bartizan_core::TenantId;
 use bartizan_guard::{Opened, Vault};
-use bartizan_store::SqliteStore;
+use bartizan_store::Evidence;
 
 /// Exchanges that are listed at once.
 const PAGE: u32 = 256;
@@ -19,7 +19,7 @@ pub(crate) struct Wanted<'a> {
 
 /// Gives each exchange with what is recorded of it, in the order of time; `None` where it cannot be opened.
 pub(crate) async fn each(
-    store: &SqliteStore,
+    store: &dyn Evidence,
     vault: &Vault,
     wanted: Wanted<'_>,
     mut each: impl AsyncFnMut(&str, Option<Vec<Opened>>) -> anyhow::Result<()>,

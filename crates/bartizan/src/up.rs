@@ -1,22 +1,22 @@
 //! `bartizan up`.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bartizan_core::{AccessStore, EventStore, Mode};
 use bartizan_gateway::{Gateway, Next, Rejected, Stop, Watched};
 use bartizan_guard::SegmentCache;
 use bartizan_sinks::Sinks;
-use bartizan_store::{Options, SqliteAccess, SqliteStore};
+use bartizan_store::SqliteAccess;
 use clap::Args;
 
 use crate::args::ConfigArgs;
 use crate::config::{self, Config, Loaded};
 use crate::evidence;
-use crate::keys;
 use crate::problem::Problem;
 use crate::signing;
+use crate::store::{self, Keys, Use};
 use crate::telemetry;
 use crate::{BROKEN, DONE};
 
@@ -111,15 +111,15 @@ fn rejected(problem: &Problem, files: Vec<PathBuf>) -> Rejected {
 async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8> {
     let Next { settings, guard, profiles, digest, candidate, watched, .. } = next;
     let running = telemetry::traces(&settings.telemetry)?;
-    let store = Arc::new(open(config).await?);
+    let store = store::open(config, None, Use::Gateway).await?;
     let recorder = evidence::recorder(config, &store).await?;
     let background = evidence::background(config, &store)?;
     let sinks = Sinks::new(&config.sink).map_err(|error| Problem::new(error.to_string()))?;
     let mode = guard.mode();
     let rules = guard.rules().count();
-    let access: Arc<dyn AccessStore> = match config.store.path.as_str() {
-        ":memory:" => Arc::new(SqliteAccess::open_in_memory().await?),
-        _ => Arc::new(keys::open(config).await?),
+    let access: Arc<dyn AccessStore> = match Keys::open(config).await? {
+        None => Arc::new(SqliteAccess::open_in_memory().await?),
+        Some(keys) => keys.shared(),
     };
     let gateway = Gateway::bind_recorder(settings, (guard, profiles), recorder, Some(access))
         .await
@@ -129,7 +129,7 @@ async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8>
     let _ = greet(config, &address.to_string(), gateway.ext_proc_address(), mode, rules);
     let metrics = gateway.metrics();
     tokio::spawn(sinks.run(
-        store as Arc<dyn EventStore>,
+        store.clone() as Arc<dyn EventStore>,
         PathBuf::from(format!("{}.sinks", config.store.path)),
         move |name| metrics.sink(name),
     ));
@@ -148,16 +148,8 @@ async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8>
     }
 }
 
-pub(crate) async fn open(config: &Config) -> anyhow::Result<SqliteStore> {
-    if config.store.path == ":memory:" {
-        return Ok(SqliteStore::open_in_memory().await?);
-    }
-    let options = Options { sync: config.store.sync, ..Options::default() };
-    SqliteStore::open_with(Path::new(&config.store.path), &options).await.map_err(|error| {
-        Problem::new(format!("cannot open the evidence store `{}`: {error}", config.store.path))
-            .help("choose another file with `store.path`, or stop the other process")
-            .into()
-    })
+fn evidence_in(config: &Config) -> &str {
+    if config.store.url.is_some() { "Postgres" } else { &config.store.path }
 }
 
 fn greet(
@@ -188,7 +180,7 @@ fn greet(
     for server in servers {
         writeln!(out, "  MCP clients:       http://{address}/mcp/{server}")?;
     }
-    writeln!(out, "  state:             http://{address}/readyz and /metrics; evidence in {}", config.store.path)?;
+    writeln!(out, "  state:             http://{address}/readyz and /metrics; evidence in {}", evidence_in(config))?;
     let pseudonyms =
         config.guard().policy.operator.iter().any(|row| row.operator == bartizan_policy::Operator::Pseudonym);
     if pseudonyms && config.record.master_key.is_none() {

@@ -377,9 +377,14 @@ impl Default for Timeouts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
-    /// SQLite file; `:memory:` keeps nothing.
+    /// SQLite file; `:memory:` keeps nothing. What this machine keeps beside it, such as the socket of the command line,
+    /// is named after it also where the records are in `url`.
     pub path: String,
-    /// Nothing is lost at power loss either, at the price of a disk flush per group of records.
+    /// Postgres, for gateways that share one chain of records, keys and approvals, in place of the file. The secret holds
+    /// the address: `postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full`.
+    pub url: Option<SecretRef>,
+    /// Nothing is lost at power loss either, at the price of a disk flush per group of records. Of `url` the database
+    /// decides (`synchronous_commit`).
     pub sync: bool,
     /// Days after which records are taken away, with a record of that; 0 is never.
     pub retention_days: u32,
@@ -389,7 +394,7 @@ pub struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { path: "bartizan.sqlite".to_owned(), sync: false, retention_days: 0, region: None }
+        Self { path: "bartizan.sqlite".to_owned(), url: None, sync: false, retention_days: 0, region: None }
     }
 }
 

@@ -1,12 +1,11 @@
-//! Tool calls that wait for a person, in the file of the client keys: whoever decides writes them while a gateway runs.
+//! Tool calls that wait for a person, beside the client keys: whoever decides writes them while a gateway runs.
 
 use bartizan_core::store::StoreFuture;
 use bartizan_core::{Act, Approval, ApprovalState, ApprovalStore, Ruling, StoreError, TenantId};
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
-use crate::access::{SqliteAccess, tenant};
-use crate::sqlite::store_error;
+use crate::access::Access;
+use crate::database::{Cells, Connection as _, Database, Whose, args, number, store_error, tenant};
+use crate::evidence::another_tenant;
 
 const COLUMNS: &str = "SELECT id, tenant, key, route, event, call, digest, state, asked, expires, decided_by, sealed
     FROM approvals";
@@ -15,151 +14,119 @@ const COLUMNS: &str = "SELECT id, tenant, key, route, event, call, digest, state
 const KEPT: i64 = 7 * 24 * 3_600_000;
 
 /// Most that wait for one tenant: an agent that asks in a loop must not fill the store.
-const MOST: i64 = 1000;
+const MOST: u64 = 1000;
 
-impl SqliteAccess {
+impl<D: Database> Access<D> {
     async fn approvals_where(
         &self,
         condition: &'static str,
         tenant: &TenantId,
-        key: &str,
         now: i64,
+        key: Option<&str>,
     ) -> Result<Vec<Approval>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE tenant = ? AND {condition} ORDER BY asked, id");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(tenant.as_str()).bind(now).bind(key);
-        let rows = rows.fetch_all(self.pool()).await.map_err(store_error)?;
-        rows.iter().map(approval).collect()
+        let sql = format!("{COLUMNS} WHERE tenant = ? AND expires > ? {condition} ORDER BY asked, id");
+        let mut given = args![tenant, now];
+        given.extend(key.map(Into::into));
+        self.db.rows(Whose::Tenant(tenant), sql, given).await?.iter().map(approval).collect()
     }
 }
 
-impl ApprovalStore for SqliteAccess {
+impl<D: Database> ApprovalStore for Access<D> {
     fn ask<'a>(&'a self, tenant: &'a TenantId, approval: Approval) -> StoreFuture<'a, ()> {
-        Box::pin(async move {
+        Box::pin(self.db.within(async move {
             if approval.tenant != *tenant {
-                return Err(StoreError::Failed("an approval of another tenant".to_owned()));
+                return Err(another_tenant("an approval"));
             }
             let call = serde_json::to_string(&approval.call).map_err(|e| StoreError::Failed(e.to_string()))?;
-            let mut transaction = self.pool().begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
-            sqlx::query("DELETE FROM approvals WHERE expires < ?")
-                .bind(approval.asked.saturating_sub(KEPT))
-                .execute(&mut *transaction)
+            let mut unit = self.db.begin(Whose::Tenant(tenant)).await?;
+            let old = args![tenant, approval.asked.saturating_sub(KEPT)];
+            unit.run("DELETE FROM approvals WHERE tenant = ? AND expires < ?".into(), old)
                 .await
                 .map_err(store_error)?;
-            let waiting =
-                sqlx::query("SELECT count(*) FROM approvals WHERE tenant = ? AND state = 'pending' AND expires > ?")
-                    .bind(tenant.as_str())
-                    .bind(approval.asked)
-                    .fetch_one(&mut *transaction)
-                    .await
-                    .map_err(store_error)?;
-            if waiting.try_get::<i64, _>(0).map_err(store_error)? >= MOST {
+            let waiting = "SELECT count(*) FROM approvals WHERE tenant = ? AND state = 'pending' AND expires > ?";
+            let waiting = unit.rows(waiting.into(), args![tenant, approval.asked]).await.map_err(store_error)?;
+            if waiting.first().map_or(Ok(0), |row| number(row, 0))? >= MOST {
                 return Err(StoreError::Full(format!("{MOST} approvals wait already")));
             }
-            sqlx::query(
-                "INSERT INTO approvals (id, tenant, key, route, event, call, digest, state, asked, expires, decided_by,
-                 sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )
-            .bind(approval.id)
-            .bind(tenant.as_str())
-            .bind(approval.key)
-            .bind(approval.route)
-            .bind(approval.event)
-            .bind(call)
-            .bind(approval.digest)
-            .bind(approval.state.as_str())
-            .bind(approval.asked)
-            .bind(approval.expires)
-            .bind(approval.decided_by)
-            .bind(approval.sealed)
-            .execute(&mut *transaction)
-            .await
-            .map_err(store_error)?;
-            transaction.commit().await.map_err(store_error)
-        })
+            let given = args![
+                approval.id,
+                tenant,
+                approval.key,
+                approval.route,
+                approval.event,
+                call,
+                approval.digest,
+                approval.state.as_str(),
+                approval.asked,
+                approval.expires,
+                approval.decided_by,
+                approval.sealed,
+            ];
+            let sql = "INSERT INTO approvals (id, tenant, key, route, event, call, digest, state, asked, expires,
+                 decided_by, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            unit.run(sql.into(), given).await.map_err(store_error)?;
+            unit.commit().await.map_err(store_error)
+        }))
     }
 
     fn approvals<'a>(&'a self, tenant: &'a TenantId, now: i64) -> StoreFuture<'a, Vec<Approval>> {
-        Box::pin(self.approvals_where("expires > ? AND '' = ?", tenant, "", now))
+        Box::pin(self.approvals_where("", tenant, now, None))
     }
 
     fn approvals_of<'a>(&'a self, tenant: &'a TenantId, key: &'a str, now: i64) -> StoreFuture<'a, Vec<Approval>> {
-        Box::pin(self.approvals_where("expires > ? AND key = ? AND state <> 'used'", tenant, key, now))
+        Box::pin(self.approvals_where("AND key = ? AND state <> 'used'", tenant, now, Some(key)))
     }
 
     fn approval<'a>(&'a self, tenant: &'a TenantId, id: &'a str) -> StoreFuture<'a, Option<Approval>> {
         Box::pin(async move {
             let sql = format!("{COLUMNS} WHERE tenant = ? AND id = ?");
-            let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(tenant.as_str()).bind(id);
-            let row = row.fetch_optional(self.pool()).await.map_err(store_error)?;
-            row.as_ref().map(approval).transpose()
+            let row = self.db.row(Whose::Tenant(tenant), sql, args![tenant, id]).await?;
+            row.map(|row| approval(&row)).transpose()
         })
     }
 
     fn rule<'a>(&'a self, tenant: &'a TenantId, id: &'a str, ruling: Ruling, act: Act) -> StoreFuture<'a, bool> {
-        Box::pin(async move {
+        Box::pin(self.db.within(async move {
             if act.tenant != *tenant {
-                return Err(StoreError::Failed("a record of another tenant".to_owned()));
+                return Err(another_tenant("a record"));
             }
-            let body = serde_json::to_string(&act).map_err(|e| StoreError::Failed(e.to_string()))?;
             let state = if ruling.approved { ApprovalState::Approved } else { ApprovalState::Denied };
-            let mut transaction = self.pool().begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
-            let changed = sqlx::query(
-                "UPDATE approvals SET state = ?, decided_by = ?
-                 WHERE id = ? AND tenant = ? AND state = 'pending' AND expires > ?",
-            )
-            .bind(state.as_str())
-            .bind(&ruling.actor)
-            .bind(id)
-            .bind(tenant.as_str())
-            .bind(ruling.now)
-            .execute(&mut *transaction)
-            .await
-            .map_err(store_error)?;
-            if changed.rows_affected() != 1 {
+            let mut unit = self.db.begin(Whose::Tenant(tenant)).await?;
+            let sql = "UPDATE approvals SET state = ?, decided_by = ?
+                 WHERE id = ? AND tenant = ? AND state = 'pending' AND expires > ?";
+            let given = args![state.as_str(), &ruling.actor, id, tenant, ruling.now];
+            if unit.run(sql.into(), given).await.map_err(store_error)? != 1 {
                 return Ok(false);
             }
             for digest in &ruling.endorsed {
-                sqlx::query("INSERT OR IGNORE INTO endorsed (tenant, digest, actor, since) VALUES (?, ?, ?, ?)")
-                    .bind(tenant.as_str())
-                    .bind(digest)
-                    .bind(&ruling.actor)
-                    .bind(ruling.now)
-                    .execute(&mut *transaction)
-                    .await
-                    .map_err(store_error)?;
+                let sql = "INSERT INTO endorsed (tenant, digest, actor, since) VALUES (?, ?, ?, ?)
+                     ON CONFLICT DO NOTHING";
+                unit.run(sql.into(), args![tenant, digest, &ruling.actor, ruling.now]).await.map_err(store_error)?;
             }
-            let record = sqlx::query("INSERT INTO acts (id, body) VALUES (?, ?)").bind(act.id).bind(body);
-            record.execute(&mut *transaction).await.map_err(store_error)?;
-            transaction.commit().await.map_err(store_error)?;
+            D::record(&mut unit, act).await?;
+            unit.commit().await.map_err(store_error)?;
             Ok(true)
-        })
+        }))
     }
 
     fn use_up<'a>(&'a self, tenant: &'a TenantId, id: &'a str, now: i64) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let used = sqlx::query(
-                "UPDATE approvals SET state = 'used' WHERE id = ? AND tenant = ? AND state = 'approved' AND expires > ?",
-            )
-            .bind(id)
-            .bind(tenant.as_str())
-            .bind(now)
-            .execute(self.pool())
-            .await;
-            used.map(|done| done.rows_affected() == 1).map_err(store_error)
+            let sql = "UPDATE approvals SET state = 'used' WHERE id = ? AND tenant = ? AND state = 'approved' AND expires > ?";
+            Ok(self.db.change(Whose::Tenant(tenant), sql, args![id, tenant, now]).await? == 1)
         })
     }
 
     fn endorsed<'a>(&'a self, tenant: &'a TenantId) -> StoreFuture<'a, Vec<String>> {
         Box::pin(async move {
-            let rows = sqlx::query("SELECT digest FROM endorsed WHERE tenant = ?").bind(tenant.as_str());
-            let rows = rows.fetch_all(self.pool()).await.map_err(store_error)?;
-            rows.iter().map(|row| row.try_get(0).map_err(store_error)).collect()
+            let sql = "SELECT digest FROM endorsed WHERE tenant = ? ORDER BY digest";
+            let rows = self.db.rows(Whose::Tenant(tenant), sql, args![tenant]).await?;
+            rows.iter().map(|row| row.text(0).map(str::to_owned).map_err(store_error)).collect()
         })
     }
 }
 
-fn approval(row: &SqliteRow) -> Result<Approval, StoreError> {
-    let text = |at: usize| row.try_get::<String, _>(at).map_err(store_error);
+fn approval(row: &impl Cells) -> Result<Approval, StoreError> {
+    let text = |at: usize| row.text(at).map(str::to_owned).map_err(store_error);
     let word = text(7)?;
     let state = ApprovalState::ALL.into_iter().find(|state| state.as_str() == word);
     Ok(Approval {
@@ -172,17 +139,24 @@ fn approval(row: &SqliteRow) -> Result<Approval, StoreError> {
         digest: text(6)?,
         // What cannot be read must not look as if it were approved.
         state: state.ok_or_else(|| StoreError::Failed(format!("an approval is in the unknown state `{word}`")))?,
-        asked: row.try_get(8).map_err(store_error)?,
-        expires: row.try_get(9).map_err(store_error)?,
+        asked: row.int(8).map_err(store_error)?,
+        expires: row.int(9).map_err(store_error)?,
         decided_by: text(10)?,
-        sealed: row.try_get(11).map_err(store_error)?,
+        sealed: row.bytes(11).map_err(store_error)?.to_vec(),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bartizan_core::{AccessStore as _, Deed};
+    use bartizan_core::Deed;
+
+    use crate::places::{Place, on_both};
+
+    on_both!(postgres_gives_the_same_answers:
+        an_approval_is_used_once_by_its_tenant_in_its_time,
+        a_denied_one_stays_denied_and_a_loop_does_not_fill_the_store,
+    );
 
     fn name(tenant: &str) -> TenantId {
         TenantId::authenticated(tenant).unwrap()
@@ -209,12 +183,9 @@ mod tests {
         Act::new(id.into(), String::new(), name(tenant), "cli:test", Deed::CallApproved)
     }
 
-    #[tokio::test]
-    async fn an_approval_is_used_once_by_its_tenant_in_its_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.access");
-        let store = SqliteAccess::open(&path).await.unwrap();
-        let other = SqliteAccess::open(&path).await.unwrap();
+    async fn an_approval_is_used_once_by_its_tenant_in_its_time(place: &impl Place) {
+        let store = place.access().await;
+        let other = place.access().await;
         let (a, b) = (name("a"), name("b"));
         store.ask(&a, wanted("a", "1")).await.unwrap();
         assert!(store.ask(&b, wanted("a", "2")).await.is_err());
@@ -237,13 +208,11 @@ mod tests {
         assert_eq!((one.state, one.decided_by.as_str()), (ApprovalState::Used, "cli:test"));
         assert!(store.approvals_of(&a, "agent", 99).await.unwrap().is_empty());
         assert_eq!((store.endorsed(&a).await.unwrap(), store.endorsed(&b).await.unwrap()), (vec!["e".into()], vec![]));
-        let ids: Vec<String> = store.waiting_acts().await.unwrap().into_iter().map(|act| act.id).collect();
-        assert_eq!(ids, ["act1"]);
+        assert_eq!(place.recorded().await, ["act1"]);
     }
 
-    #[tokio::test]
-    async fn a_denied_one_stays_denied_and_a_loop_does_not_fill_the_store() {
-        let store = SqliteAccess::open_in_memory().await.unwrap();
+    async fn a_denied_one_stays_denied_and_a_loop_does_not_fill_the_store(place: &impl Place) {
+        let store = place.access().await;
         let a = name("a");
         store.ask(&a, wanted("a", "1")).await.unwrap();
         assert!(store.rule(&a, "1", ruling(false, 20), act("a", "act1")).await.unwrap());

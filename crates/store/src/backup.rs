@@ -19,8 +19,10 @@ use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::chain::hex;
+use crate::database::plain;
+use crate::evidence::Evidence as _;
 use crate::schema::{Schema, number};
-use crate::sqlite::{OpenError, SqliteStore, base, beside, plain};
+use crate::sqlite::{OpenError, SqliteStore, base, beside};
 use crate::{access, private, sqlite, vault};
 
 /// Name of the manifest in a copy.
@@ -361,7 +363,7 @@ impl Chain {
 pub(crate) async fn walked(path: &Path) -> Result<Chain, BackupError> {
     let store = SqliteStore::open_read_only(path).await?;
     let head = store.head().await?;
-    let broken = match store.walk(drop).await {
+    let broken = match store.walk(&mut drop).await {
         Ok(_) => None,
         Err(broken @ StoreError::Broken { .. }) => Some(broken.to_string()),
         Err(error) => return Err(error.into()),

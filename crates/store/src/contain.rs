@@ -1,108 +1,97 @@
-//! Containments, in the file of the client keys: whoever is on call writes them while a gateway runs.
+//! Containments, beside the client keys: whoever is on call writes them while a gateway runs.
 
 use bartizan_core::store::StoreFuture;
 use bartizan_core::{Act, ContainStore, Containment, StoreError, Target, TenantId};
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Row as _, Sqlite};
 
-use crate::access::{SqliteAccess, count, tenant};
-use crate::sqlite::store_error;
+use crate::access::Access;
+use crate::database::{Arg, Cells, Database, Whose, args, number, store_error, tenant};
+use crate::evidence::another_tenant;
 
 const OPEN: &str = "SELECT id, tenant, target, name, reason, actor, since, until FROM containments WHERE released = 0";
 
-type Statement<'a> = sqlx::query::Query<'a, Sqlite, SqliteArguments>;
+/// Says that a containment has changed.
+const REVISE: &str = "UPDATE installation SET contain_revision = contain_revision + 1";
 
-impl SqliteAccess {
-    /// Runs a statement that changes one row, and adds the record of the deed. Answers false where no row was changed;
-    /// then there is no record either.
-    async fn change_one(&self, statement: Statement<'_>, act: Act, revises: bool) -> Result<bool, StoreError> {
-        let body = serde_json::to_string(&act).map_err(|e| StoreError::Failed(e.to_string()))?;
-        let mut transaction = self.pool().begin_with("BEGIN IMMEDIATE").await.map_err(store_error)?;
-        if statement.execute(&mut *transaction).await.map_err(store_error)?.rows_affected() != 1 {
-            return Ok(false);
-        }
-        if revises {
-            let revise = sqlx::query("UPDATE installation SET contain_revision = contain_revision + 1");
-            revise.execute(&mut *transaction).await.map_err(store_error)?;
-        }
-        let record = sqlx::query("INSERT INTO acts (id, body) VALUES (?, ?)").bind(act.id).bind(body);
-        record.execute(&mut *transaction).await.map_err(store_error)?;
-        transaction.commit().await.map_err(store_error)?;
-        Ok(true)
+impl<D: Database> Access<D> {
+    async fn contains(
+        &self,
+        sql: &'static str,
+        given: Vec<Arg>,
+        revise: Option<&'static str>,
+        act: Act,
+    ) -> Result<bool, StoreError> {
+        let whose = act.tenant.clone();
+        self.db
+            .within(async {
+                let mut unit = self.db.begin(Whose::Tenant(&whose)).await?;
+                let done = self.change_one(&mut unit, (sql, given), revise, act).await?;
+                if done {
+                    unit.commit().await.map_err(store_error)?;
+                }
+                Ok(done)
+            })
+            .await
     }
 }
 
-impl ContainStore for SqliteAccess {
+impl<D: Database> ContainStore for Access<D> {
     fn contain_revision(&self) -> StoreFuture<'_, u64> {
-        Box::pin(async move {
-            let row = sqlx::query("SELECT contain_revision FROM installation").fetch_one(self.pool()).await;
-            count(&row.map_err(store_error)?, 0).map_err(store_error)
-        })
+        Box::pin(self.installation("SELECT contain_revision FROM installation", |row| number(row, 0)))
     }
 
     fn all_containments(&self) -> StoreFuture<'_, Vec<Containment>> {
-        Box::pin(async move {
-            let rows = sqlx::query(OPEN).fetch_all(self.pool()).await.map_err(store_error)?;
-            rows.iter().map(containment).collect()
-        })
+        Box::pin(async move { self.db.rows(Whose::Operator, OPEN, args![]).await?.iter().map(containment).collect() })
     }
 
     fn containments<'a>(&'a self, tenant: &'a TenantId) -> StoreFuture<'a, Vec<Containment>> {
         Box::pin(async move {
             let sql = format!("{OPEN} AND tenant = ? ORDER BY since, id");
-            let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-                .bind(tenant.as_str())
-                .fetch_all(self.pool())
-                .await
-                .map_err(store_error)?;
-            rows.iter().map(containment).collect()
+            self.db.rows(Whose::Tenant(tenant), sql, args![tenant]).await?.iter().map(containment).collect()
         })
     }
 
     fn contain<'a>(&'a self, tenant: &'a TenantId, containment: Containment, act: Act) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             if containment.tenant != *tenant || act.tenant != *tenant {
-                return Err(StoreError::Failed("a containment or record of another tenant".to_owned()));
+                return Err(another_tenant("a containment or record"));
             }
-            let statement = sqlx::query(
-                "INSERT INTO containments (id, tenant, target, name, reason, actor, since, until)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            )
-            .bind(containment.id)
-            .bind(tenant.as_str().to_owned())
-            .bind(containment.target.as_str())
-            .bind(containment.name)
-            .bind(containment.reason)
-            .bind(containment.actor)
-            .bind(containment.since)
-            .bind(containment.until);
-            self.change_one(statement, act, true).await.map(drop)
+            let given = args![
+                containment.id,
+                tenant,
+                containment.target.as_str(),
+                containment.name,
+                containment.reason,
+                containment.actor,
+                containment.since,
+                containment.until,
+            ];
+            let sql = "INSERT INTO containments (id, tenant, target, name, reason, actor, since, until)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+            match self.contains(sql, given, Some(REVISE), act).await? {
+                true => Ok(()),
+                false => Err(StoreError::Failed("a containment of that id is there already".to_owned())),
+            }
         })
     }
 
     fn release<'a>(&'a self, tenant: &'a TenantId, id: &'a str, act: Act) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             if act.tenant != *tenant {
-                return Err(StoreError::Failed("a record of another tenant".to_owned()));
+                return Err(another_tenant("a record"));
             }
-            let statement =
-                sqlx::query("UPDATE containments SET released = 1 WHERE id = ? AND tenant = ? AND released = 0")
-                    .bind(id)
-                    .bind(tenant.as_str());
-            self.change_one(statement, act, true).await
+            let sql = "UPDATE containments SET released = 1 WHERE id = ? AND tenant = ? AND released = 0";
+            self.contains(sql, args![id, tenant], Some(REVISE), act).await
         })
     }
 
     fn once<'a>(&'a self, mark: &'a str, act: Act) -> StoreFuture<'a, bool> {
-        Box::pin(async move {
-            let statement = sqlx::query("INSERT OR IGNORE INTO once (mark) VALUES (?)").bind(mark);
-            self.change_one(statement, act, false).await
-        })
+        let sql = "INSERT INTO once (mark) VALUES (?) ON CONFLICT DO NOTHING";
+        Box::pin(self.contains(sql, args![mark], None, act))
     }
 }
 
-fn containment(row: &SqliteRow) -> Result<Containment, StoreError> {
-    let text = |at: usize| row.try_get::<String, _>(at).map_err(store_error);
+fn containment(row: &impl Cells) -> Result<Containment, StoreError> {
+    let text = |at: usize| row.text(at).map(str::to_owned).map_err(store_error);
     let word = text(2)?;
     let target = Target::ALL.into_iter().find(|t| t.as_str() == word);
     Ok(Containment {
@@ -113,8 +102,8 @@ fn containment(row: &SqliteRow) -> Result<Containment, StoreError> {
         name: text(3)?,
         reason: text(4)?,
         actor: text(5)?,
-        since: row.try_get(6).map_err(store_error)?,
-        until: row.try_get(7).map_err(store_error)?,
+        since: row.int(6).map_err(store_error)?,
+        until: row.int(7).map_err(store_error)?,
     })
 }
 
@@ -122,6 +111,11 @@ fn containment(row: &SqliteRow) -> Result<Containment, StoreError> {
 mod tests {
     use super::*;
     use bartizan_core::{AccessStore as _, Deed};
+
+    use crate::SqliteAccess;
+    use crate::places::{Place, on_both};
+
+    on_both!(postgres_gives_the_same_answers: containments_are_kept_with_their_records_behind_walls);
 
     fn name(tenant: &str) -> TenantId {
         TenantId::authenticated(tenant).unwrap()
@@ -144,11 +138,8 @@ mod tests {
         Act::new(id.into(), String::new(), name(tenant), "cli:test", deed)
     }
 
-    #[tokio::test]
-    async fn containments_are_kept_with_their_records_behind_walls() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.access");
-        let store = SqliteAccess::open(&path).await.unwrap();
+    async fn containments_are_kept_with_their_records_behind_walls(place: &impl Place) {
+        let store = place.access().await;
         let (a, b) = (name("a"), name("b"));
         store.contain(&a, cut("a", "1"), act("a", "act1", Deed::Contained)).await.unwrap();
         // With the record or the containment made out for another tenant.
@@ -158,7 +149,7 @@ mod tests {
         assert!(store.containments(&b).await.unwrap().is_empty());
         assert_eq!((store.revision().await.unwrap(), store.contain_revision().await.unwrap()), (0, 1));
         // Another process sees it; another tenant that guesses the id ends nothing.
-        let other = SqliteAccess::open(&path).await.unwrap();
+        let other = place.access().await;
         assert_eq!(other.all_containments().await.unwrap(), [cut("a", "1")]);
         assert!(!other.release(&b, "1", act("b", "y", Deed::Released)).await.unwrap());
         assert!(other.release(&a, "1", act("a", "act2", Deed::Released)).await.unwrap());
@@ -166,8 +157,7 @@ mod tests {
         assert!(store.all_containments().await.unwrap().is_empty());
         assert!(store.once("lapsed x", act("a", "act4", Deed::ExceptionLapsed)).await.unwrap());
         assert!(!other.once("lapsed x", act("a", "act5", Deed::ExceptionLapsed)).await.unwrap());
-        let ids: Vec<String> = store.waiting_acts().await.unwrap().into_iter().map(|act| act.id).collect();
-        assert_eq!(ids, ["act1", "act2", "act4"]);
+        assert_eq!(place.recorded().await, ["act1", "act2", "act4"]);
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use sqlx::{Connection as _, Row as _};
 
 use crate::backup::sinks_path;
 use crate::chain;
+use crate::evidence::Evidence as _;
 use crate::{
     BackupError, Choices, MANIFEST, OpenError, Part, SqliteAccess, SqliteStore, SqliteVault, access_path, backup,
     check_backup, read_backup, restore, vault_path,

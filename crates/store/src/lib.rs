@@ -1,4 +1,4 @@
-//! Evidence on disk: the record of every decision, in SQLite, linked by a hash chain.
+//! Evidence: the record of every decision, in SQLite or Postgres, linked by a hash chain.
 //!
 //! # What is kept
 //! One row for one [`Event`](bartizan_core::Event) or [`Act`](bartizan_core::Act). Neither has a field for content.
@@ -29,6 +29,9 @@
 //! and a command that adds a few records beside a running gateway takes none ([`SqliteStore::open_shared`]). Positions
 //! are unique in the database, so two writers cannot fork the chain: whoever finds a position taken looks again where
 //! the chain ends.
+//!
+//! # Postgres
+//! [`PgStore`] keeps the same records for any number of gateways that share one chain; see the module for how.
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, reason = "a store owns files")]
 
@@ -37,8 +40,12 @@ mod approval;
 mod backup;
 mod chain;
 mod contain;
-mod deeds;
+mod database;
+mod evidence;
+mod file;
+mod pg;
 mod private;
+mod queue;
 mod read;
 mod restore;
 mod schema;
@@ -52,14 +59,18 @@ mod writer;
 #[cfg(test)]
 mod copies;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod walls;
 
-pub use access::{SqliteAccess, access_path};
+pub use access::{Access, SqliteAccess, access_path};
 pub use backup::{BackupError, BackupFile, Choices, MANIFEST, Manifest, Part, backup, check_backup, read_backup};
+pub use evidence::{Evidence, Store};
+pub use pg::{PgAccess, PgStore, PgVault};
 pub use restore::{Restored, restore};
 pub use sqlite::{OpenError, Options, SqliteStore};
 pub use totals::{DeedTotal, Totals};
-pub use vault::{SqliteVault, vault_path};
+pub use vault::{PseudonymVault, SqliteVault, vault_path};
 pub use wal::SYNC_EVERY;

@@ -5,7 +5,8 @@ use std::path::Path;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Row as _};
 
-use crate::sqlite::{OpenError, plain};
+use crate::database::plain;
+use crate::sqlite::OpenError;
 
 /// A step between two versions of a schema. A published one never changes.
 pub(crate) struct Step {

@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bartizan_core::store::GENESIS;
-use bartizan_core::{Direction, Event, Head, StoreError};
+use bartizan_core::{Act, Head, StoreError};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteExecutor, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Connection as _, Row as _, SqlitePool};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use sqlx::{AssertSqlSafe, Connection as _, Pool, SqlSafeStr as _, Sqlite, SqlitePool};
 
+use crate::database::{Arg, Connection, Database, RowOf, Sql, Unit, Whose, args, bound, cells, plain, store_error};
+use crate::evidence::Store;
+use crate::file::{FileDisk, Target};
 use crate::private;
+use crate::queue::Queue;
 use crate::schema::{Schema, Step, number};
 use crate::wal::Wal;
-use crate::writer::{Database, Done, Job, Writer};
+use crate::writer::{read_head, write};
 
 /// The file of the records: "BzEv".
 pub(crate) static SCHEMA: Schema = Schema {
@@ -114,42 +114,82 @@ pub struct Options {
     pub queue_bytes: usize,
 }
 
-/// What happens where the queue is full.
-#[derive(Clone, Copy)]
-pub(crate) enum Hurry {
-    /// The caller is told, so that load does not pile up.
-    Now,
-    /// It waits for a place.
-    Wait,
-}
-
-impl Hurry {
-    pub(crate) fn of(event: &Event) -> Self {
-        match event.direction {
-            Direction::Request => Self::Now,
-            Direction::Reply => Self::Wait,
-        }
-    }
-}
-
 impl Default for Options {
     fn default() -> Self {
         Self { sync: false, queue: 4096, patience: Duration::from_secs(5), max_bytes: None, queue_bytes: 64 << 20 }
     }
 }
 
-/// Evidence in a SQLite file. Cheap to share behind an `Arc`.
-#[derive(Debug)]
-pub struct SqliteStore {
-    readers: SqlitePool,
-    /// `None` where it was opened for reading only.
-    jobs: Option<mpsc::Sender<Job>>,
-    writer: Option<JoinHandle<()>>,
-    /// Room for content in the queue, in KiB.
-    room: Arc<Semaphore>,
-    room_total: u32,
-    patience: Duration,
+cells!(SqliteRow);
+
+fn statement(sql: Sql) -> sqlx::SqlStr {
+    match sql {
+        Sql::Borrowed(sql) => sql.into_sql_str(),
+        // It is put together of parts of the program alone.
+        Sql::Owned(sql) => AssertSqlSafe(sql).into_sql_str(),
+    }
 }
+
+impl Connection for SqliteConnection {
+    type Row = SqliteRow;
+
+    const WRAPPED_KEYS: &'static str = "keys";
+    const FIND: &'static str = "instr";
+
+    async fn run(&mut self, sql: Sql, args: Vec<Arg>) -> Result<u64, sqlx::Error> {
+        let query = bound!(sqlx::query(statement(sql)), args);
+        query.execute(self).await.map(|done| done.rows_affected())
+    }
+
+    async fn rows(&mut self, sql: Sql, args: Vec<Arg>) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        bound!(sqlx::query(statement(sql)), args).fetch_all(self).await
+    }
+}
+
+/// Connections to a SQLite file.
+#[derive(Clone, Debug)]
+pub struct SqliteDb(pub(crate) SqlitePool);
+
+impl Database for SqliteDb {
+    type Driver = Sqlite;
+    type Connection = SqliteConnection;
+
+    const ACTS_WAIT: bool = true;
+
+    fn pool(&self) -> &Pool<Sqlite> {
+        &self.0
+    }
+
+    async fn rows(
+        &self,
+        _: Whose<'_>,
+        sql: impl Into<Sql> + Send,
+        args: Vec<Arg>,
+    ) -> Result<Vec<RowOf<Self>>, StoreError> {
+        bound!(sqlx::query(statement(sql.into())), args).fetch_all(&self.0).await.map_err(store_error)
+    }
+
+    async fn begin(&self, _: Whose<'_>) -> Result<Unit<Self>, StoreError> {
+        self.0.begin_with("BEGIN IMMEDIATE").await.map_err(store_error)
+    }
+
+    fn within<T: Send>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send {
+        // SQLite's own limit is that of `busy_timeout`.
+        work
+    }
+
+    async fn record(unit: &mut SqliteConnection, act: Act) -> Result<(), StoreError> {
+        let body = serde_json::to_string(&act).map_err(|e| StoreError::Failed(e.to_string()))?;
+        let record = unit.run("INSERT INTO acts (id, body) VALUES (?, ?)".into(), args![act.id, body]);
+        record.await.map(drop).map_err(store_error)
+    }
+}
+
+/// Evidence in a SQLite file.
+pub type SqliteStore = Store<SqliteDb>;
 
 impl SqliteStore {
     /// Opens a store for writing with the default [`Options`], making it where it is not there. Needs a tokio
@@ -223,10 +263,10 @@ impl SqliteStore {
         let mut connection = SqliteConnection::connect_with(&connect).await.map_err(failed)?;
         SCHEMA.upgrade(&mut connection, path).await?;
         limit(&mut connection, options.max_bytes).await.map_err(failed)?;
-        let database = Database::File(Box::new(connection));
+        let target = Target::File(Box::new(connection));
         let readers = pool_of_readers(path).await.map_err(failed)?;
         let wal = (!options.sync).then(|| Arc::new(Wal::new(beside(path, "-wal"))));
-        Self::start(database, readers, options, wal, lock).await.map_err(failed)
+        Self::start(target, readers, options, wal, lock).await.map_err(failed)
     }
 
     /// Opens a store that is gone with the process.
@@ -248,7 +288,7 @@ impl SqliteStore {
             SCHEMA.upgrade(&mut connection, path).await?;
             limit(&mut connection, options.max_bytes).await.map_err(failed)?;
         }
-        Self::start(Database::Memory(pool.clone()), pool, options, None, None).await.map_err(failed)
+        Self::start(Target::Memory(pool.clone()), pool, options, None, None).await.map_err(failed)
     }
 
     /// Opens a store that is there for reading, also while another process writes to it. Appending fails.
@@ -268,124 +308,20 @@ impl SqliteStore {
             _ => pool(2),
         };
         let readers = readers.connect_with(base(path).read_only(true)).await.map_err(failed)?;
-        Ok(Self {
-            readers,
-            jobs: None,
-            writer: None,
-            room: Arc::new(Semaphore::new(0)),
-            room_total: 0,
-            patience: Duration::ZERO,
-        })
+        Ok(Self { db: SqliteDb(readers), queue: Queue::closed(), writer: None })
     }
 
     async fn start(
-        database: Database,
+        target: Target,
         readers: SqlitePool,
         options: &Options,
         wal: Option<Arc<Wal>>,
         lock: Option<File>,
     ) -> Result<Self, sqlx::Error> {
-        let head = read_head(&readers).await?;
-        let (jobs, receiver) = mpsc::channel(options.queue.max(1));
-        let writer = tokio::spawn(Writer { database, head, jobs: receiver, wal, lock }.run());
-        let room_total = u32::try_from(options.queue_bytes >> 10).unwrap_or(u32::MAX >> 4).clamp(1, u32::MAX >> 4);
-        let room = Arc::new(Semaphore::new(usize::try_from(room_total).unwrap_or(1)));
-        Ok(Self { readers, jobs: Some(jobs), writer: Some(writer), room, room_total, patience: options.patience })
-    }
-
-    pub(crate) fn readers(&self) -> &SqlitePool {
-        &self.readers
-    }
-
-    /// Takes a place for content in the queue. What is larger than all of it takes all of it.
-    pub(crate) async fn room(&self, bytes: usize, hurry: Hurry) -> Result<Option<OwnedSemaphorePermit>, StoreError> {
-        let places = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.room_total);
-        if places == 0 {
-            return Ok(None);
-        }
-        let room = Arc::clone(&self.room);
-        let held = match hurry {
-            Hurry::Now => room.try_acquire_many_owned(places).ok(),
-            Hurry::Wait => timeout(self.patience, room.acquire_many_owned(places)).await.ok().and_then(Result::ok),
-        };
-        held.map(Some).ok_or_else(|| StoreError::Full("too much content waits".to_owned()))
-    }
-
-    /// Gives the writer something to do and waits until it is done.
-    pub(crate) async fn ask<T>(&self, hurry: Hurry, job: impl FnOnce(Done<T>) -> Job) -> Result<T, StoreError> {
-        let Some(jobs) = &self.jobs else {
-            return Err(StoreError::Failed("it was opened for reading only".to_owned()));
-        };
-        let full = || StoreError::Full("too many records wait".to_owned());
-        let place = match (jobs.try_reserve(), hurry) {
-            (Ok(place), _) => place,
-            (Err(mpsc::error::TrySendError::Closed(())), _) => return Err(gone()),
-            (Err(mpsc::error::TrySendError::Full(())), Hurry::Now) => return Err(full()),
-            (Err(mpsc::error::TrySendError::Full(())), Hurry::Wait) => {
-                timeout(self.patience, jobs.reserve()).await.map_err(|_| full())?.map_err(|_| gone())?
-            }
-        };
-        let (done, answer) = oneshot::channel();
-        place.send(job(done));
-        answer.await.map_err(|_| gone())?
-    }
-
-    /// Waits until everything queued is written, writes the log back into the database, and lets go of the lock.
-    /// Dropping the store does the same in the background.
-    pub async fn close(mut self) {
-        drop(self.jobs.take());
-        self.readers.close().await;
-        if let Some(writer) = self.writer.take() {
-            // A writer that panicked has nothing left to wait for.
-            let _ = writer.await;
-        }
-    }
-}
-
-pub(crate) fn gone() -> StoreError {
-    StoreError::Failed("its writer has stopped".to_owned())
-}
-
-/// Where the chain ends, by what is stored.
-pub(crate) async fn read_head(database: impl SqliteExecutor<'_>) -> Result<Head, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT chain.id, last.seq, last.hash FROM chain
-         LEFT JOIN (SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1) AS last LIMIT 1",
-    )
-    .fetch_one(database)
-    .await?;
-    let seq: Option<i64> = row.try_get(1)?;
-    let hash: Option<String> = row.try_get(2)?;
-    Ok(Head {
-        chain_id: row.try_get(0)?,
-        seq: seq.and_then(|seq| u64::try_from(seq).ok()),
-        hash: hash.unwrap_or_else(|| GENESIS.to_owned()),
-    })
-}
-
-pub(crate) fn position(seq: u64) -> i64 {
-    i64::try_from(seq).unwrap_or(i64::MAX)
-}
-
-/// Sorts what SQLite says into what a caller can act on.
-pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
-    // The low byte of an extended result code is the primary code; 13 is SQLITE_FULL.
-    let full = error
-        .as_database_error()
-        .and_then(|e| e.code())
-        .and_then(|code| code.parse::<u32>().ok())
-        .is_some_and(|code| code & 0xff == 13);
-    if full {
-        StoreError::Full("the disk or the configured size is used up".to_owned())
-    } else {
-        StoreError::Failed(plain(&error))
-    }
-}
-
-pub(crate) fn plain(error: &sqlx::Error) -> String {
-    match error.as_database_error() {
-        Some(e) => e.message().to_owned(),
-        None => error.to_string(),
+        let head: Head = read_head(&mut *readers.acquire().await?).await?;
+        let (queue, jobs) = Queue::new(options);
+        let writer = tokio::spawn(write(FileDisk::new(target, head, wal, lock), jobs));
+        Ok(Self { db: SqliteDb(readers), queue, writer: Some(writer) })
     }
 }
 

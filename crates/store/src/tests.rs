@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bartizan_core::{
     Act, Action, ChainStore, Coverage, Deed, Direction, EngineId, Event, EventStore, Grounds, Head, Mode, Protocol,
-    Record, RuleId, Scores, Source, StoreError, TenantId, Timings, Verdict, store::GENESIS,
+    Record, RuleId, Scores, Source, StoreError, TenantId, Timings, Verdict,
+    store::{GENESIS, StoreFuture},
 };
 use proptest::prelude::*;
 use sqlx::Connection as _;
@@ -15,7 +16,27 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use crate::chain;
+use crate::database::Database;
+use crate::evidence::{Evidence as _, Store};
+use crate::places::{Place, on_both};
 use crate::{OpenError, Options, SqliteStore};
+
+on_both!(postgres_gives_the_same_answers:
+    records_come_back_as_they_went_in,
+    every_change_of_a_record_is_found_where_it_is,
+    acts_are_links_of_the_same_chain,
+    queries_take_every_condition,
+    a_pruned_chain_verifies_from_the_record_that_says_so,
+    a_command_may_add_records_beside_a_gateway,
+    a_cut_tail_shows_only_against_an_earlier_head,
+    a_break_behind_the_first_batch_is_found,
+    opening_again_continues_the_chain,
+    concurrent_appends_make_one_chain_in_each_callers_order,
+    a_full_queue_is_said_at_once,
+    records_about_replies_wait_for_a_place,
+    only_those_who_may_write_do,
+    everything_is_counted_by_verdict_rule_and_deed,
+);
 
 fn event(id: &str) -> Event {
     Event {
@@ -66,34 +87,30 @@ fn runtime() -> Runtime {
 }
 
 /// Appends `count` events with ids from `from` on, waiting for each.
-async fn fill(store: &SqliteStore, from: usize, count: usize) {
+async fn fill<D: Database>(store: &Store<D>, from: usize, count: usize) {
     for n in from..from + count {
         store.append(event(&format!("e{n}"))).await.unwrap();
     }
 }
 
-/// A store file with `count` records.
-fn stored(folder: &Path, count: usize) -> std::path::PathBuf {
-    let path = folder.join("evidence.db");
-    runtime().block_on(async {
-        let store = SqliteStore::open(&path).await.unwrap();
-        fill(&store, 0, count).await;
-        store.close().await;
-    });
-    path
+/// Fills a place, runs statements on it behind its back, then verifies it.
+async fn tampered(place: &impl Place, count: usize, sql: &'static str) -> Result<u64, StoreError> {
+    let store = place.open().await;
+    fill_at_once(store, count).await;
+    place.raw(sql).await;
+    place.read_only().await.unwrap().verify().await
 }
 
-/// Runs statements on a store behind its back, then verifies it.
-fn tampered(count: usize, sql: &'static str) -> Result<u64, StoreError> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = stored(folder.path(), count);
-    runtime().block_on(async {
-        let other =
-            sqlx::SqlitePool::connect_with(sqlx::sqlite::SqliteConnectOptions::new().filename(&path)).await.unwrap();
-        sqlx::raw_sql(sql).execute(&other).await.unwrap();
-        other.close().await;
-        SqliteStore::open_read_only(&path).await.unwrap().verify().await
-    })
+/// Appends `count` events in one go, and closes the store.
+async fn fill_at_once<D: Database>(store: Store<D>, count: usize) {
+    let store = Arc::new(store);
+    for from in (0..count).step_by(64) {
+        let all = (from..count.min(from + 64)).map(|n| store.append(event(&format!("e{n}"))));
+        for done in join(all).await {
+            done.unwrap();
+        }
+    }
+    Arc::into_inner(store).unwrap().close().await;
 }
 
 fn broken_at(result: Result<u64, StoreError>) -> u64 {
@@ -103,32 +120,29 @@ fn broken_at(result: Result<u64, StoreError>) -> u64 {
     }
 }
 
-#[test]
-fn records_come_back_as_they_went_in() {
-    runtime().block_on(async {
-        let store = SqliteStore::open_in_memory().await.unwrap();
-        assert_eq!(store.head().await.unwrap().hash, GENESIS);
-        assert_eq!(store.verify().await.unwrap(), 0);
-        fill(&store, 0, 3).await;
-        let head = store.head().await.unwrap();
-        assert_eq!((head.seq, head.chain_id.len()), (Some(2), 32));
+async fn records_come_back_as_they_went_in(place: &impl Place) {
+    let store = place.open().await;
+    assert_eq!(store.head().await.unwrap().hash, GENESIS);
+    assert_eq!(store.verify().await.unwrap(), 0);
+    fill(&store, 0, 3).await;
+    let head = store.head().await.unwrap();
+    assert_eq!((head.seq, head.chain_id.len()), (Some(2), 32));
 
-        let newest = store.recent(&TenantId::sole(), 2).await.unwrap();
-        assert_eq!(newest.iter().map(|e| (e.id.as_str(), e.seq)).collect::<Vec<_>>(), [("e2", 2), ("e1", 1)]);
-        assert_eq!(newest[0].hash, head.hash);
-        assert_eq!(newest[0].prev, newest[1].hash);
-        assert_eq!(newest[0].chain_id, head.chain_id);
-        assert_eq!(store.hash_at(1).await.unwrap().as_ref(), Some(&newest[1].hash));
+    let newest = store.recent(&TenantId::sole(), 2).await.unwrap();
+    assert_eq!(newest.iter().map(|e| (e.id.as_str(), e.seq)).collect::<Vec<_>>(), [("e2", 2), ("e1", 1)]);
+    assert_eq!(newest[0].hash, head.hash);
+    assert_eq!(newest[0].prev, newest[1].hash);
+    assert_eq!(newest[0].chain_id, head.chain_id);
+    assert_eq!(store.hash_at(1).await.unwrap().as_ref(), Some(&newest[1].hash));
 
-        let one = store.get(&TenantId::sole(), "e1").await.unwrap().unwrap();
-        let sent = event("e1");
-        assert_eq!(
-            one,
-            Event { chain_id: one.chain_id.clone(), seq: 1, prev: one.prev.clone(), hash: one.hash.clone(), ..sent }
-        );
-        assert!(store.get(&TenantId::sole(), "nothing").await.unwrap().is_none());
-        assert_eq!(store.verify().await.unwrap(), 3);
-    });
+    let one = store.get(&TenantId::sole(), "e1").await.unwrap().unwrap();
+    let sent = event("e1");
+    assert_eq!(
+        one,
+        Event { chain_id: one.chain_id.clone(), seq: 1, prev: one.prev.clone(), hash: one.hash.clone(), ..sent }
+    );
+    assert!(store.get(&TenantId::sole(), "nothing").await.unwrap().is_none());
+    assert_eq!(store.verify().await.unwrap(), 3);
 }
 
 #[test]
@@ -142,14 +156,13 @@ fn the_hash_covers_what_is_exported() {
     assert_eq!(body, row.body);
 }
 
-#[test]
-fn every_change_of_a_record_is_found_where_it_is() {
+async fn every_change_of_a_record_is_found_where_it_is(place: &impl Place) {
     for (sql, at) in [
         ("UPDATE events SET body = replace(body, 'deny', 'allow') WHERE seq = 3", 3),
         ("UPDATE events SET verdict = 'allow' WHERE seq = 3", 3),
         ("UPDATE events SET rules = '' WHERE seq = 4", 4),
         ("UPDATE events SET id = 'other' WHERE seq = 0", 0),
-        ("UPDATE events SET hash = lower(hex(randomblob(32))) WHERE seq = 2", 2),
+        ("UPDATE events SET hash = 'x' || hash WHERE seq = 2", 2),
         ("DELETE FROM events WHERE seq = 3", 3),
         ("DELETE FROM events WHERE seq = 0", 0),
         ("UPDATE events SET kind = 'act' WHERE seq = 3", 3),
@@ -173,107 +186,93 @@ fn every_change_of_a_record_is_found_where_it_is() {
         ),
         ("UPDATE chain SET id = 'another'", 0),
     ] {
-        assert_eq!(broken_at(tampered(6, sql)), at, "{sql}");
+        let place = place.another().await;
+        assert_eq!(broken_at(tampered(&place, 6, sql).await), at, "{sql}");
     }
 }
 
-#[test]
-fn acts_are_links_of_the_same_chain() {
-    runtime().block_on(async {
-        let store = SqliteStore::open_in_memory().await.unwrap();
-        fill(&store, 0, 2).await;
-        store.act(act("a", Deed::Exported).because("audit").with("records", 2)).await.unwrap();
-        fill(&store, 2, 1).await;
-        assert_eq!(store.verify().await.unwrap(), 4);
-        let acts = store.acts(&TenantId::sole(), 9).await.unwrap();
-        assert_eq!(
-            acts.iter().map(|a| (a.seq, a.deed, a.reason.as_str())).collect::<Vec<_>>(),
-            [(2, Deed::Exported, "audit")]
-        );
-        // An act is no decision.
-        assert_eq!(store.recent(&TenantId::sole(), 9).await.unwrap().len(), 3);
-        assert!(store.get(&TenantId::sole(), "a").await.unwrap().is_none());
-        assert_eq!(store.last_act(Deed::Exported).await.unwrap().as_ref(), acts.first());
-        assert!(store.last_act(Deed::Pruned).await.unwrap().is_none());
+async fn acts_are_links_of_the_same_chain(place: &impl Place) {
+    let store = place.open().await;
+    fill(&store, 0, 2).await;
+    store.act(act("a", Deed::Exported).because("audit").with("records", 2)).await.unwrap();
+    fill(&store, 2, 1).await;
+    assert_eq!(store.verify().await.unwrap(), 4);
+    let acts = store.acts(&TenantId::sole(), 9).await.unwrap();
+    assert_eq!(
+        acts.iter().map(|a| (a.seq, a.deed, a.reason.as_str())).collect::<Vec<_>>(),
+        [(2, Deed::Exported, "audit")]
+    );
+    // An act is no decision.
+    assert_eq!(store.recent(&TenantId::sole(), 9).await.unwrap().len(), 3);
+    assert!(store.get(&TenantId::sole(), "a").await.unwrap().is_none());
+    assert_eq!(store.last_act(Deed::Exported).await.unwrap().as_ref(), acts.first());
+    assert!(store.last_act(Deed::Pruned).await.unwrap().is_none());
 
-        let tail = store.after(Some(1), 9).await.unwrap();
-        assert_eq!(tail.iter().map(|r| (r.seq(), r.id())).collect::<Vec<_>>(), [(2, "a"), (3, "e2")]);
-        assert_eq!(store.after(None, 1).await.unwrap()[0].seq(), 0);
-        let json = serde_json::to_string(&tail).unwrap();
-        assert_eq!(serde_json::from_str::<Vec<Record>>(&json).unwrap(), tail);
-    });
+    let tail = store.after(Some(1), 9).await.unwrap();
+    assert_eq!(tail.iter().map(|r| (r.seq(), r.id())).collect::<Vec<_>>(), [(2, "a"), (3, "e2")]);
+    assert_eq!(store.after(None, 1).await.unwrap()[0].seq(), 0);
+    let json = serde_json::to_string(&tail).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<Record>>(&json).unwrap(), tail);
 }
 
-#[test]
-fn queries_take_every_condition() {
+async fn queries_take_every_condition(place: &impl Place) {
     use bartizan_core::EventQuery;
-    runtime().block_on(async {
-        let store = SqliteStore::open_in_memory().await.unwrap();
-        let (sole, other) = (TenantId::sole(), TenantId::authenticated("other").unwrap());
-        for n in 0..6_u32 {
-            let rules =
-                if n % 2 == 0 { [(RuleId::new("pii/a"), 1)].into() } else { [(RuleId::new("pii/ab"), 1)].into() };
-            let verdict = if n < 3 { Verdict::Allow } else { Verdict::Deny };
-            let (time, key) = (format!("2026-01-0{}T00:00:00.000000Z", n + 1), format!("k{n}"));
-            let tenant = if n == 5 { other.clone() } else { sole.clone() };
-            let exchange = format!("x{}", n / 2);
-            store
-                .append(Event { rules, verdict, time, key, tenant, exchange, ..event(&format!("e{n}")) })
-                .await
-                .unwrap();
-        }
-        let ask = async |query: EventQuery| {
-            let found = store.query(&sole, &query).await.unwrap();
-            found.iter().map(|e| e.seq).collect::<Vec<_>>()
-        };
-        let any = EventQuery::default();
-        assert_eq!(ask(any.clone()).await, [4, 3, 2, 1, 0]);
-        assert_eq!(ask(EventQuery { limit: 2, before_seq: Some(3), ..any.clone() }).await, [2, 1]);
-        assert_eq!(ask(EventQuery { limit: 2, after_seq: Some(1), ..any.clone() }).await, [2, 3]);
-        assert_eq!(
-            ask(EventQuery { since: Some("2026-01-02T".into()), until: Some("2026-01-04T".into()), ..any.clone() })
-                .await,
-            [2, 1]
-        );
-        assert_eq!(ask(EventQuery { rules: [RuleId::new("pii/a")].into(), ..any.clone() }).await, [4, 2, 0]);
-        assert_eq!(
-            ask(EventQuery { rules: [RuleId::new("pii/a"), RuleId::new("pii/ab")].into(), ..any.clone() }).await.len(),
-            5
-        );
-        assert_eq!(
-            ask(EventQuery {
-                verdicts: [Verdict::Deny].into(),
-                keys: ["k1".into(), "k3".into(), "k5".into()].into(),
-                ..any.clone()
-            })
-            .await,
-            [3]
-        );
-        assert_eq!(ask(EventQuery { exchange: Some("x1".into()), ..any.clone() }).await, [3, 2]);
-        let exchange = store.exchange(&sole, "x2").await.unwrap();
-        assert_eq!(exchange.iter().map(|e| e.seq).collect::<Vec<_>>(), [4]);
-        assert!(store.exchange(&sole, "").await.unwrap().is_empty());
-    });
+    let store = place.open().await;
+    let (sole, other) = (TenantId::sole(), TenantId::authenticated("other").unwrap());
+    for n in 0..6_u32 {
+        let rules = if n % 2 == 0 { [(RuleId::new("pii/a"), 1)].into() } else { [(RuleId::new("pii/ab"), 1)].into() };
+        let verdict = if n < 3 { Verdict::Allow } else { Verdict::Deny };
+        let (time, key) = (format!("2026-01-0{}T00:00:00.000000Z", n + 1), format!("k{n}"));
+        let tenant = if n == 5 { other.clone() } else { sole.clone() };
+        let exchange = format!("x{}", n / 2);
+        store.append(Event { rules, verdict, time, key, tenant, exchange, ..event(&format!("e{n}")) }).await.unwrap();
+    }
+    let ask = async |query: EventQuery| {
+        let found = store.query(&sole, &query).await.unwrap();
+        found.iter().map(|e| e.seq).collect::<Vec<_>>()
+    };
+    let any = EventQuery::default();
+    assert_eq!(ask(any.clone()).await, [4, 3, 2, 1, 0]);
+    assert_eq!(ask(EventQuery { limit: 2, before_seq: Some(3), ..any.clone() }).await, [2, 1]);
+    assert_eq!(ask(EventQuery { limit: 2, after_seq: Some(1), ..any.clone() }).await, [2, 3]);
+    assert_eq!(
+        ask(EventQuery { since: Some("2026-01-02T".into()), until: Some("2026-01-04T".into()), ..any.clone() }).await,
+        [2, 1]
+    );
+    assert_eq!(ask(EventQuery { rules: [RuleId::new("pii/a")].into(), ..any.clone() }).await, [4, 2, 0]);
+    assert_eq!(
+        ask(EventQuery { rules: [RuleId::new("pii/a"), RuleId::new("pii/ab")].into(), ..any.clone() }).await.len(),
+        5
+    );
+    assert_eq!(
+        ask(EventQuery {
+            verdicts: [Verdict::Deny].into(),
+            keys: ["k1".into(), "k3".into(), "k5".into()].into(),
+            ..any.clone()
+        })
+        .await,
+        [3]
+    );
+    assert_eq!(ask(EventQuery { exchange: Some("x1".into()), ..any.clone() }).await, [3, 2]);
+    let exchange = store.exchange(&sole, "x2").await.unwrap();
+    assert_eq!(exchange.iter().map(|e| e.seq).collect::<Vec<_>>(), [4]);
+    assert!(store.exchange(&sole, "").await.unwrap().is_empty());
 }
 
-#[test]
-fn a_pruned_chain_verifies_from_the_record_that_says_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = stored(folder.path(), 6);
-    runtime().block_on(async {
-        let store = SqliteStore::open(&path).await.unwrap();
-        let head = store.hash_at(3).await.unwrap().unwrap();
-        let too_many = store.prune(9, act("p", Deed::Pruned)).await;
-        assert!(matches!(too_many, Err(StoreError::Failed(_))), "{too_many:?}");
-        store.prune(4, act("p", Deed::Pruned).with("before", 4).with("head", &head)).await.unwrap();
-        fill(&store, 6, 2).await;
-        assert_eq!(store.verify().await.unwrap(), 9);
-        assert_eq!((store.first().await.unwrap(), store.hash_at(3).await.unwrap()), (Some(4), None));
+async fn a_pruned_chain_verifies_from_the_record_that_says_so(place: &impl Place) {
+    let store = place.open().await;
+    fill(&store, 0, 6).await;
+    let head = store.hash_at(3).await.unwrap().unwrap();
+    let too_many = store.prune(9, act("p", Deed::Pruned)).await;
+    assert!(matches!(too_many, Err(StoreError::Failed(_))), "{too_many:?}");
+    store.prune(4, act("p", Deed::Pruned).with("before", 4).with("head", &head)).await.unwrap();
+    fill(&store, 6, 2).await;
+    assert_eq!(store.verify().await.unwrap(), 9);
+    assert_eq!((store.first().await.unwrap(), store.hash_at(3).await.unwrap()), (Some(4), None));
 
-        // A prune record for other records does not stand for these, and without one they are missing.
-        store.prune(5, act("q", Deed::Pruned).with("before", 5).with("head", &head)).await.unwrap();
-        assert_eq!(broken_at(store.verify().await), 0);
-    });
+    // A prune record for other records does not stand for these, and without one they are missing.
+    store.prune(5, act("q", Deed::Pruned).with("before", 5).with("head", &head)).await.unwrap();
+    assert_eq!(broken_at(store.verify().await), 0);
 }
 
 #[test]
@@ -311,119 +310,96 @@ fn a_store_of_the_first_schema_verifies_unchanged_and_is_upgraded_when_written()
     });
 }
 
-#[test]
-fn a_command_may_add_records_beside_a_gateway() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("evidence.db");
-    runtime().block_on(async {
-        let missing = SqliteStore::open_shared(&path).await;
-        assert!(missing.is_err() && !path.exists());
-        let gateway = Arc::new(SqliteStore::open(&path).await.unwrap());
-        let mut tasks = JoinSet::new();
-        for task in 0..4 {
-            let gateway = Arc::clone(&gateway);
-            tasks.spawn(async move {
-                for n in 0..25 {
-                    gateway.append(event(&format!("{task}-{n}"))).await.unwrap();
-                }
-            });
-        }
-        let command = SqliteStore::open_shared(&path).await.unwrap();
-        for n in 0..20 {
-            command.act(act(&format!("a{n}"), Deed::Marked)).await.unwrap();
-        }
-        while let Some(done) = tasks.join_next().await {
-            done.unwrap();
-        }
-        assert_eq!(gateway.verify().await.unwrap(), 120);
-    });
+async fn a_command_may_add_records_beside_a_gateway(place: &impl Place) {
+    let gateway = Arc::new(place.open().await);
+    let mut tasks = JoinSet::new();
+    for task in 0..4 {
+        let gateway = Arc::clone(&gateway);
+        tasks.spawn(async move {
+            for n in 0..25 {
+                gateway.append(event(&format!("{task}-{n}"))).await.unwrap();
+            }
+        });
+    }
+    let command = place.shared().await.unwrap();
+    for n in 0..20 {
+        command.act(act(&format!("a{n}"), Deed::Marked)).await.unwrap();
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(gateway.verify().await.unwrap(), 120);
 }
 
-#[test]
-fn a_cut_tail_shows_only_against_an_earlier_head() {
-    assert_eq!(tampered(6, "DELETE FROM events WHERE seq > 3").unwrap(), 4);
+async fn a_cut_tail_shows_only_against_an_earlier_head(place: &impl Place) {
+    assert_eq!(tampered(place, 6, "DELETE FROM events WHERE seq > 3").await.unwrap(), 4);
 }
 
-#[test]
-fn a_break_behind_the_first_batch_is_found() {
-    assert_eq!(tampered(600, "SELECT 1").unwrap(), 600);
-    assert_eq!(broken_at(tampered(600, "DELETE FROM events WHERE seq = 512")), 512);
+async fn a_break_behind_the_first_batch_is_found(place: &impl Place) {
+    assert_eq!(tampered(place, 600, "SELECT 1").await.unwrap(), 600);
+    place.raw("DELETE FROM events WHERE seq = 512").await;
+    assert_eq!(broken_at(place.read_only().await.unwrap().verify().await), 512);
 }
 
-#[test]
-fn opening_again_continues_the_chain() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = stored(folder.path(), 3);
-    runtime().block_on(async {
-        let store = SqliteStore::open_with(&path, &Options { sync: true, ..Options::default() }).await.unwrap();
-        let before = store.head().await.unwrap();
-        fill(&store, 3, 2).await;
-        assert_eq!(store.verify().await.unwrap(), 5);
-        let after = store.head().await.unwrap();
-        assert_eq!((after.seq, &after.chain_id), (Some(4), &before.chain_id));
-        assert_eq!(store.hash_at(2).await.unwrap(), Some(before.hash));
-    });
+async fn opening_again_continues_the_chain(place: &impl Place) {
+    fill_at_once(place.open().await, 3).await;
+    let store = place.open_with(&Options { sync: true, ..Options::default() }).await.unwrap();
+    let before = store.head().await.unwrap();
+    fill(&store, 3, 2).await;
+    assert_eq!(store.verify().await.unwrap(), 5);
+    let after = store.head().await.unwrap();
+    assert_eq!((after.seq, &after.chain_id), (Some(4), &before.chain_id));
+    assert_eq!(store.hash_at(2).await.unwrap(), Some(before.hash));
 }
 
-#[test]
-fn concurrent_appends_make_one_chain_in_each_callers_order() {
-    runtime().block_on(async {
-        let store = Arc::new(SqliteStore::open_in_memory().await.unwrap());
-        let mut tasks = JoinSet::new();
-        for task in 0..16 {
-            let store = Arc::clone(&store);
-            tasks.spawn(async move {
-                for n in 0..20 {
-                    store.append(event(&format!("{task}-{n:02}"))).await.unwrap();
-                }
-            });
-        }
-        while let Some(done) = tasks.join_next().await {
-            done.unwrap();
-        }
-        assert_eq!(store.verify().await.unwrap(), 320);
-        let mut all = store.recent(&TenantId::sole(), 1000).await.unwrap();
-        all.reverse();
-        assert!(all.iter().map(|e| e.seq).eq(0..320));
-        for task in 0..16 {
-            let prefix = format!("{task}-");
-            let ids: Vec<&str> = all.iter().map(|e| e.id.as_str()).filter(|id| id.starts_with(&prefix)).collect();
-            assert!(ids.is_sorted() && ids.len() == 20, "{ids:?}");
-        }
-    });
+async fn concurrent_appends_make_one_chain_in_each_callers_order(place: &impl Place) {
+    let store = Arc::new(place.open().await);
+    let mut tasks = JoinSet::new();
+    for task in 0..16 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            for n in 0..20 {
+                store.append(event(&format!("{task}-{n:02}"))).await.unwrap();
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(store.verify().await.unwrap(), 320);
+    let mut all = store.recent(&TenantId::sole(), 1000).await.unwrap();
+    all.reverse();
+    assert!(all.iter().map(|e| e.seq).eq(0..320));
+    for task in 0..16 {
+        let prefix = format!("{task}-");
+        let ids: Vec<&str> = all.iter().map(|e| e.id.as_str()).filter(|id| id.starts_with(&prefix)).collect();
+        assert!(ids.is_sorted() && ids.len() == 20, "{ids:?}");
+    }
 }
 
-#[test]
-fn a_full_queue_is_said_at_once() {
-    // On one thread the writer cannot run between the appends.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let store = SqliteStore::open_in_memory_with(&Options { queue: 2, ..Options::default() }).await.unwrap();
-        let answers = futures(&store, (0..4).map(|n| event(&format!("e{n}")))).await;
-        let full = answers.iter().filter(|a| matches!(a, Err(StoreError::Full(_)))).count();
-        assert_eq!(full, 2, "{answers:?}");
-        assert_eq!(store.verify().await.unwrap(), 2);
-    });
+async fn a_full_queue_is_said_at_once(place: &impl Place) {
+    // No more are taken than there are places, however fast the writer is; what is taken is there.
+    let store = place.open_with(&Options { queue: 2, ..Options::default() }).await.unwrap();
+    let answers = futures(&store, (0..400).map(|n| event(&format!("e{n}")))).await;
+    let full = answers.iter().filter(|a| matches!(a, Err(StoreError::Full(_)))).count();
+    assert!(full > 0 && answers.iter().all(|a| matches!(a, Ok(()) | Err(StoreError::Full(_)))), "{answers:?}");
+    assert_eq!(store.verify().await.unwrap(), 400 - full as u64);
 }
 
-#[test]
-fn records_about_replies_wait_for_a_place() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+async fn records_about_replies_wait_for_a_place(place: &impl Place) {
     let replies = |count| (0..count).map(|n| Event { direction: Direction::Reply, ..event(&format!("e{n}")) });
-    runtime.block_on(async {
-        let store = SqliteStore::open_in_memory_with(&Options { queue: 2, ..Options::default() }).await.unwrap();
-        let answers = futures(&store, replies(40)).await;
-        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
-        assert_eq!(store.verify().await.unwrap(), 40);
+    let store = place.open_with(&Options { queue: 2, ..Options::default() }).await.unwrap();
+    let answers = futures(&store, replies(40)).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(store.verify().await.unwrap(), 40);
 
-        let options = Options { queue: 2, patience: Duration::ZERO, ..Options::default() };
-        let store = SqliteStore::open_in_memory_with(&options).await.unwrap();
-        // So many that the writer does not keep up, however the threads take turns.
-        let full =
-            futures(&store, replies(3000)).await.iter().filter(|a| matches!(a, Err(StoreError::Full(_)))).count();
-        assert_eq!(full as u64, 3000 - store.verify().await.unwrap(), "what is not acknowledged is not there");
-        assert!(full > 0, "nobody waits for ever");
-    });
+    let options = Options { queue: 2, patience: Duration::ZERO, ..Options::default() };
+    let other = place.another().await;
+    let store = other.open_with(&options).await.unwrap();
+    // So many that the writer does not keep up, however the threads take turns.
+    let full = futures(&store, replies(3000)).await.iter().filter(|a| matches!(a, Err(StoreError::Full(_)))).count();
+    assert_eq!(full as u64, 3000 - store.verify().await.unwrap(), "what is not acknowledged is not there");
+    assert!(full > 0, "nobody waits for ever");
 }
 
 #[test]
@@ -445,9 +421,9 @@ fn a_database_that_another_program_locks_is_said_and_used_again_later() {
     });
 }
 
-/// Polls all appends before any of them can be answered.
-async fn futures(store: &SqliteStore, events: impl Iterator<Item = Event>) -> Vec<Result<(), StoreError>> {
-    let mut pending: Vec<_> = events.map(|event| store.append(event)).collect();
+/// Polls all before any of them can be answered.
+async fn join<'a>(all: impl Iterator<Item = StoreFuture<'a, ()>>) -> Vec<Result<(), StoreError>> {
+    let mut pending: Vec<_> = all.collect();
     let mut answers: Vec<Option<Result<(), StoreError>>> = pending.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {
         for (future, answer) in pending.iter_mut().zip(&mut answers) {
@@ -461,6 +437,10 @@ async fn futures(store: &SqliteStore, events: impl Iterator<Item = Event>) -> Ve
     })
     .await;
     answers.into_iter().flatten().collect()
+}
+
+async fn futures<D: Database>(store: &Store<D>, events: impl Iterator<Item = Event>) -> Vec<Result<(), StoreError>> {
+    join(events.map(|event| store.append(event))).await
 }
 
 #[test]
@@ -486,6 +466,18 @@ fn a_full_disk_is_said_and_costs_nothing_acknowledged() {
         fill(&store, 0, 1).await;
         assert_eq!(store.verify().await.unwrap(), acknowledged + 1);
     });
+}
+
+async fn only_those_who_may_write_do(place: &impl Place) {
+    assert!(place.read_only().await.is_err());
+    let store = place.open().await;
+    fill(&store, 0, 2).await;
+    let reader = place.read_only().await.unwrap();
+    assert_eq!(reader.verify().await.unwrap(), 2);
+    assert!(matches!(reader.append(event("e")).await, Err(StoreError::Failed(_))));
+    store.finish().await.unwrap();
+    assert!(matches!(store.append(event("e")).await, Err(StoreError::Failed(_))));
+    assert_eq!(place.open().await.verify().await.unwrap(), 2);
 }
 
 #[test]
@@ -657,50 +649,41 @@ proptest! {
     }
 }
 
-#[test]
-fn everything_is_counted_by_verdict_rule_and_deed() {
-    runtime().block_on(async {
-        let store = SqliteStore::open_in_memory().await.unwrap();
-        let empty = store.totals(None, None).await.unwrap();
-        assert_eq!((empty.decisions, empty.passed, empty.since.clone(), empty.last.is_none()), (0, 0, None, true));
-        fill(&store, 0, 3).await;
-        let other = TenantId::authenticated("acme").unwrap();
-        let monitored = Event {
-            action: Action::Pass,
-            time: "2026-02-02T00:00:00.000000Z".to_owned(),
-            tenant: other.clone(),
-            rules: [(RuleId::new("prompt/a"), 1)].into(),
-            ..event("m")
-        };
-        store.append(monitored).await.unwrap();
-        store
-            .append(Event { verdict: Verdict::Allow, action: Action::Pass, rules: [].into(), ..event("ok") })
-            .await
-            .unwrap();
-        store.act(act("a", Deed::CallApproved)).await.unwrap();
-        store
-            .act(Act { time: "2026-03-01T00:00:00.000000Z".to_owned(), ..act("b", Deed::CallApproved) })
-            .await
-            .unwrap();
+async fn everything_is_counted_by_verdict_rule_and_deed(place: &impl Place) {
+    let store = place.open().await;
+    let empty = store.totals(None, None).await.unwrap();
+    assert_eq!((empty.decisions, empty.passed, empty.since.clone(), empty.last.is_none()), (0, 0, None, true));
+    fill(&store, 0, 3).await;
+    let other = TenantId::authenticated("acme").unwrap();
+    let monitored = Event {
+        action: Action::Pass,
+        time: "2026-02-02T00:00:00.000000Z".to_owned(),
+        tenant: other.clone(),
+        rules: [(RuleId::new("prompt/a"), 1)].into(),
+        ..event("m")
+    };
+    store.append(monitored).await.unwrap();
+    store
+        .append(Event { verdict: Verdict::Allow, action: Action::Pass, rules: [].into(), ..event("ok") })
+        .await
+        .unwrap();
+    store.act(act("a", Deed::CallApproved)).await.unwrap();
+    store.act(Act { time: "2026-03-01T00:00:00.000000Z".to_owned(), ..act("b", Deed::CallApproved) }).await.unwrap();
 
-        let all = store.totals(None, None).await.unwrap();
-        assert_eq!((all.decisions, all.passed), (5, 1));
-        assert_eq!(
-            (all.verdicts[&Verdict::Deny], all.verdicts[&Verdict::Allow], all.verdicts[&Verdict::Hold]),
-            (4, 1, 0)
-        );
-        assert_eq!((all.rules["prompt/a"], all.rules["secret/b"]), (4, 3));
-        assert_eq!(all.until.as_deref(), Some("2026-02-02T00:00:00.000000Z"));
-        let approved = &all.deeds["call-approved"];
-        assert_eq!((approved.count, approved.last.as_str()), (2, "2026-03-01T00:00:00.000000Z"));
-        assert_eq!(all.last.unwrap().id, "ok");
-        assert_eq!(all.head.seq, Some(6));
+    let all = store.totals(None, None).await.unwrap();
+    assert_eq!((all.decisions, all.passed), (5, 1));
+    assert_eq!((all.verdicts[&Verdict::Deny], all.verdicts[&Verdict::Allow], all.verdicts[&Verdict::Hold]), (4, 1, 0));
+    assert_eq!((all.rules["prompt/a"], all.rules["secret/b"]), (4, 3));
+    assert_eq!(all.until.as_deref(), Some("2026-02-02T00:00:00.000000Z"));
+    let approved = &all.deeds["call-approved"];
+    assert_eq!((approved.count, approved.last.as_str()), (2, "2026-03-01T00:00:00.000000Z"));
+    assert_eq!(all.last.unwrap().id, "ok");
+    assert_eq!(all.head.seq, Some(6));
 
-        let acme = store.totals(Some(&other), None).await.unwrap();
-        assert_eq!((acme.decisions, acme.rules.len(), acme.deeds.len()), (1, 1, 0));
-        let late = store.totals(None, Some("2026-02-01")).await.unwrap();
-        assert_eq!((late.decisions, late.deeds["call-approved"].count), (1, 1));
-    });
+    let acme = store.totals(Some(&other), None).await.unwrap();
+    assert_eq!((acme.decisions, acme.rules.len(), acme.deeds.len()), (1, 1, 0));
+    let late = store.totals(None, Some("2026-02-01")).await.unwrap();
+    assert_eq!((late.decisions, late.deeds["call-approved"].count), (1, 1));
 }
 
 #[cfg(unix)]

@@ -12,10 +12,12 @@ use bartizan_core::{
 };
 use proptest::prelude::*;
 
-use crate::SqliteStore;
+use crate::database::Database;
+use crate::evidence::Store;
+use crate::places::{File, Place, Schema};
 
 /// A store that looks at what comes out of it.
-struct Walled(SqliteStore);
+struct Walled<D>(Store<D>);
 
 /// Fails where an answer for one tenant holds a mark of the other.
 fn look<T: Debug>(tenant: &TenantId, answer: Result<T, StoreError>) -> Result<T, StoreError> {
@@ -25,7 +27,7 @@ fn look<T: Debug>(tenant: &TenantId, answer: Result<T, StoreError>) -> Result<T,
     answer
 }
 
-impl EventStore for Walled {
+impl<D: Database> EventStore for Walled<D> {
     fn append(&self, event: Event) -> StoreFuture<'_, ()> {
         self.0.append(event)
     }
@@ -62,7 +64,7 @@ impl EventStore for Walled {
     }
 }
 
-impl ChainStore for Walled {
+impl<D: Database> ChainStore for Walled<D> {
     fn head(&self) -> StoreFuture<'_, Head> {
         self.0.head()
     }
@@ -83,7 +85,7 @@ impl ChainStore for Walled {
     }
 }
 
-impl SealedStore for Walled {
+impl<D: Database> SealedStore for Walled<D> {
     fn put_sealed(&self, event: Event, content: Vec<SealedContent>) -> StoreFuture<'_, ()> {
         self.0.put_sealed(event, content)
     }
@@ -157,7 +159,7 @@ fn day(n: u8) -> String {
     format!("2026-01-0{}", n + 1)
 }
 
-async fn play(store: &Walled, serial: usize, step: Step) {
+async fn play<D: Database>(store: &Walled<D>, serial: usize, step: Step) {
     let name = |who: bool| tenant(if who { "a" } else { "b" });
     let time = |n: u8| format!("{}T00:00:00.000000Z", day(n));
     match step {
@@ -224,7 +226,7 @@ async fn play(store: &Walled, serial: usize, step: Step) {
 }
 
 /// What a tenant can see.
-async fn everything(store: &Walled, tenant: &TenantId) -> String {
+async fn everything<D: Database>(store: &Walled<D>, tenant: &TenantId) -> String {
     let mut seen = format!("{:?}{:?}", store.recent(tenant, 99).await.unwrap(), store.acts(tenant, 99).await.unwrap());
     for n in 0..4 {
         let (exchange, key) = (format!("x{n}"), format!("k{n}"));
@@ -244,43 +246,58 @@ async fn everything(store: &Walled, tenant: &TenantId) -> String {
     seen + &format!("{:?}", store.list_sealed(tenant, "", "", 99).await.unwrap())
 }
 
+async fn nothing_is_visible(place: &impl Place, steps: Vec<Step>) {
+    let store = Walled(place.open().await);
+    for (serial, step) in steps.into_iter().enumerate() {
+        play(&store, serial, step).await;
+    }
+    store.verify().await.unwrap();
+    store.0.close().await;
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
     #[test]
     fn nothing_of_one_tenant_is_visible_to_another(steps in proptest::collection::vec(step(), 1..24)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let store = Walled(SqliteStore::open_in_memory().await.unwrap());
-            for (serial, step) in steps.into_iter().enumerate() {
-                play(&store, serial, step).await;
-            }
-            store.verify().await.unwrap();
-        });
+        runtime().block_on(nothing_is_visible(&File::new(), steps));
     }
 }
 
 #[test]
-fn content_and_its_record_are_written_both_or_neither() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let store = Walled(SqliteStore::open_in_memory().await.unwrap());
-        play(&store, 7, Step::Decide { who: true, n: 1, sealed: true }).await;
-        let a = tenant("a");
-        assert_eq!((store.sealed(&a, "s7").await.unwrap().len(), store.verify().await.unwrap()), (1, 1));
-        // The same content again cannot be written, so its record is not either.
-        let content = store.sealed(&a, "s7").await.unwrap();
-        let again = Event { id: "again".to_owned(), tenant: a.clone(), ..Event::default() };
-        assert!(store.put_sealed(again, content).await.is_err());
-        assert_eq!(store.verify().await.unwrap(), 1);
-
-        assert_eq!(store.sealed_tenants("2026-01-02").await.unwrap(), []);
-        assert_eq!(store.sealed_tenants("2026-01-03").await.unwrap(), vec![a.clone()]);
-        let act = Act::new("e".to_owned(), "2026-02-01T00:00:00.000000Z".to_owned(), a.clone(), "x", Deed::Erased);
-        let gone = store.destroy_sealed(&a, Some("2026-01-03"), act).await.unwrap();
-        assert_eq!(gone, Destroyed { keys: 1, contents: 1 });
-        let key = store.key(&a, "mark-a-7").await.unwrap().unwrap();
-        assert!(key.wrapped.is_empty() && key.destroyed.starts_with("2026-02-01"));
-        assert!(store.live_key(&a, KeyPurpose::Content, "2026-01-02").await.unwrap().is_none());
-        assert_eq!(store.acts(&a, 1).await.unwrap()[0].detail["keys"], "1");
+fn nothing_of_one_tenant_is_visible_to_another_in_postgres() {
+    let Some(server) = crate::pg::Server::start() else { return };
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 12, ..ProptestConfig::default() });
+    let all = runner.run(&proptest::collection::vec(step(), 1..24), |steps| {
+        runtime().block_on(async { nothing_is_visible(&Schema::new(&server).await, steps).await });
+        Ok(())
     });
+    all.unwrap();
+}
+
+crate::places::on_both!(postgres_keeps_content_as_a_file_does: content_and_its_record_are_written_both_or_neither);
+
+async fn content_and_its_record_are_written_both_or_neither(place: &impl Place) {
+    let store = Walled(place.open().await);
+    play(&store, 7, Step::Decide { who: true, n: 1, sealed: true }).await;
+    let a = tenant("a");
+    assert_eq!((store.sealed(&a, "s7").await.unwrap().len(), store.verify().await.unwrap()), (1, 1));
+    // The same content again cannot be written, so its record is not either.
+    let content = store.sealed(&a, "s7").await.unwrap();
+    let again = Event { id: "again".to_owned(), tenant: a.clone(), ..Event::default() };
+    assert!(store.put_sealed(again, content).await.is_err());
+    assert_eq!(store.verify().await.unwrap(), 1);
+
+    assert_eq!(store.sealed_tenants("2026-01-02").await.unwrap(), []);
+    assert_eq!(store.sealed_tenants("2026-01-03").await.unwrap(), vec![a.clone()]);
+    let act = Act::new("e".to_owned(), "2026-02-01T00:00:00.000000Z".to_owned(), a.clone(), "x", Deed::Erased);
+    let gone = store.destroy_sealed(&a, Some("2026-01-03"), act).await.unwrap();
+    assert_eq!(gone, Destroyed { keys: 1, contents: 1 });
+    let key = store.key(&a, "mark-a-7").await.unwrap().unwrap();
+    assert!(key.wrapped.is_empty() && key.destroyed.starts_with("2026-02-01"));
+    assert!(store.live_key(&a, KeyPurpose::Content, "2026-01-02").await.unwrap().is_none());
+    assert_eq!(store.acts(&a, 1).await.unwrap()[0].detail["keys"], "1");
 }

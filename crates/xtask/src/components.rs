@@ -30,8 +30,8 @@ pub(crate) fn fetch(group: Group) -> Result<String> {
         }
     };
     let wanted: &[&str] = match group {
-        Group::Gate => &["python", "smollm2", "mcp", "oidc", "envoy"],
-        Group::Heavy => &["python", "smollm2", "mcp", "oidc", "envoy", "qwen", "litellm"],
+        Group::Gate => &["python", "smollm2", "mcp", "oidc", "envoy", "postgres"],
+        Group::Heavy => &["python", "smollm2", "mcp", "oidc", "envoy", "postgres", "qwen", "litellm"],
     };
     let optional = optional()?;
     for name in wanted.iter().filter(|name| !there.contains_key(**name)) {

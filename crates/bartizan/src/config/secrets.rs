@@ -62,6 +62,9 @@ impl Loaded {
     }
 
     fn missing_store(&self) -> Option<Missing> {
+        if self.config.store.url.is_some() {
+            return None;
+        }
         let text = &self.config.store.path;
         let path = Path::new(text);
         let (why, elsewhere) = match folder_of(path) {
@@ -87,7 +90,7 @@ fn folder_of(path: &Path) -> Option<&Path> {
 
 fn is_secret(path: &str) -> bool {
     let (above, last) = path.rsplit_once('.').unwrap_or(("", path));
-    NAMES.contains(&last) || above.ends_with("otlp_headers")
+    NAMES.contains(&last) || above.ends_with("otlp_headers") || path == "store.url"
 }
 
 /// The text as it may be drawn, each byte where it was: secrets that are not references, and passwords in URLs, are

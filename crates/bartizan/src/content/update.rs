@@ -1,10 +1,9 @@
 //! `bartizan update`.
 
 use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 
-use bartizan_core::{Deed, EventStore as _, TenantId};
+use bartizan_core::{Deed, TenantId};
 use bartizan_guard::{SegmentCache, deed};
 use bartizan_sign::{ContentPack, LONGEST_PACK};
 
@@ -15,6 +14,7 @@ use crate::config::{self, Config, Loaded};
 use crate::problem::Problem;
 use crate::record::{actor, block_on, close, shared};
 use crate::signing::read_bytes;
+use crate::store;
 
 /// `bartizan update`.
 pub(crate) fn run(args: &UpdateArgs) -> anyhow::Result<u8> {
@@ -101,7 +101,7 @@ fn tried(args: &UpdateArgs, installed: Option<Installed>) -> anyhow::Result<Load
 /// The record comes first: what was not recorded is not done. It links the identity that decisions carry with the pack.
 fn record(loaded: &Loaded, title: &str, before: &str) -> anyhow::Result<()> {
     let config = &loaded.config;
-    if config.store.path == ":memory:" || !Path::new(&config.store.path).exists() {
+    if !store::Place::of(config, None)?.is_there() {
         return Ok(());
     }
     let guard = loaded.guard()?;

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
 
-use bartizan_core::{EventStore as _, Mode, TenantId, Verdict};
-use bartizan_store::SqliteStore;
+use bartizan_core::{Mode, TenantId, Verdict};
 use hyper::Method;
 
 use crate::args::ConfigArgs;
 use crate::config::{self, Loaded};
-use crate::record::block_on;
+use crate::record::{block_on, close};
+use crate::store::{self, Place, Use};
 use crate::terminal::{self, Style, paint};
 use crate::{DONE, control};
 
@@ -97,11 +96,10 @@ fn counted(metrics: &str) -> Tried {
 /// What the newest records say, also beside a running gateway.
 async fn recorded(loaded: &Loaded, modes: Modes) -> anyhow::Result<Tried> {
     let mut tried = Tried::default();
-    let path = Path::new(&loaded.config.store.path);
-    if !path.exists() {
+    if !Place::of(&loaded.config, None)?.is_there() {
         return Ok(tried);
     }
-    let store = SqliteStore::open_read_only(path).await?;
+    let store = store::open(&loaded.config, None, Use::Reading).await?;
     for event in store.recent(&TenantId::sole(), RECORDS).await? {
         let Some(candidate) = event.candidate else { continue };
         let pair = (event.verdict, candidate);
@@ -115,7 +113,7 @@ async fn recorded(loaded: &Loaded, modes: Modes) -> anyhow::Result<Tried> {
             tried.rules.entry(rule.as_str().to_owned()).or_default()[place] += 1;
         }
     }
-    store.close().await;
+    close(store).await;
     Ok(tried)
 }
 

@@ -136,7 +136,7 @@ async fn recordings(args: &PolicyLearnArgs, config: &Config, all: &mut Vec<Sourc
     let opening = Opening::new(config, &args.recorded, "policy learn").await?;
     let tenant = &args.recorded.tenant;
     let mut reviews: BTreeMap<String, Review> = BTreeMap::new();
-    let marks = marks(&opening.store, tenant).await?;
+    let marks = marks(opening.store.as_ref(), tenant).await?;
     let until = |time: &str| args.recorded.until.as_deref().is_none_or(|until| time < until);
     let marked = marks.since(args.recorded.since.as_deref().unwrap_or_default()).filter(|m| until(&m.time));
     for mark in marked {

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bartizan_core::{ApprovalStore as _, Deed, Event, EventStore, SealedStore, Verdict};
+use bartizan_core::{Deed, Event, EventStore, SealedStore, Verdict};
 use bartizan_guard::{Desk, Opened, Recorder, Replay, Replayed, Vault, deed};
 use bartizan_policy::provenance::{Bounds, Known, Ledger, Rules, With, decisions};
-use bartizan_store::{SqliteAccess, SqliteStore, access_path};
+use bartizan_store::Evidence;
 
 use super::agents::{PolicyFile, Seen, fitting, for_each, policy};
 use super::args::{PolicyReplayArgs, RecordedArgs};
@@ -16,7 +16,7 @@ use crate::config::{self, Config};
 use crate::problem::Problem;
 use crate::record::{actor, block_on, close, reason, role_of, shared};
 use crate::recorded::{self, Wanted};
-use crate::{DONE, FOUND, UNREAD, evidence};
+use crate::{DONE, FOUND, UNREAD, evidence, keys, store};
 
 /// `bartizan policy replay`.
 pub(crate) fn run(args: &PolicyReplayArgs) -> anyhow::Result<u8> {
@@ -106,7 +106,7 @@ async fn recordings(
     let (store, tenant) = (&opening.store, &args.recorded.tenant);
     let wanted = Wanted { tenant, since: args.recorded.since.as_deref(), until: args.recorded.until.as_deref() };
     let (mut exchanges, mut replies) = (0_u64, 0_u64);
-    recorded::each(store, &opening.vault, wanted, async |exchange: &str, opened: Option<Vec<Opened>>| {
+    recorded::each(store.as_ref(), &opening.vault, wanted, async |exchange: &str, opened: Option<Vec<Opened>>| {
         exchanges += 1;
         let Some(opened) = opened else {
             *all.unread.entry("its content cannot be opened".to_owned()).or_default() += 1;
@@ -160,7 +160,7 @@ fn off_record(event: &Event, calls: &[Replayed]) -> u64 {
 
 /// Recordings that are opened for a role and a reason, which is on record before.
 pub(super) struct Opening<'a> {
-    pub(super) store: Arc<SqliteStore>,
+    pub(super) store: Arc<dyn Evidence>,
     pub(super) vault: Arc<Vault>,
     args: &'a RecordedArgs,
     what: &'static str,
@@ -195,11 +195,10 @@ impl<'a> Opening<'a> {
 
     /// Values that a person has endorsed for good.
     async fn desk(&self, config: &Config) -> anyhow::Result<Option<Arc<Desk>>> {
-        let path = access_path(Path::new(&config.store.path));
-        if config.store.path == ":memory:" || !path.exists() {
+        if !store::Place::of(config, None)?.has_keys() {
             return Ok(None);
         }
-        let access = SqliteAccess::open(&path).await?;
+        let access = keys::open(config).await?;
         let endorsed = access.endorsed(&self.args.tenant).await;
         access.close().await;
         let recorder =

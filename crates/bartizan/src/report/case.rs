@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use aws_lc_rs::digest;
-use bartizan_core::{ChainStore as _, Event, EventQuery, EventStore as _, TenantId};
+use bartizan_core::{Event, EventQuery, TenantId};
 use bartizan_guard::body_of;
 use bartizan_sign::merkle::{PathMaker, Tree, is_under, leaf};
 use bartizan_sign::{Checkpoint, NoteVerifier, hex, notes, unhex};
-use bartizan_store::SqliteStore;
+use bartizan_store::Evidence;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::args::{StoreArgs, tenant};
 use crate::problem::Problem;
+use crate::store::{self, Use};
 use crate::terminal::counted;
 use crate::{DONE, FOUND, config, record, terminal};
 
@@ -70,10 +71,10 @@ const MOST: usize = 10_000;
 /// `bartizan case`.
 pub(crate) async fn run(args: &CaseArgs) -> anyhow::Result<u8> {
     let config = config::load(&args.evidence.config, &[])?.config;
-    let path = args.evidence.store.clone().unwrap_or_else(|| config.store.path.clone().into());
-    let store = SqliteStore::open_read_only(&path).await?;
+    let store = store::open(&config, args.evidence.store.as_deref(), Use::Reading).await?;
+    let store = store.as_ref();
     let tenant = args.tenant.clone();
-    let events = time_line(&store, &tenant, &args.id).await?;
+    let events = time_line(store, &tenant, &args.id).await?;
     if events.is_empty() {
         return Err(Problem::new(format!("no exchange, event or session of tenant `{tenant}` is `{}`", args.id))
             .help("sessions are named by their pseudonym, as records have it under `pseudonyms`")
@@ -89,7 +90,7 @@ pub(crate) async fn run(args: &CaseArgs) -> anyhow::Result<u8> {
     };
     let chain_id = store.head().await?.chain_id;
     let paths = match &checkpoint {
-        Some((_, checkpoint)) => paths(&store, &events, checkpoint.size).await?,
+        Some((_, checkpoint)) => paths(store, &events, checkpoint.size).await?,
         None => vec![Vec::new(); events.len()],
     };
     let mut records = Vec::with_capacity(events.len());
@@ -121,7 +122,7 @@ fn plain(id: &str) -> String {
 }
 
 /// The records of an exchange, of the exchange of an event, or of a session by its pseudonym.
-async fn time_line(store: &SqliteStore, tenant: &TenantId, id: &str) -> anyhow::Result<Vec<Event>> {
+async fn time_line(store: &dyn Evidence, tenant: &TenantId, id: &str) -> anyhow::Result<Vec<Event>> {
     if let Some(event) = store.get(tenant, id).await? {
         let all = store.exchange(tenant, &event.exchange).await?;
         return Ok(if all.is_empty() { vec![event] } else { all });
@@ -155,7 +156,7 @@ fn next_checkpoint(file: &str, seq: u64) -> Option<(String, Checkpoint)> {
 }
 
 /// The path of each record under the first `size` records, in one pass.
-async fn paths(store: &SqliteStore, events: &[Event], size: u64) -> anyhow::Result<Vec<Vec<String>>> {
+async fn paths(store: &dyn Evidence, events: &[Event], size: u64) -> anyhow::Result<Vec<Vec<String>>> {
     let first = store.first().await?.unwrap_or(0);
     let pruned = store.last_act(bartizan_core::Deed::Pruned).await?;
     let start = pruned.as_ref().and_then(bartizan_guard::tree_of).filter(|t| t.size() == first).unwrap_or_default();

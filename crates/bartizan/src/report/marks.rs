@@ -4,22 +4,23 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use bartizan_core::{Deed, EventStore as _, SealedStore, TenantId};
+use bartizan_core::{Deed, SealedStore, TenantId};
 use bartizan_guard::{Marks, Tally, trace, unseal};
-use bartizan_store::SqliteStore;
+use bartizan_store::Evidence;
 use serde_json::{Value, json};
 
 use super::args::{LabelsArgs, PrecisionArgs};
 use crate::args::ListFormat;
 use crate::problem::Problem;
 use crate::record::{actor, close, reason, role_of, shared};
+use crate::store::{self, Use};
 use crate::{DONE, config, evidence};
 
 /// Records that are read at once.
 const PAGE: u32 = 1000;
 
 /// All that people said of decisions of a tenant.
-pub(crate) async fn marks(store: &SqliteStore, tenant: &TenantId) -> anyhow::Result<Marks> {
+pub(crate) async fn marks(store: &dyn Evidence, tenant: &TenantId) -> anyhow::Result<Marks> {
     let (mut marks, mut after) = (Marks::default(), None);
     loop {
         let page = store.deeds(tenant, Deed::Marked, after, PAGE).await?;
@@ -32,9 +33,8 @@ pub(crate) async fn marks(store: &SqliteStore, tenant: &TenantId) -> anyhow::Res
 /// `bartizan report precision`.
 pub(super) async fn precision(args: &PrecisionArgs) -> anyhow::Result<u8> {
     let config = config::load(&args.evidence.config, &[])?.config;
-    let store =
-        SqliteStore::open_read_only(args.evidence.store.as_deref().unwrap_or(config.store.path.as_ref())).await?;
-    let marks = marks(&store, &args.tenant).await?;
+    let store = store::open(&config, args.evidence.store.as_deref(), Use::Reading).await?;
+    let marks = marks(store.as_ref(), &args.tenant).await?;
     let mut rules: BTreeMap<&str, (Tally, BTreeMap<&str, Tally>)> = BTreeMap::new();
     for marked in marks.since(args.since.as_deref().unwrap_or_default()) {
         let (all, months) = rules.entry(&marked.rule).or_default();
@@ -96,7 +96,7 @@ pub(super) async fn labels(args: &LabelsArgs) -> anyhow::Result<u8> {
             Some((vault, role_of(&config, key)?, why))
         }
     };
-    let marks = marks(&store, &args.tenant).await?;
+    let marks = marks(store.as_ref(), &args.tenant).await?;
     let mut out = std::io::stdout().lock();
     for marked in marks.since(args.since.as_deref().unwrap_or_default()) {
         let mut line = json!({

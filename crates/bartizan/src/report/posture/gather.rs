@@ -9,12 +9,14 @@ use bartizan_gateway::{ResultsError, result_files, result_of};
 use bartizan_guard::SegmentCache;
 use bartizan_report::{Done, Evidence, LONGEST, Records, Report, Setup};
 use bartizan_sign::hex;
-use bartizan_store::{SqliteStore, Totals};
+use bartizan_store::Totals;
 
 use super::{PostureArgs, not_a_report};
 use crate::config::Loaded;
 use crate::problem::Problem;
+use crate::record::close;
 use crate::signing::read_bytes;
+use crate::store::{self, Place, Use};
 
 /// SHA-256, hex.
 pub(super) fn sha256(bytes: &[u8]) -> String {
@@ -61,19 +63,19 @@ pub(super) async fn totals(
     loaded: &Loaded,
     tenant: Option<&TenantId>,
 ) -> anyhow::Result<Option<(PathBuf, Totals)>> {
-    let path = args.store.clone().unwrap_or_else(|| PathBuf::from(&loaded.config.store.path));
-    if !path.exists() {
+    let place = Place::of(&loaded.config, args.store.as_deref())?;
+    if !place.is_there() {
         if args.store.is_none() {
             return Ok(None);
         }
-        return Err(Problem::new(format!("there is no evidence store `{}`", path.display()))
+        return Err(Problem::new(format!("there is no evidence store `{}`", place.name()))
             .help("leave `--store` out for a report without decisions")
             .into());
     }
-    let store = SqliteStore::open_read_only(&path).await?;
+    let store = store::open(&loaded.config, args.store.as_deref(), Use::Reading).await?;
     let totals = store.totals(tenant, args.since.as_deref()).await?;
-    store.close().await;
-    Ok(Some((path, totals)))
+    close(store).await;
+    Ok(Some((PathBuf::from(place.name()), totals)))
 }
 
 /// Totals in the words of a report.
