@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bartizan_core::{Deed, EventStore as _, RuleId, SealedStore};
+use bartizan_core::{Deed, RuleId, SealedStore};
 use bartizan_engine::RulePattern;
 use bartizan_guard::{Decision, Guard, Hunt, Opened, deed};
 use bartizan_rules::PackFile;

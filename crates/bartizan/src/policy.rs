@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use bartizan_core::{Act, Deed, EventStore as _, TenantId};
+use bartizan_core::{Act, Deed, TenantId};
 use hyper::Method;
 use toml_edit::{DocumentMut, Item, Table};
 
@@ -19,7 +19,8 @@ use crate::args::ConfigArgs;
 use crate::config;
 use crate::problem::Problem;
 use crate::record::{actor, block_on};
-use crate::{DONE, control, up};
+use crate::store::{self, Use};
+use crate::{DONE, control};
 
 /// Keys that a candidate may replace.
 const KEYS: [&str; 4] = ["mode", "policy", "rules", "suppress"];
@@ -54,7 +55,7 @@ pub(crate) fn promote(args: &ConfigArgs) -> anyhow::Result<u8> {
         if !running {
             let (id, time) = (uuid::Uuid::now_v7().to_string(), format!("{:.6}", jiff::Timestamp::now()));
             let act = Act::new(id, time, TenantId::sole(), &actor(), Deed::PolicyPromoted).about(&policy);
-            up::open(&loaded.config).await?.act(act).await?;
+            store::open(&loaded.config, None, Use::Gateway).await?.act(act).await?;
         }
         anyhow::Ok(running)
     })?;

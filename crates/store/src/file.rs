@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::database::store_error;
 use crate::wal::Wal;
-use crate::writer::{self, Disk, Waiting, insert, insert_with_content, link, read_head};
+use crate::writer::{self, Disk, Done, Waiting, insert, insert_with_content, link, read_head};
 use crate::{sealed, sqlite};
 
 /// What is written to.
@@ -114,6 +114,12 @@ impl FileDisk {
         Ok(())
     }
 
+    async fn try_prune(&mut self, before: u64, act: Act) -> Result<(), StoreError> {
+        self.ready()?;
+        let head = with_connection!(&mut self.target, |connection| prune(connection, before, act).await);
+        self.settle(head.map(|head| (head, ())))
+    }
+
     fn settle<T>(&mut self, done: Result<(Head, T), WriteError>) -> Result<T, StoreError> {
         let (head, value) = done.map_err(StoreError::from)?;
         self.head = head;
@@ -165,10 +171,8 @@ impl Disk for FileDisk {
         written
     }
 
-    async fn prune(&mut self, before: u64, act: Act) -> Result<(), StoreError> {
-        self.ready()?;
-        let head = with_connection!(&mut self.target, |connection| prune(connection, before, act).await);
-        self.settle(head.map(|head| (head, ())))
+    async fn prune(&mut self, before: u64, act: Act, done: Done<()>) {
+        drop(done.send(self.try_prune(before, act).await));
     }
 
     async fn destroy(&mut self, tenant: &TenantId, before: Option<&str>, act: Act) -> Result<Destroyed, StoreError> {
@@ -221,7 +225,7 @@ async fn append(
 
 async fn prune(connection: &mut SqliteConnection, before: u64, act: Act) -> Result<Head, WriteError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let head = writer::prune(&mut *transaction, before, act).await??;
+    let head = writer::prune(&mut *transaction, before, act, None).await??;
     transaction.commit().await?;
     Ok(head)
 }

@@ -46,6 +46,9 @@ const LOCK: Duration = Duration::from_secs(5);
 /// Longest a caller waits for an answer; longer than the server may take, so that its reason is heard.
 const ANSWER: Duration = Duration::from_secs(25);
 
+/// Longest that taking records away may take. Others append meanwhile.
+const PRUNE: Duration = Duration::from_secs(600);
+
 /// Longest that a connection is waited for.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -168,8 +171,10 @@ impl Database for PgDb {
 /// Keeps others from appending until the transaction ends. The end of the chain is read behind it, in a statement of its
 /// own, which sees what the one before has committed.
 fn lock_chain() -> String {
-    format!("{}; LOCK TABLE chain IN EXCLUSIVE MODE", whose(Whose::Operator))
+    format!("{}; {LOCK_CHAIN}", whose(Whose::Operator))
 }
+
+const LOCK_CHAIN: &str = "LOCK TABLE chain IN EXCLUSIVE MODE";
 
 /// Evidence in Postgres.
 pub type PgStore = Store<PgDb>;

@@ -273,6 +273,15 @@ async fn a_pruned_chain_verifies_from_the_record_that_says_so(place: &impl Place
     // A prune record for other records does not stand for these, and without one they are missing.
     store.prune(5, act("q", Deed::Pruned).with("before", 5).with("head", &head)).await.unwrap();
     assert_eq!(broken_at(store.verify().await), 0);
+
+    // All of them: the chain goes on where it was.
+    let other = place.another().await;
+    let store = other.open().await;
+    fill(&store, 0, 3).await;
+    let head = store.head().await.unwrap();
+    store.prune(3, act("all", Deed::Pruned).with("before", 3).with("head", &head.hash)).await.unwrap();
+    fill(&store, 3, 1).await;
+    assert_eq!((store.first().await.unwrap(), store.verify().await.unwrap()), (Some(3), 5));
 }
 
 #[test]

@@ -55,8 +55,8 @@ pub(crate) trait Disk: Send + 'static {
     /// Appends records behind the end of the chain, with their content.
     fn append(&mut self, waiting: &mut [Waiting]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Takes records away; see [`bartizan_core::ChainStore::prune`].
-    fn prune(&mut self, before: u64, act: Act) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Takes records away, here and now or beside what follows; see [`bartizan_core::ChainStore::prune`].
+    fn prune(&mut self, before: u64, act: Act, done: Done<()>) -> impl Future<Output = ()> + Send;
 
     /// Destroys keys; see [`bartizan_core::SealedStore::destroy_sealed`].
     fn destroy(
@@ -120,7 +120,7 @@ async fn work(disk: &mut impl Disk, group: &mut Vec<Job>) -> Option<Done<()>> {
             }
             Job::Prune { before, act, done } => {
                 commit(disk, &mut records).await;
-                drop(done.send(disk.prune(before, act).await));
+                disk.prune(before, act, done).await;
             }
             Job::Destroy { tenant, before, act, done } => {
                 commit(disk, &mut records).await;
@@ -177,7 +177,8 @@ pub(crate) async fn insert_with_content(
     Ok(())
 }
 
-/// Takes the records before a position away and links the record of that. The head is read in the same transaction.
+/// Takes the records before a position away and links the record of that, in one transaction. Where others may append
+/// meanwhile, they are kept out by a statement once the long part is done.
 ///
 /// # Errors
 /// `Ok(Err(_))` where there are fewer.
@@ -185,17 +186,26 @@ pub(crate) async fn prune(
     connection: &mut impl Connection,
     before: u64,
     act: Act,
+    lock: Option<&'static str>,
 ) -> Result<Result<Head, StoreError>, sqlx::Error> {
     let mut head = read_head(connection).await?;
     if before > head.next() {
         return Ok(Err(StoreError::Failed("there are fewer records than are to be pruned".to_owned())));
     }
+    sealed::delete_before(connection, before).await?;
+    connection.run("DELETE FROM events WHERE seq < ?".into(), args![position(before)]).await?;
+    if let Some(lock) = lock {
+        connection.run(lock.into(), args![]).await?;
+        let now = read_head(connection).await?;
+        // Where nothing is left, nobody has appended: what was the end is the end.
+        if now.seq.is_some() {
+            head = now;
+        }
+    }
     let row = match chain::link(&mut Record::Act(Box::new(act)), &mut head) {
         Ok(row) => row,
         Err(error) => return Ok(Err(error)),
     };
-    sealed::delete_before(connection, before).await?;
-    connection.run("DELETE FROM events WHERE seq < ?".into(), args![position(before)]).await?;
     insert(connection, vec![row]).await?;
     Ok(Ok(head))
 }

@@ -460,7 +460,7 @@ impl Loaded {
             self.check_profile(&format!("tenant.{index}.profile"), tenant.profile.as_ref())?;
         }
         if config.store.url.is_some() && config.store.path == ":memory:" {
-            let title = "`store.url` and `path = \":memory:\"` are two places for the records";
+            let title = "`store.url` and `path = \":memory:\"` are two places for the records".to_owned();
             return Err(self.problem("store.url", title, "").help("leave `path` out, or name a file for it"));
         }
         for (index, tenant) in config.tenant.iter().enumerate().filter(|(_, t)| !t.store_regions.is_empty()) {

@@ -1,6 +1,7 @@
 //! `bartizan update`.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use bartizan_core::{Deed, TenantId};

@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use bartizan_core::EventStore as _;
 use bartizan_guard::{CALLS, MarkLabel, MarkedExchange, Opened, Replay};
 use bartizan_policy::provenance::coding::Coding;
 use bartizan_policy::provenance::learn::{Judged, Learned, Reviewed, ReviewedRun, Settings, learn};

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::Context as _;
-use bartizan_core::{Deed, EventStore as _, Record, TenantId};
+use bartizan_core::{Deed, Record, TenantId};
 use bartizan_guard::deed;
 
 use super::args::{ExportArgs, ExportFormat};

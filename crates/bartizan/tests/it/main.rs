@@ -27,6 +27,7 @@ mod oncall;
 mod operations;
 mod packaging;
 mod policy;
+mod postgres;
 mod posture;
 mod privacy;
 mod pseudonyms;

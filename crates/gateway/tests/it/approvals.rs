@@ -7,7 +7,7 @@ use axum::routing::post;
 use bartizan_core::{Action, Approval, ApprovalStore as _, Deed, EventStore, TenantId, Verdict};
 use bartizan_gateway::{AdminKey, Client, Gateway, Profiles, Role, SecretRef, Settings, Upstream};
 use bartizan_guard::{Guard, Recorder};
-use bartizan_store::{SqliteAccess, SqliteStore};
+use bartizan_store::{Evidence as _, SqliteAccess, SqliteStore};
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bartizan_core::{Act, Deed, EventStore, TenantId};
 use bartizan_gateway::{AdminKey, Role, SecretRef, Settings};
-use bartizan_store::SqliteStore;
+use bartizan_store::{Evidence as _, SqliteStore};
 use http::StatusCode;
 use serde_json::{Value, json};
 

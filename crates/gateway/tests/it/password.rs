@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bartizan_core::{Deed, EventStore, TenantId};
 use bartizan_gateway::{BreakGlass, Role, SecretRef};
-use bartizan_store::SqliteStore;
+use bartizan_store::{Evidence as _, SqliteStore};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;

@@ -5,10 +5,10 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::time::timeout;
 
-use super::{CONNECT, LOCK, lock_chain, silent};
-use crate::database::store_error;
+use super::{ANSWER, CONNECT, LOCK, LOCK_CHAIN, PRUNE, lock_chain, silent, whose};
+use crate::database::{Whose, store_error};
 use crate::sealed;
-use crate::writer::{self, Disk, Waiting, insert_with_content, link, read_head};
+use crate::writer::{self, Disk, Done, Waiting, insert_with_content, link, read_head};
 
 /// Longest that a group of records waits for its commit: the wait for the lock, and the commit.
 const COMMIT: std::time::Duration = LOCK.saturating_add(CONNECT);
@@ -69,12 +69,6 @@ impl PgDisk {
         self.commit(connection).await
     }
 
-    async fn try_prune(&mut self, before: u64, act: Act) -> Result<(), StoreError> {
-        let mut connection = self.begin().await?;
-        writer::prune(&mut connection, before, act).await.map_err(store_error)??;
-        self.commit(connection).await
-    }
-
     async fn try_destroy(
         &mut self,
         tenant: &TenantId,
@@ -106,6 +100,19 @@ impl PgDisk {
     }
 }
 
+async fn prune(options: &PgConnectOptions, before: u64, act: Act) -> Result<(), StoreError> {
+    let connected = timeout(CONNECT, PgConnection::connect_with(options)).await.map_err(|_| silent())?;
+    let mut connection = connected.map_err(store_error)?;
+    let limit = PRUNE.as_millis();
+    let begin = format!("BEGIN; {}; SET LOCAL statement_timeout = {limit}", whose(Whose::Operator));
+    sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut connection).await.map_err(store_error)?;
+    writer::prune(&mut connection, before, act, Some(LOCK_CHAIN)).await.map_err(store_error)??;
+    sqlx::raw_sql("COMMIT").execute(&mut connection).await.map_err(store_error)?;
+    // It has done its part.
+    let _ = connection.close().await;
+    Ok(())
+}
+
 async fn begin(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let begin = format!("BEGIN; {}", lock_chain());
     sqlx::raw_sql(AssertSqlSafe(begin)).execute(connection).await.map(drop)
@@ -117,13 +124,17 @@ impl Disk for PgDisk {
         self.in_time(done)
     }
 
-    async fn prune(&mut self, before: u64, act: Act) -> Result<(), StoreError> {
-        let done = timeout(super::ANSWER, self.try_prune(before, act)).await;
-        self.in_time(done)
+    /// On a connection of its own: it may take long, and others append meanwhile, this gateway as well.
+    async fn prune(&mut self, before: u64, act: Act, done: Done<()>) {
+        let options = self.options.clone();
+        tokio::spawn(async move {
+            let pruned = timeout(PRUNE, prune(&options, before, act)).await;
+            drop(done.send(pruned.unwrap_or_else(|_| Err(silent()))));
+        });
     }
 
     async fn destroy(&mut self, tenant: &TenantId, before: Option<&str>, act: Act) -> Result<Destroyed, StoreError> {
-        let done = timeout(super::ANSWER, self.try_destroy(tenant, before, act)).await;
+        let done = timeout(ANSWER, self.try_destroy(tenant, before, act)).await;
         self.in_time(done)
     }
 
