@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bartizan_core::{Deed, Event, EventStore as _, TenantId};
-use bartizan_store::SqliteStore;
+use bartizan_store::{Evidence as _, SqliteStore};
 
 use crate::http::{reply, serve_heads};
 use crate::signing::{run, text};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use bartizan_core::{Deed, Event, EventStore as _, TenantId};
-use bartizan_store::SqliteStore;
+use bartizan_store::{Evidence as _, SqliteStore};
 
 use crate::http::{reply, send, serve_heads};
 use crate::signing::{key, run, text};

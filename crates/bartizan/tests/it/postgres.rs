@@ -65,8 +65,8 @@ fn two_gateways_share_one_chain_and_its_keys_and_one_that_is_killed_loses_nothin
 
     // Both are under load, and one is killed.
     let answered = AtomicU64::new(0);
+    let victim = two.origin.clone();
     std::thread::scope(|scope| {
-        let victim = two.origin.clone();
         for _ in 0..4 {
             let (victim, header, body, answered) = (&victim, &header, &body, &answered);
             scope.spawn(move || {

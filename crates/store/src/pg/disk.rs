@@ -49,8 +49,8 @@ impl PgDisk {
         }
         let connected = timeout(CONNECT, PgConnection::connect_with(&self.options)).await.map_err(|_| silent())?;
         let mut connection = connected.map_err(store_error)?;
-        begin(&mut connection).await.map_err(store_error)?;
         self.gone = false;
+        begin(&mut connection).await.map_err(store_error)?;
         Ok(connection)
     }
 
