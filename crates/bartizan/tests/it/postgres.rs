@@ -10,6 +10,7 @@ use crate::http::{reply, send, serve};
 use crate::support::Gateway;
 
 #[path = "../../../store/src/pg/server.rs"]
+#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 mod server;
 
 const CHAT: &str = "/v1/chat/completions";
