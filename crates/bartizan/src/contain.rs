@@ -97,7 +97,8 @@ pub(crate) fn run(command: &ContainCommand) -> anyhow::Result<u8> {
         }
         let mut out = std::io::stdout().lock();
         writeln!(out, "{} `{}` is cut off until {}", one.target, terminal::line(&one.name), time(one.until))?;
-        Ok(writeln!(out, "to let it work again: bartizan contain release {}", one.id)?)
+        let whose = if one.tenant == TenantId::sole() { String::new() } else { format!(" --tenant {}", one.tenant) };
+        Ok(writeln!(out, "to let it work again: bartizan contain release{whose} --reason WHY {}", one.id)?)
     })
 }
 

@@ -1,6 +1,6 @@
 //! `bartizan up`.
 
-use std::io::Write as _;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -126,7 +126,9 @@ async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8>
         .map_err(|error| Problem::new(error.to_string()).help("see what is set: bartizan config show"))?;
     let address = gateway.address()?;
     // A gateway whose terminal has gone away still guards.
-    let _ = greet(config, &address.to_string(), gateway.ext_proc_address(), mode, rules);
+    let mut out = std::io::stdout().lock();
+    let _ = greet(&mut out, config, &address.to_string(), gateway.ext_proc_address(), mode, rules);
+    drop(out);
     let metrics = gateway.metrics();
     tokio::spawn(sinks.run(
         store.clone() as Arc<dyn EventStore>,
@@ -153,13 +155,14 @@ fn evidence_in(config: &Config) -> &str {
 }
 
 fn greet(
+    out: &mut impl Write,
     config: &Config,
     address: &str,
     envoy: Option<std::net::SocketAddr>,
     mode: Mode,
     rules: usize,
 ) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     let upstreams: Vec<&str> = config
         .upstream
         .iter()
@@ -172,15 +175,15 @@ fn greet(
         (true, true) => "by its check APIs".to_owned(),
     };
     writeln!(out, "bartizan {} guards {} ({rules} rules, {mode} mode)", env!("CARGO_PKG_VERSION"), guarded)?;
-    writeln!(out, "  OpenAI clients:    base URL http://{address}/v1")?;
-    writeln!(out, "  Anthropic clients: base URL http://{address}")?;
+    writeln!(out, "  OpenAI clients:    base URL {scheme}://{address}/v1")?;
+    writeln!(out, "  Anthropic clients: base URL {scheme}://{address}")?;
     if let Some(envoy) = envoy {
         writeln!(out, "  Envoy (ext_proc):  {envoy}")?;
     }
     for server in servers {
-        writeln!(out, "  MCP clients:       http://{address}/mcp/{server}")?;
+        writeln!(out, "  MCP clients:       {scheme}://{address}/mcp/{server}")?;
     }
-    writeln!(out, "  state:             http://{address}/readyz and /metrics; evidence in {}", evidence_in(config))?;
+    writeln!(out, "  state:             {scheme}://{address}/readyz and /metrics; evidence in {}", evidence_in(config))?;
     let pseudonyms =
         config.guard().policy.operator.iter().any(|row| row.operator == bartizan_policy::Operator::Pseudonym);
     if pseudonyms && config.record.master_key.is_none() {
@@ -203,4 +206,22 @@ async fn stop_signal() {
         }
     }
     let _ = tokio::signal::ctrl_c().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_say_whether_callers_need_tls() {
+        for (tls, scheme) in [("", "http"), ("[tls]\ncert = \"c.pem\"\nkey = \"file:k.pem\"\n", "https")] {
+            let text = format!("{tls}[mcp.servers.files]\nurl = \"https://files.example/mcp\"\n");
+            let config: Config = toml::from_str(&text).expect("a configuration");
+            let mut out = Vec::new();
+            greet(&mut out, &config, "gate:1", None, Mode::Enforce, 1).expect("it is written");
+            let said = String::from_utf8(out).expect("text");
+            assert_eq!(said.matches("://gate:1").count(), 4, "{said}");
+            assert_eq!(said.matches(&format!(" {scheme}://gate:1")).count(), 4, "{said}");
+        }
+    }
 }

@@ -6,9 +6,11 @@ use bartizan_core::Mode;
 use bartizan_engine::Suppression;
 use bartizan_policy::Policy;
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-/// A policy beside the one in force. What is not given is as in force.
+/// A policy beside the one in force. What is not given is as in force, key by key; a list stands for the whole list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Candidate {
@@ -47,5 +49,24 @@ impl Candidate {
         settings.suppress = suppress.unwrap_or(settings.suppress);
         settings.mode = mode.unwrap_or(settings.mode);
         settings
+    }
+}
+
+/// A section in force with what is given put over it.
+pub(super) fn laid_over<T: Serialize + DeserializeOwned>(live: &T, given: Value) -> serde_json::Result<T> {
+    // By way of text, so that 0.9 stays 0.9.
+    let mut all = serde_json::from_str(&serde_json::to_string(live)?)?;
+    put_over(&mut all, given);
+    serde_json::from_value(all)
+}
+
+fn put_over(live: &mut Value, given: Value) {
+    match (live, given) {
+        (Value::Object(live), Value::Object(given)) => {
+            for (key, given) in given {
+                put_over(live.entry(key).or_insert(Value::Null), given);
+            }
+        }
+        (live, given) => *live = given,
     }
 }

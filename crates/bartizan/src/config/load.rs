@@ -15,6 +15,7 @@ use bartizan_guard::{Guard, SegmentCache};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::candidate::laid_over;
 use super::locate::{Places, line};
 use super::secrets::cover;
 use super::{Candidate, Config, Profile};
@@ -519,9 +520,15 @@ impl Loaded {
         Err(self.problem(path, title, "").help("add a `[[tenant]]` section with that name"))
     }
 
-    /// Puts what the file of the candidate says in the candidate's place.
+    /// Reads the file of the candidate where it has one, and makes the candidate whole.
     fn candidate(&mut self) -> Result<(), Problem> {
-        let Some(path) = self.config.candidate.file.clone() else { return Ok(()) };
+        let Some(path) = self.config.candidate.file.clone() else {
+            return if self.config.candidate.is_empty() {
+                Ok(())
+            } else {
+                self.complete(&self.text.clone(), "/candidate")
+            };
+        };
         if !self.config.candidate.is_empty() {
             let title = "a candidate is given in a file or in its section, not in both".to_owned();
             return Err(self.problem("candidate.file", title, ""));
@@ -535,6 +542,29 @@ impl Loaded {
         }
         self.candidate_file = Some(path.clone());
         self.config.candidate = Candidate { file: Some(path), every: self.config.candidate.every, ..read };
+        self.complete(&text, "")
+    }
+
+    /// Fills in what the candidate did not give. Only the text says what it gave: read, it has defaults.
+    fn complete(&mut self, text: &str, above: &str) -> Result<(), Problem> {
+        let problem = |why: String| Problem::new(format!("the candidate cannot be used: {why}"));
+        let written: Value = toml::from_str(text).map_err(|e: toml::de::Error| problem(e.message().to_owned()))?;
+        let given = |key: &str| -> Result<Option<Value>, Problem> {
+            match self.origin(&format!("candidate.{key}")) {
+                Origin::Environment(name) => {
+                    std::env::var(name).ok().map(|typed| value(&typed)).transpose().map_err(problem)
+                }
+                _ => Ok(written.pointer(&format!("{above}/{key}")).cloned()),
+            }
+        };
+        let (policy, rules) = (given("policy")?, given("rules")?);
+        let Config { policy: live_policy, rules: live_rules, candidate, .. } = &mut self.config;
+        for filled in [
+            policy.map(|given| laid_over(live_policy, given).map(|all| candidate.policy = Some(all))),
+            rules.map(|given| laid_over(live_rules, given).map(|all| candidate.rules = Some(all))),
+        ] {
+            filled.transpose().map_err(|e| problem(e.to_string()))?;
+        }
         Ok(())
     }
 

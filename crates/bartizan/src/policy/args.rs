@@ -12,7 +12,7 @@ use crate::args::{ConfigArgs, ListFormat, secret, tenant, time};
 pub(crate) enum PolicyCommand {
     /// Say what the candidate would have decided otherwise: as the running gateway has counted, else from the records.
     Candidate(ConfigArgs),
-    /// Put the candidate's tables in the place of the live ones in the configuration file.
+    /// Put what the candidate gives over what is in force, in the configuration file.
     Promote(ConfigArgs),
     /// Decide the tool calls of recorded agent runs by where their arguments came from.
     #[command(after_help = EVAL_HELP)]

@@ -146,7 +146,8 @@ fn what_is_cut_off_is_refused_within_a_second_until_it_is_let_back_in() {
     assert!(code == Some(2) && errors.contains("nothing of tenant `acme`"), "{errors}");
     assert!(done(&at, &["contain", "list", "--tenant", "acme"]).contains("nothing of the tenant"));
     contain(&at, &["key", "other", "--ttl", "2h", "--tenant", "acme"]);
-    contain(&at, &["tenant", "acme", "--ttl", "2h"]);
+    let said = done(&at, &["contain", "tenant", "acme", "--ttl", "2h", "--reason", "ticket 7"]);
+    assert!(said.contains("bartizan contain release --tenant acme --reason WHY "), "{said}");
     until("the tenant's end", || post(&gateway, &[foreign], &body("hi")).status == 403);
     assert_eq!(post(&gateway, &[other], &body("hi")).status, 200);
 

@@ -100,6 +100,55 @@ fn a_candidate_is_promoted_in_the_file_and_the_running_gateway_takes_it() {
 }
 
 #[test]
+fn a_candidate_is_promoted_as_it_ran() {
+    let place = tempfile::tempdir().expect("a folder");
+    let live = "listen = \"127.0.0.1:1\"\n[policy.opaque.trusted]\nimage = \"deny\"  # audit finding 7\n\
+                [policy.injection.user]\nblock = 0.9\n[policy.agents]\nmode = \"monitor\"\n\
+                [[policy.rows]]\nrule = \"pii/phone\"\nverdict = \"deny\"\n\
+                [[policy.operator]]\nrule = \"pii/*\"\noperator = \"hash\"\n[rules]\ndisabled = [\"pii/url\"]\n";
+    let rows = |above: &str| {
+        format!(
+            "[[{above}policy.rows]]\nrule = \"pii/email\"\nverdict = \"deny\"\n[{above}rules]\ncanary = [\"AAAABBBBCCCC\"]\n"
+        )
+    };
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bartizan"));
+        let out = command.current_dir(&place).args(args).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    // The policy and the rules below a path, without where each value is from.
+    let shown = |above: &str| {
+        let shown = run(&["config", "show"]);
+        let tables = shown.split("\n\n").filter_map(|table| {
+            let header = table.trim_start_matches('[').strip_prefix(above)?;
+            let values = table.lines().skip(1).map(|line| line.split("  # ").next().unwrap_or_default().trim_end());
+            let named = header.starts_with("policy") || header.starts_with("rules");
+            let header = header.lines().next().unwrap_or_default();
+            named.then(|| format!("{header}\n{}", values.collect::<Vec<_>>().join("\n")))
+        });
+        tables.map(|table| table.replace(&format!("[[{above}"), "[[")).collect::<Vec<_>>()
+    };
+    let file = place.path().join("bartizan.toml");
+    for given in [rows("candidate."), "[candidate]\nfile = \"candidate.toml\"\n".to_owned()] {
+        std::fs::write(place.path().join("candidate.toml"), rows("")).unwrap();
+        std::fs::write(&file, format!("{live}{given}")).unwrap();
+        let tried = shown("candidate.");
+        assert!(
+            tried.iter().any(|table| table.contains("opaque.trusted]") && table.contains("image = \"deny\"")),
+            "{tried:?}"
+        );
+        let said = run(&["policy", "promote"]);
+        assert!(said.contains("`policy.rows` (1 before, 1 now)"), "{said}");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains("image = \"deny\"  # audit finding 7\n") && !text.contains("candidate"), "{text}");
+        assert!(text.contains("pii/email") && !text.contains("pii/phone") && text.contains("\"hash\""), "{text}");
+        assert_eq!(shown(""), tried);
+        assert!(tried.iter().any(|table| table.contains("pii/url")), "{tried:?}");
+    }
+}
+
+#[test]
 fn a_candidate_that_enforces_says_what_it_would_block() {
     let upstream = model();
     let config = format!(

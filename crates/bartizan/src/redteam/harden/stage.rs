@@ -181,7 +181,7 @@ fn document(path: &Path) -> anyhow::Result<DocumentMut> {
     Ok(text.parse().map_err(|e| Problem::new(format!("`{}` is no TOML: {e}", path.display())))?)
 }
 
-/// A section of the candidate. It takes the place of the one in force as a whole, so it begins as a copy of that.
+/// A section of the candidate. Its lists take the place of those in force, so it begins as a copy of what is in force.
 fn whole<'a>(candidate: &'a mut DocumentMut, main: &DocumentMut, key: &str) -> anyhow::Result<&'a mut Table> {
     if !candidate.contains_key(key)
         && let Some(item) = main.get(key)
