@@ -183,7 +183,11 @@ fn greet(
     for server in servers {
         writeln!(out, "  MCP clients:       {scheme}://{address}/mcp/{server}")?;
     }
-    writeln!(out, "  state:             {scheme}://{address}/readyz and /metrics; evidence in {}", evidence_in(config))?;
+    writeln!(
+        out,
+        "  state:             {scheme}://{address}/readyz and /metrics; evidence in {}",
+        evidence_in(config)
+    )?;
     let pseudonyms =
         config.guard().policy.operator.iter().any(|row| row.operator == bartizan_policy::Operator::Pseudonym);
     if pseudonyms && config.record.master_key.is_none() {
