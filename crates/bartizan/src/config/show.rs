@@ -98,8 +98,10 @@ fn header_of_entry(path: &str) -> Option<String> {
 
 /// A value as TOML. What must stay unknown, or may be a secret itself, is cut to an excerpt.
 fn shown(path: &str, value: &Value) -> String {
-    let secret = ["rules.canary", "rules.protected_prompt"].contains(&path)
-        || ((path.starts_with("suppress.") || path.starts_with("exception.")) && path.ends_with(".text"));
+    // The same below a candidate and a profile.
+    let is = |key: &str| path.strip_suffix(key).is_some_and(|above| above.is_empty() || above.ends_with('.'));
+    let listed = |list: &str| path.ends_with(".text") && path.split('.').any(|part| part == list);
+    let secret = is("rules.canary") || is("rules.protected_prompt") || listed("suppress") || listed("exception");
     match value {
         Value::String(text) if secret => quoted(Redacted::excerpt(text).get()),
         Value::String(text) => quoted(text),
