@@ -628,12 +628,7 @@ impl Guard {
             Direction::Request => self.conduct.agent(&exchange, route.name, route.known),
             Direction::Reply => None,
         };
-        let mut calls = self.decide_calls(&exchange, context, conversation.as_deref());
-        if let Some(decider) = &mut calls {
-            let tools = restore::tools(&exchange.texts);
-            let argument = |pointer: &str| restore::argument(&tools, pointer);
-            decider.vouch(&exchange, &mut assessment, &self.table, argument);
-        }
+        let calls = self.decide_calls(&exchange, context, conversation.as_deref());
         assessment.calls = calls.as_ref().map(Decider::stopped).unwrap_or_default();
         let (spent, work) = (scanner.meter.spent().collect(), scanner.work);
         drop(scanner);
@@ -666,11 +661,6 @@ impl Guard {
         });
         let notice = notice.filter(|_| matches!(outcome, Outcome::Refuse(_) | Outcome::Hold(_)));
         let scan_us = micros(start.elapsed());
-        if let (Some(decider), Outcome::Forward { permitted, .. }) = (&mut calls, &outcome) {
-            for call in permitted.get().messages.iter().flat_map(|m| &m.calls).filter(|call| !call.id.is_empty()) {
-                decider.changed(|note| note.tool() == call.name && note.id == call.id, &call.arguments);
-            }
-        }
         Checked {
             outcome,
             assessment,

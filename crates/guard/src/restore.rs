@@ -35,15 +35,6 @@ pub(crate) fn tool_of<'a>(tools: &BTreeMap<&str, &'a str>, pointer: &str) -> &'a
     parents.skip(1).find_map(|parent| tools.get(parent).copied()).unwrap_or_default()
 }
 
-/// The tool that a leaf is an argument of, and the pointer to it in the arguments.
-pub(crate) fn argument(tools: &BTreeMap<&str, &str>, pointer: &str) -> Option<(String, String)> {
-    let mut parents = std::iter::successors(Some(pointer), |pointer| Some(pointer.rsplit_once('/')?.0)).skip(1);
-    let (parent, tool) = parents.find_map(|parent| Some((parent, *tools.get(parent)?)))?;
-    // Behind the key that holds all of them.
-    let held = pointer.get(parent.len() + 1..)?;
-    Some((tool.to_owned(), held.find('/').and_then(|at| held.get(at..)).unwrap_or_default().to_owned()))
-}
-
 /// The edits that put values in place of pseudonyms.
 fn edits(exchange: &Exchange, table: &Table, matcher: &Arc<Matcher>) -> Vec<Edit> {
     let tools = tools(&exchange.texts);

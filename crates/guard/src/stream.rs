@@ -381,8 +381,7 @@ impl ReplyStream {
         self.decider.as_ref().map(Decider::asking).unwrap_or_default()
     }
 
-    /// Takes note of what an event states of tool calls, and decides about those that it states as a whole. What does not
-    /// pass is refused with [`Self::refuse_calls`], once it is known what rules say of the arguments.
+    /// Takes note of what an event states of tool calls, and decides about those that it states as a whole.
     fn state_calls(&mut self, chunk: &Chunk) -> Result<(), Stopped> {
         if self.decider.is_none() {
             return Ok(());
@@ -395,8 +394,8 @@ impl ReplyStream {
                 let name = part.call.name.as_str();
                 let restored = self.restored_arguments(name, &part.call.arguments);
                 match restored {
-                    Some(arguments) => self.decide_tool(&ToolCall { arguments, ..part.call.clone() }),
-                    None => self.decide_tool(&part.call),
+                    Some(arguments) => self.decide_tool(&ToolCall { arguments, ..part.call.clone() })?,
+                    None => self.decide_tool(&part.call)?,
                 }
                 continue;
             }
@@ -420,50 +419,34 @@ impl ReplyStream {
             // A call of which the end was never said.
             let calls = std::mem::take(&mut self.begun);
             for call in calls.into_values() {
-                self.decide_tool(&ToolCall { arguments: "?".to_owned(), ..call });
+                self.decide_tool(&ToolCall { arguments: "?".to_owned(), ..call })?;
             }
         }
         Ok(())
     }
 
     /// Decides about a call whose arguments came in pieces, now that they are whole.
-    fn state_ended(&mut self, channel: &Channel, arguments: &str) {
-        if self.decider.is_none() {
-            return;
+    fn state_ended(&mut self, channel: &Channel, arguments: &str) -> Result<(), Stopped> {
+        // Items of Responses say themselves as a whole when they end.
+        if self.decider.is_none() || self.protocol == Protocol::OpenaiResponses {
+            return Ok(());
         }
-        if self.protocol == Protocol::OpenaiResponses {
-            // Items of Responses say themselves as a whole when they end, and with an id that is the same decision. What
-            // rules mask in the arguments has to be known before.
-            let begun = self.begun.get(&(channel.choice, 0));
-            if let Some(begun) = begun.filter(|begun| !begun.id.is_empty() && begun.arguments.is_empty()) {
-                self.decide_tool(&ToolCall { arguments: arguments.to_owned(), ..begun.clone() });
-            }
-            return;
-        }
-        let Some(begun) = self.begun.remove(&(channel.choice, channel.block)) else { return };
+        let Some(begun) = self.begun.remove(&(channel.choice, channel.block)) else { return Ok(()) };
         if !begun.arguments.is_empty() {
             // Clients may take either where both came.
-            self.decide_tool(&begun);
+            self.decide_tool(&begun)?;
             if arguments.is_empty() {
-                return;
+                return Ok(());
             }
         }
-        self.decide_tool(&ToolCall { arguments: arguments.to_owned(), ..begun });
+        self.decide_tool(&ToolCall { arguments: arguments.to_owned(), ..begun })
     }
 
     /// Has policy decide about a call.
-    fn decide_tool(&mut self, call: &ToolCall) {
-        if let Some(decider) = &mut self.decider {
-            decider.decide(call);
-        }
-    }
-
-    /// Refuses the reply where a call of it does not pass.
-    fn refuse_calls(&mut self) -> Result<(), Stopped> {
-        let calls = self.decider.as_ref().map(Decider::stopped).unwrap_or_default();
-        if calls.is_empty() {
-            return Ok(());
-        }
+    fn decide_tool(&mut self, call: &ToolCall) -> Result<(), Stopped> {
+        let Some(decider) = &mut self.decider else { return Ok(()) };
+        decider.decide(call);
+        let calls = decider.stopped();
         self.refuse_what(Assessment { calls, ..Assessment::default() })
     }
 
@@ -587,7 +570,6 @@ impl ReplyStream {
             }
         }
         let leaves = self.leaves(&chunk)?;
-        self.refuse_calls()?;
         let mut deltas: Vec<(usize, String)> = Vec::with_capacity(chunk.deltas.len());
         for (index, delta) in chunk.deltas.iter().enumerate() {
             if is_call(&delta.channel) {
@@ -930,15 +912,10 @@ impl ReplyStream {
         let joined: BTreeSet<usize> = chunk.joined.iter().flatten().copied().collect();
         // Documents in strings are looked at together with their leaves.
         let nested = chunk.texts.iter().any(|t| t.container.is_some());
-        // Whether an argument is masked is then not a matter of its value alone.
-        let vouches = self.decider.as_ref().is_some_and(Decider::vouches);
-        let vouched =
-            |index: usize| vouches && chunk.texts.get(index).is_some_and(|text| text.kind == Kind::ToolArguments);
-        let alone = |index: usize| !nested && !joined.contains(&index) && !vouched(index);
         let mut fresh = Vec::new();
         for (index, text) in chunk.texts.iter().enumerate().filter(|(index, _)| !done.contains(index)) {
             let key = key(text);
-            if alone(index) {
+            if !nested && !joined.contains(&index) {
                 if self.seen.contains(&key) {
                     continue;
                 }
@@ -968,10 +945,8 @@ impl ReplyStream {
         };
         let counted: Vec<bool> = fresh.iter().map(|(_, key)| self.counted.contains(key)).collect();
         let mut changed: Vec<(usize, String)> = Vec::new();
-        let tools = restore::tools(&chunk.texts);
         self.decide(
             exchange,
-            |pointer| restore::argument(&tools, pointer),
             |text| counted.get(text) != Some(&true),
             |exchange, edits| {
                 changed = changed_leaves(exchange, edits)?;
@@ -986,10 +961,10 @@ impl ReplyStream {
         }
         let most = self.engine.limits().max_held;
         let unchanged = fresh.iter().enumerate().filter(|(at, _)| !changed.iter().any(|(text, _)| text == at));
-        self.seen.extend(unchanged.filter(|(_, (index, _))| !vouched(*index)).map(|(_, (_, key))| *key));
+        self.seen.extend(unchanged.map(|(_, (_, key))| *key));
         for (text, new) in changed {
             let Some((index, key)) = fresh.get(text) else { continue };
-            if alone(*index) {
+            if !nested && !joined.contains(index) {
                 self.masked.keep(*key, Some(&new), most);
             }
             changes.push((*index, new));
@@ -1011,19 +986,15 @@ impl ReplyStream {
         if !is_call(channel) {
             return Ok(());
         }
-        let Some(arguments) = self.calls.remove(channel) else {
-            self.state_ended(channel, "");
-            return self.refuse_calls();
-        };
+        let Some(arguments) = self.calls.remove(channel) else { return self.state_ended(channel, "") };
+        let changed = self.settled_arguments(channel, &arguments)?;
         // It is decided as the model wrote it, with the values that the tool is called with: what is masked was masked for
         // whoever reads it, and is traced to nothing.
         let restored = match &channel.part {
             ChannelPart::ToolArguments { name } => self.restored_arguments(name, &arguments),
             _ => None,
         };
-        self.state_ended(channel, restored.as_deref().unwrap_or(&arguments));
-        let changed = self.settled_arguments(channel, &arguments)?;
-        self.refuse_calls()?;
+        self.state_ended(channel, restored.as_deref().unwrap_or(&arguments))?;
         if let Some(changed) = changed {
             self.changed_calls.insert(channel.clone(), Some(changed));
         }
@@ -1032,25 +1003,17 @@ impl ReplyStream {
 
     /// What the arguments of a call have to be, where they change: by policy, and with values in place of pseudonyms.
     fn settled_arguments(&mut self, channel: &Channel, arguments: &str) -> Result<Option<String>, Stopped> {
-        let ChannelPart::ToolArguments { name } = &channel.part else { return Ok(None) };
-        let decided = self.decide_arguments(name, arguments)?;
+        let decided = self.decide_arguments(arguments)?;
+        let ChannelPart::ToolArguments { name } = &channel.part else { return Ok(decided) };
         let restored = self.restored_arguments(name, decided.as_deref().unwrap_or(arguments));
-        if decided.is_some() {
-            let came = self.restored_arguments(name, arguments);
-            let came = came.as_deref().unwrap_or(arguments);
-            let sent = restored.as_deref().or(decided.as_deref()).unwrap_or(arguments);
-            if let Some(decider) = &mut self.decider {
-                decider.changed(|note| note.tool() == &**name && note.arguments == came, sent);
-            }
-        }
         Ok(restored.or(decided))
     }
 
     /// Decides about what a tool is called with; answers with what it has to be. A repetition is decided the same.
-    fn decide_arguments(&mut self, name: &str, arguments: &str) -> Result<Option<String>, Stopped> {
+    fn decide_arguments(&mut self, arguments: &str) -> Result<Option<String>, Stopped> {
         let mut hash = DefaultHasher::new();
         hash.write(arguments.as_bytes());
-        ("arguments", name, self.decider.as_ref().is_some_and(Decider::vouches)).hash(&mut hash);
+        "arguments".hash(&mut hash);
         let key = hash.finish();
         if let Some(known) = self.masked.texts.get(&key) {
             return Ok(known.clone());
@@ -1059,7 +1022,6 @@ impl ReplyStream {
         let exchange = arguments_exchange(arguments, &limits);
         let decided = self.decide(
             exchange,
-            |pointer| Some((name.to_owned(), pointer.to_owned())),
             |_| true,
             |exchange, edits| rewrite(exchange, edits, &limits).map_err(|e| e.to_string()),
         )?;
@@ -1072,11 +1034,10 @@ impl ReplyStream {
     }
 
     /// Decides about whole texts inside the stream. Answers with the changed exchange, if it had to change. `counts`
-    /// says by index which texts' findings are counted, and `argument` what the text at a pointer is of a tool call.
+    /// says by index which texts' findings are counted.
     fn decide(
         &mut self,
         exchange: Exchange,
-        argument: impl Fn(&str) -> Option<(String, String)>,
         counts: impl Fn(usize) -> bool,
         rewrite: impl FnOnce(&Exchange, &[Edit]) -> Result<Exchange, String>,
     ) -> Result<Option<Exchange>, Stopped> {
@@ -1088,9 +1049,6 @@ impl ReplyStream {
         drop(scanner);
         self.meter = meter;
         self.excepted.apply(&exchange, &mut assessment);
-        if let Some(decider) = &mut self.decider {
-            decider.vouch(&exchange, &mut assessment, &self.table, argument);
-        }
         for (id, count) in &assessment.exceptions {
             *self.noted.exceptions.entry(id.clone()).or_default() += count;
         }

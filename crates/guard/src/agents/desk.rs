@@ -17,9 +17,6 @@ use super::note::{CallNote, Standing, bounded};
 /// Longest value and excerpt that a person is shown, in characters.
 const SHOWN: usize = 600;
 
-/// Most arguments that are named because rules mask something in them.
-const MOST_MASKED: usize = 16;
-
 /// What stands of approvals for one caller when it asks.
 pub struct Desk {
     names: Arc<Pseudonyms>,
@@ -50,7 +47,7 @@ pub struct Shown {
     pub tool: String,
     /// The arguments as JSON, cut where they are long.
     pub arguments: String,
-    /// Why it waits, and where rules mask something in the arguments: approved, they go out as they are.
+    /// Why it waits.
     pub reasons: Vec<String>,
     /// The arguments that it waits for.
     pub values: Vec<ShownValue>,
@@ -140,19 +137,9 @@ impl Desk {
         self.names.digest(format!("endorse\0{tool}\0{}\0{value}", pointer.join("/")).as_bytes())
     }
 
-    /// Notes the endorsed values, and takes out the reasons that are about them.
+    /// Takes out the reasons that are about endorsed values.
     pub(crate) fn endorse(&self, note: &mut CallNote) {
-        if self.endorsed.is_empty() {
-            return;
-        }
-        let is_endorsed = |pointer: &str| {
-            let value = note.value(pointer);
-            value.is_some_and(|v| self.endorsed.contains(&self.value_digest(&note.name, pointer, &v)))
-        };
-        let pointers = note.decision.arguments.iter().map(|traced| traced.argument.as_str());
-        let endorsed: BTreeSet<String> = pointers.filter(|p| is_endorsed(p)).map(str::to_owned).collect();
-        note.endorsed = endorsed;
-        if note.decision.reasons.is_empty() {
+        if self.endorsed.is_empty() || note.decision.reasons.is_empty() {
             return;
         }
         let mut reasons = std::mem::take(&mut note.decision.reasons);
@@ -213,13 +200,10 @@ impl Desk {
                 source,
             }
         });
-        let masked = note.masked.iter().take(MOST_MASKED).map(|pointer| {
-            format!("masked: rules mask something in `{}`; approved, it goes out as it is", bounded(pointer))
-        });
         let shown = Shown {
             tool: bounded(&note.name),
             arguments: cut(&note.args.to_string()),
-            reasons: note.decision.reasons.iter().map(reason).chain(masked).collect(),
+            reasons: note.decision.reasons.iter().map(reason).collect(),
             values: values.take(16).collect(),
         };
         let approval = Approval {

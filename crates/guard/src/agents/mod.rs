@@ -12,12 +12,10 @@ mod replay;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use bartizan_core::{
-    Direction, Exchange, Finding, Kind, Limits, Mode, Principal, Protocol, Source, Text, ToolCall, Verdict,
-};
+use bartizan_core::{Exchange, Kind, Limits, Mode, Principal, Protocol, Source, Text, ToolCall, Verdict};
 use bartizan_policy::provenance::coding::Coding;
 use bartizan_policy::provenance::{Bounds, History, Known, Rules, Saying, Why, Writer, tools};
-use bartizan_policy::{AgentMode, Agents, Assessment, Table};
+use bartizan_policy::{AgentMode, Agents};
 use serde_json::Value;
 
 pub use desk::{Approving, Asking, Desk, Shown, ShownValue};
@@ -291,8 +289,7 @@ impl Decider {
             return Vec::new();
         }
         let new = self.notes.get(self.cleared..).unwrap_or_default();
-        let new =
-            new.iter().map(|note| (note.name.clone(), note.sent.as_ref().unwrap_or(&note.args).clone())).collect();
+        let new = new.iter().map(|note| (note.name.clone(), note.args.clone())).collect();
         self.cleared = self.notes.len();
         new
     }
@@ -343,9 +340,6 @@ impl Decider {
             decision,
             standing: Standing::Decided,
             enforced: self.enforce,
-            endorsed: BTreeSet::new(),
-            masked: BTreeSet::new(),
-            sent: None,
         };
         if let Some(desk) = &self.desk {
             desk.endorse(&mut note);
@@ -357,51 +351,6 @@ impl Decider {
             history.note_call(&note.name, &note.args);
         }
         note
-    }
-
-    /// Takes out the findings of arguments that go out on a person's word, which are counted then, and notes where others
-    /// are. `argument` says what the text at a pointer is: the tool, and the pointer in its arguments.
-    pub(crate) fn vouch(
-        &mut self,
-        exchange: &Exchange,
-        assessment: &mut Assessment,
-        table: &Table,
-        argument: impl Fn(&str) -> Option<(String, String)>,
-    ) {
-        if !self.notes.iter().any(|note| note.enforced) {
-            return;
-        }
-        let masks = |found: &Finding| table.finding(found, Source::Model, Direction::Reply) == Verdict::Redact;
-        let Assessment { findings, suppressed, exceptions, .. } = assessment;
-        findings.retain(|found| {
-            let text = exchange.texts.get(found.text).filter(|_| masks(&found.finding));
-            let Some((text, (tool, pointer))) = text.and_then(|text| Some((text, argument(&text.pointer)?))) else {
-                return true;
-            };
-            for note in self.notes.iter_mut().filter(|n| n.enforced && n.is_called_with(&tool, &pointer, &text.value)) {
-                let Some(word) = note.word(&pointer) else {
-                    note.masked.insert(pointer.clone());
-                    continue;
-                };
-                *suppressed += 1;
-                *exceptions.entry(word.to_owned()).or_default() += 1;
-                return false;
-            }
-            true
-        });
-    }
-
-    /// True where arguments of a call go out on a person's word.
-    pub(crate) fn vouches(&self) -> bool {
-        let vouched = |note: &CallNote| matches!(note.standing, Standing::Passes(_)) || !note.endorsed.is_empty();
-        self.notes.iter().any(|note| note.enforced && vouched(note))
-    }
-
-    /// Notes what the tool is called with where rules have changed what was decided.
-    pub(crate) fn changed(&mut self, wanted: impl Fn(&CallNote) -> bool, arguments: &str) {
-        for note in self.notes.iter_mut().filter(|note| wanted(note) && note.arguments != arguments) {
-            note.sent = serde_json::from_str(arguments).ok();
-        }
     }
 
     /// Every call that was decided, in order.

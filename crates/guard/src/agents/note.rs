@@ -1,7 +1,5 @@
 //! What was decided of one call: for the record, for the caller, and for whoever approves.
 
-use std::collections::BTreeSet;
-
 use bartizan_core::{ArgumentSource, CallRecord, Verdict};
 use bartizan_policy::provenance::{Decision, Reason};
 use bartizan_sign::Pseudonyms;
@@ -43,12 +41,6 @@ pub struct CallNote {
     pub(crate) decision: Decision,
     pub(crate) standing: Standing,
     pub(crate) enforced: bool,
-    /// Pointers to arguments whose values a person has endorsed for good.
-    pub(crate) endorsed: BTreeSet<String>,
-    /// Pointers to arguments in which rules mask something.
-    pub(crate) masked: BTreeSet<String>,
-    /// What the tool is called with, where that is not what was decided.
-    pub(crate) sent: Option<Value>,
 }
 
 impl std::fmt::Debug for CallNote {
@@ -97,22 +89,6 @@ impl CallNote {
             Standing::Decided => None,
             Standing::Asks(id) | Standing::Waits(id) | Standing::Passes(id) | Standing::Refused(id) => Some(id),
         }
-    }
-
-    /// On whose word an argument goes out as it was decided, whatever rules mask in it: the id of the approval, or
-    /// `endorsed`.
-    pub(crate) fn word(&self, pointer: &str) -> Option<&str> {
-        match &self.standing {
-            Standing::Passes(id) => Some(id),
-            _ => self.endorsed.contains(pointer).then_some("endorsed"),
-        }
-    }
-
-    /// True where it was called with this.
-    pub(crate) fn is_called_with(&self, tool: &str, pointer: &str, value: &str) -> bool {
-        let is = |own: &str| own == value;
-        self.name == tool
-            && (self.value(pointer).is_some_and(|own| is(&own)) || (pointer.is_empty() && is(&self.arguments)))
     }
 
     /// The value of an argument as a text.

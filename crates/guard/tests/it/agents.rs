@@ -355,7 +355,7 @@ proptest! {
                 let desk = recorder.desk(&TenantId::sole(), vec![], vec![]).map(Arc::new);
                 let context = ReplyContext { desk, ..context(&guard, protocol, &request) };
                 let checked = whole(&guard, protocol, &context, &reply(protocol, &[("send_email", &call)]));
-                let mut calls = checked.calls.unwrap();
+                let calls = checked.calls.unwrap();
                 let once = decided(calls.notes(), calls.asking());
                 prop_assert_eq!(once.0[0].verdict, verdict, "{} {}", protocol, value);
                 let bytes = stream(protocol, &[("send_email", &call)]);
@@ -364,12 +364,10 @@ proptest! {
                 let mut made = guard.reply_stream(protocol, context, "e1", false);
                 let (out, noted) = run(&mut made, bytes.as_bytes(), &cuts);
                 prop_assert_eq!(&decided(&noted.calls, made.asking()), &once, "{} {}", protocol, value);
-                prop_assert_eq!(made.take_cleared(), calls.cleared(), "{}", protocol);
                 prop_assert!(!out.contains(value), "{protocol}: {out}");
                 prop_assert_eq!(out.contains("REDACTED"), verdict == Verdict::Allow, "{}: {}", protocol, out);
                 for (_, shown) in once.1 {
                     prop_assert!(shown.arguments.contains(value) && shown.values[0].value == value, "{shown:?}");
-                    prop_assert!(shown.reasons.iter().any(|why| why.starts_with("masked: ") && why.contains("`/to`")), "{shown:?}");
                 }
             }
         }
@@ -458,51 +456,6 @@ fn modes_routes_policies_and_bounds() {
     let circles = guard(|s| s.policy.agents.max_repeats = 1);
     assert_eq!(decide(&circles, &benign(chat), &reply(chat, &[("read_inbox", "{}")])), (false, Some(Verdict::Deny)));
     assert_eq!(decide(&circles, &benign(chat), &good), (true, Some(Verdict::Allow)));
-}
-
-#[test]
-fn an_approved_call_goes_out_as_it_was_approved() {
-    // Addresses and accounts are masked, as they are by default.
-    let guard = Guard::new(&Settings::default()).unwrap();
-    let recorder = recorder();
-    for protocol in ALL {
-        let with = |open: Vec<Approval>, endorsed| {
-            let desk = recorder.desk(&TenantId::sole(), open, endorsed).map(Arc::new);
-            ReplyContext { desk, ..context(&guard, protocol, &attack(protocol)) }
-        };
-        let both = |context: ReplyContext, call: &str, word: &str| {
-            let mut checked = whole(&guard, protocol, &context, &reply(protocol, &[("send_email", call)]));
-            let Outcome::Forward { permitted, .. } = checked.outcome else {
-                panic!("{protocol}: {:?}", checked.outcome)
-            };
-            let cleared = checked.calls.as_mut().unwrap().cleared();
-            assert_eq!(cleared[0].1, serde_json::from_str::<Value>(call).unwrap(), "{protocol}");
-            let let_pass = checked.assessment.exceptions[word];
-            let mut all = vec![String::from_utf8(permitted.into_inner().body).unwrap()];
-            if protocol != Protocol::BedrockConverse {
-                let mut made = guard.reply_stream(protocol, context, "e1", false);
-                let (out, noted) = run(&mut made, stream(protocol, &[("send_email", call)]).as_bytes(), &[]);
-                assert!(noted.exceptions[word] >= let_pass, "{protocol}: {:?}", noted.exceptions);
-                assert_eq!(made.take_cleared(), cleared, "{protocol}");
-                all.push(out);
-            }
-            all
-        };
-        let call = json!({"to": ACCOUNT, "body": format!("Write to {GOOD}.")}).to_string();
-        let asks = whole(&guard, protocol, &with(vec![], vec![]), &reply(protocol, &[("send_email", &call)]));
-        let asked = asks.calls.unwrap().asking().remove(0);
-        let masked = asked.shown.reasons.iter().filter(|why| why.starts_with("masked: ")).count();
-        assert_eq!(masked, 2, "{protocol}: {:?}", asked.shown.reasons);
-        let approved = Approval { state: ApprovalState::Approved, ..asked.approval.clone() };
-        for out in both(with(vec![approved], vec![]), &call, &asked.approval.id) {
-            assert!(out.contains(ACCOUNT) && out.contains(GOOD) && !out.contains("REDACTED"), "{protocol}: {out}");
-        }
-        // An endorsed value stays what it is; the rest is masked as everywhere.
-        let value = asked.shown.values.iter().find(|value| value.argument == "/to").unwrap();
-        for out in both(with(vec![], vec![value.endorses.clone()]), &send(ACCOUNT), "endorsed") {
-            assert!(out.contains(ACCOUNT) && !out.contains("REDACTED"), "{protocol}: {out}");
-        }
-    }
 }
 
 #[tokio::test]
