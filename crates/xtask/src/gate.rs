@@ -85,7 +85,8 @@ pub(crate) fn run(only: &[&str]) -> Result {
         count = Some(counted);
         done
     });
-    // Processor time of the release binary, which the README's first command builds as well.
-    gate.phase("budgets", || bench::run("budgets", &[]));
+    // Processor time of the release binary, which the README's first command builds as well. One program takes up to
+    // three times as long on one machine as on another; the gate sees what grows beyond that, and prints the rest.
+    gate.phase("budgets", || bench::run("budgets", &["--slack", "2"]));
     gate.summary(count)
 }

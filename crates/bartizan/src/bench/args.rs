@@ -19,7 +19,11 @@ pub(crate) enum BenchCommand {
         rounds: usize,
     },
     /// Hold processor time, memory and hold-back against their budgets; fails where one is not kept.
-    Budgets,
+    Budgets {
+        /// How many times slower than the budgets' machine this one may be before it fails: one on the same machine.
+        #[arg(long, default_value_t = 1.0)]
+        slack: f64,
+    },
     /// What the two stages of the injection classifier cost.
     Injection(super::injection::Args),
     /// What a turn of a long conversation costs when everything before it is known.
