@@ -34,7 +34,7 @@ pub(crate) fn run(what: &BenchCommand) -> anyhow::Result<u8> {
         BenchCommand::Engine { seconds } => engine(*seconds),
         BenchCommand::Injection(args) => injection::run(args),
         BenchCommand::Agents { rounds } => agents::run(*rounds),
-        BenchCommand::Budgets { slack } => budgets::run(slack),
+        BenchCommand::Budgets { slack } => budgets::run(*slack),
         BenchCommand::Conversation { messages } => conversation::run(*messages),
         BenchCommand::Gateway { requests, peer, peer_header } => {
             let peers: Vec<_> = peer.iter().map(|command| gateway::Peer { command, headers: peer_header }).collect();
