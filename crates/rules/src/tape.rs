@@ -218,7 +218,9 @@ pub(crate) fn live_from(tail: &str, bound: usize, try_at: impl Fn(&Tape<'_>, usi
 pub(crate) fn word_before(tape: &Tape<'_>, start: usize, within: usize, words: &[&[u8]], whole: bool) -> bool {
     let from = start.saturating_sub(within);
     let before = tape.slice(Span::new(from, start));
-    (0..before.len()).any(|at| {
+    // By the last five bits: nearly no byte begins one of the words, so the words are compared at few places.
+    let begins = words.iter().filter_map(|word| word.first()).fold(0_u32, |set, byte| set | 1 << (byte & 31));
+    (0..before.len()).filter(|at| before.get(*at).is_some_and(|byte| begins >> (byte & 31) & 1 == 1)).any(|at| {
         let rest = before.get(at..).unwrap_or_default();
         words.iter().any(|word| rest.get(..word.len()).is_some_and(|r| r.eq_ignore_ascii_case(word)))
             && (!whole || !tape.before(from + at).is_some_and(|b| Class::ALNUM.has(b)))

@@ -124,6 +124,14 @@ static BEGINNINGS: LazyLock<[u32; 32]> = LazyLock::new(|| {
     table
 });
 
+/// Every name once, in order: those that begin alike stand together.
+static MONTHS: LazyLock<Vec<&'static [u8]>> = LazyLock::new(|| {
+    let mut names: Vec<_> = months::all().map(str::as_bytes).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+});
+
 /// The end of the month's name that stands at `at`.
 fn month(tape: &Tape<'_>, at: usize) -> Option<usize> {
     // Three letters tell nearly all words of prose from months.
@@ -135,9 +143,11 @@ fn month(tape: &Tape<'_>, at: usize) -> Option<usize> {
     if BEGINNINGS.get(usize::from(first & 31)).is_none_or(|seconds| seconds >> (second & 31) & 1 != 1) {
         return None;
     }
-    months::all()
-        .map(str::as_bytes)
-        .filter(|m| m.starts_with(&start))
+    let from = MONTHS.partition_point(|m| *m < start.as_slice());
+    MONTHS
+        .iter()
+        .skip(from)
+        .take_while(|m| m.starts_with(&start))
         .filter_map(|m| any_at(tape, at, &[m]))
         .max()
         .map(|end| if tape.at(end) == Some(b'.') { end + 1 } else { end })

@@ -142,17 +142,10 @@ impl Detector for EntityDetector {
             Places::Word(_) => {
                 for text in subject.views(self.views()) {
                     let tape = Tape::new(&text.text);
-                    // The three bytes before: inside a word only an escape sequence lets another begin.
-                    let mut before = [b' '; 3];
                     for (at, byte) in text.text.bytes().enumerate() {
-                        let [third, second, last] = before;
-                        let starts = |tape| {
-                            !last.is_ascii_alphanumeric() || (second == b'\\' || third == b'%') && word_starts(tape, at)
-                        };
-                        if self.first.get(usize::from(byte)) == Some(&true) && starts(&tape) {
+                        if self.first.get(usize::from(byte)) == Some(&true) && word_starts(&tape, at) {
                             try_at(text, &tape, at);
                         }
-                        before = [second, last, byte];
                     }
                 }
             }
