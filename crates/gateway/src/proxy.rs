@@ -8,7 +8,9 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use bartizan_access::{Price, RequestBound, request_bound};
-use bartizan_core::{Action, Direction, Event, Exchange, Principal, Protocol, TenantId, Timings, Verdict};
+use bartizan_core::{
+    Action, Coverage, Direction, Event, Exchange, Part, Principal, Protocol, Reason, TenantId, Timings, Verdict,
+};
 use bartizan_guard::{Checked, Decider, Kept, Meta, Noted, Parsed, ReplyContext, ReplyFacts, Request as Record, Route};
 use bartizan_policy::{Outcome, Permitted};
 use bartizan_wire::{ErrorKind, error_body, notice_body, refusal_body, refusal_stream};
@@ -605,6 +607,23 @@ async fn answer(shared: &Arc<Shared>, asked: Asked, reply: Response<Body>) -> Re
     Ok(response)
 }
 
+/// Stands for the body of an upstream's error that is not JSON.
+fn unread_error(protocol: Protocol, status: StatusCode) -> Vec<u8> {
+    let kind = match status.as_u16() {
+        401 => ErrorKind::Unauthorized,
+        403 => ErrorKind::Forbidden,
+        404 => ErrorKind::NotFound,
+        408 | 504 => ErrorKind::Timeout,
+        413 => ErrorKind::TooLarge,
+        429 => ErrorKind::RateLimited,
+        503 | 529 => ErrorKind::Unavailable,
+        400..500 => ErrorKind::InvalidRequest,
+        _ => ErrorKind::Upstream,
+    };
+    let message = format!("the upstream answered {} and no JSON", status.as_u16());
+    error_body(protocol, kind, &message, None).1
+}
+
 async fn whole_reply(
     shared: &Arc<Shared>,
     mut asked: Asked,
@@ -622,10 +641,23 @@ async fn whole_reply(
     // An error reply has no fixed shape; a successful one that does not fit the protocol is not let through.
     let protocol = if status.is_success() { asked.surface.protocol } else { Protocol::Json };
     let kept = kept(shared, protocol, Direction::Reply, &body);
-    let mut parsed = match asked.live.guard.read_reply(protocol, body) {
+    let bytes = body.len();
+    let mut read = asked.live.guard.read_reply(protocol, body);
+    if read.is_err() && (status.is_client_error() || status.is_server_error()) {
+        // Proxies on the way answer with pages and plain words. Clients need the status, and a body in their protocol.
+        read = asked.live.guard.read_reply(protocol, unread_error(asked.surface.protocol, status));
+    }
+    let mut parsed = match read {
         Ok(parsed) => parsed,
         Err(error) => {
-            tracing::warn!(%error, "the upstream's reply cannot be read");
+            tracing::warn!(%error, event = %asked.record.reply_event, "the upstream's reply cannot be read");
+            let (meta, _) = asked.live.guard.unread(Direction::Reply, Vec::new());
+            let mut coverage = Coverage::default();
+            coverage.add(Part::partial(Reason::Malformed, bytes));
+            let noted = Noted { verdict: Verdict::Deny, action: Action::Refuse, coverage, ..Noted::default() };
+            let event = shared.recorder.event(&asked.record, &meta, noted);
+            asked.journey.decided(&shared.tracing, &event, &ReplyFacts::default());
+            append(shared, event, kept).await?;
             return Err(Failure::new(ErrorKind::Upstream, "invalid_reply", "the upstream's reply cannot be read"));
         }
     };

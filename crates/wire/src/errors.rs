@@ -197,7 +197,6 @@ pub fn notice_body(protocol: Protocol, model: &str, event_id: &str, message: &st
 
 fn said_body(protocol: Protocol, model: &str, event_id: &str, message: &str, refused: bool) -> Vec<u8> {
     let or = |refusal: &'static str, notice: &'static str| if refused { refusal } else { notice };
-    let finish = or("content_filter", "stop");
     let (model, message, id) = (encode(model), encode(message), encode(event_id));
     let body = match protocol {
         Protocol::AnthropicMessages => format!(
@@ -211,8 +210,9 @@ fn said_body(protocol: Protocol, model: &str, event_id: &str, message: &str, ref
             refused_response(&head, "completed", &refused_item(event_id, "completed", &part), event_id)
         }
         Protocol::OpenaiCompletions => format!(
-            r#"{{"id":{},"object":"text_completion","created":0,"model":{model},"choices":[{{"index":0,"text":{message},"logprobs":null,"finish_reason":"{finish}"}}],"usage":{{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}},"event_id":{id}}}"#,
+            r#"{{"id":{},"object":"text_completion","created":0,"model":{model},"choices":[{{"index":0,"text":{message},"logprobs":null,"finish_reason":"{}"}}],"usage":{{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}},"event_id":{id}}}"#,
             encode(&format!("cmpl-{event_id}")),
+            or("content_filter", "stop"),
         ),
         Protocol::Gemini => format!(
             r#"{{"candidates":[{{"content":{{"parts":[{{"text":{message}}}],"role":"model"}},"finishReason":"{}","index":0}}],"usageMetadata":{{"promptTokenCount":0,"totalTokenCount":0}},"modelVersion":{model},"responseId":{id}}}"#,
@@ -223,7 +223,7 @@ fn said_body(protocol: Protocol, model: &str, event_id: &str, message: &str, ref
             or("content_filtered", "end_turn"),
         ),
         _ => format!(
-            r#"{{"id":{},"object":"chat.completion","created":0,"model":{model},"choices":[{{"index":0,"message":{{"role":"assistant",{}}},"logprobs":null,"finish_reason":"{finish}"}}],"usage":{{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}},"event_id":{id}}}"#,
+            r#"{{"id":{},"object":"chat.completion","created":0,"model":{model},"choices":[{{"index":0,"message":{{"role":"assistant",{}}},"logprobs":null,"finish_reason":"stop"}}],"usage":{{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}},"event_id":{id}}}"#,
             encode(&format!("chatcmpl-{event_id}")),
             if refused {
                 format!(r#""content":null,"refusal":{message}"#)

@@ -231,7 +231,7 @@ impl OpenAi {
         entry.need(&[NodeKind::Object], "a content part (an object with a type)")?;
         let place = here.to(State::Part).part();
         Ok(match entry.str("type").as_deref() {
-            Some("text" | "refusal" | "image_url" | "input_audio" | "file") => place,
+            Some("text" | "refusal" | "image_url" | "input_audio" | "file" | "thinking") => place,
             // Typed by its field alone, as some servers accept it.
             None if entry.doc.get(entry.node, "text").is_some() => place,
             _ => place.stands_for(OpaqueKind::Unknown),
@@ -363,6 +363,9 @@ impl OpenAi {
             ("message", _) | ("delta", Mode::Stream) => {
                 if entry.kind() == NodeKind::Null {
                     return Ok(here.to(State::Free));
+                }
+                if key == "message" && self.mode == Mode::Stream && entry.doc.get(entry.parent, "delta").is_some() {
+                    return Ok(here.to(State::Names).name());
                 }
                 return self.message(here, entry, build);
             }

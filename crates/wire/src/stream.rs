@@ -547,7 +547,11 @@ impl StreamReader {
                 self.shapes.insert(delta.channel.clone(), shape(doc, holder, pointer, &chunk.deltas));
             }
         }
-        chunk.model_error = doc.get(0, "error").is_some_and(|e| doc.kind(e) != Some(NodeKind::Null));
+        if doc.get(0, "error").is_some_and(|e| doc.kind(e) != Some(NodeKind::Null)) {
+            chunk.model_error = true;
+            // Clients stop reading here.
+            self.close(chunk, |_| true);
+        }
         let Some(choices) = doc.get(0, "choices") else { return Ok(()) };
         self.said.started = true;
         self.keep_envelope(doc);
@@ -556,6 +560,10 @@ impl StreamReader {
             let index = choice_index(doc, choice, position);
             chunk.echoes.extend(tokens(doc, choice, "logprobs", Some(index)));
             chunk.echoes.extend(tokens(doc, choice, "prompt_logprobs", None));
+            // Some servers repeat beside each delta all that was said before: text that is held or masked would go out.
+            if let (Some(_), Some(message)) = (doc.get(choice, "delta"), doc.get(choice, "message")) {
+                chunk.void.extend(doc.node(message).map(|node| (node.literal(), "null")));
+            }
             self.sound(doc, choice, index, chunk);
             if self.said.choices.len() >= MAX_CHANNELS {
                 return Err(WireError::Stream("too many choices"));
@@ -827,7 +835,10 @@ impl StreamReader {
             (false, true) => r#""role":"assistant","content":null,"#,
             (false, false) => r#""role":"assistant","#,
         };
-        let (key, finish) = if refused { ("refusal", "\"content_filter\"") } else { ("content", "\"stop\"") };
+        let key = if refused { "refusal" } else { "content" };
+        // Clients raise an error at a filtered reply. It is right for what was cut off, and for the older protocol, which
+        // has no field for a refusal.
+        let finish = if refused && (completion || self.said.started) { "\"content_filter\"" } else { "\"stop\"" };
         let (said, nothing) = if completion {
             (format!("\"text\":{}", encode(message)), "\"text\":\"\"")
         } else {
@@ -945,15 +956,20 @@ fn take_pieces(chunk: &mut Chunk, build: Build, choices: &[u32], whole: bool) ->
 }
 
 /// The channel of a string in a choice's delta that has none of its own. Arguments that come as an object come whole,
-/// and what cannot change does not grow.
+/// sources and pictures too, and what cannot change does not grow.
 fn field_channel(text: &Text, choices: &[u32]) -> Result<Option<Channel>, WireError> {
     const LONGEST_POINTER: usize = 512;
+    // Lists of which servers send an element at once: a part of an address that is held back would be an element more.
+    const SOURCES: [&str; 5] = ["annotations", "citations", "images", "search_results", "videos"];
     let prose = matches!(text.kind, Kind::Text | Kind::Reasoning | Kind::Refusal);
     if !prose || !text.editable || text.container.is_some() || text.value.is_empty() {
         return Ok(None);
     }
     let Some(choice) = position(&text.pointer).and_then(|at| choices.get(at)) else { return Ok(None) };
     let Some((_, path)) = in_delta(&text.pointer) else { return Ok(None) };
+    if path.split('/').nth(1).is_some_and(|member| SOURCES.contains(&member)) {
+        return Ok(None);
+    }
     if path.len() > LONGEST_POINTER {
         return Err(WireError::Stream("a field whose path is too long"));
     }

@@ -122,7 +122,7 @@ fn refusals_are_well_formed_for_both_sdks() {
     let gateway = Gateway::start(&upstream.v1(), config);
     let [whole, stream] = sdk.openai(&gateway.v1(), ["blocked", "blocked-stream"], &[]);
     for said in [&whole, &stream] {
-        assert_eq!(said.step("reply")["finish"], "content_filter", "{said:?}");
+        assert_eq!(said.step("reply")["finish"], "stop", "{said:?}");
         assert!(said.step("reply")["refusal"].as_str().is_some_and(|r| r.contains("blocked by policy")), "{said:?}");
     }
     let gateway = Gateway::start(&upstream.origin, config);

@@ -34,8 +34,7 @@ pub(crate) struct Question {
     tool_calls: Option<Vec<Value>>,
     model: Option<String>,
     litellm_trace_id: Option<String>,
-    #[serde(default)]
-    request_data: RequestData,
+    request_data: Option<RequestData>,
 }
 
 /// Who asked LiteLLM.
@@ -110,7 +109,7 @@ fn image(url: &String) -> Value {
 }
 
 fn attribution(question: &Question) -> Attribution {
-    let data = &question.request_data;
+    let Some(data) = &question.request_data else { return Attribution::default() };
     let person = [&data.user_api_key_end_user_id, &data.user_api_key_user_id, &data.user_api_key_hash];
     Attribution {
         user: person.into_iter().flatten().find(|name| !name.is_empty()).cloned(),

@@ -76,6 +76,10 @@ impl CheckApi for Moderations {
         if inputs.is_empty() {
             return Err(invalid("`input` is empty"));
         }
+        let known = |input: &Value| input.as_array().is_none_or(|parts| parts.iter().all(Value::is_object));
+        if !inputs.iter().all(known) {
+            return Err(invalid("`input` is a text, a list of texts or a list of parts; tokens are not read"));
+        }
         let images = |input: &Value| input.as_array().is_some_and(|parts| !parts.iter().any(is_text));
         if inputs.iter().all(images) {
             return Err(unserved("images are not examined here; only text is"));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use bartizan_core::{Direction, EventQuery, TenantId, Verdict};
 use bartizan_gateway::Upstream;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -192,5 +193,42 @@ fn nobody_follows_an_address_in_a_body() {
         assert_eq!(upstream.all().len(), answered);
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(visits.load(Ordering::Relaxed), 0, "somebody followed an address");
+    });
+}
+
+#[test]
+fn an_error_that_is_not_json_keeps_its_status() {
+    use axum::http::StatusCode;
+    timely(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answer = |body: String| async move {
+            let body: Value = serde_json::from_str(&body).unwrap();
+            let status = StatusCode::from_u16(body["n"].as_u64().unwrap().try_into().unwrap()).unwrap();
+            (status, [("content-type", "text/html"), ("retry-after", "9")], "<h1>Too busy</h1>")
+        };
+        let model = axum::Router::new().fallback(axum::routing::post(answer));
+        tokio::spawn(async move { axum::serve(listener, model).await });
+        let gateway = start(|s| s.upstream = vec![Upstream::at("u", &url)]).await;
+        for (sent, got) in [(401, 401), (413, 413), (429, 429), (503, 503), (500, 500), (302, 502), (200, 502)] {
+            for (path, header, message) in [PROTOCOLS[0], PROTOCOLS[4]] {
+                let body = json!({"model": "m", "n": sent, "max_tokens": 1, "messages": [{"role": "user", "content": "Good day"}]});
+                let body = body.to_string();
+                let head = format!(
+                    "POST {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
+                let reply = exchange(gateway.address, (head + &body).as_bytes(), usize::MAX).await.unwrap();
+                assert_eq!(statuses(&reply), [got], "{sent}");
+                let text = String::from_utf8(reply).unwrap();
+                assert_eq!(text.contains("retry-after: 9"), got == sent, "{text}");
+                let said: Value = serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap();
+                assert!(said.pointer(message).is_some_and(Value::is_string) && !text.contains("busy"), "{text}");
+            }
+        }
+        let records = gateway.store.query(&TenantId::sole(), &EventQuery::default()).await.unwrap();
+        let replies = records.iter().filter(|record| record.direction == Direction::Reply);
+        let denied = records.iter().filter(|record| record.verdict == Verdict::Deny).count();
+        assert_eq!((replies.count(), denied), (14, 4));
     });
 }

@@ -432,9 +432,9 @@ fn unknown_fields_of_a_delta_grow_in_channels_of_their_own() {
     ]}))
     .unwrap();
     let channels: Vec<_> = chunk.deltas.iter().map(|d| (d.channel.choice, d.text.as_str(), d.origin.source)).collect();
-    use bartizan_core::Source::{Document, Model};
-    assert_eq!(channels, [(3, "x y", Model), (1, "long words", Document), (1, "z", Model)]);
-    for leaf in ["assistant", "b c", "url_citation", "n"] {
+    use bartizan_core::Source::Model;
+    assert_eq!(channels, [(3, "x y", Model), (1, "z", Model)]);
+    for leaf in ["assistant", "b c", "url_citation", "long words", "n"] {
         assert!(chunk.texts.iter().any(|t| t.value == leaf && t.kind != bartizan_core::Kind::Key), "{leaf}");
     }
     let long = json!({"k".repeat(600): "words"});
@@ -588,6 +588,49 @@ fn a_block_opens_once() {
     }
     let empty = after(&[start("a"), stop], &delta(0, "")).unwrap();
     assert!(empty.deltas.is_empty() && empty.opens.is_empty());
+}
+
+#[test]
+fn sources_and_pictures_come_whole() {
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    let source = |url: &str| json!({"annotations": [{"type": "url_citation", "url_citation": {"url": url, "title": "A title"}}]});
+    for delta in [
+        source("https://a.example/1"),
+        source("https://b.example/2"),
+        json!({"images": [{"image_url": {"url": "data:image/png;base64,QUJD"}}]}),
+    ] {
+        let chunk = event(&mut reader, &chat_chunk(&delta, None)).unwrap();
+        assert!(chunk.deltas.is_empty() && chunk.opens.is_empty(), "{delta}");
+        assert_eq!(chunk.rewrite(&[]), chunk.raw());
+    }
+}
+
+#[test]
+fn a_message_beside_its_delta_says_nothing() {
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    let both = |new: &str, all: &str| json!({"choices": [{"index": 0, "delta": {"content": new}, "message": {"role": "assistant", "content": all}}]});
+    let chunks = [both("Hel", "Hel"), both("lo", "Hello")].map(|data| event(&mut reader, &data).unwrap());
+    assert_eq!(joined(&chunks), [(channel(0, 0, ChannelPart::Text), "Hello".to_owned())]);
+    let out = String::from_utf8(chunks[1].rewrite(&[])).unwrap();
+    assert!(out.contains(r#""message":null"#) && !out.contains("Hello"), "{out}");
+}
+
+#[test]
+fn parts_with_thinking_are_read() {
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    let part = |text: &str| json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]});
+    let chunks = ["half of a se", "cret"].map(|text| event(&mut reader, &chat_chunk(&part(text), None)).unwrap());
+    assert!(chunks.iter().all(|chunk| chunk.opaque.is_empty()));
+    assert!(joined(&chunks).iter().any(|(_, text)| text == "half of a secret"));
+}
+
+#[test]
+fn held_text_goes_before_an_error() {
+    let mut reader = StreamReader::new(Protocol::OpenaiChat, &limits());
+    event(&mut reader, &chat_chunk(&json!({"content": "Hel"}), None)).unwrap();
+    let chunk = event(&mut reader, &json!({"error": {"message": "overloaded"}})).unwrap();
+    assert!(chunk.model_error);
+    assert_eq!(chunk.closes, [channel(0, 0, ChannelPart::Text)]);
 }
 
 #[test]
