@@ -6,13 +6,16 @@
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::ask::{Answer, Ask, Reply, Usage};
 use crate::failure::{Failure, FailureKind};
 use crate::openai;
+
+/// How long a program may take to end once its output has: a busy machine is slow to reap it.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Asks it. Blocks for up to `patience`.
 pub(crate) fn run(
@@ -54,19 +57,20 @@ pub(crate) fn run(
         end(&mut child);
         return Err(Failure::new(FailureKind::Timeout, format!("`{program}` did not answer in time")));
     };
-    // Its output has ended or is too long; a program that goes on after that is ended.
+    // Its output has ended or is too long; a program that goes on long after that is ended.
+    let until = Instant::now() + if bytes.as_ref().is_some_and(|b| b.len() <= most) { GRACE } else { Duration::ZERO };
     let status = match child.try_wait() {
         Ok(Some(status)) => Ok(status),
-        _ => {
-            std::thread::sleep(Duration::from_millis(20));
+        _ => loop {
             match child.try_wait() {
-                Ok(Some(status)) => Ok(status),
+                Ok(Some(status)) => break Ok(status),
+                Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
                 _ => {
                     end(&mut child);
-                    Err(failed(format!("`{program}` closed its output and did not end")))
+                    break Err(failed(format!("`{program}` closed its output and did not end")));
                 }
             }
-        }
+        },
     };
     let bytes = bytes.ok_or_else(|| failed(format!("the output of `{program}` cannot be read")))?;
     if bytes.len() > most {
@@ -87,8 +91,13 @@ fn end(child: &mut Child) {
 fn decode(bytes: &[u8]) -> Result<Answer, Failure> {
     let text = std::str::from_utf8(bytes).map_err(|_| Failure::malformed("not UTF-8"))?.trim_end();
     let usage = Usage { estimated: true, ..Usage::default() };
-    let value =
-        serde_json::from_str::<Value>(text).ok().filter(|v| v.get("text").is_some() || v.get("tool_calls").is_some());
+    let value = serde_json::from_str::<Value>(text).ok();
+    // A program hands on what its server said: that is no answer of the model.
+    if let Some(error) = value.as_ref().and_then(|v| v.get("error")).filter(|error| !error.is_null()) {
+        let said = error.get("message").unwrap_or(error).to_string();
+        return Err(Failure::new(FailureKind::Command, said.chars().take(200).collect::<String>()));
+    }
+    let value = value.filter(|v| v.get("text").is_some() || v.get("tool_calls").is_some());
     match value {
         Some(value) => {
             let calls = value["tool_calls"].as_array().into_iter().flatten().filter_map(openai::call).collect();
@@ -126,6 +135,16 @@ mod tests {
             panic!()
         };
         assert_eq!((reply.text.as_str(), reply.calls[0].name.as_str()), ("x", "f"));
+    }
+
+    #[test]
+    fn an_error_that_a_program_prints_is_no_answer() {
+        for said in [r#"{"error":{"message":"rate limit exceeded","code":429}}"#, r#"{"error":"down","text":"x"}"#] {
+            let failure = sh(&format!("echo '{said}'"), 10_000).unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Command, "{failure}");
+        }
+        assert!(sh(r#"echo '{"error":null,"text":"x"}'"#, 10_000).is_ok());
+        assert!(sh("echo x; exec >&-; sleep 0.3", 10_000).is_ok());
     }
 
     #[test]

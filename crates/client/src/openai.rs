@@ -74,9 +74,17 @@ pub(crate) fn decode(body: &Value) -> Result<Answer, Failure> {
         let event = body["event_id"].as_str().map(str::to_owned);
         return Ok(Answer::Blocked(Block { code: "content_filter".to_owned(), event, rules: Vec::new() }));
     }
+    // A guard's refusal has the id of its record; a model's own has none.
+    if let (Some(event), Some(_)) =
+        (body["event_id"].as_str(), choice.pointer("/message/refusal").and_then(Value::as_str))
+    {
+        let event = Some(event.to_owned());
+        return Ok(Answer::Blocked(Block { code: "refusal".to_owned(), event, rules: Vec::new() }));
+    }
     let finish = match finish {
         "length" => Finish::Length,
         "tool_calls" | "function_call" => Finish::Calls,
+        "error" => return Err(Failure::malformed("`finish_reason` is `error`")),
         _ => Finish::Stop,
     };
     let usage = Usage {
@@ -206,5 +214,9 @@ mod tests {
         let filtered =
             json!({"choices": [{"message": {"content": null}, "finish_reason": "content_filter"}], "event_id": "e"});
         assert!(matches!(decode(&filtered), Ok(Answer::Blocked(Block { event: Some(e), .. })) if e == "e"));
+        let refused = json!({"choices": [{"message": {"content": null, "refusal": "no"}, "finish_reason": "stop"}], "event_id": "e"});
+        assert!(matches!(decode(&refused), Ok(Answer::Blocked(Block { event: Some(e), .. })) if e == "e"));
+        let broken = json!({"choices": [{"message": {"content": "half"}, "finish_reason": "error"}]});
+        assert!(decode(&broken).is_err());
     }
 }

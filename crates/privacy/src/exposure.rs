@@ -1,6 +1,6 @@
 //! How much a model knows of canaries: exposure, extraction, and what that says about differential privacy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
@@ -153,6 +153,10 @@ pub(crate) fn reason(why: &Missing) -> String {
         Missing::Blocked => "blocked by a guard".to_owned(),
         Missing::NotOnRecord => "not on record".to_owned(),
         Missing::Rejected => "rejected, or an answer that does not fit what was asked".to_owned(),
+        Missing::Inconsistent => {
+            "probabilities that cannot be true: those of secrets that exclude each other add up to more than 1"
+                .to_owned()
+        }
         Missing::Failed(kind) => kind.to_string(),
     }
 }
@@ -199,6 +203,7 @@ async fn measure(
         });
     }
     let (mut below, mut of, mut losses) = (0.0_f64, 0_u32, Vec::new());
+    let (mut total, mut seen) = (own.log.exp(), HashSet::new());
     // Without echo each secret is scored token by token.
     let most = if probe.signal == Signal::Echo { effort.references } else { effort.references.min(MOST_FORCED) };
     for _ in 0..most {
@@ -208,6 +213,9 @@ async fn measure(
         }
         let Ok(scored) = probe.score(&prefix, &other).await else { continue };
         of += 1;
+        if scored.exact && seen.insert(other) {
+            total += scored.log.exp();
+        }
         let tie = (scored.log - own.log).abs() < 1e-9 && scored.exact;
         // Among equals the secret is in the middle.
         below += if tie { 0.5 } else { f64::from(u8::from(scored.log > own.log && scored.exact)) };
@@ -217,6 +225,10 @@ async fn measure(
     }
     if of == 0 {
         return Err(Missing::Rejected);
+    }
+    // What is printed is rounded.
+    if total > 1.01 {
+        return Err(Missing::Inconsistent);
     }
     let by_rank = ranked(below, of, bits);
     // At most 1/p secrets are as likely as one with probability p.

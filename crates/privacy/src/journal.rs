@@ -91,6 +91,9 @@ pub enum Missing {
     /// The endpoint takes the question for wrong, as one that cannot do what is asked.
     #[error("the endpoint takes the question for wrong")]
     Rejected,
+    /// The probabilities of texts that exclude each other add up to more than 1.
+    #[error("the probabilities that the endpoint gives cannot be true")]
+    Inconsistent,
     /// It failed otherwise.
     #[error("{0}")]
     Failed(FailureKind),

@@ -18,10 +18,11 @@ pub(super) fn has_control(bytes: &[u8]) -> bool {
 /// spelled-out word with gaps of up to eight bytes put at least two into some block.
 pub(super) fn spelled_blocks(bytes: &[u8]) -> impl Iterator<Item = Span> + '_ {
     blocks(bytes, |window| {
-        let (before, letter, after) = (lanes::<0>(window), lanes::<1>(window), lanes::<2>(window));
+        let (words, letters) = (marks(window, alphanumeric), marks(window, letter));
+        let (before, middle, after) = (lanes::<0>(&words), lanes::<1>(&letters), lanes::<2>(&words));
         let mut alone = 0_u8;
-        for ((before, letter), after) in before.iter().zip(letter).zip(after) {
-            alone += u8::from(!alphanumeric(*before) & letter.is_ascii_alphabetic() & !alphanumeric(*after));
+        for ((before, letter), after) in before.iter().zip(middle).zip(after) {
+            alone += (before ^ 1) & letter & (after ^ 1);
         }
         alone >= 2
     })
@@ -30,15 +31,25 @@ pub(super) fn spelled_blocks(bytes: &[u8]) -> impl Iterator<Item = Span> + '_ {
 /// Blocks in which three pairs of hexadecimal digits or more stand alone; adjacent ones are merged.
 pub(super) fn pair_blocks(bytes: &[u8]) -> impl Iterator<Item = Span> + '_ {
     blocks(bytes, |window| {
-        let (before, high) = (lanes::<0>(window), lanes::<1>(window));
-        let (low, after) = (lanes::<2>(window), lanes::<3>(window));
+        let (words, digits) = (marks(window, alphanumeric), marks(window, hex));
+        let opens = marks(window, |b| (alphanumeric(b) ^ 1) | u8::from(b | 0x20 == b'x'));
+        let (before, high) = (lanes::<0>(&opens), lanes::<1>(&digits));
+        let (low, after) = (lanes::<2>(&digits), lanes::<3>(&words));
         let mut pairs = 0_u8;
         for ((before, high), (low, after)) in before.iter().zip(high).zip(low.iter().zip(after)) {
-            let opens = !alphanumeric(*before) | (*before | 0x20 == b'x');
-            pairs += u8::from(opens & hex(*high) & hex(*low) & !alphanumeric(*after));
+            pairs += before & high & low & (after ^ 1);
         }
         pairs >= 3
     })
+}
+
+/// What each byte is, as 0 or 1. Truth values in between would keep compilers from using vectors.
+fn marks(window: &Window, is: impl Fn(u8) -> u8) -> Window {
+    let mut marks = [0; BLOCK + 3];
+    for (mark, byte) in marks.iter_mut().zip(window) {
+        *mark = is(*byte);
+    }
+    marks
 }
 
 /// The bytes of the window from `SHIFT` on, as many as a block has: a fixed length makes the loops above straight.
@@ -46,12 +57,16 @@ fn lanes<const SHIFT: usize>(window: &Window) -> &[u8; BLOCK] {
     window.get(SHIFT..).and_then(<[u8]>::first_chunk).unwrap_or(&[0; BLOCK])
 }
 
-const fn alphanumeric(b: u8) -> bool {
-    ((b | 0x20).wrapping_sub(b'a') < 26) | (b.wrapping_sub(b'0') < 10) | (b >= 0x80)
+fn letter(b: u8) -> u8 {
+    u8::from((b | 0x20).wrapping_sub(b'a') < 26)
 }
 
-const fn hex(b: u8) -> bool {
-    ((b | 0x20).wrapping_sub(b'a') < 6) | (b.wrapping_sub(b'0') < 10)
+fn alphanumeric(b: u8) -> u8 {
+    letter(b) | u8::from(b.wrapping_sub(b'0') < 10) | b >> 7
+}
+
+fn hex(b: u8) -> u8 {
+    u8::from((b | 0x20).wrapping_sub(b'a') < 6) | u8::from(b.wrapping_sub(b'0') < 10)
 }
 
 fn blocks<'b>(bytes: &'b [u8], wanted: impl Fn(&Window) -> bool + 'b) -> impl Iterator<Item = Span> + 'b {

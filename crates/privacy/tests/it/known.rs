@@ -132,6 +132,14 @@ async fn intervals_hold_the_truth_with_text_only() {
 }
 
 #[tokio::test]
+async fn probabilities_that_cannot_be_true_give_no_number() {
+    let (manifest, memories) = planted(6, 1);
+    let server = Arc::new(Memoriser::new(memories, Tells::Constant));
+    let report = exposure::test(&probe(&server).await, &manifest, &effort(400, 0)).await;
+    assert_eq!((report.canaries.len(), report.missing.values().sum::<u64>()), (0, 24), "{report:?}");
+}
+
+#[tokio::test]
 async fn a_wrong_signal_is_not_used() {
     let (_, memories) = planted(2, 4);
     let server = Arc::new(Memoriser::new(memories, Tells::Truncated));

@@ -26,6 +26,8 @@ pub(crate) enum Tells {
     Chat,
     /// Echoed probabilities that cover half of the text.
     Truncated,
+    /// The same probability for every token.
+    Constant,
 }
 
 /// One memorised secret.
@@ -241,7 +243,7 @@ impl Memoriser {
         let (text, sampled) = self.sample(prompt, most, seed);
         let wants = asked["logprobs"].is_number();
         let echo = asked["echo"] == true;
-        if echo && !matches!(self.tells, Tells::Echo | Tells::Truncated) {
+        if echo && !matches!(self.tells, Tells::Echo | Tells::Truncated | Tells::Constant) {
             return refuse("echo is not supported");
         }
         let (mut names, mut logs, mut top) = (Vec::new(), Vec::new(), Vec::new());
@@ -252,6 +254,7 @@ impl Memoriser {
             }
             for (number, (name, log)) in all.into_iter().enumerate() {
                 names.push(json!(name));
+                let log = if self.tells == Tells::Constant { -0.5 } else { log };
                 logs.push(if number == 0 { Value::Null } else { json!(log) });
                 top.push(Value::Null);
             }
@@ -262,7 +265,7 @@ impl Memoriser {
             top.push(token[2].clone());
         }
         let logprobs = match (wants, self.tells) {
-            (true, Tells::Echo | Tells::Truncated | Tells::Sampled) => {
+            (true, Tells::Echo | Tells::Truncated | Tells::Sampled | Tells::Constant) => {
                 json!({"tokens": names, "token_logprobs": logs, "top_logprobs": top})
             }
             _ => Value::Null,
