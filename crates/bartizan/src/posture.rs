@@ -19,7 +19,7 @@ use crate::check::position::Cursor;
 use crate::check::sarif;
 use crate::problem::Problem;
 use crate::scan::Summary;
-use crate::{DONE, FOUND, terminal};
+use crate::{DONE, FOUND, UNREAD, terminal};
 
 pub(crate) const INFRA_HELP: &str = "\
 Reads compose files, Kubernetes manifests, files of variables, Dockerfiles, shell scripts, units, LiteLLM, Qdrant, Milvus,
@@ -107,9 +107,15 @@ fn asked(origin: &str, args: &AnswerArgs) -> anyhow::Result<u8> {
                 .map(|a| format!("{} {}", a.path, a.status.map_or_else(|| "-".to_owned(), |s| s.to_string())))
                 .collect();
             writeln!(out, "asked with GET, without credentials: {}", asked.join(", "))?;
+            for answer in &answers {
+                if let Some(why) = answer.unknown {
+                    writeln!(out, "not known: GET {origin}{}: {why}", answer.path)?;
+                }
+            }
         }
         ScanFormat::Json => {
-            let asked: Vec<Value> = answers.iter().map(|a| json!({ "path": a.path, "status": a.status })).collect();
+            let asked: Vec<Value> =
+                answers.iter().map(|a| json!({ "path": a.path, "status": a.status, "unknown": a.unknown })).collect();
             let findings: Vec<Value> = found()
                 .map(|(path, rule, shows)| {
                     json!({ "rule": rule.id, "severity": rule.severity, "path": path, "what": shows })
@@ -130,12 +136,17 @@ fn asked(origin: &str, args: &AnswerArgs) -> anyhow::Result<u8> {
                     })
                 })
                 .collect();
-            let log = sarif::log_of(sarif::run(rules::INFRA.iter(), results, true, Vec::new()));
+            let known = answers.iter().all(|a| a.unknown.is_none());
+            let log = sarif::log_of(sarif::run(rules::INFRA.iter(), results, known, Vec::new()));
             writeln!(out, "{}", serde_json::to_string_pretty(&log)?)?;
         }
     }
     out.flush()?;
-    Ok(if found().any(|(_, rule, _)| gate.stops(rule.severity)) { FOUND } else { DONE })
+    Ok(match answers.iter().any(|a| a.unknown.is_some()) {
+        _ if found().any(|(_, rule, _)| gate.stops(rule.severity)) => FOUND,
+        true => UNREAD,
+        false => DONE,
+    })
 }
 
 /// `bartizan scan mcp`.

@@ -76,12 +76,26 @@ pub(crate) fn show(error: &anyhow::Error) {
     let problem = match error.downcast_ref::<Problem>() {
         Some(problem) => problem,
         None => {
-            plain = Problem::new(format!("{error:#}"));
+            plain = Problem::new(told(error));
             &plain
         }
     };
     // There is nobody left to tell.
     let _ = writeln!(std::io::stderr(), "{}", terminal::errors().render(&draw(problem)));
+}
+
+/// An error with what it came from. One that says already what it came from says it once.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    let mut last = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !last.ends_with(&cause) {
+            text.push_str(if text.is_empty() { "" } else { ": " });
+            text.push_str(&cause);
+            last = cause;
+        }
+    }
+    text
 }
 
 fn draw(problem: &Problem) -> Vec<Group<'_>> {

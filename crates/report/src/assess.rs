@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Catalogue, Control, Measure, split};
+use crate::catalogue::{Catalogue, Control, Measure, RECORDED, split};
 use crate::evidence::{Evidence, Kind, NOT_IN_FORCE, Setup, State};
 
 /// Seconds of a day.
@@ -225,7 +225,11 @@ impl Bench<'_> {
                 (0, false) => State::Weak,
             };
         }
-        for lacking in self.unmet(measure) {
+        let unrecorded = RECORDED
+            .iter()
+            .filter(|(word, _)| measure.records.iter().any(|m| m == word) && !of.covers.iter().any(|c| c == word))
+            .map(|(_, why)| (*why).to_owned());
+        for lacking in unrecorded.chain(self.unmet(measure)) {
             state = state.max(State::Weak);
             if why.contains(&lacking) {
                 continue;
@@ -360,6 +364,28 @@ mod tests {
         // Clocks differ.
         let early = stands(&[piece(Kind::Decisions, "2026-06-01T12:00:00Z")], None);
         assert_ne!(early["decision-log"].stood, Stood::Stale);
+    }
+
+    #[test]
+    fn decisions_without_a_tool_call_show_nothing_about_tool_calls() {
+        let mut decisions = piece(Kind::Decisions, "2026-05-31T00:00:00Z");
+        let set = setup(
+            json!({ "mode": "enforce", "policy": { "agents": { "mode": "enforce" } }, "rules": { "disabled": [] } }),
+        );
+        let about = ["C9.3.5", "C9.3.6", "C9.5.3", "C9.5.6"];
+        let standings = stands(&[decisions.clone()], Some(&set));
+        let of = &standings["tool-decisions"];
+        assert_eq!((of.stood, of.why.as_str()), (Stood::Part, "no tool call is on record"));
+        assert_eq!(about.map(|id| status("AISVS", id, &standings)), [Status::Partial; 4]);
+        assert_eq!(status("AISVS", "C2.1.8", &standings), Status::Partial);
+        assert_eq!(standings["prompt-screening"].stood, Stood::Shown);
+        decisions.covers.push("tool-calls".to_owned());
+        let standings = stands(&[decisions.clone()], Some(&set));
+        let partial = [Status::Partial, Status::Partial, Status::Covered, Status::Covered];
+        assert_eq!(about.map(|id| status("AISVS", id, &standings)), partial);
+        decisions.covers.push("tool-texts".to_owned());
+        let standings = stands(&[decisions], Some(&set));
+        assert_eq!(about.map(|id| status("AISVS", id, &standings)), [Status::Covered; 4]);
     }
 
     #[test]

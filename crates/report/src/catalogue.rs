@@ -48,6 +48,9 @@ pub struct Measure {
     pub deeds: Vec<String>,
     /// What the evidence has to have looked for.
     pub needs: Option<String>,
+    /// What has to stand in the records, by its words: `tool-calls`, `tool-texts`, `mcp`. Without it they count in part.
+    #[serde(default)]
+    pub records: Vec<String>,
     /// Conditions on the configuration: all lists, one of each.
     #[serde(default)]
     pub settings: Vec<Vec<Condition>>,
@@ -159,6 +162,13 @@ struct Measures {
     measure: Vec<Measure>,
 }
 
+/// What records can be asked to contain, and what is said where they do not.
+pub(crate) const RECORDED: [(&str, &str); 3] = [
+    ("tool-calls", "no tool call is on record"),
+    ("tool-texts", "no text of a tool is on record"),
+    ("mcp", "no message of the Model Context Protocol is on record"),
+];
+
 /// A measure without its tag, and the tag.
 pub(crate) fn split(name: &str) -> (&str, Option<&str>) {
     name.split_once(':').map_or((name, None), |(name, tag)| (name, Some(tag)))
@@ -190,6 +200,9 @@ impl Catalogue {
         for measure in list.measure {
             if measures.contains_key(&measure.id) {
                 return Err(format!("the measure `{}` is there twice", measure.id));
+            }
+            if let Some(word) = measure.records.iter().find(|word| !RECORDED.iter().any(|(known, _)| known == word)) {
+                return Err(format!("the measure `{}`: records are not asked for `{word}`", measure.id));
             }
             measures.insert(measure.id.clone(), measure);
         }

@@ -209,6 +209,8 @@ pub struct Records {
     pub rules: BTreeMap<String, u64>,
     /// Deeds by their word.
     pub deeds: BTreeMap<String, Done>,
+    /// What stands in the decisions, by the words of [`Measure::records`](crate::Measure::records).
+    pub contain: Vec<String>,
 }
 
 /// Evidence of the records of a store.
@@ -227,6 +229,7 @@ pub fn of_records(records: &Records) -> Vec<Evidence> {
             of.summary.push_str(&format!("; chain {}, last record {}", line(&records.chain_id), line(head)));
         }
         of.rules = records.rules.iter().map(|(rule, n)| (line(rule), *n)).collect();
+        of.covers = records.contain.iter().map(|word| line(word)).collect();
         all.push(of);
     }
     if let Some(last) = records.deeds.values().map(|d| d.last.as_str()).max() {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bartizan_core::{
-    Act, Action, ChainStore, Coverage, Deed, Direction, EngineId, Event, EventStore, Grounds, Head, Mode, Protocol,
-    Record, RuleId, Scores, Source, StoreError, TenantId, Timings, Verdict,
+    Act, Action, CallRecord, ChainStore, Coverage, Deed, Direction, EngineId, Event, EventStore, Grounds, Head, Mode,
+    Protocol, Record, RuleId, Scores, Source, StoreError, TenantId, Timings, Verdict,
     store::{GENESIS, StoreFuture},
 };
 use proptest::prelude::*;
@@ -691,6 +691,17 @@ async fn everything_is_counted_by_verdict_rule_and_deed(place: &impl Place) {
 
     let acme = store.totals(Some(&other), None).await.unwrap();
     assert_eq!((acme.decisions, acme.rules.len(), acme.deeds.len()), (1, 1, 0));
+    let contains = async || store.totals(None, None).await.unwrap().contain;
+    // What somebody wrote is not what the record says.
+    let written = r#"\"calls\":[{ \"protocol\":\"mcp\" "tool":1"#.to_owned();
+    store.append(Event { model: written, ..event("written") }).await.unwrap();
+    assert_eq!(contains().await, [""; 0]);
+    let call = CallRecord { tool: "send".to_owned(), ..CallRecord::default() };
+    store.append(Event { calls: vec![call], ..event("calls") }).await.unwrap();
+    assert_eq!(contains().await, ["tool-calls"]);
+    let grounds = Some(Grounds { injection: [(Source::Tool, 0.25)].into(), ..Grounds::default() });
+    store.append(Event { grounds, protocol: Protocol::Mcp, ..event("texts") }).await.unwrap();
+    assert_eq!(contains().await, ["tool-calls", "tool-texts", "mcp"]);
     let late = store.totals(None, Some("2026-02-01")).await.unwrap();
     assert_eq!((late.decisions, late.deeds["call-approved"].count), (1, 1));
 }

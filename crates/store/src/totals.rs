@@ -9,6 +9,17 @@ use crate::read::{event, head};
 
 const VERDICTS: [Verdict; 4] = [Verdict::Allow, Verdict::Redact, Verdict::Hold, Verdict::Deny];
 
+/// How many records, from the last one back, are searched for what they contain: reading bodies is slower than counting.
+const SEARCHED: u64 = 100_000;
+
+/// What records can contain, by its word, and how the canonical JSON of one has it. A quotation mark in a string has a
+/// backslash before it, so no text that somebody sent has these.
+const CONTAINED: [(&str, &str); 3] = [
+    ("tool-calls", r#"body LIKE '%"calls":[{%'"#),
+    ("tool-texts", r#"body LIKE '%"injection":{%"tool":%'"#),
+    ("mcp", r#"body LIKE '%"protocol":"mcp"%'"#),
+];
+
 /// What was done how often, and when last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeedTotal {
@@ -37,6 +48,8 @@ pub struct Totals {
     pub rules: BTreeMap<String, u64>,
     /// What operators and the program did, by the word of the deed.
     pub deeds: BTreeMap<String, DeedTotal>,
+    /// What stands in the latest decisions, by its word: `tool-calls`, `tool-texts`, `mcp`.
+    pub contain: Vec<&'static str>,
     /// The last decision.
     pub last: Option<Event>,
 }
@@ -50,6 +63,7 @@ pub(crate) async fn totals<D: Database>(
     since: Option<&str>,
 ) -> Result<Totals, StoreError> {
     let whose = tenant.map_or(Whose::Operator, Whose::Tenant);
+    let head = head(db).await?;
     let rows = |select: &str, kind: &str, rest: &str| {
         let mut sql = Built::new(format!("SELECT {select} FROM events WHERE kind = '{kind}'"));
         if let Some(tenant) = tenant {
@@ -67,10 +81,21 @@ pub(crate) async fn totals<D: Database>(
     columns.push(count("verdict IN ('hold', 'deny') AND action = 'pass'"));
     columns.extend(VERDICTS.iter().map(|verdict| count(&format!("verdict = '{verdict}'"))));
     let columns = columns.join(", ");
-    let (counts, fired) = tokio::try_join!(
+    let searched: Vec<String> = CONTAINED.iter().map(|(_, like)| count(like)).collect();
+    let first = head.seq.unwrap_or(0).saturating_sub(SEARCHED);
+    let (counts, fired, contained) = tokio::try_join!(
         rows(&columns, "decision", ""),
         rows("rules, COUNT(*)", "decision", " AND rules <> '' GROUP BY rules"),
+        rows(&searched.join(", "), "decision", &format!(" AND seq >= {first}")),
     )?;
+    let mut contain = Vec::new();
+    if let Some(row) = contained.first() {
+        for (at, (word, _)) in CONTAINED.into_iter().enumerate() {
+            if number(row, at)? > 0 {
+                contain.push(word);
+            }
+        }
+    }
     let counts = counts.first().ok_or_else(|| StoreError::Failed("nothing was counted".to_owned()))?;
     let acts = rows("action, COUNT(*), MAX(time)", "act", " GROUP BY action").await?;
     let last = rows("body, hash", "decision", " ORDER BY seq DESC LIMIT 1").await?;
@@ -94,7 +119,7 @@ pub(crate) async fn totals<D: Database>(
     }
     let time = |at| counts.maybe_text(at).map(|time| time.map(str::to_owned)).map_err(store_error);
     Ok(Totals {
-        head: head(db).await?,
+        head,
         decisions: number(counts, 0)?,
         since: time(1)?,
         until: time(2)?,
@@ -102,6 +127,7 @@ pub(crate) async fn totals<D: Database>(
         passed: number(counts, 3)?,
         rules,
         deeds,
+        contain,
         last: last.first().map(event).transpose()?,
     })
 }

@@ -1,5 +1,6 @@
 //! Where packs are installed: the one in force, the one before, and the highest version that was ever in force.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -50,10 +51,28 @@ impl Place {
 
     /// The highest version that was in force, by name of the pack: none older comes after it unasked.
     pub(crate) fn highest(&self, name: &str) -> anyhow::Result<u64> {
-        let text = bytes(&self.highest_file())?.unwrap_or_default();
-        let text = String::from_utf8(text).context("the file `highest` beside the content pack is not UTF-8")?;
-        let versions = text.lines().filter_map(|line| line.split_once(' ')).filter(|(of, _)| *of == name);
-        Ok(versions.filter_map(|(_, version)| version.parse().ok()).max().unwrap_or(0))
+        Ok(self.versions()?.get(name).copied().unwrap_or(0))
+    }
+
+    /// The highest version of each pack. A line that says none may have said the one that counts.
+    fn versions(&self) -> anyhow::Result<BTreeMap<String, u64>> {
+        let path = self.highest_file();
+        let damaged = |what: &str| {
+            Problem::new(format!("`{}`: {what}", path.display())).help(
+                "it keeps older packs from coming back: restore it, or write `NAME VERSION` on a line for each pack",
+            )
+        };
+        let text = String::from_utf8(bytes(&path)?.unwrap_or_default()).map_err(|_| damaged("not UTF-8"))?;
+        let mut versions = BTreeMap::new();
+        for (at, line) in text.lines().enumerate() {
+            let read = line.split_once(' ').filter(|(name, _)| !name.is_empty());
+            let (name, version) = read
+                .and_then(|(name, version)| Some((name, version.parse::<u64>().ok()?)))
+                .ok_or_else(|| damaged(&format!("line {} is no name with a version", at + 1)))?;
+            let highest = versions.entry(name.to_owned()).or_insert(version);
+            *highest = version.max(*highest);
+        }
+        Ok(versions)
     }
 
     /// Keeps others out while the packs are changed.
@@ -70,11 +89,10 @@ impl Place {
 
     /// Puts a pack in force in one step, and keeps the one that was. After a crash in between the one before is in force.
     pub(crate) fn install(&self, name: &str, version: u64, pack: &[u8]) -> anyhow::Result<()> {
-        let highest = self.highest(name)?.max(version);
-        let text = bytes(&self.highest_file())?.unwrap_or_default();
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let others = text.lines().filter(|line| line.split_once(' ').is_none_or(|(of, _)| of != name));
-        let lines: String = others.map(|line| format!("{line}\n")).chain([format!("{name} {highest}\n")]).collect();
+        let mut versions = self.versions()?;
+        let highest = versions.entry(name.to_owned()).or_insert(version);
+        *highest = version.max(*highest);
+        let lines: String = versions.iter().map(|(name, version)| format!("{name} {version}\n")).collect();
         if let Some(current) = self.current()? {
             self.put(&self.previous_file(), &current)?;
         }
@@ -135,6 +153,12 @@ mod tests {
         place.install("c", 3, b"three").unwrap();
         assert_eq!(place.current().unwrap().unwrap(), b"three");
         assert_eq!((place.highest("c").unwrap(), place.highest("d").unwrap(), place.highest("e").unwrap()), (3, 9, 0));
+        let highest = std::fs::read(place.highest_file()).unwrap();
+        for damaged in [&b"c\nd 9\n"[..], b"c 3x\nd 9\n", b"c 3\n\nd 9\n", b"\xff 3\n", b" 3\n"] {
+            std::fs::write(place.highest_file(), damaged).unwrap();
+            assert!(place.highest("c").is_err() && place.install("c", 4, b"four").is_err(), "{damaged:?}");
+        }
+        std::fs::write(place.highest_file(), highest).unwrap();
         place.roll_back().unwrap();
         assert_eq!(place.current().unwrap().unwrap(), b"other");
         assert_eq!((place.previous().unwrap(), place.highest("c").unwrap()), (None, 3));

@@ -15,7 +15,10 @@ use crate::config::{self, Config, Loaded};
 use crate::problem::Problem;
 use crate::record::{actor, block_on, close, shared};
 use crate::signing::read_bytes;
-use crate::store;
+use crate::store::{self, Use};
+
+/// Records that are asked for at a time.
+const PAGE: u32 = 500;
 
 /// `bartizan update`.
 pub(crate) fn run(args: &UpdateArgs) -> anyhow::Result<u8> {
@@ -50,8 +53,9 @@ fn install(args: &UpdateArgs, config: &Config, place: &Place, from: &Path) -> an
         return Ok(());
     }
     let same = current.as_ref().filter(|current| current.info.name == name).map_or(0, |current| current.info.version);
-    let highest = place.highest(&name)?;
-    let highest = highest.max(same);
+    let highest = place.highest(&name)?.max(same);
+    // The file of versions may be gone; what was recorded is still there.
+    let highest = if args.allow_older { highest } else { highest.max(recorded(config, &name)?) };
     if !args.allow_older && version <= highest {
         let title = format!("`{name}` {version} is not newer than {highest}, which was in force");
         return Err(Problem::new(title)
@@ -120,6 +124,31 @@ fn record(loaded: &Loaded, title: &str, before: &str) -> anyhow::Result<()> {
         store.act(act).await?;
         close(store).await;
         Ok(())
+    })
+}
+
+/// The highest version of a pack that the records say was put in force; 0 where there is no store.
+fn recorded(config: &Config, name: &str) -> anyhow::Result<u64> {
+    if !store::Place::of(config, None)?.is_there() {
+        return Ok(0);
+    }
+    block_on(async {
+        let store = store::open(config, None, Use::Reading).await?;
+        let mut highest = 0;
+        let mut after = None;
+        loop {
+            let acts = store.deeds(&TenantId::sole(), Deed::ContentChanged, after, PAGE).await?;
+            for act in &acts {
+                let version = act.subject.strip_prefix(name).and_then(|rest| rest.strip_prefix(' ')?.parse().ok());
+                highest = version.unwrap_or(0).max(highest);
+            }
+            match acts.last() {
+                Some(last) if acts.len() == PAGE as usize => after = Some(last.seq),
+                _ => break,
+            }
+        }
+        close(store).await;
+        Ok(highest)
     })
 }
 

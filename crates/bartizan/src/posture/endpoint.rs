@@ -8,15 +8,16 @@ use std::time::Duration;
 use bartizan_core::Rule;
 use bartizan_gateway::{Timeouts, Transport, transport};
 use bartizan_posture::rules;
+use http::header::CONTENT_ENCODING;
 use http::{Method, Request, Uri};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 
 use crate::problem::Problem;
 
 /// Time for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Most bytes of an answer that are read.
+/// Most bytes of an answer that are read. A list of models can be long.
 const ANSWER: usize = 256 << 10;
 
 /// One question.
@@ -84,6 +85,8 @@ pub(super) struct Answer {
     pub(super) status: Option<u16>,
     /// The rule that the answer is a finding of, and what it shows.
     pub(super) found: Option<(&'static Rule, &'static str)>,
+    /// Why the answer says nothing of whether the server is open.
+    pub(super) unknown: Option<&'static str>,
 }
 
 /// Asks all questions of an origin such as `http://10.0.0.5:8000`.
@@ -119,7 +122,7 @@ fn refused(origin: &str) -> Problem {
 }
 
 async fn ask_one(transport: &dyn Transport, origin: &str, question: &Question) -> Answer {
-    let unanswered = Answer { path: question.path, status: None, found: None };
+    let unanswered = Answer { path: question.path, status: None, found: None, unknown: Some("no answer") };
     let request = Request::builder()
         .method(Method::GET)
         .uri(format!("{origin}{}", question.path))
@@ -130,12 +133,36 @@ async fn ask_one(transport: &dyn Transport, origin: &str, question: &Question) -
     let answer = tokio::time::timeout(PATIENCE, async {
         let reply = transport.send(request).await.ok()?;
         let status = reply.status().as_u16();
-        let body = Limited::new(reply.into_body(), ANSWER).collect().await;
-        Some((status, body.map(http_body_util::Collected::to_bytes).unwrap_or_default()))
+        // No coding was asked for, so a marker cannot be looked for in one.
+        let coded = reply.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
+        let mut body = reply.into_body();
+        let mut plain = Vec::new();
+        let mut read = 0;
+        let whole = loop {
+            match body.frame().await {
+                None => break true,
+                Some(Err(_)) => break false,
+                Some(Ok(frame)) => {
+                    let data = frame.into_data().unwrap_or_default();
+                    let most = ANSWER - read;
+                    plain.extend(data.iter().take(most).copied().filter(|b| !b.is_ascii_whitespace()));
+                    read += data.len().min(most);
+                    if data.len() > most {
+                        break false;
+                    }
+                }
+            }
+        };
+        Some((status, plain, whole && !coded))
     });
-    let Ok(Some((status, body))) = answer.await else { return unanswered };
-    let plain: Vec<u8> = body.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    let Ok(Some((status, plain, whole))) = answer.await else { return unanswered };
     let marked = plain.windows(question.marker.len()).any(|part| part == question.marker.as_bytes());
     let found = (status == 200 && marked).then_some((question.rule, question.shows));
-    Answer { path: question.path, status: Some(status), found }
+    let unknown = match status {
+        429 => Some("too many requests"),
+        500.. => Some("an error of the server"),
+        200 if !marked && !whole => Some("an answer that was not read to its end"),
+        _ => None,
+    };
+    Answer { path: question.path, status: Some(status), found, unknown }
 }

@@ -47,6 +47,8 @@ fn a_store_is_copied_checked_and_put_back() {
     assert_eq!((deeds(&at("e.sqlite"), Deed::BackedUp), deeds(&at("copy/evidence.sqlite"), Deed::BackedUp)), (1, 1));
     let (code, said) = program(&["backup", "copy", "--store", "e.sqlite"]);
     assert!(code == Some(2) && said.contains("is there already"), "{said}");
+    let (code, said) = program(&["restore", "nothere", "--check"]);
+    assert!(code == Some(2) && said.matches("os error 2").count() == 1, "{said}");
     let (code, said) = program(&["restore", "copy", "--check"]);
     assert!(code == Some(0) && said.contains("4 records"), "{said}");
     let (code, said) = program(&["restore", "copy", "--store", "e.sqlite"]);

@@ -99,6 +99,16 @@ fn a_pack_is_in_force_until_it_is_rolled_back() {
     // What was rolled back comes again only where somebody says so.
     let (code, said) = program(at, &["update", "--from", &two]);
     assert!(code == Some(2) && said.contains("is not newer than 2"), "{said}");
+    // The file that keeps the versions may be damaged or gone; the records keep them too.
+    let versions = at.join("e.sqlite.content/highest");
+    let kept = fs::read(&versions).unwrap();
+    fs::write(&versions, "acme\n").unwrap();
+    let (code, said) = program(at, &["update", "--from", &two]);
+    assert!(code == Some(2) && said.contains("line 1 is no name with a version"), "{said}");
+    fs::remove_file(&versions).unwrap();
+    let (code, said) = program(at, &["update", "--from", &two]);
+    assert!(code == Some(2) && said.contains("is not newer than 2"), "{said}");
+    fs::write(&versions, kept).unwrap();
     assert_eq!(program(at, &["update", "--from", &two, "--allow-older"]).0, Some(0));
     assert_eq!(program(at, &["update", "--from", &one, "--allow-older"]).0, Some(0));
     assert_eq!(program(at, &["update", "--roll-back"]).0, Some(0));

@@ -100,8 +100,8 @@ fn installed_clients_are_read_only_when_asked() {
     assert_eq!(answer["files"][0]["findings"][0]["line"], 1);
 }
 
-#[test]
-fn an_endpoint_is_asked_only_on_request_and_by_get() {
+/// A server that answers each path, and to anything but a plain `GET` with an error.
+fn server(answer: fn(&str) -> (&'static str, String)) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -109,17 +109,49 @@ fn an_endpoint_is_asked_only_on_request_and_by_get() {
             let mut head = String::new();
             let mut lines = BufReader::new(&socket);
             while lines.read_line(&mut head).is_ok_and(|n| n > 2) {}
-            let (status, body) = match head.split(' ').nth(1) {
-                _ if !head.starts_with("GET ") || head.to_ascii_lowercase().contains("authorization") => {
-                    ("500 Bad", "")
-                }
-                Some("/api/tags") => ("200 OK", "{\"models\": [{\"name\": \"llama\"}]}"),
-                Some("/v1/models") => ("401 Unauthorized", "{\"object\": \"list\"}"),
-                _ => ("404 Not Found", ""),
-            };
+            let bad = !head.starts_with("GET ") || head.to_ascii_lowercase().contains("authorization");
+            let path = head.split(' ').nth(1).unwrap_or_default();
+            let (status, body) = if bad { ("500 Bad", String::new()) } else { answer(path) };
             let length = body.len();
             let _ = write!(&socket, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
         }
+    });
+    origin
+}
+
+#[test]
+fn an_endpoint_with_a_long_answer_is_open_and_one_that_gives_none_is_not_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked = |origin: &str| {
+        let output = scan(folder.path(), &["infra", "--endpoint", origin]);
+        (output.status.code(), text(&output))
+    };
+    let long = |_: &str| ("404 Not Found", String::new());
+    assert_eq!(asked(&server(long)).0, Some(0));
+    let (code, said) = asked(&server(|path| match path {
+        "/api/tags" => ("200 OK", format!("{{\"models\":[{}]}}", "{\"name\":\"llama\"},".repeat(30_000))),
+        _ => ("404 Not Found", String::new()),
+    }));
+    assert!(code == Some(1) && said.contains("the API of Ollama"), "{said}");
+    for answer in [
+        |path: &str| match path {
+            "/api/tags" => ("200 OK", " x".repeat(400_000)),
+            _ => ("404 Not Found", String::new()),
+        },
+        |path: &str| (if path == "/props" { "429 Slow" } else { "404 Not Found" }, String::new()),
+        |path: &str| (if path == "/props" { "501 Not Implemented" } else { "401 Unauthorized" }, String::new()),
+    ] {
+        let (code, said) = asked(&server(answer));
+        assert!(code == Some(3) && said.contains("not known: GET http"), "{code:?} {said}");
+    }
+}
+
+#[test]
+fn an_endpoint_is_asked_only_on_request_and_by_get() {
+    let origin = server(|path| match path {
+        "/api/tags" => ("200 OK", "{\"models\": [{\"name\": \"llama\"}]}".to_owned()),
+        "/v1/models" => ("401 Unauthorized", "{\"object\": \"list\"}".to_owned()),
+        _ => ("404 Not Found", String::new()),
     });
     let folder = tempfile::tempdir().unwrap();
     let output = scan(folder.path(), &["infra", "--endpoint", &origin]);

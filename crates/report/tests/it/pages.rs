@@ -91,6 +91,7 @@ fn records_and_configuration_become_evidence() {
         passed: 2,
         rules: [("prompt/instruction-override".to_owned(), 3)].into(),
         deeds: [("contained".to_owned(), bartizan_report::Done { count: 1, last: NOW.to_owned() })].into(),
+        contain: vec!["tool-calls".to_owned()],
     };
     let mut evidence = of_records(&records);
     assert_eq!(evidence.iter().map(|e| e.kind).collect::<Vec<_>>(), [Kind::Decisions, Kind::Acts]);
@@ -107,6 +108,7 @@ fn records_and_configuration_become_evidence() {
     let log = made.measure("decision-log").unwrap();
     assert_eq!((log.stood, log.age_days), (Stood::Shown, Some(1)));
     assert_eq!(made.measure("prompt-screening").unwrap().fired, 3);
+    assert!(!made.measure("tool-decisions").unwrap().why.contains("no tool call"));
     assert_eq!(view(&made, "AISVS", "C12.1.1").status, Status::Covered);
     assert!(of_records(&Records::default()).is_empty());
 }

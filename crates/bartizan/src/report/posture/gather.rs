@@ -93,6 +93,7 @@ pub(super) fn records(path: &Path, totals: &Totals) -> Records {
         passed: totals.passed,
         rules: totals.rules.clone(),
         deeds: totals.deeds.iter().map(done).collect(),
+        contain: totals.contain.iter().map(|&word| word.to_owned()).collect(),
     }
 }
 
