@@ -134,11 +134,13 @@ pub(crate) struct Unit {
     pub(crate) walled: bool,
     /// It has to do with models, whatever its product: it asks for accelerators, or holds a provider's key.
     pub(crate) models: bool,
+    /// It serves a model to everybody by its words, but what it is, and so how it lets callers in, is not known.
+    pub(crate) stranger: bool,
 }
 
 impl Unit {
     pub(crate) fn new(home: Home, at: Span) -> Self {
-        Self { product: None, home, at, facts: Vec::new(), walled: false, models: false }
+        Self { product: None, home, at, facts: Vec::new(), walled: false, models: false, stranger: false }
     }
 
     /// Facts about a setting.

@@ -1,6 +1,6 @@
 //! Rules over facts. No rule knows a product, a syntax or a flag.
 
-use bartizan_core::{Confidence, Severity, Span};
+use bartizan_core::{Confidence, Reason, Severity, Span};
 
 use crate::fact::{Fact, Home, Setting, Unit};
 use crate::product::Auth;
@@ -12,6 +12,15 @@ use crate::value::{self, Known, Resolved, SecretValue};
 pub(crate) fn judge(units: &[Unit], desk: &mut Desk) {
     let models = units.iter().any(|u| u.models || u.product.is_some_and(|p| !p.companion));
     for unit in units {
+        if unit.stranger && unit.product.is_none() {
+            let bytes = unit.at.end.saturating_sub(unit.at.start);
+            desk.partial(
+                Reason::File,
+                unit.at.start,
+                bytes,
+                "this serves a model on every interface; which server it is, and whether it asks for a key, is not known",
+            );
+        }
         if models {
             exposure(unit, desk);
             credentials(unit, desk);

@@ -145,6 +145,13 @@ impl Desk {
         }
     }
 
+    /// Takes what was not read of a part of the file, at its places in the whole.
+    pub(crate) fn take_gaps(&mut self, inner: Self, place: impl Fn(usize) -> usize) {
+        for gap in inner.gaps {
+            self.gap(gap.part, place(gap.at), gap.why);
+        }
+    }
+
     /// All that was collected.
     pub(crate) fn report(mut self, format: &'static str) -> Report {
         self.found.sort_by_key(|f| (f.finding.span().start, std::cmp::Reverse(f.finding.severity)));

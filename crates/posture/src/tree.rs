@@ -33,9 +33,9 @@ impl Node {
         self.entries().iter().rev().find(|(k, _)| k.text() == Some(key)).map(|(_, value)| value)
     }
 
-    /// The value at a dotted path.
+    /// The value at a dotted path. A key may have the dots itself, as Elasticsearch writes it.
     pub(crate) fn at(&self, path: &str) -> Option<&Self> {
-        path.split('.').try_fold(self, |node, key| node.get(key))
+        self.get(path).or_else(|| path.split('.').try_fold(self, |node, key| node.get(key)))
     }
 
     /// The text of a scalar.

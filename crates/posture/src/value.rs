@@ -203,6 +203,8 @@ pub(crate) fn names_secret(name: &str) -> bool {
                 | "stop"
                 | "image"
                 | "public"
+                | "hash"
+                | "hashed"
                 | "min"
                 | "max"
                 | "num"
@@ -331,10 +333,49 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
         || lower.contains("placeholder")
         || lower.contains("redacted")
         || lower.contains("todo")
+        // LibreChat: every user brings a key.
+        || lower == "user_provided"
         || lower.bytes().all(|b| matches!(b, b'x' | b'*' | b'.' | b'-'))
         || lower
-            .split_once('-')
+            .rsplit_once(['-', '_'])
             .is_some_and(|(_, tail)| tail.len() > 2 && tail.bytes().all(|b| matches!(b, b'x' | b'.' | b'*')))
+}
+
+/// How keys of providers of models and of their trackers begin, and how many letters and digits follow at least.
+const PROVIDERS: &[(&str, usize)] = &[
+    ("hf_", 30),
+    ("sk-proj-", 20),
+    ("sk-svcacct-", 20),
+    ("sk-admin-", 20),
+    ("sk-ant-", 20),
+    ("sk-or-v1-", 20),
+    ("sk-lf-", 20),
+    ("nvapi-", 30),
+    ("gsk_", 30),
+    ("r8_", 30),
+    ("lsv2_pt_", 30),
+    ("lsv2_sk_", 30),
+    ("xai-", 40),
+    ("pplx-", 30),
+    ("tgp_v1_", 30),
+    ("wandb_v1_", 30),
+];
+
+/// True for a value that is a key of a provider by its own shape, whatever name it has.
+pub(crate) fn is_provider_key(value: &str) -> bool {
+    let text = value.trim();
+    let text = text.strip_prefix("Bearer ").unwrap_or(text).trim();
+    let fits = |(prefix, least): &(&str, usize)| {
+        text.strip_prefix(prefix).is_some_and(|rest| {
+            let mut seen = std::collections::BTreeSet::new();
+            seen.extend(rest.bytes());
+            rest.len() >= *least
+                && rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+                // What stands in for a key repeats itself.
+                && seen.len() >= 10
+        })
+    };
+    PROVIDERS.iter().any(fits) && !is_placeholder(text)
 }
 
 /// What a value given to the name of a secret is.

@@ -2,7 +2,7 @@
 
 use bartizan_core::Span;
 
-use super::{container, launch, policy, variables};
+use super::{anywhere, container, launch, policy, variables};
 use crate::fact::{Home, Setting, Unit};
 use crate::product::{self, Auth, Product, general};
 use crate::syntax::env::Variable;
@@ -21,6 +21,9 @@ pub(crate) fn document(node: &Node, units: &mut Vec<Unit>) -> Option<&'static st
     };
     let mut unit = Unit::new(home, node.entries().first().map_or(node.span, |(k, _)| k.span));
     unit.product = product;
+    // A file of its own says that it is meant.
+    unit.models = product.is_some_and(|p| p.companion);
+    let (mut everywhere, mut model) = (None, false);
     let none = Variables::new();
     node.leaves(&mut |path, leaf| {
         let raw = leaf.text().unwrap_or_default();
@@ -30,7 +33,8 @@ pub(crate) fn document(node: &Node, units: &mut Vec<Unit>) -> Option<&'static st
         let own = product.map_or(&[][..], |p| p.keys);
         let mut known = false;
         for (row, setting, reads) in own {
-            if *row == path {
+            // A Python file of Jupyter has the keys of the JSON one on `c`.
+            if *row == path || row.strip_prefix("c.") == Some(path) {
                 known |= matches!(setting, Setting::Key | Setting::Secret);
                 if reads.takes(&value) {
                     unit.add(*setting, *row, value.clone(), leaf.span);
@@ -42,6 +46,18 @@ pub(crate) fn document(node: &Node, units: &mut Vec<Unit>) -> Option<&'static st
                 unit.add(*setting, key, value.clone(), leaf.span);
             }
         }
+        // Tools that take their flags from a file leave the dashes out.
+        let flags = product.filter(|p| p.keys.is_empty()).map_or(&[][..], |p| p.flags);
+        for (row, setting, reads) in flags.iter().chain(general::FLAGS) {
+            if row.strip_prefix("--").is_some_and(|flag| product::same_flag(flag, key)) && reads.takes(&value) {
+                known |= matches!(setting, Setting::Key | Setting::Secret);
+                unit.add(*setting, key, value.clone(), leaf.span);
+            }
+        }
+        if ADDRESSES.contains(&key) && value::is_wildcard(&value.text) {
+            everywhere.get_or_insert(leaf.span);
+        }
+        model |= MODELS.contains(&key);
         if !known {
             variables::secret(&mut unit, key, &value, leaf.span);
         }
@@ -50,11 +66,20 @@ pub(crate) fn document(node: &Node, units: &mut Vec<Unit>) -> Option<&'static st
         unit.models = true;
         datasets(node, units);
     }
+    if let Some(at) = everywhere.filter(|_| model && product.is_none()) {
+        unit.stranger = true;
+        unit.at = at;
+    }
     job(node, &mut unit);
     let name = product.map(|p| p.name);
     units.push(unit);
     name.or(is_policy.then_some("access policy"))
 }
+
+/// Keys of addresses that are listened on, and of models that are served, whoever reads them.
+const ADDRESSES: &[&str] =
+    &["host", "hostname", "bind", "bind_host", "listen", "listen_host", "server_name", "address"];
+const MODELS: &[&str] = &["model", "model_path", "model_id", "model_name", "model-path", "modelPath", "modelURL"];
 
 /// Keys that mean one thing wherever they stand, of a document that somebody else reads.
 pub(crate) fn general(node: &Node, units: &mut Vec<Unit>) {
@@ -68,6 +93,7 @@ pub(crate) fn general(node: &Node, units: &mut Vec<Unit>) {
             }
         }
     });
+    anywhere::variables(node, &mut unit);
     units.push(unit);
 }
 
@@ -191,17 +217,70 @@ pub(crate) fn unit_file(entries: &[Entry], source: &str, units: &mut Vec<Unit>) 
                 launch::script(line, offset, &mut made);
             }
         }
-        made.retain(|u| u.product.is_some() || !u.facts.is_empty());
+        made.retain(|u| u.product.is_some() || !u.facts.is_empty() || u.stranger);
+        let set: Vec<_> = section
+            .iter()
+            .filter(|e| matches!(e.key.as_str(), "Environment" | "environment"))
+            .flat_map(assignments)
+            .collect();
+        if section.first().is_some_and(|e| e.section == "Container") {
+            made.push(quadlet(section));
+        } else if made.is_empty() && !set.is_empty() {
+            made.push(drop_in(&set));
+        }
         let Some(unit) = made.first_mut() else { continue };
-        for entry in section.iter().filter(|e| matches!(e.key.as_str(), "Environment" | "environment")) {
-            for (name, value, span) in assignments(entry) {
-                variables::take(unit, &name, Some(&value), span, &Variables::new());
-            }
+        for (name, value, span) in set {
+            variables::take(unit, &name, Some(&value), span, &Variables::new());
         }
         told |= made.iter().any(|u| u.product.is_some());
         units.append(&mut made);
     }
     told
+}
+
+/// Variables without what they are for: a drop-in. What starts it, and so its flags, is in another file.
+fn drop_in(set: &[(String, String, Span)]) -> Unit {
+    let product = variables::product_of(set.iter().map(|(name, ..)| name.as_str()));
+    // A key may be among the flags; where there is no authentication, an address tells all.
+    let binds = product.filter(|p| p.auth == Auth::Never).is_some_and(|p| {
+        let bind = |name: &str| p.variables.iter().any(|(row, setting, _)| *row == name && *setting == Setting::Bind);
+        set.iter().any(|(name, ..)| bind(name))
+    });
+    let at = set.first().map_or(Span::default(), |(.., span)| *span);
+    let mut unit = Unit::new(if binds { Home::Machine } else { Home::Part }, at);
+    unit.product = product;
+    unit
+}
+
+/// The container of a Podman quadlet.
+fn quadlet(section: &[Entry]) -> Unit {
+    let none = Variables::new();
+    let mut unit = Unit::new(Home::Container, section.first().map_or(Span::default(), |e| e.span));
+    for entry in section {
+        let (value, at) = (entry.value.as_str(), entry.span);
+        match entry.key.as_str() {
+            "Image" => container::image(&mut unit, value, at, &none),
+            "PublishPort" => container::publish(&mut unit, value, at, &none),
+            "Volume" => {
+                if let Some(path) = container::bind_source(value) {
+                    container::mount(&mut unit, path, at, &none);
+                }
+            }
+            "Network" if value == "host" => container::privilege(&mut unit, "the network of the machine", at),
+            "AddCapability" => value.split_whitespace().for_each(|name| container::capability(&mut unit, name, at)),
+            "SeccompProfile" if value == "unconfined" => container::privilege(&mut unit, "no seccomp profile", at),
+            "PodmanArgs" if value.split_whitespace().any(|arg| arg == "--privileged") => {
+                container::privilege(&mut unit, "`--privileged`", at);
+            }
+            _ => {}
+        }
+    }
+    for entry in section.iter().filter(|e| e.key == "Exec") {
+        let words = crate::syntax::shell::parse(&entry.value, entry.span.start);
+        let words: Vec<_> = words.into_iter().flat_map(|c| c.words).collect();
+        launch::command(&words, &mut unit, &none, "", 0);
+    }
+    unit
 }
 
 /// `Environment="A=b" C=d` of systemd, `environment=A="b",C="d"` of supervisord.

@@ -6,7 +6,7 @@ use bartizan_core::Span;
 
 use super::{container, launch, variables};
 use crate::fact::{Home, Setting, Unit};
-use crate::product;
+use crate::product::{self, general};
 use crate::syntax::shell::Word;
 use crate::tree::{Data, Node};
 use crate::value::{Known, Resolved, Variables};
@@ -44,14 +44,93 @@ pub(crate) fn read(documents: &[Node], source: &str, units: &mut Vec<Unit>) {
         match object.text_at("kind") {
             Some("ConfigMap") => config(object, units, "data"),
             Some("Secret") => secret(object, units),
-            _ => find(object, &labels(object.at("metadata.labels")), source, units, &mut pods),
+            _ => {
+                let first = units.len();
+                find(object, &labels(object.at("metadata.labels")), source, units, &mut pods);
+                // KubeRay has the pods ask for a token.
+                if let Some(mode) = object.at("spec.authOptions.mode").filter(|m| m.text() == Some("token")) {
+                    let pods = units.get_mut(first..).unwrap_or_default().iter_mut();
+                    for unit in pods.filter(|u| u.product.is_some_and(|p| p.name == "Ray")) {
+                        let token = Resolved { text: "token".to_owned(), known: Known::Literal };
+                        unit.add(Setting::AuthOn, "authOptions", token, mode.span);
+                    }
+                }
+            }
         }
         ray(object, units);
     }
     let around_pods = |o: &&&Node| matches!(o.text_at("kind"), Some("Service" | "NetworkPolicy"));
+    let mut services = BTreeMap::new();
     for object in objects.iter().filter(around_pods).take(MOST_AROUND) {
         around(object, &pods, units);
+        if let (Some("Service"), Some(name)) = (object.text_at("kind"), object.text_at("metadata.name")) {
+            services.insert(name, labels(object.at("spec.selector")));
+        }
     }
+    let mut paths = 0;
+    for object in objects.iter().filter(|o| o.text_at("kind") == Some("Ingress")).take(MOST_AROUND) {
+        ingress(object, &services, &pods, units, &mut paths);
+    }
+}
+
+/// What an ingress leads to is published, unless a proxy that asks who calls is in front.
+fn ingress(object: &Node, services: &BTreeMap<&str, Labels>, pods: &[Pod], units: &mut [Unit], paths: &mut usize) {
+    let annotations = object.at("metadata.annotations").map_or(&[][..], Node::entries);
+    let guarded = annotations.iter().any(|(key, value)| {
+        let key = key.text().unwrap_or_default();
+        let value = value.text().unwrap_or_default();
+        ["auth-url", "auth-type", "auth-secret", "auth-tls-secret", "middlewares", "whitelist-source-range"]
+            .iter()
+            .any(|guard| key.contains(guard))
+            || key.ends_with("/scheme") && value == "internal"
+    });
+    if guarded {
+        return;
+    }
+    let mut open = vec![object];
+    while let Some(node) = open.pop() {
+        open.extend(node.items());
+        open.extend(node.entries().iter().map(|(_, value)| value));
+        // `service.name`, and `serviceName` before v1.
+        let Some(name) = node.at("service.name").or_else(|| node.get("serviceName")) else { continue };
+        let Some(selector) = name.text().and_then(|n| services.get(n)).filter(|s| !s.is_empty()) else { continue };
+        *paths += 1;
+        if *paths > MOST_AROUND {
+            return;
+        }
+        let selected = pods.iter().filter(|p| selector.iter().all(|(k, v)| p.labels.get(k) == Some(v)));
+        for at in selected.flat_map(|p| p.units.iter().copied()) {
+            if let Some(unit) = units.get_mut(at) {
+                let any = Resolved { text: String::new(), known: Known::Literal };
+                unit.add(Setting::Publish, "Ingress", any, name.span);
+                if object.at("spec.tls").is_some() {
+                    let tls = Resolved { text: String::new(), known: Known::Literal };
+                    unit.add(Setting::Tls, "Ingress", tls, name.span);
+                }
+            }
+        }
+    }
+}
+
+/// Files that are written into the settings of an object, by name.
+pub(crate) fn files(documents: &[Node]) -> Vec<(&str, &Node)> {
+    let mut all = Vec::new();
+    for document in documents {
+        let listed = document.get("items").map_or(&[][..], Node::items);
+        for object in std::iter::once(document).chain(listed) {
+            let key = match object.text_at("kind") {
+                Some("ConfigMap") => "data",
+                Some("Secret") => "stringData",
+                _ => continue,
+            };
+            let entries = object.get(key).map_or(&[][..], Node::entries);
+            all.extend(entries.iter().filter_map(|(name, value)| {
+                let text = value.text()?;
+                (text.contains('\n') || text.trim_start().starts_with('{')).then_some((name.text()?, value))
+            }));
+        }
+    }
+    all
 }
 
 /// What stands around pods.
@@ -271,6 +350,7 @@ fn secret(object: &Node, units: &mut Vec<Unit>) {
             && !text.contains('$')
             && crate::value::names_secret(name)
         {
+            unit.models |= general::SIGNS.contains(&name);
             unit.add(Setting::Secret, name, Resolved { text: text.to_owned(), known: Known::Literal }, value.span);
         }
     }

@@ -51,11 +51,20 @@ const DEEPEST: usize = 4;
 
 /// What a script does: all units that it starts, with what else it says in a unit of its own.
 pub(crate) fn script(text: &str, offset: usize, units: &mut Vec<Unit>) {
-    let commands = shell::parse(text, offset);
+    commands(&shell::parse(text, offset), text, offset, units);
+}
+
+/// A script that stands in a value of the file.
+pub(crate) fn scalar(text: &str, span: Span, source: &str, units: &mut Vec<Unit>) {
+    let word = Word { text: text.to_owned(), span };
+    commands(&within(&word, source, 0), source, 0, units);
+}
+
+fn commands(commands: &[Command], text: &str, offset: usize, units: &mut Vec<Unit>) {
     let mut known = Variables::new();
     let mut whole = Unit::new(Home::Part, Span::new(offset, offset));
     // What a script sets is what it starts sees; a variable of a function is taken for one of the script.
-    for command in &commands {
+    for command in commands {
         for set in &command.sets {
             let value = value::resolve(&set.value, &known);
             if value.known != Known::Elsewhere {
@@ -104,7 +113,7 @@ pub(crate) fn download(before: Option<&Command>, command: &Command, unit: &mut U
         let first = words.find(|w| !matches!(*w, "sudo" | "env" | "-E") && !w.contains('='));
         first.map(|w| w.rsplit('/').next().unwrap_or(w).to_owned())
     };
-    let runs = program(command).is_some_and(|p| general::RUNNERS.contains(&p.as_str()));
+    let runs = program(command).is_some_and(|p| general::RUNNERS.contains(&p.as_str()) || is_python(&p));
     let piped = command.piped
         && runs
         && !command.words.iter().any(|w| w.text == "-m" || w.text.ends_with(".py") && w.text != "-")
@@ -138,7 +147,7 @@ impl Reader<'_> {
         let before = self.units.len();
         self.words(&command.words, &mut unit);
         // A script in a word made units of its own.
-        if self.units.len() > before || unit.product.is_none() && unit.facts.is_empty() {
+        if self.units.len() > before || unit.product.is_none() && unit.facts.is_empty() && !unit.stranger {
             return;
         }
         for set in &command.sets {
@@ -169,9 +178,30 @@ impl Reader<'_> {
             container_of(rest, unit, self.variables, self.source, self.offset);
             return;
         }
-        start(words, unit, self.variables);
+        start(&spread(words, self.variables), unit, self.variables);
     }
 }
+
+/// Words with those put in that an unquoted variable of the script stands for: flags, as `vllm serve $ARGS` has them.
+fn spread(words: &[Word], variables: &Variables) -> Vec<Word> {
+    let mut all = Vec::with_capacity(words.len());
+    for word in words {
+        let name = word.text.strip_prefix('$').map(|name| {
+            let inner = name.strip_prefix('{').and_then(|n| n.strip_suffix('}')).unwrap_or(name);
+            inner.strip_suffix("[@]").or_else(|| inner.strip_suffix("[*]")).unwrap_or(inner)
+        });
+        match name.and_then(|name| variables.get(name)).filter(|value| value.trim_start().starts_with('-')) {
+            Some(value) if all.len() < MOST_WORDS => {
+                all.extend(value.split_whitespace().map(|w| Word { text: w.to_owned(), span: word.span }));
+            }
+            _ => all.push(word.clone()),
+        }
+    }
+    all
+}
+
+/// Most words of a command before variables are not followed any more.
+const MOST_WORDS: usize = 1000;
 
 /// The commands of `sh -c WORD`.
 pub(crate) fn nested(words: &[Word], source: &str, offset: usize) -> Option<Vec<Command>> {
@@ -229,7 +259,7 @@ pub(crate) fn start(words: &[Word], unit: &mut Unit, variables: &Variables) {
         let word = rest.first().copied().unwrap_or_default();
         let name = word.rsplit('/').next().unwrap_or(word);
         let second = rest.get(1).copied().unwrap_or_default();
-        at += match WRAPPERS.iter().find(|(wrapper, _)| *wrapper == name) {
+        at += match WRAPPERS.iter().find(|(wrapper, _)| *wrapper == name || is_python(name) && *wrapper == "python") {
             Some((_, own)) => 1 + own,
             None if word.starts_with('-') && at > 0 && WRAPPER_VALUES.contains(&word) && !second.starts_with('-') => 2,
             None if (word.starts_with('-') || word.contains('=')) && at > 0 => 1,
@@ -259,12 +289,38 @@ pub(crate) fn start(words: &[Word], unit: &mut Unit, variables: &Variables) {
         }
     };
     flags(rest, unit, variables, found.is_some());
+    if unit.product.is_none() {
+        unit.stranger |= serves(&texts);
+    }
+}
+
+/// Flags that name a model and an address for every interface.
+fn serves(texts: &[&str]) -> bool {
+    let given = |names: &[&str]| {
+        texts.iter().enumerate().find_map(|(at, text)| {
+            let (name, value) = text.split_once('=').map_or((*text, None), |(name, value)| (name, Some(value)));
+            names.contains(&name).then(|| value.or_else(|| texts.get(at + 1).copied()).unwrap_or_default())
+        })
+    };
+    given(&["--host", "--listen", "--bind", "--server-name", "--ip"]).is_some_and(value::is_wildcard)
+        && given(&["--model", "--model-path", "--model_path", "--model-id", "--model-name"]).is_some()
+}
+
+/// `python`, `python3`, `python3.11`.
+pub(crate) fn is_python(name: &str) -> bool {
+    name.strip_prefix("python").is_some_and(|version| version.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
 }
 
 /// text-generation-webui and ComfyUI are started by scripts without a name of their own: their flags tell.
 fn webui(texts: &[&str]) -> Option<&'static Product> {
     let has = |flag: &str| texts.contains(&flag);
     let by = |name: &str| product::all().find(|p| p.name == name);
+    let flag = |flag: &str| texts.iter().any(|t| t.split('=').next() == Some(flag));
+    let comfy = texts.iter().any(|t| t.ends_with("main.py"))
+        && (flag("--listen") || flag("--enable-cors-header") || flag("--enable-manager"));
+    if comfy {
+        return by("ComfyUI");
+    }
     if !texts.iter().any(|t| t.ends_with("server.py")) {
         return None;
     }
@@ -308,7 +364,13 @@ fn flags(words: &[Word], unit: &mut Unit, variables: &Variables, named: bool) {
             known |= matches!(setting, Setting::Key | Setting::Secret);
             let is_switch = matches!(reads, crate::fact::Reads::IfTrue);
             let strange = is_switch && !value::is_true(&value.text) && !value::is_false(&value.text);
-            let value = if strange { &alone } else { &value };
+            // A key that is not given where the flag stands comes from a variable or a prompt.
+            let elsewhere = Resolved { text: String::new(), known: Known::Elsewhere };
+            let value = match setting {
+                Setting::Key | Setting::Secret if given.is_none() => &elsewhere,
+                _ if strange => &alone,
+                _ => &value,
+            };
             if reads.takes(value) {
                 unit.add(*setting, name, value.clone(), at);
             }
@@ -439,9 +501,9 @@ pub(crate) fn command(words: &[Word], unit: &mut Unit, variables: &Variables, so
             }
             for (at, part) in script.iter().enumerate() {
                 download(at.checked_sub(1).and_then(|at| script.get(at)), part, unit);
-                start(&part.words, unit, &known);
+                start(&spread(&part.words, &known), unit, &known);
             }
         }
-        None => start(words, unit, variables),
+        None => start(&spread(words, variables), unit, variables),
     }
 }

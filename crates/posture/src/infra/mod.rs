@@ -1,5 +1,6 @@
 //! Configurations of servers and jobs: from syntax trees to units of facts.
 
+pub(crate) mod anywhere;
 pub(crate) mod compose;
 pub(crate) mod container;
 pub(crate) mod dockerfile;

@@ -2,10 +2,11 @@
 
 use bartizan_core::Span;
 
-use super::variables;
+use super::{launch, variables};
 use crate::fact::{Home, Setting, Unit};
 use crate::product::{self, Product, general};
 use crate::syntax::python::{Argument, Call, Literal, Module, parse};
+use crate::syntax::shell::Word;
 use crate::tree::Broken;
 use crate::value::{Known, Resolved, Variables};
 
@@ -28,11 +29,42 @@ pub(crate) fn read(text: &str, units: &mut Vec<Unit>) -> Result<(), Broken> {
     let program = Program { gradio: uses("gr.") || uses("gradio."), langserve: uses("add_routes"), guarded };
     for call in &module.calls {
         call_of(call, &mut whole, &program, units);
+        started(call, text, units);
     }
     if !whole.facts.is_empty() {
         units.push(whole);
     }
     Ok(())
+}
+
+/// Calls that start a program, and arguments that are scripts.
+const STARTS: &[&str] = &["Popen", "run", "call", "check_call", "check_output", "system", "popen", "getoutput"];
+
+/// What a program starts: `subprocess.run(["vllm", "serve"])`, `os.system("…")`, `bash_command="…"`.
+fn started(call: &Call, source: &str, units: &mut Vec<Unit>) {
+    let (of, last) = call.callee.rsplit_once('.').unwrap_or(("", call.callee.as_str()));
+    let starts = STARTS.contains(&last) && (matches!(of, "subprocess" | "os" | "sp") || last == "Popen");
+    for (at, argument) in call.arguments.iter().enumerate() {
+        let Literal::Text(text) = &argument.value else { continue };
+        let first = starts && at == 0 && matches!(argument.name.as_deref(), None | Some("args" | "cmd"));
+        if !first && argument.name.as_deref() != Some("bash_command") {
+            continue;
+        }
+        let raw = source.get(argument.span.start..argument.span.end).unwrap_or_default();
+        // The place of a list by place is its end: no string stands there.
+        let named = raw.split_once('=').is_some_and(|(_, value)| value.trim_start().starts_with('['));
+        if named || !raw.contains(['"', '\'']) {
+            let words: Vec<Word> =
+                text.split(',').map(|word| Word { text: word.to_owned(), span: call.span }).collect();
+            let mut unit = Unit::new(Home::Machine, call.span);
+            launch::command(&words, &mut unit, &Variables::new(), "", 0);
+            if unit.product.is_some() || !unit.facts.is_empty() || unit.stranger {
+                units.push(unit);
+            }
+        } else {
+            launch::scalar(text, argument.span, source, units);
+        }
+    }
 }
 
 /// What the whole program is about.
@@ -143,7 +175,13 @@ fn call_of(call: &Call, whole: &mut Unit, program: &Program, units: &mut Vec<Uni
     references(call, last, units);
     for each in &call.arguments {
         let value = resolved(&each.value);
-        let Some(name) = each.name.as_deref() else { continue };
+        let Some(name) = each.name.as_deref() else {
+            // `login("hf_…")`: by place, a key is known by its shape alone.
+            if crate::value::is_provider_key(&value.text) {
+                variables::secret(whole, last, &value, each.span);
+            }
+            continue;
+        };
         if name == "image" || name == "image_uri" {
             if value.known == Known::Literal && value.text.contains(['/', ':']) {
                 whole.models |= product::of_image(&value.text).is_some();

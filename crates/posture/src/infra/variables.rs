@@ -43,6 +43,10 @@ pub(crate) fn secret(unit: &mut Unit, name: &str, value: &Resolved, at: Span) {
     if let Some(password) = value::password_of(&value.text) {
         let part = Resolved { text: password.to_owned(), known: value.known };
         unit.add(Setting::Secret, name, part, at);
+    } else if value::is_provider_key(&value.text) {
+        // Who has such a key has to do with models.
+        unit.models = true;
+        unit.add(Setting::Secret, name, value.clone(), at);
     } else if value::names_secret(name) && value::judge_secret(value) != SecretValue::None {
         unit.add(Setting::Secret, name, value.clone(), at);
     }

@@ -123,6 +123,16 @@ pub(super) const PRODUCTS: &[Product] = &[
             ("c.NotebookApp.disable_check_xsrf", AuthOff, IfTrue),
             ("c.ServerApp.certfile", Tls, Text),
         ],
+        shape: &[
+            &["ServerApp.ip"],
+            &["ServerApp.token"],
+            &["ServerApp.password"],
+            &["ServerApp.allow_origin"],
+            &["NotebookApp.ip"],
+            &["NotebookApp.token"],
+            &["NotebookApp.password"],
+            &["IdentityProvider.token"],
+        ],
         ..PLAIN
     },
     Product {

@@ -21,6 +21,7 @@ pub(super) const PRODUCTS: &[Product] = &[
         keys: &[
             ("service.api_key", Key, Text),
             ("service.read_only_api_key", Secret, Text),
+            ("service.jwt_rbac", AuthOn, IfTrue),
             ("service.host", Bind, Text),
             ("service.enable_tls", Tls, IfTrue),
         ],
@@ -173,6 +174,20 @@ pub(super) const PRODUCTS: &[Product] = &[
             ("DISABLE_SECURITY_PLUGIN", AuthOff, IfTrue),
             ("plugins.security.disabled", AuthOff, IfTrue),
             ("ELASTIC_PASSWORD", Key, Text),
+        ],
+        keys: &[
+            ("network.host", Bind, Text),
+            ("http.host", Bind, Text),
+            ("xpack.security.enabled", AuthOff, IfFalse),
+            ("plugins.security.disabled", AuthOff, IfTrue),
+            ("xpack.security.http.ssl.enabled", Tls, IfTrue),
+            ("http.cors.allow-origin", Cors, Text),
+        ],
+        shape: &[
+            &["xpack.security.enabled"],
+            &["plugins.security.disabled"],
+            &["cluster.name", "network.host"],
+            &["discovery.type", "network.host"],
         ],
         companion: true,
         ..PLAIN

@@ -31,7 +31,7 @@ pub(crate) struct Product {
     pub(crate) name: &'static str,
     /// Where its vendor documents what is below.
     pub(crate) doc: &'static str,
-    /// Ends of repository paths of its images.
+    /// Ends of repository paths of its images; with a slash at the end, their beginnings.
     pub(crate) images: &'static [&'static str],
     /// Words that start it.
     pub(crate) commands: &'static [&'static [&'static str]],
@@ -76,7 +76,11 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Product> {
 pub(crate) fn of_image(image: &str) -> Option<&'static Product> {
     let path = repository(image);
     all().find(|p| {
-        p.images.iter().any(|i| path == *i || path.strip_suffix(i).is_some_and(|before| before.ends_with('/')))
+        p.images.iter().any(|i| {
+            path == *i
+                || path.strip_suffix(i).is_some_and(|before| before.ends_with('/'))
+                || i.ends_with('/') && path.starts_with(i)
+        })
     })
 }
 

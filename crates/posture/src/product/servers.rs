@@ -29,6 +29,8 @@ pub(super) const PRODUCTS: &[Product] = &[
         close: "`--api-key` from a secret and `--host 127.0.0.1` behind a proxy",
         flags: &[
             ("--host", Bind, Text),
+            // A socket of the file system is of this machine alone.
+            ("--uds", Bind, Text),
             ("--api-key", Key, Text),
             ("--model", Model, Text),
             ("--revision", Revision, Text),
@@ -48,6 +50,16 @@ pub(super) const PRODUCTS: &[Product] = &[
             ("VLLM_DEBUG_LOG_API_SERVER_RESPONSE", PromptLog, IfTrue),
             ("VLLM_ALLOW_RUNTIME_LORA_UPDATING", Management, IfTrue),
             ("VLLM_ALLOW_INSECURE_SERIALIZATION", Deserialise, IfTrue),
+        ],
+        // https://docs.vllm.ai/en/latest/configuration/serve_args.html: flags without their dashes.
+        shape: &[
+            &["model", "tensor-parallel-size"],
+            &["model", "max-model-len"],
+            &["model", "gpu-memory-utilization"],
+            &["model", "served-model-name"],
+            &["model", "trust-remote-code"],
+            &["model", "allowed-origins"],
+            &["model", "api-key"],
         ],
         ..PLAIN
     },
@@ -111,6 +123,16 @@ pub(super) const PRODUCTS: &[Product] = &[
             ("LLAMA_ARG_ENDPOINT_PROPS", Management, IfTrue),
             ("LLAMA_ARG_ENDPOINT_SLOTS", Debug, IfTrue),
         ],
+        ..PLAIN
+    },
+    Product {
+        name: "llama.cpp RPC",
+        doc: "https://github.com/ggml-org/llama.cpp/blob/master/tools/rpc/README.md",
+        commands: &[&["rpc-server"], &["llama-rpc-server"], &["ggml-rpc-server"]],
+        auth: Auth::Never,
+        open: false,
+        close: "`--host 127.0.0.1` or a private network of its own: the protocol is neither authenticated nor safe",
+        flags: &[("--host", Bind, Text), ("-H", Bind, Text)],
         ..PLAIN
     },
     Product {
@@ -284,7 +306,7 @@ pub(super) const PRODUCTS: &[Product] = &[
     Product {
         name: "NVIDIA NIM",
         doc: "https://docs.nvidia.com/nim/large-language-models/latest/configuration.html",
-        images: &["nim/meta/llama-3.1-8b-instruct", "nim/meta/llama3-8b-instruct"],
+        images: &["nvcr.io/nim/"],
         auth: Auth::Never,
         close: "a private network and a gateway that authenticates",
         variables: &[

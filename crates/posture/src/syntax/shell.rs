@@ -68,6 +68,17 @@ pub(crate) fn parse(text: &str, offset: usize) -> Vec<Command> {
                     skip_lines(text, at + 1, &delimiter, &mut chars);
                 }
             }
+            // `A=(b c)`: the items of an array are one value.
+            '(' if lexer.opens_array() => {
+                while let Some((at, c)) = chars.next_if(|(_, c)| *c != ')') {
+                    match c {
+                        '"' | '\'' => {}
+                        '\n' | '\\' => lexer.push(at, ' '),
+                        c => lexer.push(at, c),
+                    }
+                }
+                chars.next();
+            }
             ';' | '(' | ')' => lexer.end_command(false),
             // `$(…)` and `${…}` stay in their word; commands inside are read as words of it.
             '$' if matches!(next, Some('{' | '(')) => {
@@ -143,6 +154,12 @@ impl Lexer {
         if text.len() < LONGEST {
             text.push(c);
         }
+    }
+
+    /// True behind `NAME=`.
+    fn opens_array(&self) -> bool {
+        let name = self.word.as_ref().and_then(|(_, text)| text.strip_suffix('='));
+        name.is_some_and(is_name) && self.command.words.is_empty()
     }
 
     fn push_text(&mut self, piece: &str) {

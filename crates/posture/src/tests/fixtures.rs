@@ -9,6 +9,7 @@ const INFRA: &[(&str, &str)] = &[
     ("serving", include_str!("../../fixtures/serving.txt")),
     ("applications", include_str!("../../fixtures/applications.txt")),
     ("data", include_str!("../../fixtures/data.txt")),
+    ("anywhere", include_str!("../../fixtures/anywhere.txt")),
 ];
 const AGENTS: &[(&str, &str)] = &[("agents", include_str!("../../fixtures/agents.txt"))];
 
@@ -43,6 +44,30 @@ fn fixtures(text: &str) -> impl Iterator<Item = Fixture<'_>> {
 #[test]
 fn every_planted_weakness_of_infrastructure_is_found_at_its_line_and_nothing_in_the_hardened_twin() {
     check(Family::Infra, INFRA, 60);
+}
+
+/// What serves a model to everybody and is not known is said not to be known.
+#[test]
+fn a_server_that_is_not_known_is_no_complete_answer() {
+    for (name, text) in [
+        ("server.yaml", "model: Qwen/Qwen3-8B\nhost: 0.0.0.0\nport: 8000\n"),
+        ("server.toml", "[server]\nhost = \"::\"\n[llm]\nmodel = \"/m\"\n"),
+        ("run.sh", "python serve.py --model /m --host 0.0.0.0\n"),
+        ("run.sh", "acme-serve --host=0.0.0.0 --model=/m\n"),
+        ("acme.service", "[Service]\nExecStart=/opt/acme-serve --host 0.0.0.0 --model /m\n"),
+    ] {
+        let report = crate::infra(name, text.as_bytes());
+        assert_eq!(report.gaps.len(), 1, "{name}: {text}");
+    }
+    for (name, text) in [
+        ("server.yaml", "model: Qwen/Qwen3-8B\nhost: 127.0.0.1\nport: 8000\n"),
+        ("shop.yaml", "host: 0.0.0.0\nport: 8000\n"),
+        ("run.sh", "python serve.py --model /m --host 127.0.0.1\n"),
+        ("run.sh", "python -m http.server --bind 0.0.0.0\n"),
+    ] {
+        let report = crate::infra(name, text.as_bytes());
+        assert_eq!((report.gaps.len(), report.found.len()), (0, 0), "{name}: {text}");
+    }
 }
 
 #[test]
