@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use bartizan_core::{Confidence, Detector, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Span, Subject};
+use bartizan_core::{
+    Confidence, Detector, Persona, Reference, Report, Rule, RuleId, Severity, Sink, Source, Span, Subject,
+};
 
 use super::evidence::{ORDERS, REACH, confidence, distance, is_data, mood, placement};
 use super::object::{self, Object};
@@ -39,30 +41,37 @@ pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
 fn read(words: &Words, subject: &Subject<'_>, out: &mut Sink<'_>) {
     let [rule] = &RULES;
     read_around_anchors(words, subject, |view, reading, mark| {
-        let Some((mut weight, phrase)) = weigh(reading, mark) else { return };
+        let Some((mut weight, phrase, taken_back)) = weigh(reading, mark) else { return };
         if is_data(subject.origin.source) {
             weight += placement(reading, mark.start) / 2.0;
+        }
+        if taken_back && subject.origin.source == Source::User {
+            weight = weight.min(TAKEN_BACK);
         }
         let Some(confidence) = confidence(weight) else { return };
         out.report(Report::new(rule, view, reading.place(phrase.start, phrase.end)).confidence(confidence));
     });
 }
 
-/// The weight of a phrase with this head, and its extent in the reading.
-fn weigh(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
+/// Most weight where users may only take back what they said themselves: a guess.
+const TAKEN_BACK: f32 = 0.55;
+
+/// The weight of a phrase with this head, its extent in the reading, and whether a user may say it of their own words.
+fn weigh(reading: &Reading, head: &Mark) -> Option<(f32, Span, bool)> {
+    let plain = |(weight, extent)| (weight, extent, false);
     if head.sense.has(Sense::IGNORE | Sense::UNFOLLOW | Sense::DROP | Sense::VOID) {
         disregard(reading, head)
     } else if head.sense.has(Sense::UNBOUND) {
-        unbound(reading, head)
+        unbound(reading, head).map(plain)
     } else if head.sense.has(Sense::NEW) {
-        replacement(reading, head)
+        replacement(reading, head).map(plain)
     } else {
         None
     }
 }
 
 /// "Ignore all previous instructions": a verb, what it is about, and whose or which.
-fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
+fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span, bool)> {
     let sentence = reading.sentence(head.start, head.end, REACH);
     // Verbs stand last in several languages; English verbs that do are passive.
     let verb_last = head.sense.has(Sense::VOID) || !stands_before_object(reading, head);
@@ -118,7 +127,19 @@ fn disregard(reading: &Reading, head: &Mark) -> Option<(f32, Span)> {
     if dropped && found.has(Sense::EVERYTHING | own) && goes_on(reading, head, sentence.end) {
         weight += 0.1;
     }
-    Some((weight, extent))
+    Some((weight, extent, takes_back(reading, found, extent, foreign)))
+}
+
+/// True where what is dropped can be the speaker's own words, "my last question", "the above", and nothing around it is
+/// about what the model is, must not do or keeps to itself. With no owner named, nothing else may be asked for either.
+fn takes_back(reading: &Reading, found: Sense, extent: Span, own: bool) -> bool {
+    let model = Sense::YOURS | Sense::SECRET;
+    if found.has(model) || !own && found.has(Sense::INSTRUCTIONS | Sense::RULES | Sense::EVERYTHING) {
+        return false;
+    }
+    let telling = model | Sense::UNBOUND | Sense::UNFOLLOW | Sense::ROLE;
+    let telling = if own { telling } else { telling | Sense::ACTION | Sense::REVEAL | Sense::SHOW };
+    reading.marks.iter().all(|m| m.start < extent.end && m.end > extent.start || !m.sense.has(telling))
 }
 
 /// True where another order is joined to this one.
