@@ -40,7 +40,7 @@ const BEHIND: [&[u8]; 28] = [
     b"jahre jung",
 ];
 /// What precedes an age.
-const BEFORE: [&[u8]; 21] = [
+const BEFORE: [&[u8]; 23] = [
     b"age",
     b"aged",
     b"turned",
@@ -62,13 +62,16 @@ const BEFORE: [&[u8]; 21] = [
     b"im",
     b"cumplo",
     b"werde",
+    b"anni",
+    b"lat",
 ];
 /// What may stand between such a word and the age.
 const LINKS: [&[u8]; 7] = [b"of", b"is", b"just", b"was", b"now", b"von", b"de"];
 /// Units that make the number a quantity of something else.
-const UNITS: [&[u8]; 16] = [
+const UNITS: [&[u8]; 26] = [
     b"percent", b"minutes", b"hours", b"days", b"weeks", b"times", b"km", b"degrees", b"pages", b"people", b"miles",
-    b"units", b"points", b"dollars", b"euros", b"usd",
+    b"units", b"points", b"dollars", b"euros", b"usd", b"h", b"hr", b"hrs", b"hour", b"s", b"sec", b"seconds", b"ms",
+    b"min", b"mins",
 ];
 
 static ENTITY: Entity = Entity {
@@ -115,6 +118,11 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
                 .any(|w| any_at(tape, next, &[w]).is_some())
             || after == next + 4 && any_at(tape, next, &[b"jaar"]).is_some()
             || after == next + 5 && any_at(tape, next, &[b"jahre"]).is_some();
+        // `M. Durand, 31 ans,` and `Eva Ruiz (39 años)`: a remark of its own. What is younger is more often a warranty.
+        let gap = tape.run_back(at, at.saturating_sub(2), Class::of(b" "));
+        let remark = age >= 12
+            && matches!(tape.before(gap), Some(b',' | b'('))
+            && tape.at(after).is_none_or(|b| matches!(b, b',' | b'.' | b';' | b')' | b'\n'));
         let ages = [
             &b"ben"[..],
             b"bin",
@@ -144,10 +152,13 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
         ];
         // `il y a 3 ans` is long ago.
         let ago = tape.slice(Span::new(at.saturating_sub(5), at)) == b" y a ";
-        if !unit_alone || ages.contains(&before.as_slice()) && !ago {
+        if !unit_alone || remark || ages.contains(&before.as_slice()) && !ago {
             return Some(Match::new(end, Confidence::High));
         }
         return None;
+    }
+    if matches!(tape.at(end), Some(b'-' | b' ')) && tape.starts(end + 1, "jährig".as_bytes()) {
+        return Some(Match::new(end, Confidence::High));
     }
     let before = previous(tape, at);
     let before = if LINKS.contains(&before.as_slice()) {
@@ -158,7 +169,20 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
     } else {
         before
     };
-    let announced = BEFORE.contains(&before.as_slice()) && !matches!(before.as_slice(), b"im" | b"ages");
+    // `gli anni 90` are a decade, `lat 48` next to a longitude is a place.
+    let other = match before.as_slice() {
+        b"anni" => {
+            let gap = tape.run_back(at, at.saturating_sub(2), Class::of(b" "));
+            let word = tape.run_back(gap.saturating_sub(4), gap.saturating_sub(6), Class::of(b" "));
+            word_ending(tape, word).ends_with(b"gli")
+        }
+        b"lat" => {
+            let behind = tape.run(end, end + 2, Class::of(b" ,;"));
+            tape.before(at) != Some(b' ') || [&b"lon"[..], b"lng", b"n", b"s"].iter().any(|w| tape.starts(behind, w))
+        }
+        _ => false,
+    };
+    let announced = !other && BEFORE.contains(&before.as_slice()) && !matches!(before.as_slice(), b"im" | b"ages");
     let ends = match tape.at(end) {
         Some(b) if b.is_ascii_alphanumeric() || matches!(b, b'%' | b'_' | b'/' | b':') => false,
         Some(b'.' | b',' | b'-') => !tape.at(end + 1).is_some_and(|b| b.is_ascii_alphanumeric()),

@@ -64,10 +64,13 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
     }
     // Not the beginning of a longer row of numbers.
     let more = tape.run(longitude.end, longitude.end + 2, Class::of(b" ,"));
-    if more > longitude.end && tape.at(more).is_some_and(|b| b.is_ascii_digit()) && !sides {
+    if more > longitude.end && tape.at(more).is_some_and(|b| b.is_ascii_digit() || b == b'-') && !sides {
         return None;
     }
-    let fine = latitude.decimals >= 4 && longitude.decimals >= 4;
+    // Nor its end.
+    let less = tape.run_back(at, at.saturating_sub(3), Class::of(b" ,;"));
+    let of_row = less < at && tape.before(less).is_some_and(|b| b.is_ascii_digit());
+    let fine = !of_row && latitude.decimals >= 4 && longitude.decimals >= 4;
     let named = latitude.decimals >= 2 && longitude.decimals >= 2 && word_before(tape, at, 60, &CONTEXT, true);
     let confidence = match (sides && (latitude.degrees || latitude.decimals >= 2), named, fine) {
         (true, _, _) | (_, true, _) => Confidence::High,

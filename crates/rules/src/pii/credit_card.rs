@@ -58,6 +58,9 @@ const CONTEXT: [&[u8]; 12] = [
 /// How many bytes before a number a context word may start.
 const WITHIN: usize = 80;
 
+/// Most bytes of a card number as printed.
+pub(super) const LONGEST: usize = 24;
+
 static ENTITY: Entity = Entity {
     id: "pii/credit-card",
     name: "CREDIT_CARD",
@@ -70,7 +73,7 @@ static ENTITY: Entity = Entity {
         Reference::new("URL", "https://www.iso.org/standard/70484.html"),
     ],
     places: Places::Digits { lead: 0 },
-    longest: 24,
+    longest: LONGEST,
     ahead: 8,
     find,
 };
@@ -92,10 +95,15 @@ fn issued(digits: &[u8]) -> bool {
 /// Groups as cards print them: fours with a shorter last group, or four, six and the rest.
 fn printed(lengths: &[usize]) -> bool {
     match lengths {
-        [_] | [4, 6, 4 | 5] | [4, 5, 6] => true,
+        [_] | [4, 6, 4 | 5] | [4, 5, 6] | [6, 13] => true,
         [fours @ .., last] => fours.len() >= 2 && fours.iter().all(|n| *n == 4) && (1..=4).contains(last),
         [] => false,
     }
+}
+
+/// The end of the card number that starts at `at`, if one does.
+pub(super) fn end_at(tape: &Tape<'_>, at: usize) -> Option<usize> {
+    find(tape, at).map(|found| found.end)
 }
 
 fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {

@@ -98,7 +98,7 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
         return None;
     }
     if first.is_ascii_digit() {
-        if matches!(tape.before(at), Some(b'.' | b'-' | b'/' | b':' | b',' | b'+'))
+        if matches!(tape.before(at), Some(b'.' | b'-' | b'/' | b':' | b'+'))
             && at.checked_sub(1).and_then(|i| tape.before(i)).is_some_and(|b| Class::ALNUM.has(b))
         {
             return None;
@@ -161,7 +161,9 @@ fn ends(tape: &Tape<'_>, end: usize) -> bool {
     match tape.at(end) {
         Some(b) if Class::WORD.has(b) => false,
         Some(b'-' | b'/' | b':') => !tape.at(end + 1).is_some_and(|b| Class::ALNUM.has(b)),
-        Some(b'.' | b',') => !tape.at(end + 1).is_some_and(|b| b.is_ascii_digit()),
+        Some(b'.') => !tape.at(end + 1).is_some_and(|b| b.is_ascii_digit()),
+        // `May 3,000`; the next cell of a row may be any other number.
+        Some(b',') => tape.run(end + 1, end + 5, Class::DIGIT) != end + 4,
         Some(b'%') => false,
         _ => true,
     }

@@ -76,7 +76,8 @@ pub(crate) fn number_starts(tape: &Tape<'_>, at: usize) -> bool {
         return false;
     }
     match tape.before(at) {
-        Some(b'-' | b'.' | b'_' | b'/' | b':' | b',') => {
+        Some(b',') => !behind_number(tape, at),
+        Some(b'-' | b'.' | b'_' | b'/' | b':') => {
             !at.checked_sub(1).and_then(|i| tape.before(i)).is_some_and(|b| Class::ALNUM.has(b))
                 || tape.before(at) == Some(b':')
         }
@@ -89,9 +90,36 @@ pub(crate) fn number_ends(tape: &Tape<'_>, at: usize) -> bool {
     match tape.at(at) {
         Some(byte) if Class::WORD.has(byte) => false,
         Some(b'-' | b'/') => !tape.at(at + 1).is_some_and(|b| Class::ALNUM.has(b)),
-        Some(b'.' | b',') => !tape.at(at + 1).is_some_and(|b| b.is_ascii_digit()),
+        Some(b'.') => !tape.at(at + 1).is_some_and(|b| b.is_ascii_digit()),
+        Some(b',') => !before_number(tape, at),
         _ => true,
     }
+}
+
+/// True where the comma before `at` is of one number with what follows: thousands or decimals, and not the next cell of
+/// a row.
+pub(crate) fn behind_number(tape: &Tape<'_>, at: usize) -> bool {
+    let comma = at.saturating_sub(1);
+    let first = tape.run_back(comma, comma.saturating_sub(4), Class::DIGIT);
+    match comma - first {
+        0 => false,
+        1..=3 => !is_grouped(tape, first),
+        // Of a number written in one piece only decimals are left, and amounts have two.
+        _ => tape.run(at, at + 3, Class::DIGIT) < at + 3,
+    }
+}
+
+/// True where the comma at `comma` goes on the number before it.
+pub(crate) fn before_number(tape: &Tape<'_>, comma: usize) -> bool {
+    let digits = tape.run(comma + 1, comma + 5, Class::DIGIT) - comma - 1;
+    let first = tape.run_back(comma, comma.saturating_sub(MOST), Class::DIGIT);
+    (1..=3).contains(&digits) && !is_grouped(tape, first)
+}
+
+/// True where the digits from `first` are a later group of a date or of a number with hyphens.
+fn is_grouped(tape: &Tape<'_>, first: usize) -> bool {
+    matches!(tape.before(first), Some(b'-' | b'/' | b':'))
+        && first.checked_sub(1).and_then(|i| tape.before(i)).is_some_and(|b| Class::ALNUM.has(b))
 }
 
 /// The value of the first `n` digits.

@@ -110,6 +110,9 @@ const LENGTHS: [(&[u8; 2], usize); 98] = [
     (b"SN", 28),
 ];
 
+/// Most bytes of an account number as printed.
+pub(super) const LONGEST: usize = 42;
+
 static ENTITY: Entity = Entity {
     id: "pii/iban",
     name: "IBAN_CODE",
@@ -123,7 +126,7 @@ static ENTITY: Entity = Entity {
     ],
     // The longest stretch before the first seven digits in a row of any country's format, blanks included.
     places: Places::Digits { lead: 24 },
-    longest: 42,
+    longest: LONGEST,
     ahead: 2,
     find,
 };
@@ -134,6 +137,11 @@ static ENTITY: Entity = Entity {
 /// None.
 pub fn make(_: &Settings) -> Result<Box<dyn Detector>, RulesError> {
     Ok(Box::new(EntityDetector::new(&ENTITY)))
+}
+
+/// The end of the account number that starts at `at`, if one does.
+pub(super) fn end_at(tape: &Tape<'_>, at: usize) -> Option<usize> {
+    find(tape, at).map(|found| found.end)
 }
 
 fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {

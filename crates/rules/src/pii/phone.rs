@@ -21,7 +21,7 @@ const CLOSE: usize = 24;
 const SHORTEST: [u32; 3] = [290, 683, 690];
 
 /// Words that announce a telephone number.
-const BEFORE: [&[u8]; 44] = [
+const BEFORE: [&[u8]; 67] = [
     b"phone",
     b"telephone",
     b"tel.",
@@ -66,10 +66,33 @@ const BEFORE: [&[u8]; 44] = [
     "zadzwoń".as_bytes(),
     b"cellulare",
     b"telefoon",
+    "dzwoń".as_bytes(),
+    b"dzwoni",
+    "llámame".as_bytes(),
+    "llámanos".as_bytes(),
+    b"chiamami",
+    b"chiamaci",
+    b"liga-me",
+    b"ligue",
+    b"ruf mich",
+    b"rufen sie",
+    "rückruf".as_bytes(),
+    b"rueckruf",
+    b"contacto",
+    b"meu zap",
+    b"zap:",
+    b"appelle",
+    b"bel me",
+    b"bel mij",
+    b"numer telefonu",
+    "telemóvel".as_bytes(),
+    b"celular",
+    "komórk".as_bytes(),
+    b"portable",
 ];
 
 /// Words that make a number with a trunk zero one of telephones.
-const OWN: [&[u8]; 29] = [
+const OWN: [&[u8]; 37] = [
     b"my number",
     b"registered",
     b"number is",
@@ -99,6 +122,38 @@ const OWN: [&[u8]; 29] = [
     "seu número".as_bytes(),
     "meu número".as_bytes(),
     "mój numer".as_bytes(),
+    "numero è".as_bytes(),
+    "número é".as_bytes(),
+    "número es".as_bytes(),
+    "numéro est".as_bytes(),
+    b"nummer ist",
+    b"numer to",
+    b"nummer is",
+    "mój nr".as_bytes(),
+];
+
+/// Words before the numbers of things, which are grouped as telephone numbers are.
+const THINGS: [&[u8]; 20] = [
+    b"part n",
+    b"parts n",
+    b"part #",
+    b"serial",
+    b"seriennummer",
+    b"model n",
+    b"model:",
+    b"lot n",
+    b"lot:",
+    b"lot #",
+    b"batch",
+    b"article",
+    b"artikel",
+    b"articolo",
+    "artículo".as_bytes(),
+    b"teilenummer",
+    b"item n",
+    b"catalog",
+    b"sku",
+    b"isbn",
 ];
 
 /// Words that name the line a number belongs to.
@@ -230,7 +285,7 @@ fn with_area(tape: &Tape<'_>, at: usize) -> Option<Match> {
     if !(2..=5).contains(&area) || tape.at(close) != Some(b')') {
         return None;
     }
-    let from = tape.run(close + 1, close + 2, Class::of(b" -"));
+    let from = tape.run(close + 1, close + 2, Class::of(b" -."));
     if !tape.at(from).is_some_and(|b| b.is_ascii_digit()) {
         return None;
     }
@@ -313,6 +368,9 @@ fn one_separator(tape: &Tape<'_>, at: usize) -> Option<Match> {
     let area = |skip: usize| digits.get(skip).is_some_and(|d| *d >= b'2');
     match lengths.as_slice() {
         [3, 3, 4] if area(0) && matches!(separator, Some(b'-' | b'.')) => {
+            if !near(FAR) && word_before(tape, at, NEAR, &THINGS, true) {
+                return None;
+            }
             return found(end, if near(FAR) { Confidence::High } else { Confidence::Medium });
         }
         [1, 3, 3, 4] if digits.first() == Some(&b'1') && area(1) && separator == Some(b'-') => {
@@ -320,7 +378,9 @@ fn one_separator(tape: &Tape<'_>, at: usize) -> Option<Match> {
         }
         _ => {}
     }
-    if digits.starts_with(b"00") && count > 1 && digits.len() >= 10 && valid_code(digits.get(2..).unwrap_or_default()) {
+    // In `0.0276915448` the second zero is of the decimals.
+    let abroad = digits.starts_with(b"00") && digits.len() >= 10 && valid_code(digits.get(2..).unwrap_or_default());
+    if abroad && count > 1 && lengths.first().is_some_and(|n| *n >= 2) {
         return found(end, if near(FAR) { Confidence::High } else { Confidence::Medium });
     }
     if separator == Some(b'.') && count > 1 || is_date_like(&lengths, digits) {
@@ -328,7 +388,7 @@ fn one_separator(tape: &Tape<'_>, at: usize) -> Option<Match> {
     }
     let trunk = digits.first() == Some(&b'0') && (9..=11).contains(&digits.len());
     let grouped = (2..=5).contains(&count) && lengths.iter().all(|n| *n >= 2) && (7..=12).contains(&digits.len());
-    let plain = count == 1 && (9..=12).contains(&digits.len());
+    let plain = count == 1 && ((9..=12).contains(&digits.len()) || abroad);
     // Four digits at most in a group, and three groups or more: written so that somebody can dial it.
     let dialled = trunk
         && digits.get(1).is_some_and(|d| *d != b'0')

@@ -13,6 +13,8 @@ use bartizan_core::{
 };
 
 use self::table::{IDS, Id, Kind, Trust};
+use super::groups::{before_number, behind_number};
+use super::{credit_card, iban};
 use crate::tape::{Class, Tape, live_from, word_starts};
 use crate::{RulesError, Settings};
 
@@ -150,6 +152,16 @@ const fn key(digits: bool, run: usize) -> usize {
     if digits { RUN + 1 + run } else { run }
 }
 
+/// The words that announce identifiers.
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    IDS.iter().flat_map(|id| id.words.iter().copied())
+}
+
+/// The end of the identifier that starts at `at` and is not a mere guess, if one does.
+pub(super) fn end_at(tape: &Tape<'_>, at: usize) -> Option<usize> {
+    find(tape, at).filter(|found| found.confidence > Confidence::Low).map(|found| found.end)
+}
+
 /// What was found at a place.
 struct Found {
     row: &'static Id,
@@ -162,6 +174,8 @@ struct Reading {
     row: usize,
     end: usize,
     printed: bool,
+    /// What stands between its groups.
+    separator: Option<u8>,
 }
 
 /// The identifier that starts at `at`, if one does.
@@ -195,7 +209,7 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Found> {
             readings.push(reading);
         }
     }
-    best(tape, at, &readings)
+    best(tape, at, &readings).filter(|found| !is_of_account(tape, at, found))
 }
 
 /// True where an identifier may start at `at`: not inside a word, a number or something hyphenated.
@@ -207,7 +221,7 @@ fn starts(tape: &Tape<'_>, at: usize) -> bool {
     match tape.before(at) {
         Some(b'_' | b'$') => false,
         Some(b'-' | b'.' | b'/' | b'+' | b'\'') => !back.is_some_and(|b| Class::ALNUM.has(b)),
-        Some(b',') => !back.is_some_and(|b| b.is_ascii_digit()),
+        Some(b',') => !behind_number(tape, at),
         _ => true,
     }
 }
@@ -216,7 +230,8 @@ fn ends(tape: &Tape<'_>, end: usize) -> bool {
     match tape.at(end) {
         Some(byte) if Class::WORD.has(byte) => false,
         Some(b'-' | b'/' | b'\\' | b'@') => !tape.at(end + 1).is_some_and(|b| Class::ALNUM.has(b)),
-        Some(b'.' | b',' | b':') => !tape.at(end + 1).is_some_and(|b| b.is_ascii_digit()),
+        Some(b'.' | b':') => !tape.at(end + 1).is_some_and(|b| b.is_ascii_digit()),
+        Some(b',') => !before_number(tape, end),
         _ => true,
     }
 }
@@ -225,6 +240,25 @@ fn ends(tape: &Tape<'_>, end: usize) -> bool {
 fn goes_on_before(tape: &Tape<'_>, at: usize) -> bool {
     let start = tape.run_back(at, at.saturating_sub(PREFIX), SEPARATOR);
     start < at && tape.before(start).is_some_and(|b| b.is_ascii_digit())
+}
+
+/// True where the groups of digits go on with the same separator, in front or behind: they are part of a longer number.
+fn is_of_row(tape: &Tape<'_>, at: usize, reading: &Reading) -> bool {
+    let Some(separator) = reading.separator else { return false };
+    let digit = |byte: Option<u8>| byte.is_some_and(|b| b.is_ascii_digit());
+    tape.before(at) == Some(separator) && digit(at.checked_sub(1).and_then(|i| tape.before(i)))
+        || tape.at(reading.end) == Some(separator) && digit(tape.at(reading.end + 1))
+}
+
+/// True where what was found is part of an account number or of a card.
+fn is_of_account(tape: &Tape<'_>, at: usize, found: &Found) -> bool {
+    let around = |back: usize, find: fn(&Tape<'_>, usize) -> Option<usize>| {
+        (at.saturating_sub(back)..=at)
+            .filter(|start| word_starts(tape, *start))
+            .filter_map(|start| find(tape, start).map(|end| (start, end)))
+            .any(|(start, end)| start <= at && found.end <= end && (start, end) != (at, found.end))
+    };
+    around(iban::LONGEST, iban::end_at) || around(credit_card::LONGEST, credit_card::end_at)
 }
 
 /// True behind the prefix of a country, as in `+1 415 …`.
@@ -275,7 +309,7 @@ fn read(tape: &Tape<'_>, at: usize, form: Form) -> Option<Reading> {
     }
     let compact = compact.get(..count)?;
     let right = ends(tape, end) && (id.check)(compact) && !(id.trust == Trust::Grouped && has_prefix(tape, at));
-    right.then_some(Reading { row: form.row, end, printed: form.printed })
+    right.then_some(Reading { row: form.row, end, printed: form.printed, separator })
 }
 
 /// The best of the readings: one that a word announces, the nearest word first; else the surest by itself.
@@ -299,7 +333,7 @@ fn best(tape: &Tape<'_>, at: usize, readings: &[Reading]) -> Option<Found> {
             let confidence = match row.trust {
                 Trust::Sure => Confidence::High,
                 Trust::Fair => Confidence::Medium,
-                Trust::Printed if r.printed => Confidence::Medium,
+                Trust::Printed if r.printed && !is_of_row(tape, at, r) => Confidence::Medium,
                 Trust::Grouped if r.printed && !goes_on_before(tape, at) => Confidence::Low,
                 Trust::Printed | Trust::Grouped | Trust::Named => return None,
             };

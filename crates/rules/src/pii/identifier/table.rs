@@ -1262,7 +1262,7 @@ pub(super) const IDS: &[Id] = &[
         Health,
         "MEDICAL_LICENSE",
         &["AA9999999"],
-        Fair,
+        Named,
         dea,
         &["dea", "medical licen", "prescriber", "drug enforcement", "certificate"],
     ),

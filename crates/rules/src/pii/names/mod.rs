@@ -17,6 +17,7 @@ use crate::{RulesError, Settings};
 
 mod gazetteer;
 mod model;
+mod sift;
 mod spans;
 mod token;
 
@@ -28,13 +29,6 @@ const BLOCK: usize = 1 << 15;
 /// What a name may depend on, in bytes: before its start, and behind it with the name itself.
 const BEFORE: usize = bartizan_core::detector::LOOKBEHIND;
 const BEHIND: usize = spans::LONGEST + 130;
-
-/// Words with capitals that stand where names do, as in `My SSN`, and are kinds of things.
-const NOT_NAMES: [&str; 44] = [
-    "API", "BIC", "Basic", "Bearer", "CPF", "CPR", "CVC", "CVV", "DNI", "DOB", "EIN", "HTTP", "HTTPS", "IBAN", "ID",
-    "IMEI", "IP", "ITIN", "JSON", "JWT", "LLM", "MAC", "MCP", "MFA", "NHS", "NIE", "NIF", "NINO", "NPI", "OTP", "PAN",
-    "PDF", "PEM", "PESEL", "PIN", "SDK", "SIM", "SQL", "SSH", "SSN", "TLS", "URL", "VAT", "VIN",
-];
 
 macro_rules! rule {
     ($id:literal, $summary:literal, $doc:literal, $severity:ident) => {
@@ -92,10 +86,7 @@ fn names(text: &str, mut found: impl FnMut(Name, Option<Span>)) {
         let part = text.get(start..end).unwrap_or_default();
         let all = tokens(part);
         let tags = model::tag(&all, &weights);
-        for name in spans::names(&all, &tags) {
-            if part.get(name.start..name.end).is_some_and(|text| NOT_NAMES.contains(&text)) {
-                continue;
-            }
+        for name in sift::sift(part, &all, spans::names(&all, &tags)) {
             let postal = if name.kind == Kind::Location { spans::postal(part, &all, &name) } else { None };
             let name = Name { start: name.start + start, end: name.end + start, ..name };
             if (from..to).contains(&name.start) {

@@ -103,7 +103,7 @@ pub(crate) fn names(all: &[Token], tags: &[usize]) -> Vec<Name> {
 }
 
 /// The tokens of a name.
-fn own<'a>(all: &'a [Token], name: &Name) -> &'a [Token] {
+pub(crate) fn own<'a>(all: &'a [Token], name: &Name) -> &'a [Token] {
     let (first, behind) = (all.partition_point(|t| t.start < name.start), all.partition_point(|t| t.start < name.end));
     all.get(first..behind).unwrap_or_default()
 }
