@@ -191,3 +191,42 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
     let unit = any_at(tape, blanks(tape, end, 2), &UNITS).is_some();
     (announced && ends && !unit && age > 0).then_some(Match::new(end, Confidence::Medium))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(text: &str) -> Option<&str> {
+        let tape = Tape::new(text);
+        (0..text.len()).find_map(|at| find(&tape, at).map(|hit| &text[at..hit.end]))
+    }
+
+    #[test]
+    fn units_are_ages_in_remarks() {
+        for (text, age) in [
+            ("die 43-jährige Frau", "43"),
+            ("M. Durand, 31 ans, est venu", "31"),
+            ("Eva Ruiz, 39 años", "39"),
+            ("Eva Ruiz (39 años)", "39"),
+            ("una donna di anni 32", "32"),
+            ("Anna Nowak, lat 19, z Gdańska", "19"),
+            ("mevrouw, 45 jaar, verwezen", "45"),
+        ] {
+            assert_eq!(first(text), Some(age), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_decades_and_places_are_none() {
+        for text in [
+            "il y a 31 ans,",
+            "hace 39 años.",
+            "garantie, 5 ans,",
+            "gli anni 90 erano",
+            "lat 48, lon 11",
+            "ticket age 24 h, done",
+        ] {
+            assert_eq!(first(text), None, "{text}");
+        }
+    }
+}

@@ -116,3 +116,18 @@ fn angle(tape: &Tape<'_>, at: usize, most: u32) -> Option<Angle> {
     let side = side.filter(|_| stands_alone);
     Some(Angle { end: if side.is_some() { letter + 1 } else { end }, decimals, side, degrees })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_numbers_are_no_places() {
+        let any = |text: &str| (0..text.len()).any(|at| find(&Tape::new(text), at).is_some());
+        for text in ["[3.0087, 0.760948, 92.650662]", "w = 0.7612, 1.5028, -0.3341", "0.5, 3.0087, 0.760948"] {
+            assert!(!any(text), "{text}");
+        }
+        assert!(any("at 48.8566, 2.3522 we met"));
+        assert!(any("7, 48.8566, 2.3522, position: 7, 48.8566, 2.3522"));
+    }
+}

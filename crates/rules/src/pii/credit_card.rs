@@ -139,3 +139,14 @@ fn find(tape: &Tape<'_>, at: usize) -> Option<Match> {
         Some(Match::new(end, confidence))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn six_and_thirteen_are_a_card() {
+        assert!(find(&Tape::new("621221-4666629049102"), 0).is_some_and(|hit| hit.end == 20));
+        assert!(find(&Tape::new("621221-4666629049103"), 0).is_none());
+    }
+}

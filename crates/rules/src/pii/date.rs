@@ -405,3 +405,26 @@ fn year_alone(tape: &Tape<'_>, at: usize) -> Option<Match> {
     }
     Some(Match::new(end, Confidence::Low))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(text: &str) -> Option<&str> {
+        let tape = Tape::new(text);
+        (0..text.len()).find_map(|at| find(&tape, at).map(|hit| &text[at..hit.end]))
+    }
+
+    #[test]
+    fn cells_of_rows_are_dates() {
+        for (text, date) in [
+            ("x@y.com,1970-12-17", "1970-12-17"),
+            ("name,dob\nAnn,1970-12-17", "1970-12-17"),
+            ("12,17.12.1970,5", "17.12.1970"),
+            ("a,5 de enero de 1988", "5 de enero de 1988"),
+        ] {
+            assert_eq!(first(text), Some(date), "{text}");
+        }
+        assert_eq!(first("may 3,000 people come"), None);
+    }
+}

@@ -415,3 +415,63 @@ fn is_date_like(lengths: &[usize], digits: &[u8]) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers in a text.
+    fn all(text: &str) -> Vec<&str> {
+        let tape = Tape::new(text);
+        let mut found = Vec::new();
+        let mut done = 0;
+        for at in 0..text.len() {
+            if at >= done
+                && let Some(hit) = find(&tape, at)
+            {
+                done = hit.end;
+                found.push(&text[at..hit.end]);
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn decimals_are_no_numbers() {
+        for text in
+            ["loss 0.0276915448", "\"ratio\": 0.027691544810", "Preis 0.0345678912 EUR", "[0.03141592653, 0.0498]"]
+        {
+            assert!(all(text).is_empty(), "{text}");
+        }
+        assert_eq!(all("dial 0044 20 7946 0958 or 00.48.51.234.73.93"), ["0044 20 7946 0958", "00.48.51.234.73.93"]);
+    }
+
+    #[test]
+    fn cells_of_rows_are_numbers() {
+        assert_eq!(all("Ann,0044 20 7946 0958,x"), ["0044 20 7946 0958"]);
+        assert_eq!(all("phone,(201) 555-6285,1970-12-17"), ["(201) 555-6285"]);
+        assert_eq!(all("2019-11-05,201-555-6285,5"), ["201-555-6285"]);
+        assert!(all("call about 1,234,567,890 of them").is_empty());
+    }
+
+    #[test]
+    fn numbers_of_things_are_grouped_alike() {
+        for text in ["Part numbers: 244-661-5073", "Serial no. 745-383-6394", "Artikel 469-179-8923"] {
+            assert!(all(text).is_empty(), "{text}");
+        }
+        assert_eq!(all("part number lost, call 244-661-5073"), ["244-661-5073"]);
+    }
+
+    #[test]
+    fn words_announce_numbers() {
+        for text in [
+            "phone 0048512347393",
+            "Dzwoń 512 347 393",
+            "llámame al 612 34 56 78",
+            "ruf mich an: 0151 23456789",
+            "Tel (201).559-2985",
+        ] {
+            assert_eq!(all(text).len(), 1, "{text}: {:?}", all(text));
+        }
+    }
+}

@@ -557,6 +557,16 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_longer_numbers_are_none() {
+        let any = |text: &str| (0..text.len()).find_map(|at| found(text, at).map(|f| f.row.name));
+        for text in ["IBAN: SE98 1355 4487 7303 6188 1838", "1355 4487 7303 6188 1838", "Karte 4111 1111 1111 1111"] {
+            assert_eq!(any(text), None, "{text}");
+        }
+        assert_eq!(any("lotto AB, FB9034531"), None);
+        assert_eq!(any("DEA FB9034531"), Some("MEDICAL_LICENSE"));
+    }
+
+    #[test]
     fn bare_numbers_say_nothing() {
         for text in ["9434765919", "111444777", "86095742719", "order 4485275742308327 units", "123456789012345"] {
             let at = text.find(|c: char| c.is_ascii_digit()).unwrap();

@@ -13,6 +13,26 @@ use crate::tape::Tape;
 const THINGS: &[&str] = &[
     "api",
     "bearer",
+    "bic",
+    "basic",
+    "cpf",
+    "cpr",
+    "dni",
+    "ein",
+    "iban",
+    "imei",
+    "itin",
+    "nhs",
+    "nie",
+    "nif",
+    "nino",
+    "npi",
+    "pan",
+    "pesel",
+    "sim",
+    "ssn",
+    "vat",
+    "vin",
     "cvc",
     "cvv",
     "dob",
@@ -618,4 +638,63 @@ fn inverted(text: &str, all: &[Token], names: Vec<Name>) -> Vec<Name> {
         }
     }
     sifted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::names;
+    use super::*;
+
+    fn all(text: &str) -> Vec<(Kind, &str)> {
+        let mut found = Vec::new();
+        names(text, |name, _| found.push((name.kind, &text[name.start..name.end])));
+        found
+    }
+
+    #[test]
+    fn labels_are_no_names() {
+        for text in [
+            "Verwendungszweck: Miete, Geburtsdatum: 3.4.1980",
+            "P. Iva 03700120965, C.F. RSSMRA85T10A562S",
+            "Social 550-46-4175",
+            "NI no. YE 91 90 20 A",
+            "The COPD of the PPS was seen by the BSN",
+        ] {
+            assert_eq!(all(text), [], "{text}");
+        }
+        let people = |text| all(text).into_iter().filter(|(kind, _)| *kind == Kind::Person).collect::<Vec<_>>();
+        assert_eq!(people("Der Vermieter Thomas Müller wohnt dort."), [(Kind::Person, "Thomas Müller")]);
+    }
+
+    #[test]
+    fn a_bare_word_and_a_number_are_no_address() {
+        for text in [
+            "ticket age 24 h, SLA 98.12 %, queue",
+            "subtotal 7809.41, VAT 17%, PO 1047765839.",
+            "Losnummer 5550649382, Bauteil YX 0466.",
+            "das Wort Kraft hat 7 Bedeutungen",
+        ] {
+            assert!(all(text).iter().all(|(kind, _)| *kind != Kind::Address), "{text}: {:?}", all(text));
+        }
+        for text in ["Ich wohne in der Hauptstraße 12 in Köln.", "She lives at 12 Baker Street, London."] {
+            assert!(all(text).iter().any(|(kind, _)| *kind == Kind::Address), "{text}: {:?}", all(text));
+        }
+    }
+
+    #[test]
+    fn programs_and_encoded_text_are_no_names() {
+        for text in ["in Angular, RxJS and PostgreSQL", "key mVxTbRwNcQzLfKpHdJsGyAuEiOtBnWqX7 there"] {
+            assert_eq!(all(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn surnames_first_are_one_person() {
+        for (text, person) in [
+            ("the record \"Burnett, Ashley\" was read", "Burnett, Ashley"),
+            ("Name, Vorname: Ernst, Simone\nOrt: Köln", "Ernst, Simone"),
+        ] {
+            assert!(all(text).contains(&(Kind::Person, person)), "{text}: {:?}", all(text));
+        }
+    }
 }
