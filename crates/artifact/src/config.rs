@@ -6,7 +6,7 @@ use bartizan_core::{Reason, Severity};
 use serde_json::Value;
 
 use crate::bytes::{contains, show};
-use crate::danger::{is_builtin, is_code};
+use crate::danger::{Force, force, is_builtin, is_code};
 use crate::desk::Desk;
 use crate::path::{leads_away, leads_out};
 use crate::{keras, rules, template};
@@ -29,7 +29,17 @@ const KEYS: &[&[u8]] = &[
     b"python/",
     b"\"handler\"",
     b"_diffusers_version",
+    b"attn_implementation",
+    b"megatron_core",
 ];
+
+/// The same in short documents: in long ones they are words of a vocabulary.
+const SHORT_KEYS: &[&[u8]] = &[b"\"idx\"", b"\"structure\"", b"\"tokenizer_class\""];
+/// Longest of these, bytes.
+const SHORT: usize = 1 << 20;
+
+/// Values of one anchor or key that are looked at.
+const ALIASES: usize = 16;
 
 /// Reads a JSON document; false where it is none.
 pub(crate) fn json(text: &str, desk: &mut Desk<'_>) -> bool {
@@ -48,7 +58,8 @@ pub(crate) fn json(text: &str, desk: &mut Desk<'_>) -> bool {
 }
 
 fn is_named(bytes: &[u8]) -> bool {
-    KEYS.iter().any(|key| contains(bytes, key)) || contains(bytes, b"\\u00")
+    let short = || bytes.len() <= SHORT && SHORT_KEYS.iter().any(|key| contains(bytes, key));
+    KEYS.iter().any(|key| contains(bytes, key)) || contains(bytes, b"\\u00") || short()
 }
 
 /// True for what is no JSON here and may be in a program: it has the keys, and is not one document per line.
@@ -179,8 +190,17 @@ fn object(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
     if map.get("trust_remote_code") == Some(&Value::Bool(true)) {
         desk.find(&rules::REMOTE, "`trust_remote_code` is set", 0, 0);
     }
+    for key in ["attn_implementation", "_attn_implementation"] {
+        if let Some(kernel) = text(key).filter(|kernel| kernel.contains('/')) {
+            desk.find(&rules::REMOTE, format!("`{key}` loads the kernel `{}`", show(kernel)), 0, 0);
+        }
+    }
+    if let Some(module) = text("megatron_core").filter(|module| *module != "megatron.core") {
+        desk.find(&rules::REMOTE, format!("`megatron_core` imports `{}`", show(module)), 0, 0);
+    }
+    imported(map, desk);
     if let Some(target) = text("_target_") {
-        let severity = if is_code(target) { Severity::High } else { Severity::Low };
+        let severity = reach(target);
         desk.find_as(&rules::CONFIG, severity, format!("`_target_` names `{}`", show(target)), (0, 0), Vec::new());
     }
     if let Some(source) = text("chat_template") {
@@ -217,6 +237,49 @@ fn object(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
     }
     keras::object(map, desk);
     skops(map, desk);
+}
+
+/// Classes that sentence-transformers imports by their dotted path: parts of a model, routes, and tokenizers.
+fn imported(map: &serde_json::Map<String, Value>, desk: &mut Desk<'_>) {
+    let part = ["idx", "name", "path"].iter().all(|key| map.contains_key(*key));
+    let routes = map.get("types").and_then(Value::as_object).filter(|_| map.contains_key("structure"));
+    let paths = map.get("type").filter(|_| part).into_iter();
+    let paths = paths.chain(routes.into_iter().flat_map(serde_json::Map::values)).chain(map.get("tokenizer_class"));
+    let foreign = |path: &&str| {
+        let top = path.split('.').next().unwrap_or_default();
+        path.contains('.') && !matches!(top, "sentence_transformers" | "transformers" | "pylate")
+    };
+    for path in paths.filter_map(Value::as_str).filter(foreign) {
+        desk.find(&rules::REMOTE, format!("the class `{}` is imported by its path", show(path)), 0, 0);
+    }
+}
+
+/// How far what a configuration names reaches.
+fn reach(target: &str) -> Severity {
+    match force(target) {
+        _ if is_code(target) => Severity::High,
+        Some(Force::Loads) => Severity::Medium,
+        _ => Severity::Low,
+    }
+}
+
+/// What an alias or an interpolation of YAML stands for, within the document; itself where it cannot be told.
+fn resolved<'t>(text: &'t str, target: &'t str) -> Vec<&'t str> {
+    if let Some(alias) = target.strip_prefix('*') {
+        let anchors = text.match_indices('&').filter_map(|(at, _)| {
+            let rest = text.get(at + 1..)?.strip_prefix(alias)?;
+            let value = rest.strip_prefix(|c: char| c.is_whitespace())?.trim_start().trim_start_matches(['"', '\'']);
+            value.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '}' | ']' | '#')).next()
+        });
+        return anchors.take(ALIASES).chain([target]).collect();
+    }
+    let Some(inner) = target.strip_prefix("${") else { return vec![target] };
+    let key = inner.trim_end_matches('}');
+    let last = key.rsplit('.').next().unwrap_or(key);
+    let plain = !last.is_empty() && !last.contains([':', ',']);
+    let values = plain.then(|| named(text, last)).into_iter().flatten().map(|(_, value)| value).take(ALIASES);
+    // `oc.env:NAME,default`
+    values.chain(key.split([',', ':'])).chain([target]).collect()
 }
 
 /// The parts of a diffusers pipeline: a package and a class each. What is no package is a file of the repository.
@@ -298,7 +361,7 @@ pub(crate) fn yaml(text: &str, program: bool, desk: &mut Desk<'_>) {
 }
 
 /// What a document gives a key, wherever it stands: in blocks, in braces, behind a question mark, on a line of its own.
-fn named<'t>(text: &'t str, key: &'static str) -> impl Iterator<Item = (usize, &'t str)> {
+fn named<'t>(text: &'t str, key: &'t str) -> impl Iterator<Item = (usize, &'t str)> {
     let blank = |c: char| matches!(c, ' ' | '\t' | '"' | '\'');
     text.match_indices(key).filter_map(move |(at, _)| {
         let before = text.get(..at)?;
@@ -320,6 +383,8 @@ fn named<'t>(text: &'t str, key: &'static str) -> impl Iterator<Item = (usize, &
         let end = rest
             .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '}' | ']' | '#'))
             .unwrap_or(rest.len());
+        // An interpolation may have commas.
+        let end = rest.strip_prefix("${").and_then(|rest| rest.find(['}', '\n'])).map_or(end, |at| at + 2);
         Some((at, rest.get(..end)?)).filter(|(_, value)| !value.is_empty())
     })
 }
@@ -327,9 +392,12 @@ fn named<'t>(text: &'t str, key: &'static str) -> impl Iterator<Item = (usize, &
 /// Keys that name what is imported. `text` may be `source` with its escapes undone.
 fn targets(text: &str, program: bool, desk: &mut Desk<'_>) {
     for (at, target) in named(text, "_target_") {
-        let severity = if is_code(target) { Severity::High } else { Severity::Low };
+        let values = resolved(text, target);
+        let unknown = if values.len() > 1 { Severity::Medium } else { Severity::Low };
+        let severity = values.iter().map(|value| reach(value)).max().unwrap_or(unknown).max(unknown);
+        let worst = values.iter().find(|value| reach(value) == severity).unwrap_or(&target);
         if !program || severity >= Severity::High {
-            let what = format!("`_target_` names `{}`", show(target));
+            let what = format!("`_target_` names `{}`", show(worst));
             desk.find_as(&rules::CONFIG, severity, what, (at, target.len()), Vec::new());
         }
     }

@@ -352,6 +352,9 @@ pub(crate) fn is_reexported(name: &str) -> bool {
 
 /// The same in frameworks, where configurations name most of it in the course of things.
 const FRAMEWORK_NAMES: &[(&str, &str)] = &[
+    ("scipy._lib.array_api_compat*", "clone_module"),
+    ("sklearn.externals.array_api_compat*", "*"),
+    ("sklearn.externals.array_api_extra*", "*"),
     ("sklearn.datasets*", "*"),
     ("sklearn.utils.discovery*", "*"),
     ("pandas.io*", "*"),
@@ -385,6 +388,9 @@ const FRAMEWORK_NAMES: &[(&str, &str)] = &[
     ("nltk*", "*"),
 ];
 
+/// What only holds data, in modules that reach further.
+const DATA: &[(&str, &str)] = &[("torch.utils.data.dataset", "TensorDataset Subset ConcatDataset StackDataset")];
+
 /// Of those, what runs any command or code that it is given. No framework stores them.
 const RUNS: &[(&str, &str)] = &[
     ("builtins", "eval exec execfile __import__"),
@@ -402,8 +408,13 @@ const RUNS: &[(&str, &str)] = &[
 /// True where a module, or what a dotted name reaches through it, runs code.
 pub(crate) fn runs_code(module: &str, name: &str) -> bool {
     let top = module.split('.').next().unwrap_or(module);
+    if named(DATA, module, name) {
+        return false;
+    }
     // Helpers of a framework's own tests run commands, import by name, and write files.
-    if module.split('.').any(|part| matches!(part, "testing" | "_testing" | "tests" | "conftest" | "distutils")) {
+    let tests =
+        |part: &str| part.trim_start_matches('_').starts_with("test") || matches!(part, "conftest" | "distutils");
+    if module.split('.').any(tests) {
         return true;
     }
     if CODE.contains(&canonical(top))
@@ -436,8 +447,10 @@ pub(crate) fn is_code(path: &str) -> bool {
     let top = canonical(parts.next().unwrap_or_default());
     let (module, name) = path.rsplit_once(['.', ':']).unwrap_or((path, ""));
     let whole = name.is_empty() && CODE_NAMES.iter().any(|(m, _)| m.trim_end_matches('*') == top);
+    let own = matches!(top, "numpy" | "pandas" | "scipy" | "sklearn" | "torch" | "transformers");
     CODE.contains(&top) && !ORDINARY.contains(&top)
         || whole
+        || own && parts.clone().any(|part| part.trim_start_matches('_').starts_with("test"))
         || named(CODE_NAMES, canonical(module), name)
         || force(path) == Some(Force::Executes)
         // A module may show another one that it uses.

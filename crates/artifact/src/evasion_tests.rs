@@ -392,3 +392,157 @@ fn prose_with_words_of_python_is_prose() {
     // Quoted code counts.
     alarms("quoted", b"import os\nfrom sys import path\nos.system('true')\n`that is all`\n");
 }
+
+/// `functools.partial` of a function that a framework lets others refer to.
+fn waiting() -> Vec<u8> {
+    join(&[&global("functools", "partial"), &global("sklearn.linear_model._base", "make_dataset"), b"\x85R"])
+}
+
+#[test]
+fn methods_are_looked_up_in_states_at_any_depth() {
+    let load = global("torch.storage", "_load_from_bytes");
+    // torch's modules show what is in `_modules` as attributes, and APPEND asks for one.
+    let module = |name: &str, value: &[u8]| {
+        let inside = join(&[b"}", &text(name), value, b"s"]);
+        join(&[&global("torch.nn.modules.linear", "Identity"), b")\x81}", &text("_modules"), &inside, b"sb"])
+    };
+    let inner = b"N0cmine\nf\n)R.";
+    let bytes = join(&[b"C", &[u8::try_from(inner.len()).unwrap()], inner]);
+    let kept = whole(&[&module("append", &load), &bytes, b"a"]);
+    assert!(has(&alarms("append", &kept), "model/pickle-attribute-write"));
+    alarms("add", &whole(&[&module("add", &load), b"(", &bytes, b"\x90"]));
+    alarms("kept in a list", &whole(&[b"]", &load, b"a"]));
+    alarms("kept in arguments", &whole(&[&global("functools", "partial"), &load, &bytes, b"\x86R"]));
+    // Items come before the state; behind it, `append` may be what the state brought.
+    let frozen = join(&[&global("sklearn.frozen._frozen", "FrozenEstimator"), b")\x81}", &text("a"), b"Nsb"]);
+    alarms("items behind a state", &whole(&[&frozen, b"Na"]));
+    quiet("state alone", &whole(&[&frozen]));
+    alarms("array", &whole(&[&module("__array__", &waiting())]));
+    let bunch = join(&[&global("sklearn.utils._bunch", "Bunch"), b")\x81", &text("__deepcopy__"), &waiting(), b"s"]);
+    alarms("item", &whole(&[&bunch]));
+    let pairs = join(&[&global("collections", "OrderedDict"), b"]", &text("__array__"), &waiting(), b"\x86a\x85R"]);
+    alarms("pair", &whole(&[&pairs]));
+    // A frame calls a key that can be called, and a mapping asks it for its hash.
+    alarms(
+        "key of a frame",
+        &whole(&[&global("pandas.core.frame", "DataFrame"), b")\x81", &global("numpy", "sum"), b"Ns"]),
+    );
+    alarms("key", &whole(&[b"}", &waiting(), b"Ns"]));
+    quiet("class as a key", &whole(&[b"}", &global("torch.nn.modules.linear", "Linear"), b"Ns"]));
+    quiet("modules", &whole(&[&module("extend", &module("add", b"N"))]));
+}
+
+#[test]
+fn classes_that_act_and_functions_that_import_are_not_ordinary() {
+    for (module, name) in [
+        ("transformers.integrations.integration_utils", "NeptuneCallback"),
+        ("transformers.generation.continuous_batching.utils", "CudaGraphBuffer"),
+        ("peft.tuners.osf.layer", "OSFLayer"),
+        ("sklearn.callback._scoring_monitor", "ScoringMonitor"),
+    ] {
+        alarms(name, &whole(&[&global(module, name), b")\x81}b"]));
+    }
+    for (module, name) in [
+        ("transformers.testing_utils", "run_command"),
+        ("transformers.pipelines", "_resolve_impl"),
+        ("transformers.exporters.utils", "import_dotted_path"),
+        ("transformers.modeling_utils", "load_state_dict"),
+        ("sklearn.externals.array_api_compat._internal", "clone_module"),
+        ("pandas.plotting._core", "_load_backend"),
+        ("xgboost.collective", "broadcast"),
+        ("joblib.numpy_pickle_compat", "load_compatibility"),
+    ] {
+        alarms(name, &whole(&[&global("functools", "partial"), &global(module, name), b"\x85R"]));
+    }
+    let config = global("transformers.integrations.deepspeed", "HfTrainerDeepSpeedConfig");
+    quiet("configuration", &whole(&[&config, b")\x81}b"]));
+}
+
+#[test]
+fn numbers_are_those_that_cpython_reads() {
+    let bad = b"cmine\nf\n)R.";
+    for line in [
+        "I-0x1f", "I 12 ", "I1_000", "I010", "L5L", "L-7", "F1.5", "F-inf", "Fnan", "F1_0.5", "I7\0zz", "F.5\0z", "I\0",
+    ] {
+        let stream = join(&[line.as_bytes(), b"\n0", bad]);
+        assert!(has(&alarms(line, &stream), "model/pickle-unknown-call"), "{line}");
+    }
+    // An archive whose first lines would be opcodes, were `inear` a number.
+    for name in ["Linear", "Identity", "Flatten", "PReLU"] {
+        let member = join(&[b"\n", name.as_bytes(), b"\n\x65\n(I1\n", &global("mine", "f"), b")R."]);
+        let plain = |_: &mut Vec<u8>| {};
+        quiet(name, &crate::tests::zip(&[("notes", &member)], plain, plain));
+    }
+}
+
+#[test]
+fn configurations_name_what_is_imported_in_other_ways() {
+    for (name, source) in [
+        ("alias", "x: &t os.system\n_target_: *t\n"),
+        ("interpolation", "_target_: ${a}\na: os.system\n"),
+        ("default", "_target_: ${oc.env:X,os.system}\n"),
+        ("tests", "_target_: transformers.testing_utils.run_command\n"),
+        ("kernel", r#"{"model_type": "llama", "_attn_implementation": "mine/kernel"}"#),
+        ("kernel of a revision", r#"{"attn_implementation": "mine/kernel:f"}"#),
+        ("adapter", r#"{"base_model_name_or_path": "m", "megatron_core": "mine"}"#),
+        ("part", r#"[{"idx": 0, "name": "0", "path": "", "type": "mine.Part"}]"#),
+        ("route", r#"{"types": {"query_0_X": "mine.Part"}, "structure": {"query": ["query_0_X"]}}"#),
+        ("tokenizer", r#"{"tokenizer_class": "mine.Tokenizer", "max_seq_length": 1}"#),
+    ] {
+        alarms(name, source.as_bytes());
+    }
+    for source in
+        ["_target_: numpy.load\nfile: x\nallow_pickle: true\n", "_target_: torch.hub.load\n", "_target_: ${a}\n"]
+    {
+        assert_eq!(scan(source.as_bytes()).worst(), Some(Severity::Medium), "{source}");
+    }
+    for (name, source) in [
+        ("target", "x: &t torch.nn.Linear\n_target_: torch.nn.ReLU\n"),
+        ("attention", r#"{"attn_implementation": "flash_attention_2"}"#),
+        ("part", r#"[{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]"#),
+        ("tokenizer", r#"{"tokenizer_class": "LlamaTokenizer"}"#),
+        ("adapter", r#"{"megatron_core": "megatron.core"}"#),
+    ] {
+        quiet(name, source.as_bytes());
+    }
+}
+
+#[test]
+fn ordinary_objects_of_frameworks_are_known() {
+    let object = |module: &str, name: &str, state: &[u8]| whole(&[&global(module, name), b")\x81", state, b"b"]);
+    for (module, name) in [
+        ("transformers.tokenization_utils_base", "BatchEncoding"),
+        ("gensim.similarities.docsim", "MatrixSimilarity"),
+        ("optax._src.base", "EmptyState"),
+        ("torch.utils.data.dataset", "TensorDataset"),
+    ] {
+        quiet(name, &object(module, name, &join(&[b"}", &text("a"), b"Ns"])));
+    }
+    let script = |class: &str| object("torch", "ScriptObject", &join(&[b"N", &text(class), b"\x86"]));
+    quiet("quantized", &script("__torch__.torch.classes.quantized.LinearPackedParamsBase"));
+    alarms("other", &script("__torch__.torch.classes.mine.Runner"));
+    let curve = |class: &str, name: &str| {
+        whole(&[&global("builtins", "getattr"), &global("torch.optim.lr_scheduler", class), &text(name), b"\x86R"])
+    };
+    quiet("curve", &curve("OneCycleLR", "_annealing_cos"));
+    alarms("attribute", &curve("OneCycleLR", "_globals"));
+    quiet("narrow floats", &whole(&[&global("numpy", "dtype"), &global("ml_dtypes", "bfloat16"), b"\x89\x88\x87R"]));
+    let array = |function: &[u8]| {
+        let inner = join(&[&global("numpy", "ndarray"), b"K\x00\x85C\x01b\x87"]);
+        whole(&[&global("jax._src.array", "_reconstruct_array"), b"(", function, &inner, b"(K\x01tNtR"])
+    };
+    quiet("array", &array(&global("numpy._core.multiarray", "_reconstruct")));
+    alarms("array of another", &array(&global("sklearn.svm", "SVC")));
+    let formula = |formula: &str| {
+        let pairs = join(&[b"}(", &text("restore_design_info"), b"\x88", &text("formula"), &text(formula), b"u"]);
+        object("statsmodels.base.data", "PandasData", &pairs)
+    };
+    for plain in ["y ~ a + b", "np.log(y) ~ C(k) * b - 1", "y ~ I(a ** 2) + 1.5"] {
+        quiet(plain, &formula(plain));
+    }
+    for other in ["y ~ f(a)", "y ~ a.f", "y ~ C(a)(b)", "y ~ C('a')", "y ~ 1..__class__", "y ~ [a]", "y ~ C(a).f()"] {
+        alarms(other, &formula(other));
+    }
+    // Eighteen bytes fit anything.
+    assert_eq!(scan(&[0x3f; 18]).coverage.status, CoverageStatus::Partial);
+}

@@ -2,6 +2,8 @@
 
 use crate::bytes::{piece, u16le, u32le};
 
+/// Shortest file that is called one of numbers.
+const SHORTEST: usize = 32;
 /// Values that are looked at.
 const SAMPLES: usize = 4096;
 
@@ -11,7 +13,7 @@ const SAMPLES: usize = 4096;
 /// whether a file that is of no known format is called a file of numbers or one that was not read.
 pub(crate) fn is_numbers(bytes: &[u8]) -> bool {
     // Short files fit anything, and a long run of letters is a name or a text between zeros.
-    if bytes.len() < 4 || bytes.len() > 64 && has_text(bytes) {
+    if bytes.len() < SHORTEST || bytes.len() > 64 && has_text(bytes) {
         return false;
     }
     // Weights without a file type have a whole number of values; what is left over would be something else.

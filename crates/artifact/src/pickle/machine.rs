@@ -116,6 +116,8 @@ pub(super) struct Machine<'a> {
     pub(super) objects: bool,
     /// Streams that wait for one inside them: joblib's arrays of objects.
     outer: Vec<Waiting>,
+    /// The bytes are of another format: what no loader reads on from ends them.
+    pub(super) hidden: bool,
     /// Known names of frameworks that were used.
     pub(super) framework: Option<&'static str>,
 }
@@ -152,6 +154,7 @@ impl<'a> Machine<'a> {
             first_raw: None,
             objects: false,
             outer: Vec::new(),
+            hidden: false,
             framework: None,
         }
     }
@@ -342,6 +345,7 @@ impl<'a> Machine<'a> {
                 let taker = profile::takes_items(self, *callee);
                 let plain = self.items(*args).is_some_and(<[V]>::is_empty) && state.is_none();
                 let keys = if plain || !taker { *keys } else { Keys { special: true, ..*keys } };
+                let keys = Keys { hook: keys.hook || state.is_some(), ..keys };
                 let builds = profile::may_build(self, *callee);
                 (if taker { Was::Taker } else { Was::Other }, keys, builds)
             }
@@ -360,9 +364,25 @@ impl<'a> Machine<'a> {
     }
 
     fn hold_one(&mut self, value: V) {
+        let loads = self.global(value).is_some_and(|(_, _, grant)| profile::only_called(grant));
+        if loads {
+            let why = "a function that loads objects is kept, and not called";
+            self.write(why, value);
+        }
+        self.mark_held(value);
+    }
+
+    fn mark_held(&mut self, value: V) {
         if let Some(node) = self.arena.get_mut(value) {
             node.held = true;
         }
+    }
+
+    /// Says that something is written into a value, or kept in one, that no framework does.
+    fn write(&mut self, why: &'static str, value: V) {
+        let name = super::explain::name(self, value);
+        let step = Step { offset: self.op, text: format!("… = {}", super::explain::value(self, value, 3)) };
+        self.effect(What::Write(why), name, vec![step]);
     }
 
     /// A value became as foreign as what was put into it.
@@ -389,6 +409,12 @@ impl<'a> Machine<'a> {
     fn seq(&mut self, shape: Shape, mark: usize) -> V {
         let level = self.worst(self.above(mark));
         self.hold(mark);
+        if shape != Shape::Set
+            && let [key, value] = *self.above(mark)
+            && let Some(why) = super::state::refuses(self, key, value, false)
+        {
+            self.write(why, value);
+        }
         let all = self.above(mark);
         let (items, more) = (all.iter().take(KEPT).copied().collect(), all.len() > KEPT);
         self.stack.truncate(mark);
@@ -530,7 +556,7 @@ impl<'a> Machine<'a> {
         if grant.known && self.framework.is_none() {
             self.framework = profile::framework(module);
         }
-        let known = grant.known;
+        let (known, calls) = (grant.known, profile::only_called(&grant));
         let reach = match (grant.runs, grant.code) {
             (true, _) => Reach::Runs,
             (_, true) => Reach::Code,
@@ -542,7 +568,7 @@ impl<'a> Machine<'a> {
         {
             self.globals.insert(key, at);
         }
-        if !known {
+        if !known && !calls {
             let step = Step {
                 offset: self.op,
                 text: format!("from {} import {}", crate::bytes::show(module), crate::bytes::show(name)),
@@ -561,7 +587,7 @@ impl<'a> Machine<'a> {
 
     /// A call of any kind; the result.
     fn call(&mut self, callee: V, args: V, by: profile::By) -> V {
-        self.hold_one(callee);
+        self.mark_held(callee);
         self.hold_one(args);
         let verdict = profile::judge(self, callee, args, by);
         let level = match verdict {
@@ -589,6 +615,16 @@ impl<'a> Machine<'a> {
         for value in values.iter().filter(|v| matches!(v, V::Node(_))) {
             self.hold_one(*value);
         }
+        if pairs {
+            for pair in values.chunks_exact(2) {
+                if let [key, value] = *pair
+                    && let Some(why) = super::state::refuses(self, key, value, true)
+                {
+                    self.write(why, value);
+                }
+            }
+        }
+        let called = pairs && values.iter().step_by(2).any(|key| super::state::is_callable(self, *key));
         let Some(node) = self.arena.get_mut(target) else {
             self.put_gone(target, level, keys, pairs);
             return;
@@ -609,9 +645,9 @@ impl<'a> Machine<'a> {
                     _ => None,
                 }));
             }
-            Kind::Made { callee, keys: all, .. } => {
-                // A state or an item may have brought the method that adds.
-                let hooked = all.hook && !pairs;
+            Kind::Made { callee, keys: all, built, .. } => {
+                // A state or an item may have brought the method that adds. Objects get their items before their state.
+                let hooked = all.hook && !pairs || *built > 0;
                 *all = all.and(keys);
                 refused = Some((*callee, hooked));
             }
@@ -624,12 +660,12 @@ impl<'a> Machine<'a> {
         }
         self.raise(target, level);
         if let Some((callee, hooked)) = refused
-            && (hooked || !profile::takes_items(self, callee))
+            && (hooked || !profile::takes_items(self, callee) || called && !profile::is_plain_container(self, callee))
         {
             let name = super::explain::name(self, callee);
             let step = Step { offset: self.op, text: format!("{name}(…)[…] = …") };
             let what = if hooked {
-                "items are added by a method that the file set"
+                "items are added by a method that the file may have set"
             } else {
                 "items are set on an object that is no container"
             };
@@ -670,7 +706,7 @@ impl<'a> Machine<'a> {
         match self.node(target).map(|n| &n.kind) {
             Some(Kind::Made { callee, args, keys: own, .. }) => {
                 let (callee, args, own) = (*callee, *args, *own);
-                if keys.special || own.special && profile::shows_items(self, callee) {
+                if keys.special || own.special && !profile::is_plain_container(self, callee) {
                     write(self, "special methods, or names that cannot be told, are set on an object");
                 } else if !profile::may_build(self, callee) && self.level(target) != Level::Foreign {
                     // What made a foreign one was reported already; its state is part of the same story.
@@ -795,7 +831,10 @@ impl<'a> Machine<'a> {
                 self.frame = Some(end);
             }
             b'F' => {
-                self.line()?;
+                let (at, len) = self.line()?;
+                if !is_float(piece(self.data, at, len).unwrap_or_default()) {
+                    return Err(End::Broken("a number has no digits"));
+                }
                 self.push(V::Float)?;
             }
             b'G' => {
@@ -808,7 +847,7 @@ impl<'a> Machine<'a> {
                 let value = match line {
                     b"00" => V::Bool(false),
                     b"01" => V::Bool(true),
-                    _ => whole(line),
+                    _ => whole(line).ok_or(End::Broken("a number has no digits"))?,
                 };
                 self.push(value)?;
             }
@@ -816,7 +855,7 @@ impl<'a> Machine<'a> {
                 let (at, len) = self.line()?;
                 let line = piece(self.data, at, len).unwrap_or_default();
                 let value = whole(line.strip_suffix(b"L").unwrap_or(line));
-                self.push(value)?;
+                self.push(value.ok_or(End::Broken("a number has no digits"))?)?;
             }
             b'J' => {
                 let value = i32::from_le_bytes(u32::try_from(self.number(4)?).unwrap_or(0).to_le_bytes());
@@ -1010,6 +1049,9 @@ impl<'a> Machine<'a> {
             }
             b'P' => {
                 let (at, len) = self.line()?;
+                if self.hidden {
+                    return Err(End::Broken("nothing loads an identifier that is a text"));
+                }
                 let id = u32::try_from(len).map_or(V::Data, |len| V::Str { at, len });
                 self.persistent(id)?;
             }
@@ -1035,7 +1077,7 @@ impl<'a> Machine<'a> {
         let (at, len) = self.line()?;
         let line = piece(self.data, at, len).unwrap_or_default();
         match whole(line) {
-            V::Int(index) => u64::try_from(index).map_err(|_| End::Broken("a memo index is negative")),
+            Some(V::Int(index)) => u64::try_from(index).map_err(|_| End::Broken("a memo index is negative")),
             _ => Err(End::Broken("a memo index is no number")),
         }
     }
@@ -1093,22 +1135,44 @@ fn is_importable(module: &str, name: &str) -> bool {
     })
 }
 
-/// A number as CPython's `int` reads it, where it is small or begins torch's old format.
-fn whole(line: &[u8]) -> V {
-    let text = std::str::from_utf8(line).unwrap_or_default().trim();
+/// The text of a number. C's readers end it where a zero stands.
+fn numeral(line: &[u8]) -> Option<&str> {
+    let end = memchr::memchr(0, line).unwrap_or(line.len());
+    let blank = |c: char| c.is_ascii_whitespace() || c == '\x0b';
+    Some(std::str::from_utf8(line.get(..end)?).ok()?.trim_matches(blank))
+}
+
+/// True for what any of Python's readers takes for a float.
+fn is_float(line: &[u8]) -> bool {
+    let Some(text) = numeral(line) else { return false };
+    text.chars().filter(|c| *c != '_').collect::<String>().parse::<f64>().is_ok()
+}
+
+/// A number as CPython's `int` reads it, where it is small or begins torch's old format; none where it is no number.
+fn whole(line: &[u8]) -> Option<V> {
+    let text = numeral(line)?;
     if let Ok(number) = text.parse() {
-        return V::Int(number);
+        return Some(V::Int(number));
     }
-    let digits: String = text.strip_prefix('+').unwrap_or(text).chars().filter(|c| *c != '_').collect();
+    if text.is_empty() {
+        // `strtol` reads nothing as zero.
+        return line.contains(&0).then_some(V::Int(0));
+    }
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let negative = text.starts_with('-');
+    let digits: String = digits.chars().filter(|c| *c != '_').collect();
     let digits = digits.to_ascii_lowercase();
     let (digits, radix) = [("0x", 16), ("0o", 8), ("0b", 2)]
         .iter()
         .find_map(|(prefix, radix)| digits.strip_prefix(prefix).map(|rest| (rest, *radix)))
         .unwrap_or((&digits, 10));
-    match u128::from_str_radix(digits, radix) {
-        Ok(super::TORCH_MAGIC) => V::Magic,
-        _ => V::Data,
+    if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
+        return None;
     }
+    Some(match u128::from_str_radix(digits, radix) {
+        Ok(super::TORCH_MAGIC) if !negative => V::Magic,
+        _ => V::Data,
+    })
 }
 
 /// A little-endian two's complement number of up to eight bytes.

@@ -49,6 +49,7 @@ pub(crate) enum Sort {
 /// Reads `bytes` as pickles; `None` where they are none.
 pub(crate) fn examine(bytes: &[u8], desk: &mut Desk<'_>, sort: Sort) -> Option<Outcome> {
     let mut machine = Machine::new(bytes, 0, desk.budget.steps, desk.budget.values);
+    machine.hidden = sort == Sort::Hidden;
     let mut legacy = None;
     let mut streams = 0;
     let mut end = End::Stop;

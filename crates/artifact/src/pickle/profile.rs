@@ -59,6 +59,8 @@ enum Args {
     Stateful,
     /// `_rebuild_from_type_v2(function, type, args, state)`: the function is judged with its arguments.
     Indirect,
+    /// `_reconstruct_array(function, args, state, …)`: the function makes an array of numpy.
+    Array,
     /// `_ufunc_reconstruct(module, name)`: of numpy or scipy.
     Ufunc,
 }
@@ -111,6 +113,7 @@ pub(super) const PLAIN_SPECIALS: &[&str] = &[
     "__annotations__",
     "__author__",
     "__metadata__",
+    "__overloads__",
     "__pydantic_fields_set__",
     "__pydantic_extra__",
     "__pydantic_private__",
@@ -227,6 +230,7 @@ const CALLS: &[(&str, &str, Args)] = &[
     ),
     ("torch._utils", "_rebuild_parameter_with_state", Args::Stateful),
     ("torch._tensor", "_rebuild_from_type_v2 _rebuild_from_type", Args::Indirect),
+    ("torch.nn.parameter", "UninitializedParameter UninitializedBuffer", Args::Known),
     ("torch.storage", "_load_from_bytes", Args::File),
     ("torch.serialization", "_get_layout", Args::Plain),
     ("torch.nn.backends.thnn", "_get_thnn_function_backend", Args::Plain),
@@ -254,6 +258,7 @@ const CALLS: &[(&str, &str, Args)] = &[
     ("peft.utils.peft_types", "PeftType TaskType", Args::Plain),
     ("xgboost.core", "DataSplitMode", Args::Plain),
     ("catboost.core", "_dummy", Args::Plain),
+    ("jax._src.array", "_reconstruct_array", Args::Array),
 ];
 
 /// Modules whose classes (CamelCase) may be made without a constructor and given a state.
@@ -264,7 +269,9 @@ const CLASSES: &[&str] = &[
     "argparse",
     "catboost.core",
     "gensim.corpora*",
+    "gensim.matutils",
     "gensim.models*",
+    "gensim.similarities*",
     "imblearn*",
     "joblib.numpy_pickle",
     "joblib.numpy_pickle_compat",
@@ -277,6 +284,7 @@ const CLASSES: &[&str] = &[
     "pandas.arrays",
     "pandas.core*",
     "pandas._libs*",
+    "optax._src*",
     "peft*",
     "scipy.interpolate*",
     "scipy.sparse*",
@@ -303,7 +311,14 @@ const CLASSES: &[&str] = &[
     "transformers.integrations*",
     "transformers.modeling_utils",
     "transformers.models*",
+    "transformers.feature_extraction_utils",
+    "transformers.image_processing_utils",
+    "transformers.tokenization_python",
     "transformers.tokenization_utils*",
+    "transformers.tokenization_utils_base",
+    "transformers.tokenization_utils_fast",
+    "transformers.tokenization_utils_sentencepiece",
+    "transformers.tokenization_utils_tokenizers",
     "transformers.trainer*",
     "transformers.training_args*",
     "trl.trainer*",
@@ -324,6 +339,9 @@ const LOWER_CLASSES: &[(&str, &str)] = &[
     ("numpy", "ndarray dtype matrix poly1d"),
     ("torch", "Tensor Size device"),
     ("torch._tensor", "Tensor"),
+    // Objects of TorchScript's own classes, which its library restores.
+    ("torch", "ScriptObject"),
+    ("torch.utils.data.dataset", "TensorDataset Subset ConcatDataset StackDataset"),
     ("torch.storage", "UntypedStorage TypedStorage"),
     (
         "scipy.sparse*",
@@ -341,6 +359,22 @@ const LOWER_CLASSES: &[(&str, &str)] = &[
     ("sklearn.compose._column_transformer", "make_column_selector"),
     ("dateutil.tz.tz", "tzutc tzoffset tzlocal"),
     ("dateutil.relativedelta", "relativedelta"),
+];
+
+/// Classes of those modules whose destructors, states or look-ups act: they delete folders, stop runs, open connections,
+/// or hand what they are asked for to another object.
+const ACTING: &[(&str, &str)] = &[
+    ("accelerate.state", "PartialState AcceleratorState"),
+    ("gensim.matutils", "MmWriter"),
+    ("pandas.core.col", "*"),
+    ("pandas.io*", "*"),
+    ("peft.tuners.osf*", "*"),
+    ("sentence_transformers*", "MultiprocessPool"),
+    ("sklearn.callback*", "*"),
+    ("statsmodels.iolib.openfile", "*"),
+    ("transformers.generation.continuous_batching*", "*"),
+    ("transformers.integrations*", "*"),
+    ("trl.experimental*", "*"),
 ];
 
 /// Methods of text that preprocessing steps are given: they only make text.
@@ -375,18 +409,25 @@ const NAMES: &[(&str, &str)] = &[
     ("torch._C._nn", "*"),
     ("torch.nn*", "*"),
     ("torch.cuda", "*"),
-    ("torch.storage", "*"),
+    ("torch.storage", "^"),
     ("torch.optim*", "*"),
     ("sklearn*", "*"),
-    ("pandas*", "*"),
-    ("pyarrow.lib", "*"),
-    ("transformers*", "*"),
-    ("tokenizers*", "*"),
-    ("xgboost*", "*"),
-    ("lightgbm*", "*"),
-    ("joblib.numpy_pickle*", "*"),
+    // Of these, classes, and the functions that estimators and collators are given: others import or run what they are
+    // told to.
+    ("pandas*", "^"),
+    ("pandas", "to_numeric to_datetime get_dummies notna isna isnull notnull concat cut qcut factorize"),
+    ("pandas.core*", "to_numeric to_datetime get_dummies notna isna isnull notnull concat cut qcut factorize"),
+    ("pyarrow.lib", "^"),
+    ("transformers*", "^"),
+    ("transformers.data.data_collator", "default_data_collator torch_default_data_collator"),
+    ("transformers.activations*", "gelu gelu_new gelu_fast gelu_python quick_gelu silu swish mish linear_act"),
+    ("tokenizers*", "^"),
+    ("xgboost*", "^"),
+    ("lightgbm*", "^"),
+    ("joblib.numpy_pickle*", "^"),
     ("enum", "*"),
     ("math", "*"),
+    ("ml_dtypes", "bfloat16 float4_* float6_* float8_* int1 int2 int4 uint1 uint2 uint4"),
     ("string", "ascii_letters"),
     ("zoneinfo", "ZoneInfo"),
 ];
@@ -434,8 +475,11 @@ pub(super) fn grant(module: &str, name: &str) -> Grant {
     let call = exact.filter(|_| !code || judged || module == "codecs");
     // A call by `*` means a class or a function in small letters, never what a module only shows.
     let call = call.filter(|_| !FOREIGN.contains(&name) || module.starts_with("pathlib"));
-    let class = !code && (lower || is_camel(name) && CLASSES.iter().any(|m| module_fits(m, module)));
-    let known = call.is_some()
+    let configures = module_fits("transformers.integrations*", module) && name.ends_with("Config");
+    let acting = named(ACTING, module, name) && !configures;
+    let class = !code && !acting && (lower || is_camel(name) && CLASSES.iter().any(|m| module_fits(m, module)));
+    // What loads objects may be called where its argument is examined, and never handed to what calls it later.
+    let known = call.is_some_and(|shape| shape != Args::File)
         || class
         || (!code && plain && named(NAMES, module, name) && !FOREIGN.contains(&name) && !danger::is_reexported(name))
         || (module, name) == ("builtins", "type");
@@ -445,6 +489,11 @@ pub(super) fn grant(module: &str, name: &str) -> Grant {
         || class && !module.starts_with("torch.nn.parameter");
     let runs = call.is_none() && danger::runs_anything(module, name);
     Grant { known, call, class, code: code && call.is_none(), runs, builder, items: items && (call.is_some() || class) }
+}
+
+/// True for what may be called, with arguments that are examined, and not be kept.
+pub(super) fn only_called(grant: &Grant) -> bool {
+    grant.call == Some(Args::File)
 }
 
 /// What a file is of, by a module that it uses.
@@ -579,15 +628,77 @@ pub(super) fn refuses(machine: &Machine<'_>, callee: V, args: V, state: V) -> Op
             let holds = matches!(items.get(7), Some(V::Int(flags)) if flags & 1 == 1);
             (!holds && (objects(args) || inner)).then_some("bytes of the file become references to objects")
         }
+        // Its library restores whatever class of its own is named.
+        ("torch", "ScriptObject") => {
+            let class = machine.items(state).and_then(|items| machine.text(*items.last()?));
+            let own = class.is_some_and(|class| class.starts_with("__torch__.torch.classes.quantized."));
+            (!own).then_some("an object of a class of TorchScript's is restored")
+        }
         // The names of a formula are evaluated as Python when the data are restored.
         ("statsmodels.base.data", _) => {
-            let formula = ["formula", "restore_design_info", "restore_model_spec"]
-                .iter()
-                .any(|key| machine.get(state, key).is_some());
-            formula.then_some("a formula of the file is evaluated as Python")
+            let text = |key: &str| machine.get(state, key).filter(|value| !matches!(value, V::None));
+            let restores = ["restore_design_info", "restore_model_spec"].iter().any(|key| text(key).is_some());
+            let formula = text("formula");
+            let plain = formula.and_then(|f| machine.text(f)).is_some_and(|f| is_formula(&f));
+            ((formula.is_some() || restores) && !plain).then_some("a formula of the file is evaluated as Python")
         }
         _ => None,
     }
+}
+
+/// A formula of names, numbers, operators, and functions that only compute.
+fn is_formula(text: &str) -> bool {
+    const FUNCTIONS: &[&str] = &[
+        "C",
+        "I",
+        "Q",
+        "np.log",
+        "np.log10",
+        "np.log1p",
+        "np.log2",
+        "np.exp",
+        "np.sqrt",
+        "np.abs",
+        "np.power",
+        "np.sin",
+        "np.cos",
+        "center",
+        "standardize",
+        "scale",
+        "Treatment",
+        "Sum",
+        "Helmert",
+        "Poly",
+        "Diff",
+        "bs",
+        "cr",
+        "cc",
+        "te",
+        "poly",
+    ];
+    let named = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let len = rest.find(|c| !named(c)).unwrap_or(rest.len());
+        let (word, tail) = rest.split_at(len);
+        let number = word.parse::<f64>().is_ok();
+        let called = tail.trim_start().starts_with('(');
+        let reaches = word.contains('.') && !number && !FUNCTIONS.contains(&word) || word.starts_with("__");
+        if len > 0 && (reaches || called && !FUNCTIONS.contains(&word)) {
+            return false;
+        }
+        if len == 0 {
+            if !matches!(first, ' ' | '~' | '+' | '-' | '*' | '/' | ':' | '^' | '(' | ')' | ',' | '=') {
+                return false;
+            }
+            // What a call gives back is not called again.
+            if first == ')' && rest.get(1..).is_some_and(|tail| tail.trim_start().starts_with('(')) {
+                return false;
+            }
+        }
+        rest = if len == 0 { rest.get(first.len_utf8()..).unwrap_or_default() } else { tail };
+    }
+    true
 }
 
 /// A class that may be made.
@@ -678,12 +789,15 @@ fn fits(machine: &mut Machine<'_>, shape: Args, args: V) -> bool {
                 let text = machine.text(*name).unwrap_or_default();
                 let constant = is_plain(&text) && !text.starts_with('_');
                 let zone = text == "_unpickle" && is_zone_class(machine, *class);
+                // Schedulers keep the curve that they follow.
+                let curve = matches!(text.as_str(), "_annealing_cos" | "_annealing_linear")
+                    && is_of(machine, *class, |module, name| module_fits("torch.optim*", module) && is_camel(name));
                 let method = TEXT_METHODS.contains(&text.as_str());
                 let of = |(module, name, grant): (&str, &str, &Grant)| {
                     let text = method && (canonical(module), name) == ("builtins", "str");
                     grant.known && !grant.code && constant && is_camel(name) || text
                 };
-                zone || machine.global(*class).is_some_and(of)
+                zone || curve || machine.global(*class).is_some_and(of)
             }
             _ => false,
         },
@@ -742,6 +856,18 @@ fn fits(machine: &mut Machine<'_>, shape: Args, args: V) -> bool {
             }
             _ => false,
         },
+        Args::Array => match items.as_slice() {
+            [function, inner, state, ..] => {
+                let (function, inner) = (*function, *inner);
+                level <= Level::Known
+                    && matches!(machine.node(*state).map(|n| &n.kind), Some(Kind::Seq { shape: Container::Tuple, .. }))
+                    && is_of(machine, function, |module, name| {
+                        matches!(module, "numpy.core.multiarray" | "numpy._core.multiarray") && name == "_reconstruct"
+                    })
+                    && matches!(judge(machine, function, inner, By::Reduce), Verdict::Allowed)
+            }
+            _ => false,
+        },
         Args::Ufunc => match items.as_slice() {
             [module, name] => {
                 let module = machine.text(*module).unwrap_or_default();
@@ -784,6 +910,11 @@ pub(super) fn may_build(machine: &Machine<'_>, callee: V) -> bool {
         .is_some_and(|(_, name, grant)| (grant.call.is_some() || grant.class) && !SHARED.contains(&name))
 }
 
+/// True for a container of Python's own, whose methods are those of its type.
+pub(super) fn is_plain_container(machine: &Machine<'_>, callee: V) -> bool {
+    machine.global(callee).is_some_and(|(module, _, _)| matches!(canonical(module), "collections" | "builtins"))
+}
+
 /// True where a function of Cython's made it.
 pub(super) fn is_compiled(machine: &Machine<'_>, object: V) -> bool {
     match machine.node(object).map(|n| &n.kind) {
@@ -792,11 +923,6 @@ pub(super) fn is_compiled(machine: &Machine<'_>, object: V) -> bool {
             .is_some_and(|(_, name, grant)| grant.call == Some(Args::Cython) && name.starts_with("__pyx_unpickle_")),
         _ => false,
     }
-}
-
-/// True where an object shows items as attributes that it does not have.
-pub(super) fn shows_items(machine: &Machine<'_>, callee: V) -> bool {
-    machine.global(callee).is_some_and(|(module, _, _)| !matches!(canonical(module), "collections" | "builtins"))
 }
 
 /// The class in `("module", class, file, source)`, which torch's loader gives back for such an identifier.
