@@ -53,15 +53,18 @@ fn of_pair(machine: &Machine<'_>, key: V, value: V) -> Keys {
 /// Why a pair of a key and a value is one that no file has, whatever mapping it stands in. Classes look up their
 /// methods in what their state holds, at any depth: torch's modules in `_modules`, estimators in what they wrap.
 pub(super) fn refuses(machine: &Machine<'_>, key: V, value: V, mapping: bool) -> Option<&'static str> {
+    let waits = matches!(machine.node(key).map(|n| &n.kind), Some(Kind::Made { .. }));
+    if mapping && waits && is_callable(machine, key) {
+        return Some("a call that waits for its arguments is a key");
+    }
+    if !is_callable(machine, value) {
+        return None;
+    }
     let text = machine.text(key);
     let name = text.as_deref().unwrap_or_default().as_bytes();
     // Pairs that are no items yet may become some.
     let method = of_name(name).special || mapping && (HOOKS.contains(&name) || LOOKED_UP.contains(&name));
-    if method && is_callable(machine, value) {
-        return Some("a function stands under the name of a method that loading looks up");
-    }
-    let calls = mapping && matches!(machine.node(key).map(|n| &n.kind), Some(Kind::Made { .. }));
-    (calls && is_callable(machine, key)).then_some("a call that waits for its arguments is a key")
+    method.then_some("a function stands under the name of a method that loading looks up")
 }
 
 /// Something imported, or `functools.partial` of it.

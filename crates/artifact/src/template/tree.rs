@@ -289,9 +289,12 @@ impl<'a> Walk<'a> {
             for argument in &c.args {
                 if let CallArg::Kwarg(name, value) = argument {
                     let texts = self.texts(value, 0);
-                    self.remember(name, texts);
+                    self.remember(*name, texts);
                 }
             }
+        }
+        for (to, from) in list(to).iter().zip(list(from)) {
+            self.set(to, from);
         }
     }
 
@@ -350,8 +353,8 @@ impl<'a> Walk<'a> {
             },
             Expr::Slice(s) => {
                 let step = s.step.as_ref().map_or(Some(1), integer).unwrap_or(1);
-                let bound = |e: &Option<Expr<'_>>| e.as_ref().and_then(integer);
-                inner(&s.expr).iter().map(|text| slice(text, bound(&s.start), bound(&s.stop), step)).collect()
+                let (start, stop) = (s.start.as_ref().and_then(integer), s.stop.as_ref().and_then(integer));
+                inner(&s.expr).iter().map(|text| slice(text, start, stop, step)).collect()
             }
             Expr::GetItem(g) => match (&g.expr, integer(&g.subscript_expr)) {
                 (items @ (Expr::List(_) | Expr::Tuple(_)), Some(at)) => {
