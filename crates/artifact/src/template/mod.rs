@@ -143,12 +143,20 @@ fn has_long_run(source: &str) -> bool {
 /// Characters that nobody sees, in runs that carry text or change its direction.
 fn hidden(source: &str, offset: usize, desk: &mut Desk<'_>) {
     let tags = source.chars().filter(|c| matches!(c, '\u{e0020}'..='\u{e007e}')).count();
+    // Python's long escapes, which the parser here leaves as they are.
+    let tags = tags + source.match_indices("\\U000").filter(|(at, _)| is_tag(source, at + 5)).count();
     let turns = source.chars().filter(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')).count();
     let zero = source.chars().filter(|c| matches!(c, '\u{200b}' | '\u{2060}'..='\u{2064}')).count();
     if tags >= 4 || turns > 0 || zero >= 8 {
         let what = format!("the template holds {} characters that are not seen", tags + turns + zero);
         desk.find_as(&rules::CONDITION, Severity::High, what, (offset, source.len()), Vec::new());
     }
+}
+
+/// True where five digits stand for a character of the tags.
+fn is_tag(source: &str, at: usize) -> bool {
+    let code = source.get(at..at + 5).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    code.is_some_and(|code| (0xe0020..=0xe007e).contains(&code))
 }
 
 /// Says that a text is added where a message holds a word.
