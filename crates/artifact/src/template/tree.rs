@@ -289,7 +289,7 @@ impl<'a> Walk<'a> {
             for argument in &c.args {
                 if let CallArg::Kwarg(name, value) = argument {
                     let texts = self.texts(value, 0);
-                    self.remember(*name, texts);
+                    self.remember(name, texts);
                 }
             }
         }
