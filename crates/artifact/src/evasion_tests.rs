@@ -525,6 +525,8 @@ fn ordinary_objects_of_frameworks_are_known() {
         whole(&[&global("builtins", "getattr"), &global("torch.optim.lr_scheduler", class), &text(name), b"\x86R"])
     };
     quiet("curve", &curve("OneCycleLR", "_annealing_cos"));
+    let made = join(&[&global("torch.optim.lr_scheduler", "OneCycleLR"), b")\x81"]);
+    quiet("curve of one", &whole(&[&global("builtins", "getattr"), &made, &text("_annealing_cos"), b"\x86R"]));
     alarms("attribute", &curve("OneCycleLR", "_globals"));
     quiet("narrow floats", &whole(&[&global("numpy", "dtype"), &global("ml_dtypes", "bfloat16"), b"\x89\x88\x87R"]));
     let array = |function: &[u8]| {

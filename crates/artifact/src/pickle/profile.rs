@@ -631,7 +631,10 @@ pub(super) fn refuses(machine: &Machine<'_>, callee: V, args: V, state: V) -> Op
         // Its library restores whatever class of its own is named.
         ("torch", "ScriptObject") => {
             let class = machine.items(state).and_then(|items| machine.text(*items.last()?));
-            let own = class.is_some_and(|class| class.starts_with("__torch__.torch.classes.quantized."));
+            let own = class.is_some_and(|class| {
+                let homes = ["__torch__.torch.classes.quantized.", "__torch__.torch.classes.rnn."];
+                homes.iter().any(|home| class.starts_with(home))
+            });
             (!own).then_some("an object of a class of TorchScript's is restored")
         }
         // The names of a formula are evaluated as Python when the data are restored.
@@ -789,9 +792,13 @@ fn fits(machine: &mut Machine<'_>, shape: Args, args: V) -> bool {
                 let text = machine.text(*name).unwrap_or_default();
                 let constant = is_plain(&text) && !text.starts_with('_');
                 let zone = text == "_unpickle" && is_zone_class(machine, *class);
-                // Schedulers keep the curve that they follow.
+                // Schedulers keep the curve that they follow, as a method of themselves.
+                let scheduler = match machine.node(*class).map(|n| &n.kind) {
+                    Some(Kind::Made { callee, .. }) => *callee,
+                    _ => *class,
+                };
                 let curve = matches!(text.as_str(), "_annealing_cos" | "_annealing_linear")
-                    && is_of(machine, *class, |module, name| module_fits("torch.optim*", module) && is_camel(name));
+                    && is_of(machine, scheduler, |module, name| module_fits("torch.optim*", module) && is_camel(name));
                 let method = TEXT_METHODS.contains(&text.as_str());
                 let of = |(module, name, grant): (&str, &str, &Grant)| {
                     let text = method && (canonical(module), name) == ("builtins", "str");

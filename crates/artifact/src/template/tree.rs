@@ -560,7 +560,17 @@ impl<'a> Walk<'a> {
             };
             if let Some((from, to)) = rewritten {
                 let what = format!("in what somebody said, the template writes `{}` for `{}`", show(&to), show(&from));
-                desk.find(&rules::CONDITION, what, at, 0);
+                // Addresses, and words that look the same, are what attackers write over; others are notices of the format.
+                let letters = |text: &str| {
+                    let mut all: Vec<char> = text.chars().collect();
+                    all.sort_unstable();
+                    all
+                };
+                let near = letters(&from) == letters(&to);
+                let address = |text: &str| text.contains("://") || text.contains('@') || text.contains("www.");
+                let severe = near || address(&from) || address(&to);
+                let severity = if severe { Severity::High } else { Severity::Medium };
+                desk.find_as(&rules::CONDITION, severity, what, (at, 0), Vec::new());
             }
             let args = match part {
                 Expr::Call(c) => &c.args[..],
