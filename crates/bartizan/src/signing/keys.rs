@@ -133,35 +133,13 @@ pub(crate) fn read(path: &Path, longest: usize) -> anyhow::Result<Vec<u8>> {
 
 /// Writes a file so that it is there as a whole or not at all.
 pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let part = part(path);
-    std::fs::write(&part, text).map_err(|error| unwritable(path, &error))?;
-    std::fs::rename(&part, path).map_err(|error| unwritable(path, &error))?;
-    Ok(())
-}
-
-/// Makes sure that [`write()`] can write there: makes the folder, and tries a file beside it.
-pub(crate) fn writable(path: &Path) -> anyhow::Result<()> {
-    let part = part(path);
-    let tried = || {
-        if path.is_dir() {
-            return Err(std::io::ErrorKind::IsADirectory.into());
-        }
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        std::fs::write(&part, "")?;
-        std::fs::remove_file(&part)
+    let cannot = |error: std::io::Error| {
+        Problem::new(format!("cannot write `{}`: {error}", path.display())).help("name a place that can be written to")
     };
-    Ok(tried().map_err(|error| unwritable(path, &error))?)
-}
-
-/// The file that is written before it gets its name.
-fn part(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
-    path.with_file_name(name)
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
-    Problem::new(format!("cannot write `{}`: {error}", path.display())).help("name a place that can be written to")
+    let part = path.with_file_name(name);
+    std::fs::write(&part, text).map_err(cannot)?;
+    std::fs::rename(&part, path).map_err(cannot)?;
+    Ok(())
 }
