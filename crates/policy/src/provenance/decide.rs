@@ -205,6 +205,8 @@ impl History {
         if args.len() >= VALUES {
             d.stop(Verdict::Deny, Why::TooLarge, "", "more argument values than are looked at".to_owned());
         }
+        let tool = tool.in_call(&call.args);
+        let tool = tool.as_ref();
         let rule = self.rules.as_deref().map(|r| r.call(&call.name)).unwrap_or_default();
         if rule.whole.contains(&Need::Never) {
             d.stop(Verdict::Deny, Why::Forbidden, "", "the policy forbids this tool".to_owned());
@@ -230,7 +232,7 @@ impl History {
             return d;
         }
         if !rule.whole.contains(&Need::Any) {
-            self.act(tool, &rule.whole, &mut d);
+            self.act(tool, &rule.whole, &args, &mut d);
             self.content(tool, &rule, &args, &addresses, &mut d);
         }
         d
@@ -687,7 +689,7 @@ impl History {
     }
 
     /// The act itself: after something untrusted was read, the user must have asked for an act of this kind.
-    fn act(&self, tool: &Tool, whole: &[Need], d: &mut Decision) {
+    fn act(&self, tool: &Tool, whole: &[Need], args: &[Arg<'_>], d: &mut Decision) {
         // Where the words of a user are all there could be and none of them is one's own, nobody has asked for anything.
         let nobody = self.user.is_empty() && !self.oddities.contains(&Oddity::Returned);
         if tool.only_reads() || whole.contains(&Need::Unasked) || nobody {
@@ -702,16 +704,58 @@ impl History {
             }
             return;
         }
-        let listed =
-            |table: &[(Act, &[&str])]| table.iter().filter(|(act, _)| *act == tool.act).any(|(_, words)| asked(words));
-        if listed(vocab::VERBS)
-            || listed(vocab::ASKS)
-            || self.user.asks(&tool.verb)
-            || self.delegates && !tool.destructive
-        {
+        if self.delegates && !tool.destructive {
             return;
         }
-        d.stop(Verdict::Hold, Why::NotAsked, "", format!("the user's words ask for nothing like `{}`", tool.verb));
+        if !self.asks_for(tool)
+            && !args.iter().any(|a| tool.chosen(&a.path, &a.value).is_some_and(|w| self.user.asks(w)))
+        {
+            let text = format!("the user's words ask for nothing like `{}`", tool.verb);
+            d.stop(Verdict::Hold, Why::NotAsked, "", text);
+            return;
+        }
+        // Where nothing in the call is the user's, an act of the same kind is no more than a word.
+        if !d.arguments.iter().any(|a| a.trace >= Trace::Record) && !self.speaks_of(tool) {
+            let text = format!("the user's words name nothing that `{}` is about", tool.name);
+            d.stop(Verdict::Hold, Why::NotAsked, "", text);
+        }
+    }
+
+    /// True where the user's words ask for what a tool does: by one of its own words, by another word for the same, or by
+    /// a verb of the same kind that is not its opposite.
+    fn asks_for(&self, tool: &Tool) -> bool {
+        let asked = |word: &str| self.user.asks(word);
+        let same = |own: &str| {
+            vocab::SAME.iter().filter(|words| words.contains(&own)).any(|words| words.iter().any(|w| asked(w)))
+        };
+        if tool.says.iter().any(|w| asked(w) || same(w)) {
+            return true;
+        }
+        let verb = tool.verb.as_str();
+        let undone = ["un", "dis", "de"].iter().filter_map(|p| verb.strip_prefix(p)).any(|w| w.len() > 2 && asked(w))
+            || ["un", "dis", "de"].iter().any(|p| asked(&format!("{p}{verb}")))
+            || vocab::OPPOSITES.iter().any(|(a, b)| *a == verb && asked(b) || *b == verb && asked(a));
+        let also = vocab::ALSO.iter().filter(|(word, _)| *word == verb).map(|(_, act)| *act);
+        let acts: Vec<Act> = also.chain([tool.act]).collect();
+        let listed = |table: &[(Act, &[&str])]| {
+            table.iter().filter(|(act, _)| acts.contains(act)).any(|(_, words)| words.iter().any(|w| asked(w)))
+        };
+        !undone && (listed(vocab::VERBS) || listed(vocab::ASKS))
+    }
+
+    /// True where the user's words name one of the things that a tool is about.
+    fn speaks_of(&self, tool: &Tool) -> bool {
+        let things = if tool.things.is_empty() { &tool.nouns } else { &tool.things };
+        let kin = |thing: &str| {
+            vocab::KINDS
+                .iter()
+                .filter(|kinds| kinds.iter().any(|k| stem(k) == thing))
+                .any(|kinds| kinds.iter().any(|k| self.user.has(k)))
+        };
+        if things.is_empty() {
+            return tool.says.iter().any(|w| self.user.asks(w));
+        }
+        things.iter().any(|thing| self.user.has(thing) || kin(thing))
     }
 
     /// What the texts of the call would carry out.
@@ -849,7 +893,9 @@ fn pieces(text: &str, role: Role) -> Vec<&str> {
 fn kinds_of_argument(tool: &Tool, name: &str) -> Vec<String> {
     let own: Vec<String> =
         name_tokens(name).iter().filter(|w| !vocab::IDLE_NOUNS.contains(&w.as_str())).map(|w| stem(w)).collect();
-    if own.is_empty() || own.iter().all(|w| matches!(w.as_str(), "cod" | "ref" | "uuid" | "target")) {
+    if own.is_empty()
+        || own.iter().all(|w| matches!(w.as_str(), "cod" | "ref" | "uuid" | "target" | "parent" | "child"))
+    {
         tool.nouns.clone()
     } else {
         own

@@ -331,7 +331,8 @@ impl History {
         let open = twice || tool.as_ref().is_none_or(|t| t.open) || self.twice.contains(&name);
         let outcome = Outcome {
             tool: name.clone(),
-            act: tool.as_ref().map_or(Act::Run, |t| t.act),
+            // What only a description says endorses nothing that comes back.
+            act: tool.as_ref().map_or(Act::Run, |t| if t.named { t.act } else { Act::Unknown }),
             open,
             contacts: rules.is_some_and(|r| r.is_contacts(&name)),
             nouns: tool.map(|t| t.nouns.clone()).unwrap_or_default(),
@@ -351,7 +352,7 @@ impl History {
         let fields = self.rules.as_deref().and_then(|r| r.fields(&outcome.tool));
         // What a file or a page holds, or a program prints, has the form that its writer chose.
         let raw = self.tools.get(&outcome.tool).is_some_and(|t| t.raw)
-            || outcome.act == Act::Run && !outcome.parts.structured;
+            || matches!(outcome.act, Act::Run | Act::Unknown) && !outcome.parts.structured;
         for leaf in &mut outcome.parts.leaves {
             if raw {
                 leaf.field = Field::Outside;

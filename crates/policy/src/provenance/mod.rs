@@ -15,6 +15,7 @@ pub mod learn;
 mod ledger;
 mod prints;
 mod rules;
+mod sql;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -207,6 +207,7 @@ pub struct Rules {
     open: Vec<(Pattern, Place)>,
     closed: Vec<(Pattern, Place)>,
     reads: Vec<(Pattern, Place)>,
+    writes: Vec<(Pattern, Place)>,
     destructive: Vec<(Pattern, Place)>,
     refs: Vec<Fields>,
     calls: Vec<CallEntry>,
@@ -242,7 +243,7 @@ impl Rules {
         let Tree::Map(members) = &root.tree else {
             return Err(vec![fault(
                 root.at,
-                "a policy is a table of `contacts`, `open`, `closed`, `reads`, `destructive`, `refs` and `calls`"
+                "a policy is a table of `contacts`, `open`, `closed`, `reads`, `writes`, `destructive`, `refs` and `calls`"
                     .to_owned(),
             )]);
         };
@@ -252,12 +253,13 @@ impl Rules {
                 "open" => names(node, &mut rules.open, &mut faults),
                 "closed" => names(node, &mut rules.closed, &mut faults),
                 "reads" => names(node, &mut rules.reads, &mut faults),
+                "writes" => names(node, &mut rules.writes, &mut faults),
                 "destructive" => names(node, &mut rules.destructive, &mut faults),
                 "refs" => rules.read_refs(node, &mut faults),
                 "calls" => rules.read_calls(node, &mut faults),
                 other => faults.push(fault(
                     node.at,
-                    format!("unknown key `{other}`; known are contacts, open, closed, reads, destructive, refs, calls"),
+                    format!("unknown key `{other}`; known are contacts, open, closed, reads, writes, destructive, refs, calls"),
                 )),
             }
         }
@@ -306,7 +308,14 @@ impl Rules {
     #[cfg(test)]
     pub(crate) fn plain(mut self) -> Self {
         let nowhere = Place::default();
-        for list in [&mut self.contacts, &mut self.open, &mut self.closed, &mut self.reads, &mut self.destructive] {
+        for list in [
+            &mut self.contacts,
+            &mut self.open,
+            &mut self.closed,
+            &mut self.reads,
+            &mut self.writes,
+            &mut self.destructive,
+        ] {
             list.iter_mut().for_each(|(_, at)| *at = nowhere);
         }
         for fields in &mut self.refs {
@@ -328,6 +337,7 @@ impl Rules {
         all.open.extend(other.open.iter().cloned());
         all.closed.extend(other.closed.iter().cloned());
         all.reads.extend(other.reads.iter().cloned());
+        all.writes.extend(other.writes.iter().cloned());
         all.destructive.extend(other.destructive.iter().cloned());
         all.refs.extend(other.refs.iter().cloned());
         all.calls.extend(other.calls.iter().cloned());
@@ -343,12 +353,17 @@ impl Rules {
             tool.act = Act::Read;
             tool.destructive = false;
         }
+        // The policy wins over the name, and of two lines of it the one that asks for more.
+        if fits(&self.writes) && tool.only_reads() {
+            tool.act = Act::Unknown;
+            tool.destructive = true;
+        }
         tool.destructive |= destructive;
     }
 
     /// True where it says something of a tool's calls or results.
     pub(crate) fn speaks_of(&self, tool: &str) -> bool {
-        let lists = [&self.contacts, &self.open, &self.closed, &self.reads, &self.destructive];
+        let lists = [&self.contacts, &self.open, &self.closed, &self.reads, &self.writes, &self.destructive];
         let listed = lists.into_iter().flatten().any(|(p, _)| p.fits(tool).is_some());
         listed || self.fields(tool).is_some() || !self.call(tool).is_silent()
     }

@@ -117,8 +117,21 @@ fn is_url(value: &str) -> bool {
     if ["data:", "javascript:", "mailto:", "file:", "tel:"].iter().any(|s| lower.starts_with(s)) {
         return true;
     }
+    if is_ip(&lower) {
+        return true;
+    }
     let host = lower.split(['/', '?', '#', ':']).next().unwrap_or_default();
     is_host(host) && (lower.starts_with("www.") || lower.len() > host.len() || !is_file_name(host))
+}
+
+/// An address of the network, with or without port, path or length of its prefix.
+fn is_ip(value: &str) -> bool {
+    let host = value.split(['/', '?', '#']).next().unwrap_or_default();
+    let six = host.strip_prefix('[').and_then(|h| h.split_once(']')).map_or(host, |(h, _)| h);
+    let four = host.split_once(':').map_or(host, |(h, _)| h);
+    four.parse::<std::net::Ipv4Addr>().is_ok()
+        || six.contains("::") && six.len() > 2 && six.parse::<std::net::Ipv6Addr>().is_ok()
+        || six.matches(':').count() == 7 && six.parse::<std::net::Ipv6Addr>().is_ok()
 }
 
 /// A name with dots of which the last part is a top-level domain by its form.

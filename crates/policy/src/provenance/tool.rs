@@ -3,8 +3,11 @@
 //! A tool's definition comes from the tool. What it says of itself may only tighten: an annotation never makes a write a
 //! read. What cannot be told is taken for the worse.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
+use super::sql;
 use super::text::{Shape, name_tokens, shape, stem, tokens};
 use super::vocab::{self, Act, among};
 
@@ -46,6 +49,12 @@ pub struct Tool {
     pub(crate) act: Act,
     /// The word that told what it does.
     pub(crate) verb: String,
+    /// Its name says what it does, not only its description.
+    pub(crate) named: bool,
+    /// Verbs by which its name and description call what it does.
+    pub(crate) says: Vec<String>,
+    /// Stems of the things in its name.
+    pub(crate) things: Vec<String>,
     /// It reaches what anybody may have written, or strangers may read.
     pub(crate) open: bool,
     /// What it does cannot be undone.
@@ -99,7 +108,7 @@ impl Tool {
         let own = own.rsplit("__").next().unwrap_or(own);
         let words = name_tokens(own);
         let all = name_tokens(name);
-        let (mut act, verb) = act_of(&words, &all, description);
+        let Deed { mut act, verb, named } = act_of(&words, &all, description);
         let keys: Vec<String> = properties(&schema).map(|(k, _)| k.to_owned()).collect();
         let says = |key: &str| hints.get(key).and_then(Value::as_bool);
         let has =
@@ -113,9 +122,10 @@ impl Tool {
         }
         let open =
             says("openWorldHint") == Some(true) || fetches || all.iter().any(|w| vocab::OPEN.contains(&w.as_str()));
-        let destructive =
-            act == Act::Remove || act == Act::Run || says("destructiveHint") == Some(true) && act != Act::Read;
-        let memory = all.iter().any(|w| vocab::MEMORY.contains(&w.as_str()));
+        let destructive = matches!(act, Act::Remove | Act::Run | Act::Unknown)
+            || says("destructiveHint") == Some(true) && act != Act::Read;
+        // A batch of goods is recalled too.
+        let memory = all.iter().any(|w| vocab::MEMORY.contains(&w.as_str()) && (w != "recall" || act == Act::Read));
         let document =
             matches!(verb.as_str(), "read" | "cat" | "head" | "tail" | "load" | "extract" | "parse" | "download")
                 && all.iter().any(|w| among(vocab::DOCUMENTS, w));
@@ -123,11 +133,21 @@ impl Tool {
         let raw = act == Act::Read && (document || memory);
         let nouns =
             all.iter().filter(|w| !vocab::IDLE_NOUNS.contains(&w.as_str()) && **w != verb).map(|w| stem(w)).collect();
+        let said = says_of(&words, &verb, description);
+        let things = words
+            .iter()
+            .filter(|w| **w != verb && !vocab::IDLE_NOUNS.contains(&w.as_str()))
+            .filter(|w| act_named(w).is_none() || vocab::NOUNS_TOO.contains(&w.as_str()))
+            .map(|w| stem(w))
+            .collect();
         Self {
             name: name.to_owned(),
             schema,
             act,
             verb,
+            named,
+            says: said,
+            things,
             open,
             destructive,
             raw,
@@ -142,6 +162,42 @@ impl Tool {
     #[must_use]
     pub const fn only_reads(&self) -> bool {
         matches!(self.act, Act::Read)
+    }
+
+    /// The tool as one call uses it: a query in SQL may read, and it may change everything.
+    pub(crate) fn in_call(&self, args: &Value) -> Cow<'_, Self> {
+        let asks = matches!(self.verb.as_str(), "query" | "search" | "ask") || self.says.iter().any(|w| w == "query");
+        if self.act != Act::Read && !asks {
+            return Cow::Borrowed(self);
+        }
+        let database = name_tokens(&self.name).iter().any(|w| vocab::DATABASES.contains(&w.as_str()));
+        let queries = args.as_object().into_iter().flatten().filter_map(|(key, value)| {
+            let sql = name_tokens(key).iter().any(|w| w == "sql" || w == "statement");
+            let query = sql || name_tokens(key).iter().any(|w| matches!(w.as_str(), "query" | "queries" | "cypher"));
+            query.then(|| (sql || database, value))
+        });
+        let effects: Vec<sql::Effect> = queries.map(|(strict, value)| sql::effect(value, strict)).collect();
+        let other = args.as_object().into_iter().flatten().any(|(key, _)| {
+            name_tokens(key).iter().any(|w| vocab::COMMAND.contains(&w.as_str()) && w != "sql" && w != "statement")
+        });
+        if effects.contains(&sql::Effect::Changes) {
+            Cow::Owned(Self { act: Act::Run, destructive: true, ..self.clone() })
+        } else if self.act == Act::Run
+            && !other
+            && !effects.is_empty()
+            && effects.iter().all(|e| *e == sql::Effect::Reads)
+        {
+            Cow::Owned(Self { act: Act::Read, destructive: false, ..self.clone() })
+        } else {
+            Cow::Borrowed(self)
+        }
+    }
+
+    /// Verbs among the values that an argument of the call can have: what `respond(response = "decline")` does.
+    pub(crate) fn chosen<'a>(&'a self, path: &[Option<&str>], value: &'a Value) -> Option<&'a str> {
+        let text = value.as_str()?;
+        let listed = self.schema_at(path).is_some_and(|s| alternatives(s).any(|s| s.get("enum").is_some()));
+        (listed && act_named(text).is_some_and(|a| a != Act::Read) && !vocab::NOUNS_TOO.contains(&text)).then_some(text)
     }
 
     /// Schema of the value at a path of object keys (`None` for a list element).
@@ -234,7 +290,9 @@ fn role_by_words(words: &[String]) -> Option<Role> {
     };
     let last = words.last().map(String::as_str).unwrap_or_default();
     // `user_email`, `recipient_name`, `email_id`: the last word says most, but an address stays one by any other name.
-    let role = words.iter().rev().find_map(|w| one(w))?;
+    // What is `old` or `new` says only the word behind it.
+    let telling = |w: &&String| words.len() == 1 || !matches!(w.as_str(), "old" | "new");
+    let role = words.iter().rev().filter(telling).find_map(|w| one(w))?;
     let address =
         words.iter().any(|w| matches!(w.as_str(), "recipient" | "recipients" | "url" | "iban" | "webhook" | "payee"));
     if role == Role::Which && address && last != "id" { Some(Role::Address) } else { Some(role) }
@@ -265,10 +323,57 @@ fn act_named(word: &str) -> Option<Act> {
     vocab::VERBS.iter().find(|(_, verbs)| verbs.contains(&word)).map(|(act, _)| *act)
 }
 
-/// What a tool does, and the word that says so.
-fn act_of(words: &[String], all: &[String], description: &str) -> (Act, String) {
-    let clear = |w: &str| act_named(w).filter(|_| !vocab::NOUNS_TOO.contains(&w));
+/// Verbs by which the name and the description call what a tool does, each once.
+fn says_of(words: &[String], verb: &str, description: &str) -> Vec<String> {
+    let mut says: Vec<String> = words.first().cloned().into_iter().chain([verb.to_owned()]).collect();
+    says.extend(words.iter().skip(1).filter(|w| act_named(w).is_some_and(|a| a != Act::Read)).cloned());
+    // "Mail or text the consignee."
+    let described: Vec<String> = tokens(description).take(3).collect();
+    says.extend(described.first().cloned());
+    if let [_, link, second] = described.as_slice()
+        && matches!(link.as_str(), "or" | "and")
+    {
+        says.push(second.clone());
+    }
+    let idle = |w: &String| vocab::IDLE_WORDS.contains(&w.as_str()) || vocab::IDLE_NOUNS.contains(&w.as_str());
+    says.retain(|w| w.len() > 1 && !idle(w));
+    // Of what changes something no word for looking tells that it is wanted.
+    says.retain(|w| act_named(w) != Some(Act::Read) || w == verb);
+    says.sort();
+    says.dedup();
+    says
+}
+
+/// What a tool does.
+struct Deed {
+    act: Act,
+    /// The word that says so.
+    verb: String,
+    /// It stands in the name.
+    named: bool,
+}
+
+/// What a tool does, by its name and the first word of its description.
+fn act_of(words: &[String], all: &[String], description: &str) -> Deed {
+    let (act, verb) = told(words, all, description);
+    let named = all.iter().any(|w| *w == verb || among(&[verb.as_str()], w)) || verb == "pay" || verb == "get";
+    Deed { act, verb, named }
+}
+
+fn told(words: &[String], all: &[String], description: &str) -> (Act, String) {
+    // A list of something is looked at. `check_in` and `check_out` are no looks.
+    let listing = |w: &str| w == "list" && words.len() > 1;
+    let clear = |w: &str| act_named(w).filter(|_| !vocab::NOUNS_TOO.contains(&w) || listing(w));
     let first = words.first().map(String::as_str).unwrap_or_default();
+    if first == "check" && words.get(1).is_some_and(|w| w == "in" || w == "out") {
+        return (Act::Change, first.to_owned());
+    }
+    let only = vocab::READS_WITH.iter().find(|(verb, _)| *verb == first).map(|(_, with)| *with);
+    if let Some(with) = only
+        && (words.iter().any(|w| with.contains(&w.as_str())) || first == "recall" && words.len() == 1)
+    {
+        return (Act::Read, first.to_owned());
+    }
     // `search_and_replace`, `get_or_create`: the second half counts where it does more.
     let joined = words.windows(2).find_map(|w| match w {
         [link, verb] if matches!(link.as_str(), "and" | "or" | "then") => {
@@ -331,7 +436,7 @@ fn act_of(words: &[String], all: &[String], description: &str) -> (Act, String) 
             }
         }
         (None, Some(found)) => found,
-        (None, None) => (Act::Run, first.to_owned()),
+        (None, None) => (Act::Unknown, first.to_owned()),
     }
 }
 

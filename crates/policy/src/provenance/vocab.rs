@@ -21,6 +21,8 @@ pub(crate) enum Act {
     Admit,
     /// Runs code, or something as good as code.
     Run,
+    /// No known verb says what it does: only its own words ask for it.
+    Unknown,
 }
 
 use Act::{Admit, Book, Change, Make, Pay, Read, Remove, Run, Tell};
@@ -44,22 +46,18 @@ pub(crate) const VERBS: &[(Act, &[&str])] = &[
             "query",
             "describe",
             "count",
-            "recall",
             "retrieve",
             "browse",
             "download",
             "calculate",
             "compute",
-            "convert",
             "validate",
-            "verify",
             "compare",
             "estimate",
             "preview",
             "inspect",
             "scan",
             "see",
-            "load",
             "summarize",
             "summarise",
             "translate",
@@ -87,13 +85,10 @@ pub(crate) const VERBS: &[(Act, &[&str])] = &[
             "visit",
             "scrape",
             "crawl",
-            "ask",
             "classify",
             "detect",
             "discover",
             "peek",
-            "monitor",
-            "resolve",
         ],
     ),
     (
@@ -128,6 +123,8 @@ pub(crate) const VERBS: &[(Act, &[&str])] = &[
             "alert",
             "remind",
             "escalate",
+            "ask",
+            "whisper",
         ],
     ),
     (
@@ -214,6 +211,11 @@ pub(crate) const VERBS: &[(Act, &[&str])] = &[
             "star",
             "archive",
             "link",
+            "resolve",
+            "convert",
+            "verify",
+            "monitor",
+            "reassign",
         ],
     ),
     (
@@ -250,6 +252,7 @@ pub(crate) const VERBS: &[(Act, &[&str])] = &[
             "unshare",
             "unlink",
             "detach",
+            "recall",
         ],
     ),
     (
@@ -325,6 +328,7 @@ pub(crate) const VERBS: &[(Act, &[&str])] = &[
             "http",
             "request",
             "curl",
+            "load",
         ],
     ),
 ];
@@ -334,8 +338,8 @@ pub(crate) const NOUNS_TOO: &[&str] = &[
     "order", "book", "post", "message", "email", "mail", "file", "schedule", "record", "comment", "report", "list",
     "call", "text", "sms", "invoice", "contact", "test", "build", "release", "tag", "label", "link", "log", "file",
     "credit", "charge", "tip", "wire", "request", "http", "status", "issue", "bill", "rent", "store", "draft", "alert",
-    "shell", "bash", "mark", "trade", "checkout", "new", "open", "head", "tail", "import", "patch", "share", "dm",
-    "block", "complete", "trust", "star",
+    "shell", "bash", "trade", "checkout", "new", "open", "head", "tail", "import", "patch", "share", "dm", "block",
+    "complete", "trust", "star",
 ];
 
 /// Words by which people ask for an act, beside the verbs themselves.
@@ -366,6 +370,12 @@ pub(crate) const ASKS: &[(Act, &[&str])] = &[
             "escalate",
             "copy",
             "cc",
+            "whisper",
+            "confirm",
+            "acknowledge",
+            "notify",
+            "text",
+            "mail",
         ],
     ),
     (
@@ -450,6 +460,10 @@ pub(crate) const ASKS: &[(Act, &[&str])] = &[
             "convert",
             "replace",
             "rename",
+            "hand",
+            "double",
+            "halve",
+            "confirm",
         ],
     ),
     (
@@ -478,6 +492,9 @@ pub(crate) const ASKS: &[(Act, &[&str])] = &[
             "money",
             "payment",
             "get",
+            "double",
+            "triple",
+            "halve",
         ],
     ),
     (
@@ -502,9 +519,169 @@ pub(crate) const ASKS: &[(Act, &[&str])] = &[
         Run,
         &[
             "run", "execute", "deploy", "build", "test", "install", "restart", "start", "launch", "ship", "release",
-            "check", "verify", "roll", "make",
+            "roll",
         ],
     ),
+];
+
+/// Verbs that only read where what they are done to is among these words, and change something everywhere else:
+/// a name of a host is resolved, and a dispute too.
+pub(crate) const READS_WITH: &[(&str, &[&str])] = &[
+    (
+        "resolve",
+        &["dns", "host", "hostname", "domain", "path", "symbol", "reference", "library", "url", "link", "redirect"],
+    ),
+    ("convert", &["unit", "units", "timezone", "temperature", "measurement", "timestamp"]),
+    ("recall", &["memory", "memories", "fact", "facts", "conversation", "context", "history"]),
+    ("load", &["file", "document", "page", "data", "dataset", "csv", "json", "context", "history", "schema", "memory"]),
+    ("verify", &["signature", "checksum", "hash", "syntax", "format", "integrity"]),
+    ("ask", &["docs", "documentation", "wiki", "faq", "user", "human"]),
+    ("monitor", &["status", "metrics", "health", "progress"]),
+];
+
+/// Verbs that are acts of two kinds: whoever asks for one of the second asks for them too.
+pub(crate) const ALSO: &[(&str, Act)] = &[("set", Change), ("put", Change), ("add", Admit), ("subscribe", Tell)];
+
+/// Words for the same act. One of them asks for a tool that is called by another.
+pub(crate) const SAME: &[&[&str]] = &[
+    &["reassign", "assign", "hand", "transfer", "pass"],
+    &["redirect", "reroute", "divert", "forward"],
+    &["respond", "reply", "answer", "rsvp"],
+    &["terminate", "fire", "dismiss"],
+    &["liquidate", "sell"],
+    &["discontinue", "stop", "end", "halt"],
+    &["scale", "resize", "grow", "shrink"],
+    &["prescribe", "order"],
+    &["mute", "silence"],
+    &["whisper", "tell", "message"],
+    &["dim", "brighten", "turn"],
+    &["lift", "unban", "unblock", "unmute", "unsuspend"],
+    &["suspend", "pause", "freeze"],
+    &["resume", "continue", "reinstate"],
+    &["sign", "countersign"],
+    &["arm", "activate"],
+    &["disarm", "deactivate"],
+    &["dispatch", "send", "ship"],
+    &["quarantine", "isolate"],
+];
+
+/// Acts that undo each other: who asks for one does not ask for the other. Names with `un`, `dis` and `de` before
+/// another verb are known by their form.
+pub(crate) const OPPOSITES: &[(&str, &str)] = &[
+    ("enable", "disable"),
+    ("open", "close"),
+    ("start", "stop"),
+    ("accept", "decline"),
+    ("accept", "reject"),
+    ("approve", "reject"),
+    ("approve", "decline"),
+    ("grant", "revoke"),
+    ("allow", "block"),
+    ("buy", "sell"),
+    ("deposit", "withdraw"),
+    ("promote", "demote"),
+    ("upgrade", "downgrade"),
+    ("increase", "decrease"),
+    ("raise", "lower"),
+    ("attach", "detach"),
+    ("suspend", "resume"),
+    ("suspend", "reinstate"),
+    ("pause", "resume"),
+    ("archive", "restore"),
+    ("hire", "terminate"),
+    ("admit", "discharge"),
+    ("show", "hide"),
+    ("hold", "release"),
+];
+
+/// Words in names of tools for a database.
+pub(crate) const DATABASES: &[&str] =
+    &["db", "database", "sql", "postgres", "postgresql", "mysql", "sqlite", "warehouse", "bigquery", "snowflake"];
+
+/// What a query begins with that only reads.
+pub(crate) const QUERIES: &[&str] = &["select", "explain", "show", "with", "describe", "desc", "values", "from"];
+
+/// Words of a query by which more happens than reading.
+pub(crate) const STATEMENTS: &[&str] = &[
+    "insert", "update", "delete", "drop", "alter", "create", "truncate", "grant", "revoke", "merge", "call", "exec",
+    "execute", "copy", "into", "load", "attach", "detach", "set", "lock", "vacuum", "do", "begin", "commit", "upsert",
+    "rename", "import", "export", "mutation", "install", "pragma", "kill", "reindex", "optimize", "remove", "detach",
+];
+
+/// What may be called in a query of which it is known that it only reads.
+pub(crate) const FUNCTIONS: &[&str] = &[
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "coalesce",
+    "nullif",
+    "lower",
+    "upper",
+    "length",
+    "trim",
+    "substr",
+    "substring",
+    "concat",
+    "round",
+    "abs",
+    "floor",
+    "ceil",
+    "date",
+    "datetime",
+    "strftime",
+    "now",
+    "current_date",
+    "extract",
+    "date_trunc",
+    "datediff",
+    "cast",
+    "distinct",
+    "in",
+    "and",
+    "or",
+    "not",
+    "exists",
+    "over",
+    "as",
+    "from",
+    "where",
+    "on",
+    "join",
+    "select",
+    "when",
+    "then",
+    "else",
+    "having",
+    "by",
+    "any",
+    "all",
+    "like",
+    "between",
+    "values",
+    "rank",
+    "row_number",
+    "lag",
+    "lead",
+    "with",
+    "using",
+    "partition",
+    "limit",
+    "union",
+    "except",
+    "intersect",
+    "interval",
+    "year",
+    "month",
+    "day",
+    "hour",
+    "case",
+    "median",
+    "stddev",
+    "variance",
+    "group_concat",
+    "string_agg",
 ];
 
 /// Things of which the making is an act of its own.
@@ -744,6 +921,10 @@ pub(crate) const CONTENT: &[&str] = &[
     "request",
     "explanation",
     "justification",
+    "narrative",
+    "rationale",
+    "str",
+    "background",
 ];
 
 /// Arguments that steer how, not what or whom.
@@ -975,8 +1156,24 @@ pub(crate) const KINDS: &[&[&str]] = &[
     &["event", "appointment", "meeting", "calendar", "slot"],
     &["file", "document", "doc", "attachment", "drive", "note", "page"],
     &[
-        "user", "customer", "account", "member", "contact", "client", "profile", "person", "employee", "patient",
+        "user",
+        "customer",
+        "account",
+        "member",
+        "contact",
+        "client",
+        "profile",
+        "person",
+        "employee",
+        "patient",
         "people",
+        "manager",
+        "owner",
+        "assignee",
+        "reviewer",
+        "approver",
+        "author",
+        "supervisor",
     ],
     &["order", "purchase", "cart", "shipment", "delivery"],
     &["item", "product", "sku", "variant", "article", "listing"],
@@ -1094,6 +1291,8 @@ pub(crate) const OPEN: &[&str] = &[
     "tweets",
     "reviews",
     "review",
+    "dns",
+    "whois",
 ];
 
 /// Words in names of tools that keep something for later conversations.

@@ -68,8 +68,8 @@ impl Rules {
         }
     }
 
-    fn lists(&self) -> [&Vec<(Pattern, Place)>; 5] {
-        [&self.contacts, &self.open, &self.closed, &self.reads, &self.destructive]
+    fn lists(&self) -> [&Vec<(Pattern, Place)>; 6] {
+        [&self.contacts, &self.open, &self.closed, &self.reads, &self.writes, &self.destructive]
     }
 
     fn idle(&self, tools: &[Tool], found: &mut Found) {
@@ -144,6 +144,11 @@ impl Rules {
         for (pattern, at) in &self.closed {
             if let Some((tool, other)) = both(pattern, &self.open, tools) {
                 found.say(*at, format!("`{tool}` is in `open` too, at line {}, and counts as open", other.line));
+            }
+        }
+        for (pattern, at) in &self.reads {
+            if let Some((tool, other)) = both(pattern, &self.writes, tools) {
+                found.say(*at, format!("`{tool}` is in `writes` too, at line {}, and counts as a write", other.line));
             }
         }
         for (pattern, at) in &self.destructive {
