@@ -714,8 +714,11 @@ impl History {
             d.stop(Verdict::Hold, Why::NotAsked, "", text);
             return;
         }
-        // Where nothing in the call is the user's, an act of the same kind is no more than a word.
-        if !d.arguments.iter().any(|a| a.trace >= Trace::Record) && !self.speaks_of(tool) {
+        // Where no argument says whom or what, an act of the same kind is no more than a word.
+        if !d.arguments.iter().any(|a| a.trace >= Trace::Reference)
+            && !self.speaks_of(tool)
+            && !self.dictates(tool, args)
+        {
             let text = format!("the user's words name nothing that `{}` is about", tool.name);
             d.stop(Verdict::Hold, Why::NotAsked, "", text);
         }
@@ -725,10 +728,7 @@ impl History {
     /// a verb of the same kind that is not its opposite.
     fn asks_for(&self, tool: &Tool) -> bool {
         let asked = |word: &str| self.user.asks(word);
-        let same = |own: &str| {
-            vocab::SAME.iter().filter(|words| words.contains(&own)).any(|words| words.iter().any(|w| asked(w)))
-        };
-        if tool.says.iter().any(|w| asked(w) || same(w)) {
+        if self.calls_for(tool) {
             return true;
         }
         let verb = tool.verb.as_str();
@@ -737,15 +737,37 @@ impl History {
             || vocab::OPPOSITES.iter().any(|(a, b)| *a == verb && asked(b) || *b == verb && asked(a));
         let also = vocab::ALSO.iter().filter(|(word, _)| *word == verb).map(|(_, act)| *act);
         let acts: Vec<Act> = also.chain([tool.act]).collect();
-        let listed = |table: &[(Act, &[&str])]| {
-            table.iter().filter(|(act, _)| acts.contains(act)).any(|(_, words)| words.iter().any(|w| asked(w)))
+        let listed = |table: &'static [(Act, &[&'static str])]| {
+            table.iter().filter(|(act, _)| acts.contains(act)).flat_map(|(_, words)| words.iter().copied())
         };
-        !undone && (listed(vocab::VERBS) || listed(vocab::ASKS))
+        // Who verifies or monitors mostly looks, whatever else tools of that name do.
+        let looks = |word: &str| vocab::READS_WITH.iter().any(|(verb, _)| *verb == word);
+        // A description tells what a tool does, not which words ask for it.
+        tool.named && !undone && (listed(vocab::VERBS).any(|w| !looks(w) && asked(w)) || listed(vocab::ASKS).any(asked))
+    }
+
+    /// True where the user's words hold one of a tool's own verbs, or another word for the same.
+    fn calls_for(&self, tool: &Tool) -> bool {
+        let asked = |word: &str| self.user.asks(word);
+        let same = |own: &str| {
+            vocab::SAME.iter().filter(|words| words.contains(&own)).any(|words| words.iter().any(|w| asked(w)))
+        };
+        tool.says.iter().any(|w| asked(w) || same(w))
+    }
+
+    /// True where every text in the call is the user's.
+    fn dictates(&self, tool: &Tool, args: &[Arg<'_>]) -> bool {
+        let texts = args.iter().filter(|a| tool.role(a.key, &a.path, &a.value) == Role::Content);
+        let mut texts = texts.filter_map(|a| a.value.as_str()).peekable();
+        texts.peek().is_some() && texts.all(|t| t.chars().count() >= 5 && self.user.holds(t, shape(t)))
     }
 
     /// True where the user's words name one of the things that a tool is about.
     fn speaks_of(&self, tool: &Tool) -> bool {
-        let things = if tool.things.is_empty() { &tool.nouns } else { &tool.things };
+        // A message is what telling makes: who asks for that need not name it.
+        let named = vocab::THINGS.iter().filter(|(act, _)| *act == tool.act);
+        let implied: Vec<String> = named.flat_map(|(_, things)| things.iter().map(|t| stem(t))).collect();
+        let things: Vec<&String> = tool.things.iter().filter(|t| !implied.contains(t)).collect();
         let kin = |thing: &str| {
             vocab::KINDS
                 .iter()
@@ -753,9 +775,9 @@ impl History {
                 .any(|kinds| kinds.iter().any(|k| self.user.has(k)))
         };
         if things.is_empty() {
-            return tool.says.iter().any(|w| self.user.asks(w));
+            return self.calls_for(tool);
         }
-        things.iter().any(|thing| self.user.has(thing) || kin(thing))
+        things.into_iter().any(|thing| self.user.has(thing) || kin(thing))
     }
 
     /// What the texts of the call would carry out.

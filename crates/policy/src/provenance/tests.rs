@@ -1,5 +1,6 @@
 //! Decisions on small conversations, and the laws of all of them.
 
+mod acts;
 mod domains;
 
 use std::sync::Arc;

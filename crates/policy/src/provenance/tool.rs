@@ -49,7 +49,7 @@ pub struct Tool {
     pub(crate) act: Act,
     /// The word that told what it does.
     pub(crate) verb: String,
-    /// Its name says what it does, not only its description.
+    /// Its name says what kind of act it is, not only its description.
     pub(crate) named: bool,
     /// Verbs by which its name and description call what it does.
     pub(crate) says: Vec<String>,
@@ -166,7 +166,7 @@ impl Tool {
 
     /// The tool as one call uses it: a query in SQL may read, and it may change everything.
     pub(crate) fn in_call(&self, args: &Value) -> Cow<'_, Self> {
-        let asks = matches!(self.verb.as_str(), "query" | "search" | "ask") || self.says.iter().any(|w| w == "query");
+        let asks = name_tokens(&self.name).iter().any(|w| matches!(w.as_str(), "query" | "select" | "sql"));
         if self.act != Act::Read && !asks {
             return Cow::Borrowed(self);
         }
@@ -356,7 +356,8 @@ struct Deed {
 /// What a tool does, by its name and the first word of its description.
 fn act_of(words: &[String], all: &[String], description: &str) -> Deed {
     let (act, verb) = told(words, all, description);
-    let named = all.iter().any(|w| *w == verb || among(&[verb.as_str()], w)) || verb == "pay" || verb == "get";
+    let said = |w: &String| *w == verb || act_named(w) == Some(act);
+    let named = all.iter().any(said) || matches!(verb.as_str(), "pay" | "get");
     Deed { act, verb, named }
 }
 
@@ -416,6 +417,13 @@ fn told(words: &[String], all: &[String], description: &str) -> (Act, String) {
             }
             _ => (act, first.to_owned()),
         };
+    }
+    // `post_update`, "Post an update.": of two words that may be the verb, the description begins with it.
+    if let Some((act, verb)) = described
+        && stem(first) == stem(verb)
+        && act != Act::Read
+    {
+        return (act, first.to_owned());
     }
     if let Some((act, word)) = words.iter().skip(1).find_map(|w| clear(w).map(|a| (a, w))) {
         return (act, word.clone());

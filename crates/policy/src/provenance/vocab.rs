@@ -553,7 +553,7 @@ pub(crate) const SAME: &[&[&str]] = &[
     &["scale", "resize", "grow", "shrink"],
     &["prescribe", "order"],
     &["mute", "silence"],
-    &["whisper", "tell", "message"],
+    &["whisper", "tell", "message", "announce", "broadcast"],
     &["dim", "brighten", "turn"],
     &["lift", "unban", "unblock", "unmute", "unsuspend"],
     &["suspend", "pause", "freeze"],
@@ -562,6 +562,7 @@ pub(crate) const SAME: &[&[&str]] = &[
     &["arm", "activate"],
     &["disarm", "deactivate"],
     &["dispatch", "send", "ship"],
+    &["change", "edit", "modify", "replace", "amend", "revise", "rewrite"],
     &["quarantine", "isolate"],
 ];
 
