@@ -174,7 +174,7 @@ impl Tool {
         let queries = args.as_object().into_iter().flatten().filter_map(|(key, value)| {
             let sql = name_tokens(key).iter().any(|w| w == "sql" || w == "statement");
             let query = sql || name_tokens(key).iter().any(|w| matches!(w.as_str(), "query" | "queries" | "cypher"));
-            query.then(|| (sql || database, value))
+            query.then_some((sql || database, value))
         });
         let effects: Vec<sql::Effect> = queries.map(|(strict, value)| sql::effect(value, strict)).collect();
         let other = args.as_object().into_iter().flatten().any(|(key, _)| {

@@ -1183,7 +1183,7 @@ pub(crate) const KINDS: &[&[&str]] = &[
     &["transaction", "payment", "transfer", "invoice", "bill", "charge", "subscription"],
     &["channel", "room", "group", "team", "conversation"],
     &["flight", "hotel", "restaurant", "car", "train"],
-    &["pull", "pr", "merge", "branch", "commit", "mr"],
+    &["pull", "pr", "merge", "branch", "commit", "mr", "git"],
 ];
 
 /// Words of names that say nothing about the type of a thing.
