@@ -271,8 +271,17 @@ impl History {
             return;
         }
         for piece in pieces(&text, role) {
-            let (trace, place) = self.trace(tool, arg.key, role, piece, CHAIN);
             let seen = shape(piece);
+            let (mut trace, place) = self.trace(tool, arg.key, role, piece, CHAIN);
+            if trace == Trace::Record
+                && let Some((outcome, leaf)) = place.and_then(|place| self.at(place))
+                && self.user.has_address_of(seen)
+                && !outcome.made(leaf)
+                && !self.is_named_itself(outcome, leaf)
+            {
+                // The user has written down where to, and it is not here.
+                trace = if outcome.contacts { Trace::Contact } else { Trace::Reference };
+            }
             if trace >= Trace::Contact && matches!(seen, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone) {
                 all.push((seen, key(piece, seen)));
             }
@@ -287,13 +296,21 @@ impl History {
                 Trace::Untraced => self.label(),
                 trace => Label { integrity: trace.integrity(), readers: None },
             };
-            let found = found(trace, origin.as_ref());
+            let found = if trace == Trace::Untraced && self.user.holds(piece, seen) {
+                "in the user's words, but not behind the name of its kind".to_owned()
+            } else {
+                found(trace, origin.as_ref())
+            };
             d.arguments.push(Traced { argument: arg.pointer.clone(), role, trace, origin, label });
             let needs: Vec<Need> = match own {
                 Some(needs) => needs.to_vec(),
-                None if tool.only_reads() && !(tool.open && role == Role::Address && seen == Shape::Url) => continue,
+                None if tool.only_reads() && !leads_out(tool, role, seen, arg.key) => continue,
                 None if rule.whole.contains(&Need::Any) => continue,
                 None if rule.whole.iter().any(|n| n.is_trace()) => rule.whole.clone(),
+                // The name of a host may be that of a service inside.
+                None if tool.only_reads() && !tool.open && seen == Shape::Url && !piece.contains("://") => {
+                    vec![Need::Source, Need::Ref]
+                }
                 None => vec![self.least(tool, role, seen, arg.key)],
             };
             if needs.contains(&Need::Any) {
@@ -325,7 +342,7 @@ impl History {
         let handle = seen == Shape::Words && words.iter().any(|w| among(vocab::PARTY, w));
         match role {
             Role::Secret | Role::Command => Need::User,
-            Role::Address if tool.only_reads() => Need::Source,
+            _ if tool.only_reads() && seen == Shape::Url => Need::Source,
             Role::Address if !handle => Need::Record,
             _ if tool.destructive || tool.act == Act::Pay => Need::Record,
             // Which of the things that are there is changed: an identifier tells a person nothing.
@@ -337,7 +354,7 @@ impl History {
     /// Where a value comes from, and how far that may be believed.
     pub(crate) fn trace(&self, tool: &Tool, name: &str, role: Role, value: &str, chain: u8) -> (Trace, Option<Place>) {
         let seen = shape(value);
-        if self.is_users(tool, name, value, seen) {
+        if self.is_users(tool, name, role, value, seen) {
             return (Trace::User, None);
         }
         let mut best = (Trace::Untraced, None);
@@ -383,13 +400,17 @@ impl History {
         Some((outcome, outcome.parts.leaves.get(place.leaf)?))
     }
 
-    /// True where the user or the operator wrote the value. A short number is everywhere: it counts only behind the
-    /// name of its kind (`order 7`, `file #13`).
-    fn is_users(&self, tool: &Tool, name: &str, value: &str, seen: Shape) -> bool {
+    /// True where the user or the operator wrote the value. A short number is everywhere: where it says which thing, it
+    /// counts only behind the name of its kind (`order 7`, `file #13`).
+    fn is_users(&self, tool: &Tool, name: &str, role: Role, value: &str, seen: Shape) -> bool {
         let said = self.user.holds(value, seen) || self.operator.holds(value, seen);
         let digits = value.chars().filter(char::is_ascii_digit).count();
         if !said {
             return false;
+        }
+        if seen == Shape::Number && !role.is_authority() {
+            // How much is no choice among things.
+            return true;
         }
         let postal = name_tokens(name).iter().any(|w| matches!(w.as_str(), "zip" | "zipcode" | "postcode" | "postal"));
         let weak = seen == Shape::Number && digits < if postal { 4 } else { 5 }
@@ -426,7 +447,7 @@ impl History {
         if outcome.open && !self.is_search_hit(outcome, leaf)
             || outcome.call.is_none()
             || leaf.field == Field::Outside
-            || leaf.field == Field::Title && !file
+            || leaf.field == Field::Title && !file && !leaf.vouched
         {
             return Trace::Untrusted;
         }
@@ -440,7 +461,7 @@ impl History {
             return Trace::Untrusted;
         }
         let pointed =
-            self.meant(leaf) && (outcome.made() || self.pointed(place, chain) && !self.contested(place, leaf));
+            self.meant(leaf) && (outcome.made(leaf) || self.pointed(place, chain) && !self.contested(place, leaf));
         if pointed {
             return Trace::Record;
         }
@@ -487,12 +508,29 @@ impl History {
         if !matches!(shape(&leaf.value), Shape::Email | Shape::Url | Shape::Iban | Shape::Phone) {
             return true;
         }
+        self.relations(leaf).iter().all(|said| *said)
+    }
+
+    /// The relations that a field is named by, and whether the user's words name each.
+    fn relations(&self, leaf: &Leaf) -> Vec<bool> {
         let above = name_tokens(leaf.pointer.rsplit('/').nth(1).unwrap_or_default());
         let words: Vec<&String> = leaf.key.iter().chain(&above).collect();
-        vocab::RELATIONS
-            .iter()
-            .filter(|(fields, _)| words.iter().any(|w| among(fields, w)))
-            .all(|(fields, said)| fields.iter().chain(*said).any(|w| self.user.has(w)))
+        let named = vocab::RELATIONS.iter().filter(|(fields, _)| words.iter().any(|w| among(fields, w)));
+        named.map(|(fields, said)| fields.iter().chain(*said).any(|w| self.user.has(w))).collect()
+    }
+
+    /// True where the user's words speak of whoever has an address: by name, or by a relation.
+    fn is_named_itself(&self, outcome: &Outcome, leaf: &Leaf) -> bool {
+        let relations = self.relations(leaf);
+        !relations.is_empty() && relations.iter().all(|said| *said)
+            || shape(&leaf.value) == Shape::Email && self.named_by_address(&leaf.value)
+            || outcome.parts.leaves.iter().any(|l| {
+                l.record == leaf.record
+                    && l.field != Field::Outside
+                    && l.key.iter().any(|w| among(vocab::NAME, w))
+                    && !matches!(shape(&l.value), Shape::Email | Shape::Url | Shape::Iban | Shape::Phone)
+                    && self.named(outcome, l)
+            })
     }
 
     /// An identifier counts only for the kind of thing that it identifies: event 13 is not file 13.
@@ -531,7 +569,7 @@ impl History {
     /// address or long identifier in it, or because it was looked up by such a value.
     fn pointed(&self, place: Place, chain: u8) -> bool {
         let Some((outcome, leaf)) = self.at(place) else { return false };
-        if outcome.single && chain > 0 && self.looked_up(outcome, chain - 1) {
+        if outcome.is_its_own(leaf) && chain > 0 && self.looked_up(outcome, chain - 1) {
             return true;
         }
         let idle = |w: &str| vocab::IDLE_WORDS.contains(&w) || w.chars().count() < 2;
@@ -557,9 +595,23 @@ impl History {
                         && (matches!(last, "id" | "number" | "code" | "key" | "no" | "reference" | "sku")
                             || l.key.is_empty())
                         && self.user.holds(&l.value, seen)
+                        || seen == Shape::Words && self.is_only_one(outcome, l)
                 }
             }
         })
+    }
+
+    /// True where the user's words hold all of a value that only one of several records has: the drug of a prescription,
+    /// the symbol of an order.
+    fn is_only_one(&self, outcome: &Outcome, leaf: &Leaf) -> bool {
+        let words: Vec<String> = tokens(&leaf.value).take(5).collect();
+        let like = |l: &&Leaf| l.family == leaf.family;
+        leaf.value.chars().filter(|c| c.is_alphabetic()).count() >= 3
+            && words.len() <= 4
+            && words.iter().all(|w| self.user.has(w) && self.says_apart(w, &leaf.folded))
+            && words.iter().any(|w| self.user.has_name(w))
+            && outcome.parts.leaves.iter().filter(like).any(|l| l.record != leaf.record)
+            && outcome.parts.leaves.iter().filter(like).all(|l| l.record == leaf.record || l.folded != leaf.folded)
     }
 
     /// True where the user's words hold a part of a name that no other name of the list holds.
@@ -575,8 +627,11 @@ impl History {
             others.all(|l| l.folded == leaf.folded)
         };
         let all = words.iter().all(|w| self.user.has(w));
+        if !words.iter().any(|w| self.says_apart(w, &leaf.folded)) {
+            return false;
+        }
         all || words.iter().any(|w| {
-            w.chars().count() >= 3 && !w.bytes().all(|b| b.is_ascii_digit()) && self.user.has_name(w) && alone(w)
+            w.chars().count() >= 3 && !w.bytes().all(|b| b.is_ascii_digit()) && self.user.has_name(w) && self.says_apart(w, &leaf.folded) && alone(w)
         })
     }
 
@@ -835,7 +890,7 @@ impl History {
                     !outcome.open
                         && outcome.call.is_some()
                         && matches!(leaf.field, Field::System | Field::Party)
-                        && (outcome.made() || self.pointed(*place, CHAIN))
+                        && (outcome.made(leaf) || self.pointed(*place, CHAIN))
                 })
             })
     }
@@ -898,6 +953,20 @@ fn found(trace: Trace, origin: Option<&Origin>) -> String {
         Trace::Record => format!("a field of a record that the user points at,{place}"),
         Trace::User => "the user's words".to_owned(),
     }
+}
+
+/// True where an argument of a read takes data out: it is a web address, or says where the result goes.
+fn leads_out(tool: &Tool, role: Role, seen: Shape, key: &str) -> bool {
+    let words = name_tokens(key);
+    // What a closed search is given is what it looks for.
+    let search = matches!(tool.verb.as_str(), "search" | "find" | "list" | "filter" | "query" | "count");
+    let filter = search && !tool.open && words.len() == 1;
+    if seen == Shape::Url {
+        return role == Role::Address && !filter;
+    }
+    words.iter().any(|w| among(vocab::SENT_TO, w))
+        && !filter
+        && (role == Role::Address || matches!(seen, Shape::Email | Shape::Iban | Shape::Phone))
 }
 
 /// Several addresses in one string are traced one by one.

@@ -3,6 +3,7 @@
 //! It is rebuilt from the messages that clients resend with every request, or grown message by message; both are equal.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use bartizan_core::{Integrity, Label, Origin, Source};
@@ -14,7 +15,7 @@ use super::rules::Rules;
 use super::text::{Shape, Words, fold, is_file_name, key, name_tokens, shape, stem, tokens};
 use super::tool::Tool;
 use super::trace::Writer;
-use super::value::{self, Field, Parts};
+use super::value::{self, Field, Leaf, Parts};
 use super::vocab::{self, Act};
 
 /// A call that a model made.
@@ -43,7 +44,7 @@ pub(crate) struct Outcome {
     pub(crate) contacts: bool,
     /// Kinds of things that the tool is about.
     pub(crate) nouns: Vec<String>,
-    /// A lookup of one thing: the result is one object.
+    /// The result is about one thing: only one record stands outside its lists.
     pub(crate) single: bool,
     /// The text as it came.
     pub(crate) text: String,
@@ -52,9 +53,14 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// True where the result describes what this conversation made or changed. What code printed is none of it.
-    pub(crate) fn made(&self) -> bool {
-        self.parts.structured
+    /// True where a leaf is of the thing that the result is about. What stands in its lists are other things.
+    pub(crate) fn is_its_own(&self, leaf: &Leaf) -> bool {
+        self.single && !leaf.family.contains('*')
+    }
+
+    /// True where a leaf describes what this conversation made or changed. What code printed is none of it.
+    pub(crate) fn made(&self, leaf: &Leaf) -> bool {
+        self.is_its_own(leaf)
             && matches!(self.act, Act::Make | Act::Change | Act::Book | Act::Pay | Act::Admit | Act::Tell)
     }
 }
@@ -110,7 +116,7 @@ pub struct History {
     pub(crate) index: HashMap<String, Vec<Place>>,
     /// Values that must not leave: the kind of value, and where it stands.
     pub(crate) private: HashMap<String, (String, usize)>,
-    calls: HashMap<String, Call>,
+    pub(crate) calls: HashMap<String, Call>,
     /// How many calls there were.
     pub(crate) called: usize,
     /// The last call, and how often in a row it was made.
@@ -122,6 +128,8 @@ pub struct History {
     /// The first result that anybody may have written in, or why something unseen must be assumed.
     pub(crate) tainted: Option<Taint>,
     pub(crate) oddities: HashSet<Oddity>,
+    /// Titles of results in the user's words, and where.
+    quoted: Vec<(Range<usize>, String)>,
     /// The user hands the task on to what a text says.
     pub(crate) delegates: bool,
     /// How commands and edits are decided, where they are by what they do.
@@ -248,7 +256,7 @@ impl History {
         } else if arguments.trim().is_empty() {
             Value::Object(serde_json::Map::new())
         } else {
-            serde_json::from_str(arguments).unwrap_or_default()
+            value::once(arguments).unwrap_or_default()
         };
         Call { id: id.to_owned(), name: name.to_owned(), args }
     }
@@ -283,6 +291,7 @@ impl History {
             self.user.push(piece);
         }
         self.delegates |= delegates(self.user.sequence());
+        self.quote(0);
     }
 
     /// Adds text that nobody vouches for: retrieved blocks, summaries, messages of another agent.
@@ -336,7 +345,7 @@ impl History {
             open,
             contacts: rules.is_some_and(|r| r.is_contacts(&name)),
             nouns: tool.map(|t| t.nouns.clone()).unwrap_or_default(),
-            single: parts.structured && parts.leaves.iter().all(|l| !l.family.starts_with("/*")),
+            single: parts.structured && one_record(&parts.leaves),
             call,
             text: text.to_owned(),
             parts,
@@ -360,9 +369,12 @@ impl History {
             if let Some(fields) = &fields {
                 // The policy names every field that the system sets; all others are anybody's.
                 let named = fields.holds(&leaf.key, &leaf.pointer);
+                leaf.vouched = named && leaf.value.len() <= 512;
                 leaf.field = match leaf.field {
-                    _ if named && leaf.value.len() <= 512 => Field::System,
+                    // What people point at a record by, and whom outsiders may have chosen, stays that.
                     Field::Title => Field::Title,
+                    Field::Party if leaf.vouched => Field::Party,
+                    _ if leaf.vouched => Field::System,
                     _ => Field::Outside,
                 };
             }
@@ -385,6 +397,30 @@ impl History {
             }
         }
         self.outcomes.push(outcome);
+        self.quote(at);
+    }
+
+    /// Notes where the user's words hold a title of closed results: a name in it is a part of the title.
+    fn quote(&mut self, from: usize) {
+        let closed = self.outcomes.get(from..).unwrap_or_default().iter().filter(|o| !o.open && o.call.is_some());
+        for leaf in closed.flat_map(|o| &o.parts.leaves).filter(|l| l.field == Field::Title && l.value.len() <= 128) {
+            let words: Vec<String> = tokens(&leaf.value).collect();
+            if words.len() < 2 || !words.iter().all(|w| self.user.has(w)) || self.quoted.iter().any(|(_, t)| *t == leaf.folded)
+            {
+                continue;
+            }
+            let places = self.user.sequence().windows(words.len()).enumerate().filter(|(_, w)| **w == *words);
+            let runs: Vec<_> = places.map(|(at, w)| (at..at + w.len(), leaf.folded.clone())).collect();
+            self.quoted.extend(runs);
+        }
+    }
+
+    /// True where the user's words hold a word outside the titles that they quote, or in this one.
+    pub(crate) fn says_apart(&self, word: &str, own: &str) -> bool {
+        self.quoted.is_empty()
+            || self.user.sequence().iter().enumerate().any(|(at, w)| {
+                w == word && self.quoted.iter().all(|(run, title)| !run.contains(&at) || title == own)
+            })
     }
 
     /// What is odd about the conversation, in order.
@@ -415,6 +451,12 @@ impl History {
         let field = outcome.parts.leaves.get(place.leaf).map(|l| Arc::from(l.pointer.as_str()));
         Origin { field, ..Origin::tool(&outcome.tool) }
     }
+}
+
+/// True where no two records stand outside lists.
+fn one_record(leaves: &[Leaf]) -> bool {
+    let mut records = leaves.iter().filter(|l| !l.family.contains('*')).map(|l| l.record);
+    records.next().is_none_or(|first| records.all(|record| record == first))
 }
 
 /// True where a field may carry an instruction: everything but numbers, moments, and single names.

@@ -10,6 +10,7 @@
 pub mod coding;
 mod decide;
 mod dialect;
+mod figure;
 mod history;
 pub mod learn;
 mod ledger;

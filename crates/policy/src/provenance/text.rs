@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::figure::{self, Figure};
 use super::vocab;
 
 /// What a value looks like, whatever its argument is called.
@@ -197,7 +198,7 @@ pub(crate) fn key(value: &str, shape: Shape) -> String {
 }
 
 /// `1,200.00` is `1200`; an identifier with leading zeros stays.
-fn canonical_number(value: &str) -> String {
+pub(crate) fn canonical_number(value: &str) -> String {
     let plain: String = value.chars().filter(|c| !c.is_whitespace() && *c != ',').collect();
     match plain.split_once('.') {
         Some((whole, cents)) if cents.bytes().all(|b| b == b'0') => whole.to_owned(),
@@ -235,6 +236,8 @@ pub(crate) struct Words {
     names: HashSet<String>,
     /// The text as written.
     verbatim: String,
+    figures: Vec<Figure>,
+    dates: HashSet<(u8, u8)>,
 }
 
 impl Words {
@@ -262,6 +265,7 @@ impl Words {
             inside = true;
         }
         self.addresses.extend(addresses(text));
+        figure::read(text, &mut self.figures, &mut self.dates);
     }
 
     /// True where nothing was added.
@@ -338,6 +342,22 @@ impl Words {
         self.addresses.contains(&(shape, key.to_owned()))
     }
 
+    /// True where any address of that shape stands in the text.
+    pub(crate) fn has_address_of(&self, shape: Shape) -> bool {
+        matches!(shape, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone)
+            && self.addresses.iter().any(|(seen, _)| *seen == shape)
+    }
+
+    /// How much, how many and how long the text speaks of.
+    pub(crate) fn figures(&self) -> &[Figure] {
+        &self.figures
+    }
+
+    /// Days that the text names, as month and day.
+    pub(crate) fn dates(&self) -> &HashSet<(u8, u8)> {
+        &self.dates
+    }
+
     /// True where a value stands in the text as a whole, not as a part of something longer.
     pub(crate) fn holds(&self, value: &str, shape: Shape) -> bool {
         if disguised(value) {
@@ -349,7 +369,9 @@ impl Words {
             }
             Shape::Number => {
                 let wanted = key(value, shape);
-                bounded(&self.folded, &fold(value)) || wanted.len() >= 5 && bounded(&self.folded, &wanted)
+                bounded(&self.folded, &fold(value))
+                    || wanted.len() >= 5 && bounded(&self.folded, &wanted)
+                    || self.figures.iter().any(|f| f.key == wanted)
             }
             Shape::Moment | Shape::Words => {
                 let folded = fold(value);

@@ -257,7 +257,7 @@ impl Tool {
             (Some(f), Some(n)) => f.max(n),
             (Some(f), None) => f,
             (None, Some(n)) => n,
-            (None, None) => by_description(schema, text),
+            (None, None) => by_description(schema, &words, value),
         };
         match role {
             Role::Which if fresh && !outside => Role::Content,
@@ -298,7 +298,8 @@ fn role_by_words(words: &[String]) -> Option<Role> {
     if role == Role::Which && address && last != "id" { Some(Role::Address) } else { Some(role) }
 }
 
-fn by_description(schema: Option<&Value>, value: &str) -> Role {
+fn by_description(schema: Option<&Value>, name: &[String], value: &Value) -> Role {
+    let text = value.as_str().unwrap_or_default();
     let words: Vec<String> =
         schema.and_then(|s| s.get("description")?.as_str()).map(|d| tokens(d).take(24).collect()).unwrap_or_default();
     let says = |list: &[&str]| words.iter().any(|w| list.contains(&w.as_str()));
@@ -308,15 +309,25 @@ fn by_description(schema: Option<&Value>, value: &str) -> Role {
         Role::Secret
     } else if says(&["id", "ids", "identifier", "path"]) {
         Role::Which
-    } else if value.split_whitespace().count() > 6 || value.contains('\n') {
+    } else if value.is_number() && !name.iter().any(|w| is_thing(w)) {
+        // A number that stands for a thing is called by it. Any other says how much.
+        Role::Neutral
+    } else if text.split_whitespace().count() > 6 || text.contains('\n') {
         Role::Content
-    } else if matches!(shape(value), Shape::Moment) {
+    } else if matches!(shape(text), Shape::Moment) {
         Role::Neutral
     } else if says(&["text", "content", "message", "description", "note"]) {
         Role::Content
     } else {
         Role::Which
     }
+}
+
+/// True where a number under such a name stands for one of several things.
+fn is_thing(word: &str) -> bool {
+    matches!(word, "no" | "nr" | "num" | "serial" | "card")
+        || among(vocab::NAME, word)
+        || vocab::KINDS.iter().any(|kinds| among(kinds, word))
 }
 
 fn act_named(word: &str) -> Option<Act> {

@@ -15,6 +15,7 @@ use super::dialect::{texts, tools};
 use super::history::{Bounds, Call, History};
 use super::ledger::Known;
 use super::rules::Rules;
+use super::value;
 
 /// One run of an agent: the recording format, and a line in of `bartizan policy eval --jsonl`. Unknown fields are for others.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -193,7 +194,7 @@ pub fn decisions(run: &Run, with: With) -> Vec<Decision> {
         beside = if message == Some(call.index) { beside + 1 } else { 0 };
         message = Some(call.index);
         let args = match &call.args {
-            Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
+            Value::String(text) => value::once(text).unwrap_or_default(),
             other => other.clone(),
         };
         let wanted = Call { id: call.id.clone(), name: call.name.clone(), args };
@@ -206,6 +207,10 @@ pub fn decisions(run: &Run, with: With) -> Vec<Decision> {
             denied.insert(call.id.as_str());
         }
         decided.push((place, decision));
+    }
+    // What follows the last call is known to the runs behind this one.
+    for rest in at..run.messages.len() {
+        advance(&mut history, run, rest, &denied, &ids, &mut pending);
     }
     decided.sort_by_key(|(place, _)| *place);
     decided.into_iter().map(|(_, decision)| decision).collect()

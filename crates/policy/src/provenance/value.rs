@@ -1,5 +1,8 @@
 //! A tool result as records and leaves.
 
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::text::{Shape, fold, name_tokens, shape};
@@ -36,6 +39,8 @@ pub(crate) struct Leaf {
     pub(crate) key: Vec<String>,
     /// Who sets it.
     pub(crate) field: Field,
+    /// A policy says that the system sets it.
+    pub(crate) vouched: bool,
     /// Index of its record among the records of the result.
     pub(crate) record: usize,
     /// The value as text.
@@ -54,6 +59,71 @@ pub(crate) struct Parts {
     pub(crate) structured: bool,
     /// True where not all of it was kept.
     pub(crate) cut: bool,
+}
+
+/// JSON in which every key of an object comes once: parsers differ in which of two they take. `None` for all else.
+pub(crate) fn once(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok().map(|Once(value)| value)
+}
+
+struct Once(Value);
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(OnceVisitor).map(Self)
+    }
+}
+
+struct OnceVisitor;
+
+impl<'de> Visitor<'de> for OnceVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON without repeated keys")
+    }
+
+    fn visit_bool<E: de::Error>(self, v: bool) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_i64<E: de::Error>(self, v: i64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_u64<E: de::Error>(self, v: u64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_f64<E: de::Error>(self, v: f64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_str<E: de::Error>(self, v: &str) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(Once(item)) = items.next_element()? {
+            all.push(item);
+        }
+        Ok(Value::Array(all))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut all = serde_json::Map::new();
+        while let Some((key, Once(value))) = fields.next_entry::<String, _>()? {
+            if all.insert(key, value).is_some() {
+                return Err(de::Error::custom("a key comes twice"));
+            }
+        }
+        Ok(Value::Object(all))
+    }
 }
 
 /// Reads a result: JSON, else YAML as dumped by programs, else lines of text.
@@ -174,6 +244,7 @@ fn leaf(text: &str, at: &At, parts: &mut Parts) {
         family: at.family.clone(),
         key: at.key.clone(),
         field,
+        vouched: false,
         record: at.record,
         value: text.to_owned(),
         folded: fold(text),
@@ -235,6 +306,7 @@ fn lines(text: &str, parts: &mut Parts) {
             family: "/*".to_owned(),
             key: Vec::new(),
             field: if list { field(&[], item) } else { Field::Outside },
+            vouched: false,
             record,
             value: item.to_owned(),
             folded: fold(item),

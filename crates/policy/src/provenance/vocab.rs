@@ -748,6 +748,26 @@ pub(crate) const ADDRESS: &[&str] = &[
     "postal",
 ];
 
+/// Arguments by which a read is told where its result goes.
+pub(crate) const SENT_TO: &[&str] = &[
+    "to",
+    "cc",
+    "bcc",
+    "recipient",
+    "deliver",
+    "delivery",
+    "send",
+    "forward",
+    "notify",
+    "webhook",
+    "callback",
+    "upload",
+    "destination",
+    "host",
+    "proxy",
+    "export",
+];
+
 /// Arguments that say which one.
 pub(crate) const WHICH: &[&str] = &[
     "id",
