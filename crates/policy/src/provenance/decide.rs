@@ -16,7 +16,7 @@ use super::vocab::{self, Act, among};
 const VALUES: usize = 4096;
 const DEPTH: usize = 32;
 /// How far lookups of lookups are followed.
-const CHAIN: u8 = 3;
+pub(super) const CHAIN: u8 = 3;
 
 /// How well a value is traced. Ordered from nothing to the user's own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,6 +79,8 @@ pub enum Why {
     Authority,
     /// The user named another one of the same list.
     OtherNamed,
+    /// The user's words give another quantity, choice or day.
+    OtherSaid,
     /// The user asked for no act of this kind.
     NotAsked,
     /// The text would carry a new link or address.
@@ -116,6 +118,7 @@ impl Why {
             Self::AlwaysAsk => "always-ask",
             Self::Authority => "authority",
             Self::OtherNamed => "other-named",
+            Self::OtherSaid => "other-said",
             Self::NotAsked => "not-asked",
             Self::NewAddress => "new-address",
             Self::PrivateValue => "private-value",
@@ -221,7 +224,7 @@ impl History {
         }
         let mut addresses = Vec::new();
         for arg in &args {
-            self.argument(tool, &rule, arg, &mut d, &mut addresses);
+            self.argument(tool, &rule, arg, call, &mut d, &mut addresses);
         }
         if self.tainted.is_none() {
             // Nobody but user and operator has spoken: what the model does is its own.
@@ -257,11 +260,17 @@ impl History {
         tool: &Tool,
         rule: &CallRule<'_>,
         arg: &Arg<'a>,
+        call: &Call,
         d: &mut Decision,
         all: &mut Vec<(Shape, String)>,
     ) {
         let own = rule.argument(arg.path.first().copied().flatten().unwrap_or_default(), arg.key);
         let role = tool.role(arg.key, &arg.path, &arg.value);
+        let free = own.unwrap_or(&rule.whole).contains(&Need::Any) || tool.only_reads() || self.tainted.is_none();
+        if !free && self.says_otherwise(tool, arg.key, &arg.path, &arg.value, call) {
+            let text = "the user's words give another value".to_owned();
+            d.stop(Verdict::Hold, Why::OtherSaid, &arg.pointer, text);
+        }
         let text = match arg.value.as_ref() {
             Value::String(s) => s.clone(),
             Value::Number(n) => n.to_string(),
@@ -273,6 +282,10 @@ impl History {
         for piece in pieces(&text, role) {
             let seen = shape(piece);
             let (mut trace, place) = self.trace(tool, arg.key, role, piece, CHAIN);
+            // A choice that the schema gives is the user's where they mention it and no other.
+            if trace < Trace::User && self.is_users_choice(tool, &arg.path, piece) {
+                trace = Trace::User;
+            }
             if trace == Trace::Record
                 && let Some((outcome, leaf)) = place.and_then(|place| self.at(place))
                 && self.user.has_address_of(seen)
@@ -395,7 +408,7 @@ impl History {
         best
     }
 
-    fn at(&self, place: Place) -> Option<(&Outcome, &Leaf)> {
+    pub(super) fn at(&self, place: Place) -> Option<(&Outcome, &Leaf)> {
         let outcome = self.outcomes.get(place.outcome)?;
         Some((outcome, outcome.parts.leaves.get(place.leaf)?))
     }
@@ -567,7 +580,7 @@ impl History {
 
     /// True where the user's words point at the record of a leaf: by its title, by a name in it that only it has, by an
     /// address or long identifier in it, or because it was looked up by such a value.
-    fn pointed(&self, place: Place, chain: u8) -> bool {
+    pub(super) fn pointed(&self, place: Place, chain: u8) -> bool {
         let Some((outcome, leaf)) = self.at(place) else { return false };
         if outcome.is_its_own(leaf) && chain > 0 && self.looked_up(outcome, chain - 1) {
             return true;
@@ -631,7 +644,11 @@ impl History {
             return false;
         }
         all || words.iter().any(|w| {
-            w.chars().count() >= 3 && !w.bytes().all(|b| b.is_ascii_digit()) && self.user.has_name(w) && self.says_apart(w, &leaf.folded) && alone(w)
+            w.chars().count() >= 3
+                && !w.bytes().all(|b| b.is_ascii_digit())
+                && self.user.has_name(w)
+                && self.says_apart(w, &leaf.folded)
+                && alone(w)
         })
     }
 

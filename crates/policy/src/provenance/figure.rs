@@ -37,10 +37,58 @@ const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "au
 
 /// Words before a number that say which one, and not how many.
 const LABELS: &[&str] = &[
-    "room", "dock", "gate", "order", "invoice", "clause", "number", "no", "nr", "flight", "ticket", "case", "version",
-    "chapter", "section", "floor", "id", "code", "pin", "sku", "table", "seat", "bus", "line", "page", "step", "phase",
-    "level", "ward", "bed", "lot", "issue", "item", "file", "event", "account", "card", "extension", "phone", "zone",
-    "match", "round", "week", "day", "q", "quarter", "option", "part", "paragraph", "article", "rule", "port",
+    "room",
+    "dock",
+    "gate",
+    "order",
+    "invoice",
+    "clause",
+    "number",
+    "no",
+    "nr",
+    "flight",
+    "ticket",
+    "case",
+    "version",
+    "chapter",
+    "section",
+    "floor",
+    "id",
+    "code",
+    "pin",
+    "sku",
+    "table",
+    "seat",
+    "bus",
+    "line",
+    "page",
+    "step",
+    "phase",
+    "level",
+    "ward",
+    "bed",
+    "lot",
+    "issue",
+    "item",
+    "file",
+    "event",
+    "account",
+    "card",
+    "extension",
+    "phone",
+    "zone",
+    "match",
+    "round",
+    "week",
+    "day",
+    "q",
+    "quarter",
+    "option",
+    "part",
+    "paragraph",
+    "article",
+    "rule",
+    "port",
 ];
 
 /// Words before a number that choose some of many.
@@ -49,7 +97,8 @@ const CHOOSE: &[&str] = &["last", "first", "next", "top", "latest", "recent", "p
 /// Words behind a number that are no name of what it counts.
 const SMALL: &[&str] = &[
     "to", "from", "in", "on", "of", "or", "and", "for", "at", "with", "if", "as", "after", "into", "until", "please",
-    "then", "when", "by", "so", "but", "it", "is", "per", "each", "via", "because", "that", "which", "total", "instead",
+    "then", "when", "by", "so", "but", "it", "is", "per", "each", "via", "because", "that", "which", "total",
+    "instead",
 ];
 
 /// Adds the figures and days of a text.
@@ -72,7 +121,11 @@ pub(crate) fn read(text: &str, figures: &mut Vec<Figure>, dates: &mut HashSet<(u
         }
         let before = at.checked_sub(1).map(plain).unwrap_or_default();
         let after = if ends(at) { String::new() } else { plain(at + 1) };
-        let day = bare.trim_end_matches(|c: char| c.is_ascii_alphabetic()).parse::<u8>().ok().filter(|d| (1..=31).contains(d));
+        let day = bare
+            .trim_end_matches(|c: char| c.is_ascii_alphabetic())
+            .parse::<u8>()
+            .ok()
+            .filter(|d| (1..=31).contains(d));
         // "4 March", "March 4", "the 4th of March".
         let far = if after == "of" { plain(at + 2) } else { String::new() };
         if let Some(day) = day
@@ -93,7 +146,10 @@ pub(crate) fn read(text: &str, figures: &mut Vec<Figure>, dates: &mut HashSet<(u
         let unit = match unit(&behind) {
             _ if money || unit(&before) == Some(Unit::Money) => Unit::Money,
             Some(unit) => unit,
-            None if behind.is_empty() || SMALL.contains(&behind.as_str()) || !behind.chars().all(char::is_alphabetic) => {
+            None if behind.is_empty()
+                || SMALL.contains(&behind.as_str())
+                || !behind.chars().all(char::is_alphabetic) =>
+            {
                 Unit::Bare
             }
             None => Unit::Things,
@@ -108,7 +164,9 @@ pub(crate) fn read(text: &str, figures: &mut Vec<Figure>, dates: &mut HashSet<(u
             || small && unit == Unit::Bare && matches!(before.as_str(), "at" | "until" | "till" | "before" | "after");
         let year = key.len() == 4
             && (key.starts_with("19") || key.starts_with("20"))
-            && (month(&before).is_some() || at.checked_sub(2).is_some_and(|i| month(&plain(i)).is_some()) || before == "in");
+            && (month(&before).is_some()
+                || at.checked_sub(2).is_some_and(|i| month(&plain(i)).is_some())
+                || before == "in");
         let which = word.starts_with('#') || LABELS.contains(&before.as_str()) && unit == Unit::Bare;
         figures.push(Figure {
             key,
@@ -187,7 +245,17 @@ pub(crate) fn seconds(word: &str) -> Option<u32> {
 
 fn month(word: &str) -> Option<u8> {
     const FULL: [&str; 12] = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
         "december",
     ];
     let at = MONTHS.iter().zip(FULL).position(|(short, full)| word == *short || word == full)?;

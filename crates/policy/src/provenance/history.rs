@@ -405,7 +405,9 @@ impl History {
         let closed = self.outcomes.get(from..).unwrap_or_default().iter().filter(|o| !o.open && o.call.is_some());
         for leaf in closed.flat_map(|o| &o.parts.leaves).filter(|l| l.field == Field::Title && l.value.len() <= 128) {
             let words: Vec<String> = tokens(&leaf.value).collect();
-            if words.len() < 2 || !words.iter().all(|w| self.user.has(w)) || self.quoted.iter().any(|(_, t)| *t == leaf.folded)
+            if words.len() < 2
+                || !words.iter().all(|w| self.user.has(w))
+                || self.quoted.iter().any(|(_, t)| *t == leaf.folded)
             {
                 continue;
             }
@@ -418,9 +420,12 @@ impl History {
     /// True where the user's words hold a word outside the titles that they quote, or in this one.
     pub(crate) fn says_apart(&self, word: &str, own: &str) -> bool {
         self.quoted.is_empty()
-            || self.user.sequence().iter().enumerate().any(|(at, w)| {
-                w == word && self.quoted.iter().all(|(run, title)| !run.contains(&at) || title == own)
-            })
+            || self
+                .user
+                .sequence()
+                .iter()
+                .enumerate()
+                .any(|(at, w)| w == word && self.quoted.iter().all(|(run, title)| !run.contains(&at) || title == own))
     }
 
     /// What is odd about the conversation, in order.

@@ -16,6 +16,7 @@ pub mod learn;
 mod ledger;
 mod prints;
 mod rules;
+mod said;
 mod sql;
 #[cfg(test)]
 mod tests;

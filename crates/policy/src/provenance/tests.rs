@@ -2,6 +2,7 @@
 
 mod acts;
 mod domains;
+mod origin;
 
 use std::sync::Arc;
 

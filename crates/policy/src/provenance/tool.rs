@@ -469,7 +469,7 @@ fn resolve<'a>(root: &'a Value, mut at: &'a Value, steps: usize) -> Option<&'a V
 }
 
 /// A schema and the alternatives of which a value may be any.
-fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
     let branches = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|k| schema.get(k)?.as_array()).flatten();
     std::iter::once(schema).chain(branches)
 }
