@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
+use bartizan_access::model_fits;
 use bartizan_core::{AccessStore, Containment, Target, TenantId};
 use bartizan_guard::{Containments, containing, containment, releasing};
 use clap::{Args, Subcommand};
@@ -13,8 +14,8 @@ use jiff::Timestamp;
 use crate::args::{ConfigArgs, ListFormat, tenant};
 use crate::config::{self, Config};
 use crate::problem::Problem;
-use crate::record::{actor, block_on, reason};
-use crate::store::Place;
+use crate::record::{actor, block_on, close, reason};
+use crate::store::{self, Place, Use};
 use crate::{DONE, keys, suggest, terminal};
 
 #[derive(Debug, Subcommand)]
@@ -90,7 +91,10 @@ pub(crate) fn run(command: &ContainCommand) -> anyhow::Result<u8> {
     let one = cut(target, args)?;
     let config = config::load(&args.config, &[])?.config;
     with(&config, async |store| {
-        let unknown = if target == Target::Key { unknown(store, &config, &one).await? } else { None };
+        let unknown = match target {
+            Target::Key => unknown(store, &config, &one).await?,
+            Target::Tenant | Target::Tool | Target::Server | Target::Model => unseen(store, &config, &one).await?,
+        };
         store.contain(&one.tenant, one.clone(), containing(&one)).await?;
         if let Some(warning) = unknown {
             writeln!(std::io::stderr().lock(), "warning: {warning}")?;
@@ -137,6 +141,51 @@ async fn unknown(store: &dyn AccessStore, config: &Config, one: &Containment) ->
     };
     let (name, tenant) = (terminal::line(&one.name), &one.tenant);
     Ok(Some(format!("no key or token subject `{name}` of the tenant `{tenant}` has been seen; {near}")))
+}
+
+/// Newest records in which a tool or model is looked for.
+const RECORDS: u32 = 10_000;
+
+/// A warning where neither the configuration nor the newest records know anything of that name. It may come later, so
+/// that it is cut off all the same.
+async fn unseen(store: &dyn AccessStore, config: &Config, one: &Containment) -> anyhow::Result<Option<String>> {
+    let evidence =
+        if Place::of(config, None)?.is_there() { Some(store::open(config, None, Use::Reading).await?) } else { None };
+    let keyed = store::known_to_keys(config, store, &one.tenant).await;
+    let known = match (&evidence, keyed) {
+        (Some(evidence), Err(_)) => store::known(config, evidence.as_ref(), &one.tenant).await,
+        (_, keyed) => keyed,
+    };
+    let events = match &evidence {
+        Some(evidence) => evidence.recent(&one.tenant, RECORDS).await?,
+        None => Vec::new(),
+    };
+    if let Some(evidence) = evidence {
+        close(evidence).await;
+    }
+    if let Err(unknown) = known {
+        return Ok(Some(unknown.to_string()));
+    }
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    match one.target {
+        Target::Key | Target::Tenant => return Ok(None),
+        Target::Model => {
+            names.extend(config.upstream.iter().flat_map(|upstream| upstream.models.iter().cloned()));
+            names.extend(events.into_iter().map(|event| event.model));
+        }
+        Target::Tool => names.extend(events.into_iter().flat_map(|event| event.calls).map(|call| call.tool)),
+        Target::Server => names.extend(config.mcp.servers.keys().cloned()),
+    }
+    names.remove("");
+    let prefix = one.name.strip_suffix('*');
+    let met = |name: &String| model_fits(name, &one.name) || prefix.is_some_and(|prefix| name.starts_with(prefix));
+    if names.iter().any(met) {
+        return Ok(None);
+    }
+    let near = suggest::closest(&one.name, names.iter().map(String::as_str));
+    let near = near.map_or_else(String::new, |near| format!("; did you mean `{}`?", terminal::line(near)));
+    let (target, name, tenant) = (one.target, terminal::line(&one.name), &one.tenant);
+    Ok(Some(format!("no {target} `{name}` of the tenant `{tenant}` has been seen{near}")))
 }
 
 /// Does something with the store, and takes the records of it over into the chain where no gateway does.

@@ -18,6 +18,7 @@ use crate::keys;
 use crate::record::{block_on, close};
 use crate::store::{self, Use};
 use crate::terminal::{self, Style, counted};
+use crate::up;
 use crate::{BROKEN, DONE};
 
 /// How long an upstream may take to accept a connection.
@@ -52,7 +53,17 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<u8> {
     if let Err(problem) = loaded.check_clients() {
         findings.push(("config", Wrong(problem.to_string())));
     }
-    findings.extend(loaded.missing()?.into_iter().map(|missing| ("config", Wrong(missing.why))));
+    let missing = loaded.missing()?;
+    findings.extend(missing.iter().map(|missing| ("config", Wrong(missing.why.clone()))));
+    let paths: Vec<&str> = missing.iter().map(|missing| missing.path.as_str()).collect();
+    if let Err(why) = up::check(&loaded, &paths) {
+        let why = why.to_string();
+        // What the clients are told of above is what it stops at.
+        let same = |(_, finding): &(_, Finding)| matches!(finding, Wrong(text) if *text == why);
+        if !findings.iter().any(same) {
+            findings.push(("config", Wrong(why)));
+        }
+    }
     findings.extend(modes::wide(&loaded).into_iter().map(|wide| ("files", Notable(wide))));
     findings.push(("listen", listen(&loaded.config.listen)));
     findings.extend(upstreams(&loaded.config).into_iter().map(|f| ("upstream", f)));

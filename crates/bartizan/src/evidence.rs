@@ -101,17 +101,30 @@ pub(crate) fn sign_key(config: &Config) -> anyhow::Result<Option<NoteKey>> {
     Ok(Some(NoteKey::parse(&text)?))
 }
 
-/// Checks what the background work will need, and answers with it.
-pub(crate) fn background(
-    config: &Config,
-    store: &Arc<dyn EvidenceStore>,
-) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-    let keeper = Keeper::new(Arc::clone(store) as Arc<dyn ChainStore>, sign_key(config)?);
+/// What evidence needs besides a store.
+#[derive(Default)]
+pub(crate) struct Means {
+    sign_key: Option<NoteKey>,
+}
+
+/// Reads the keys, and checks where checkpoints go.
+pub(crate) fn means(config: &Config) -> anyhow::Result<Means> {
+    master(config)?;
     if config.evidence.checkpoint_to != "stdout" && !config.evidence.checkpoint_to.starts_with("file:") {
         let title = format!("`{}` is not a place for checkpoints", config.evidence.checkpoint_to);
         return Err(Problem::new(title).help("it is `file:PATH` or `stdout`").into());
     }
-    Ok(watch(keeper, Arc::clone(store), config.clone()))
+    Ok(Means { sign_key: sign_key(config)? })
+}
+
+/// The work in the background.
+pub(crate) fn background(
+    config: &Config,
+    means: Means,
+    store: &Arc<dyn EvidenceStore>,
+) -> impl Future<Output = ()> + use<> {
+    let keeper = Keeper::new(Arc::clone(store) as Arc<dyn ChainStore>, means.sign_key);
+    watch(keeper, Arc::clone(store), config.clone())
 }
 
 async fn watch(mut keeper: Keeper, store: Arc<dyn EvidenceStore>, config: Config) {

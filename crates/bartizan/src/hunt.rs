@@ -16,6 +16,7 @@ use crate::config::{self, Config};
 use crate::problem::Problem;
 use crate::record::{actor, block_on, close, reason, role_of, shared};
 use crate::recorded::{self, Wanted};
+use crate::store::known;
 use crate::{DONE, FOUND, UNREAD, check, evidence, terminal};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -109,6 +110,7 @@ async fn hunt(args: &HuntArgs) -> anyhow::Result<u8> {
     let role = role_of(&config, &args.opening.role_key)?;
     let (guard, name) = hunters(&config, args)?;
     let store = shared(&config, args.evidence.store.as_ref()).await?;
+    known(&config, store.as_ref(), &args.opening.tenant).await?;
     let vault = evidence::vault(&config, Arc::clone(&store) as Arc<dyn SealedStore>)?
         .ok_or_else(|| Problem::new("there is no `record.master_key`, so nothing can be opened"))?;
     let act = || {

@@ -24,7 +24,7 @@ use crate::config::{self, Config};
 use crate::exposed;
 use crate::problem::Problem;
 use crate::record::actor;
-use crate::store::{Keys, Place};
+use crate::store::{Keys, Place, known_to_keys};
 use crate::terminal;
 
 /// `bartizan keys`.
@@ -43,10 +43,16 @@ pub(crate) fn run(command: &KeysCommand) -> anyhow::Result<u8> {
         let store = open(&config).await?;
         match command {
             KeysCommand::Create(args) => create(&*store, &config, args).await?,
-            KeysCommand::List { tenant, format, .. } => list(&*store, tenant, *format).await?,
+            KeysCommand::List { tenant, format, .. } => {
+                known_to_keys(&config, &*store, tenant).await?;
+                list(&*store, tenant, *format).await?;
+            }
             KeysCommand::Rotate(args) => rotate(&*store, args).await?,
             KeysCommand::Revoke(args) => revoke(&*store, args).await?,
-            KeysCommand::Usage(args) => usage(&*store, args).await?,
+            KeysCommand::Usage(args) => {
+                known_to_keys(&config, &*store, &args.tenant).await?;
+                usage(&*store, args).await?;
+            }
             // Answered above: it has nothing to do with the store.
             KeysCommand::Exposed(_) => {}
         }
@@ -222,21 +228,52 @@ async fn list(store: &dyn AccessStore, tenant: &TenantId, format: ListFormat) ->
         writeln!(out, "the tenant `{tenant}` has no keys")?;
         return Ok(());
     }
-    writeln!(out, "{:<12}  {:<20}  {:<8}  {:<20}  {:<20}  models", "id", "name", "state", "created", "expires")?;
+    writeln!(
+        out,
+        "{:<12}  {:<20}  {:<8}  {:<20}  {:<20}  {:<20}  limits",
+        "id", "name", "state", "created", "expires", "models"
+    )?;
     for k in &keys {
         let models = if k.grant.models.is_empty() { "all".to_owned() } else { k.grant.models.join(" ") };
         writeln!(
             out,
-            "{:<12}  {:<20}  {:<8}  {:<20}  {:<20}  {}",
+            "{:<12}  {:<20}  {:<8}  {:<20}  {:<20}  {:<20}  {}",
             k.id,
             k.name,
             k.state.as_str(),
             k.created,
             k.expires.as_deref().unwrap_or("never"),
             terminal::line(&models),
+            terminal::line(&limits(&k.grant)),
         )?;
     }
     Ok(())
+}
+
+/// What a key is held to, in the words of the flags that set it.
+fn limits(grant: &Grant) -> String {
+    let Quota {
+        requests_per_minute,
+        tokens_per_minute,
+        concurrency,
+        tokens_per_day,
+        tokens_per_month,
+        spend_per_day,
+        spend_per_month,
+    } = &grant.quota;
+    let number = |name: &str, value: Option<String>| value.map(|value| format!("{name} {value}"));
+    let all = [
+        number("rpm", requests_per_minute.map(|n| n.to_string())),
+        number("tpm", tokens_per_minute.map(|n| n.to_string())),
+        number("concurrency", concurrency.map(|n| n.to_string())),
+        number("tokens-per-day", tokens_per_day.map(|n| n.to_string())),
+        number("tokens-per-month", tokens_per_month.map(|n| n.to_string())),
+        number("budget-per-day", spend_per_day.map(|n| n.to_string())),
+        number("budget", spend_per_month.map(|n| n.to_string())),
+        number("profile", grant.profile.clone()),
+    ];
+    let all: Vec<String> = all.into_iter().flatten().collect();
+    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
 }
 
 async fn usage(store: &dyn AccessStore, args: &UsageArgs) -> anyhow::Result<()> {

@@ -133,6 +133,7 @@ async fn erased(args: &EraseArgs) -> anyhow::Result<u8> {
         return Err(Problem::new(format!("`{day}` is not a day")).help("days are written YYYY-MM-DD").into());
     }
     let store = shared(&config, args.evidence.store.as_ref()).await?;
+    store::known(&config, store.as_ref(), tenant).await?;
     let gone = erase(store.as_ref(), tenant, args.before.as_deref(), &actor(), reason).await?;
     close(store).await;
     // Their key is gone with the others; what cannot be opened need not be kept.

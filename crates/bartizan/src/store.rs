@@ -4,13 +4,14 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bartizan_core::{AccessStore, VaultStore};
+use bartizan_core::{AccessStore, Deed, TenantId, VaultStore};
 use bartizan_store::{
     Evidence, Options, PgAccess, PgStore, SqliteAccess, SqliteStore, SqliteVault, access_path, vault_path,
 };
 
 use crate::config::Config;
 use crate::problem::Problem;
+use crate::suggest;
 
 /// What it is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +131,39 @@ pub(crate) async fn open_or_make(config: &Config) -> anyhow::Result<Arc<dyn Evid
             .help("choose another file with `store.path`")
     })?;
     Ok(Arc::new(store))
+}
+
+/// Refuses a tenant of which neither the configuration nor the evidence knows: most likely its name is mistyped, and
+/// nothing would be found of it.
+pub(crate) async fn known(config: &Config, store: &dyn Evidence, tenant: &TenantId) -> anyhow::Result<()> {
+    let known = is_configured(config, tenant)
+        || !store.recent(tenant, 1).await?.is_empty()
+        || !store.deeds(tenant, Deed::KeyCreated, None, 1).await?.is_empty();
+    if known { Ok(()) } else { Err(unknown(config, tenant).into()) }
+}
+
+/// The same, as client keys and their use know it.
+pub(crate) async fn known_to_keys(config: &Config, keys: &dyn AccessStore, tenant: &TenantId) -> anyhow::Result<()> {
+    let known = is_configured(config, tenant)
+        || !keys.keys(tenant).await?.is_empty()
+        || !keys.usage(tenant, 0).await?.is_empty();
+    if known { Ok(()) } else { Err(unknown(config, tenant).into()) }
+}
+
+fn is_configured(config: &Config, tenant: &TenantId) -> bool {
+    *tenant == TenantId::sole() || configured(config).any(|name| name == tenant)
+}
+
+fn configured(config: &Config) -> impl Iterator<Item = &TenantId> {
+    config.tenant.iter().map(|one| &one.name).chain(config.client.iter().map(|client| &client.tenant))
+}
+
+fn unknown(config: &Config, tenant: &TenantId) -> Problem {
+    let problem = Problem::new(format!("the store has no tenant `{tenant}`"));
+    match suggest::closest(tenant.as_str(), configured(config).map(TenantId::as_str).chain(["default"])) {
+        Some(close) => problem.help(format!("did you mean `{close}`?")),
+        None => problem.help("no record, no key and no section of the configuration names it"),
+    }
 }
 
 fn server(error: bartizan_store::OpenError) -> Problem {

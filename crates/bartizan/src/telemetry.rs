@@ -73,9 +73,9 @@ pub(crate) fn log(settings: &Telemetry) {
     }));
 }
 
-/// Starts to send spans, where an endpoint is configured. Needs a runtime.
-pub(crate) fn traces(settings: &Telemetry) -> Result<Running, Problem> {
-    let Some(endpoint) = &settings.otlp_endpoint else { return Ok(Running { provider: None }) };
+/// What sends spans, where an endpoint is configured. Needs a runtime.
+pub(crate) fn exporter(settings: &Telemetry) -> Result<Option<SpanExporter>, Problem> {
+    let Some(endpoint) = &settings.otlp_endpoint else { return Ok(None) };
     let problem = |why: String| {
         Problem::new(format!("spans cannot be sent to `{endpoint}`: {why}"))
             .help("give the traces address of an OTLP/HTTP collector, such as http://127.0.0.1:4318/v1/traces")
@@ -96,13 +96,19 @@ pub(crate) fn traces(settings: &Telemetry) -> Result<Running, Problem> {
         .with_timeout(Duration::from_secs(5))
         .build()
         .map_err(|error| problem(error.to_string()))?;
+    Ok(Some(exporter))
+}
+
+/// Starts to send spans.
+pub(crate) fn traces(settings: &Telemetry, exporter: Option<SpanExporter>) -> Running {
+    let Some(exporter) = exporter else { return Running { provider: None } };
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample))))
         .with_resource(Resource::builder_empty().with_service_name(settings.service_name.clone()).build())
         .build();
     opentelemetry::global::set_tracer_provider(provider.clone());
-    Ok(Running { provider: Some(provider) })
+    Running { provider: Some(provider) }
 }
 
 /// The exporter has a thread of its own; requests are made on the runtime.

@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bartizan_core::{AccessStore, EventStore, Mode};
-use bartizan_gateway::{Gateway, Next, Rejected, Stop, Watched};
+use bartizan_gateway::{Gateway, GatewayError, Next, Rejected, Stop, Upstream, Watched};
 use bartizan_guard::SegmentCache;
 use bartizan_sinks::Sinks;
 use bartizan_store::SqliteAccess;
 use clap::Args;
+use opentelemetry_otlp::SpanExporter;
+use serde_json::json;
 
 use crate::args::ConfigArgs;
 use crate::config::{self, Config, Loaded};
 use crate::evidence;
+use crate::keys;
 use crate::problem::Problem;
 use crate::signing;
 use crate::store::{self, Keys, Use};
@@ -108,22 +111,81 @@ fn rejected(problem: &Problem, files: Vec<PathBuf>) -> Rejected {
     Rejected { reason: problem.to_string(), place: problem.position(), files }
 }
 
+/// What serving needs besides the gateway itself and the stores.
+struct Means {
+    exporter: Option<SpanExporter>,
+    evidence: evidence::Means,
+    sinks: Sinks,
+}
+
+impl Means {
+    /// Reads every key, certificate and address that the configuration names for it. Needs a runtime. `without` are
+    /// settings whose secrets are not here: what needs them is left out.
+    fn of(config: &Config, without: &[&str]) -> anyhow::Result<Self> {
+        let has = |section: &str| !without.iter().any(|path| path.starts_with(section));
+        let sinks = if has("sink.") { config.sink.as_slice() } else { &[] };
+        Ok(Self {
+            exporter: if has("telemetry.") { telemetry::exporter(&config.telemetry)? } else { None },
+            evidence: if has("record.") && has("evidence.") {
+                evidence::means(config)?
+            } else {
+                evidence::Means::default()
+            },
+            sinks: Sinks::new(sinks).map_err(|error| Problem::new(error.to_string()))?,
+        })
+    }
+}
+
+/// Whether `up` could start with a configuration: all that it makes is made of it, but nothing is listened on, sent or
+/// written. `without` are settings whose secrets are not here; what needs them is left out.
+///
+/// # Errors
+/// What keeps it from starting.
+pub(crate) fn check(loaded: &Loaded, without: &[&str]) -> anyhow::Result<()> {
+    let Next { mut settings, guard, profiles, .. } = next(loaded, Watched::default())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let entered = runtime.enter();
+    Means::of(&loaded.config, without)?;
+    drop(entered);
+    // A provider's key changes nothing about the rest.
+    for (index, upstream) in settings.upstream.iter_mut().enumerate() {
+        let path = format!("upstream.{index}.key");
+        upstream.key = upstream.key.take().filter(|_| !without.contains(&path.as_str()));
+    }
+    let others = ["telemetry.", "record.", "evidence.", "sink.", "store.", "upstream."];
+    if without.iter().any(|path| !others.iter().any(|section| path.starts_with(section))) {
+        return Ok(());
+    }
+    // Which model server it is may be said when it is started.
+    if settings.upstream.is_empty() && !settings.check_api.standalone && settings.mcp.servers.is_empty() {
+        settings
+            .upstream
+            .extend(serde_json::from_value::<Upstream>(json!({"name": "default", "url": "http://localhost"})));
+    }
+    // Of a database it is not known before it is opened.
+    let keyed = loaded.config.store.url.is_some() || keys::are_needed(&loaded.config)?;
+    bartizan_gateway::check(&settings, (guard, profiles), keyed).map_err(refused)?;
+    Ok(())
+}
+
+fn refused(error: GatewayError) -> Problem {
+    Problem::new(error.to_string()).help("see what is set: bartizan config show")
+}
+
 async fn serve(args: &UpArgs, config: &Config, next: Next) -> anyhow::Result<u8> {
+    let Means { exporter, evidence, sinks } = Means::of(config, &[])?;
     let Next { settings, guard, profiles, digest, candidate, watched, .. } = next;
-    let running = telemetry::traces(&settings.telemetry)?;
+    let running = telemetry::traces(&settings.telemetry, exporter);
     let store = store::open(config, None, Use::Gateway).await?;
     let recorder = evidence::recorder(config, &store).await?;
-    let background = evidence::background(config, &store)?;
-    let sinks = Sinks::new(&config.sink).map_err(|error| Problem::new(error.to_string()))?;
+    let background = evidence::background(config, evidence, &store);
     let mode = guard.mode();
     let rules = guard.rules().count();
     let access: Arc<dyn AccessStore> = match Keys::open(config).await? {
         None => Arc::new(SqliteAccess::open_in_memory().await?),
         Some(keys) => keys.shared(),
     };
-    let gateway = Gateway::bind_recorder(settings, (guard, profiles), recorder, Some(access))
-        .await
-        .map_err(|error| Problem::new(error.to_string()).help("see what is set: bartizan config show"))?;
+    let gateway = Gateway::bind_recorder(settings, (guard, profiles), recorder, Some(access)).await.map_err(refused)?;
     let address = gateway.address()?;
     // A gateway whose terminal has gone away still guards.
     let mut out = std::io::stdout().lock();

@@ -192,6 +192,11 @@ impl Access {
         self.keyed.load(Ordering::Acquire)
     }
 
+    /// Callers need a key from now on, whether or not one is known here.
+    pub(crate) fn expect_keys(&self) {
+        self.keyed.store(true, Ordering::Release);
+    }
+
     /// The key set of these settings: the one that is there, or a new one.
     ///
     /// # Errors

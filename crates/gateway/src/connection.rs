@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Peer;
+use crate::metrics::Metrics;
 use crate::shared::Shared;
 use crate::tls::ClientCertificate;
 
@@ -56,6 +57,8 @@ pub(crate) struct Service {
     pub(crate) header: Duration,
     /// Which versions of HTTP are spoken.
     pub(crate) versions: Versions,
+    /// Counts handshakes that fail.
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// Versions of HTTP.
@@ -75,8 +78,15 @@ impl Service {
         let Some(acceptor) = self.tls.now() else {
             return self.plain(socket, peer, stop).await;
         };
-        let Ok(Ok(stream)) = tokio::time::timeout(self.header, acceptor.accept(socket)).await else {
-            return;
+        let stream = match tokio::time::timeout(self.header, acceptor.accept(socket)).await {
+            Ok(Ok(stream)) => stream,
+            failed => {
+                let reason = failed.map_or_else(|_| "it took too long".to_owned(), |done| said(done.err().as_ref()));
+                self.metrics.error("tls");
+                // A burst is cut short by the log, not by the counter.
+                tracing::warn!(peer = %peer.0, reason, "a TLS handshake failed");
+                return;
+            }
         };
         let (_, session) = stream.get_ref();
         let certificate = session.peer_certificates().and_then(|chain| chain.first()).and_then(ClientCertificate::read);
@@ -141,6 +151,21 @@ impl Service {
         let service = TowerToHyperService::new(self.router.layer(Extension(peer)));
         let connection = http.serve_connection(TokioIo::new(socket), service);
         drive(connection, http2::Connection::graceful_shutdown, stop, Some(OLDEST)).await;
+    }
+}
+
+/// Why a handshake failed, without what a certificate says of itself.
+fn said(error: Option<&io::Error>) -> String {
+    let cause = error.and_then(io::Error::get_ref).and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    match (cause, error) {
+        (Some(rustls::Error::InvalidCertificate(why)), _) => {
+            let debug = format!("{why:?}");
+            let kind = debug.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+            format!("the client certificate is not accepted: {kind}")
+        }
+        (Some(cause), _) => cause.to_string(),
+        (None, Some(error)) => error.kind().to_string(),
+        (None, None) => String::new(),
     }
 }
 

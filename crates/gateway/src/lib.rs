@@ -20,6 +20,7 @@ pub mod ext_proc;
 mod failure;
 mod fetch;
 mod head;
+mod hidden;
 mod jwks;
 mod keys;
 mod lapse;
@@ -57,7 +58,7 @@ pub use metrics::Metrics;
 pub use pressure::Shed;
 pub use reload::{Next, Rejected, Reloader, Watched};
 pub use results::{ResultsError, result_files, result_of};
-pub use server::{Gateway, GatewayError, Stop};
+pub use server::{Gateway, GatewayError, Stop, check};
 pub use settings::{
     Accounting, Admin, AdminKey, BreakGlass, CheckApi, Client, ConsoleSettings, Dialect, ExtProc, Oidc, OidcRole,
     OnBlock, Passthrough, Role, Settings, Store, Tenant, Timeouts, Upstream,

@@ -321,6 +321,12 @@ impl Metrics {
         }
     }
 
+    /// Forgets what a candidate would have decided: another one is tried.
+    pub fn another_candidate(&self) {
+        self.candidate.clear();
+        self.changes.clear();
+    }
+
     /// Counts a failure. `kind` is one of few words.
     pub fn error(&self, kind: &'static str) {
         self.errors.get_or_create(&ErrorLabels { kind: Word(kind) }).inc();

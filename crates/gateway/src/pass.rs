@@ -117,9 +117,11 @@ async fn pass(
         carrier,
     };
     let reply = live.upstreams.send(target, outgoing, permitted).await.map_err(|e| Failure::upstream(&e))?;
-    let (head, body) = reply.into_parts();
+    let (mut head, body) = reply.into_parts();
     let idle = Duration::from_millis(live.settings.timeouts.idle_ms);
-    let body = read(body, limit, idle).await.map_err(reply_failure)?;
+    let mut body = read(body, limit, idle).await.map_err(reply_failure)?;
+    live.upstreams.hidden().strip(&mut head.headers);
+    live.upstreams.hidden().mask(&mut body);
     let (event, permitted) = unread(Direction::Reply, body);
     journey.decided(&shared.tracing, &event, &ReplyFacts::default());
     append(shared, event, None).await?;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
-use bartizan_access::{Price, RequestBound, request_bound};
+use bartizan_access::{Price, RequestBound, model_fits, request_bound};
 use bartizan_core::{
-    Action, Coverage, Direction, Event, Exchange, Part, Principal, Protocol, Reason, TenantId, Timings, Verdict,
+    Action, Coverage, Direction, Event, Exchange, Grant, Part, Principal, Protocol, Reason, TenantId, Timings, Verdict,
 };
 use bartizan_guard::{Checked, Decider, Kept, Meta, Noted, Parsed, ReplyContext, ReplyFacts, Request as Record, Route};
 use bartizan_policy::{Outcome, Permitted};
@@ -17,6 +17,7 @@ use bartizan_wire::{ErrorKind, error_body, notice_body, refusal_body, refusal_st
 use futures_util::FutureExt;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
+use serde_json::Value;
 
 use crate::abuse;
 use crate::access::{Charge, Size};
@@ -264,6 +265,7 @@ async fn converse(
         conversation,
         resume_after: None,
         target,
+        listed: None,
         in_flight,
         charge,
         journey: Arc::clone(journey),
@@ -303,6 +305,7 @@ async fn fetch(
     let target = target.map_err(|e| Failure::upstream(&e))?;
     let route = live.upstreams.settings(target).map_or("", |u| u.name.as_str()).to_owned();
     know(shared, &admitted.principal.tenant).await?;
+    let listed = (protocol == Protocol::Json && !admitted.grant.models.is_empty()).then(|| Arc::clone(&admitted.grant));
     let record = Record::start(admitted.principal, &route, &live.guard);
     let tenant = record.principal.tenant.clone();
     let nothing = live.guard.no_body(protocol);
@@ -334,6 +337,7 @@ async fn fetch(
         conversation: None,
         resume_after: question.after,
         target,
+        listed,
         in_flight,
         charge: None,
         journey: Arc::clone(journey),
@@ -582,7 +586,8 @@ pub(crate) fn event_header(response: &mut Response<Body>, event: &str) {
 
 async fn answer(shared: &Arc<Shared>, asked: Asked, reply: Response<Body>) -> Result<Response<Body>, Failure> {
     let upstream_us = u64::try_from(asked.record.started().elapsed().as_micros()).unwrap_or(u64::MAX);
-    let (head, body) = reply.into_parts();
+    let (mut head, body) = reply.into_parts();
+    asked.live.upstreams.hidden().strip(&mut head.headers);
     let coding = coding(&head.headers)
         .map_err(|_| Failure::new(ErrorKind::Upstream, "encoding", "the upstream's reply is in an unknown coding"))?;
     let essence = head
@@ -605,6 +610,24 @@ async fn answer(shared: &Arc<Shared>, asked: Asked, reply: Response<Body>) -> Re
     reply_headers(&head.headers, response.headers_mut());
     event_header(&mut response, &event);
     Ok(response)
+}
+
+/// A list of models, or the description of one, with those alone that a caller may use.
+fn usable(body: &[u8], grant: &Grant) -> Result<Vec<u8>, Failure> {
+    let unread = || Failure::new(ErrorKind::Upstream, "invalid_reply", "the upstream's list of models cannot be read");
+    let mut reply: Value = serde_json::from_slice(body).map_err(|_| unread())?;
+    let may_use = |model: &Value| {
+        let name =
+            ["id", "name"].into_iter().find_map(|key| model.get(key)).and_then(Value::as_str).unwrap_or_default();
+        grant.models.iter().any(|pattern| model_fits(pattern, name.strip_prefix("models/").unwrap_or(name)))
+    };
+    let list = ["data", "models"].into_iter().find(|name| reply.get(name).is_some_and(Value::is_array));
+    if let Some(list) = list.and_then(|name| reply.get_mut(name)).and_then(Value::as_array_mut) {
+        list.retain(may_use);
+    } else if !may_use(&reply) {
+        return Err(Failure::new(ErrorKind::Forbidden, "model", "this key may not use this model"));
+    }
+    serde_json::to_vec(&reply).map_err(|_| unread())
 }
 
 /// Stands for the body of an upstream's error that is not JSON.
@@ -634,7 +657,11 @@ async fn whole_reply(
     let limit = asked.live.guard.limits().max_body;
     let idle = Duration::from_millis(asked.live.settings.timeouts.idle_ms);
     let body = read(body, limit, idle).await.map_err(reply_failure)?;
-    let body = decoded(body, coding, limit).await.map_err(reply_failure)?;
+    let mut body = decoded(body, coding, limit).await.map_err(reply_failure)?;
+    asked.live.upstreams.hidden().mask(&mut body);
+    if let Some(grant) = asked.listed.as_ref().filter(|_| status.is_success()) {
+        body = usable(&body, grant)?;
+    }
     if let Some(charge) = &mut asked.charge {
         if status.is_success() { charge.whole(&body) } else { charge.refused() }
     }

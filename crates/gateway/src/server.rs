@@ -114,77 +114,57 @@ impl Gateway {
     ) -> Result<Self, GatewayError> {
         let header = Duration::from_millis(settings.timeouts.header_ms);
         let callers = listen(&settings.listen).await?;
-        let address = local(&callers, &settings.listen)?;
+        let envoy = match &settings.ext_proc {
+            Some(ext_proc) => Some(listen(&ext_proc.listen).await?),
+            None => None,
+        };
+        let admin = match &settings.admin.listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let addresses = Addresses {
+            callers: local(&callers, &settings.listen)?,
+            envoy: envoy.as_ref().map(|at| local(at, "ext_proc.listen")).transpose()?,
+            admin: admin.as_ref().map(|at| local(at, "admin.listen")).transpose()?,
+        };
         let metrics = Arc::new(Metrics::default());
         let access = Access::open(access, Arc::clone(&metrics)).await?;
         access.restore_watches(&settings.abuse).await?;
-        let live = Live::build(guard, profiles, settings.clone(), upstreams, address, &access, None)
+        let parts = Parts::make(&settings, (guard, profiles), upstreams, &addresses, &access)
             .map_err(GatewayError::Settings)?;
+        let Parts { live, place, oidc, sessions, envoy_tls, admin: administration } = parts;
         tokio::spawn(Access::keep(Arc::downgrade(&access), Arc::clone(recorder.store())));
-        let reachable = !address.ip().is_loopback();
-        let console = settings.console.enabled.unwrap_or(!reachable);
-        if console && reachable && settings.tls.is_none() {
-            return Err(GatewayError::Settings(format!(
-                "`{}` can be reached from other machines, so the console needs `[tls]`",
-                settings.listen
-            )));
-        }
-        let place = Place::of(&settings, address).map_err(GatewayError::Settings)?;
-        let oidc = settings.admin.oidc.as_ref().map(|oidc| Oidc::new(oidc, &place));
-        let oidc = oidc.transpose().map_err(GatewayError::Settings)?;
-        let account = settings.admin.break_glass.as_ref().filter(|_| console).map(Account::new);
-        let account = account.transpose().map_err(GatewayError::Settings)?;
-        let sessions = console.then(|| Arc::new(Sessions::new(&place, account)));
         let shared = Shared::new(live, recorder, Arc::clone(&metrics), Arc::clone(&access), sessions.clone());
         let shared = Arc::new(shared);
         tokio::spawn(lapse::watch(Arc::downgrade(&shared)));
         let guard = Arc::clone(&shared.live().guard);
         drop(tokio::task::spawn_blocking(move || guard.load()));
-        let reloader = Reloader::new(Arc::clone(&shared), address);
+        let reloader = Reloader::new(Arc::clone(&shared), addresses.callers);
 
         let tls = if settings.tls.is_some() { Acceptor::Live(Arc::clone(&shared)) } else { Acceptor::Plain };
-        let console = sessions.map(|sessions| Console::new(sessions, oidc.clone(), &place));
+        let console = sessions.map(|sessions| Console::new(sessions, oidc, &place));
         let versions = Versions::Both;
-        let service =
-            Service { router: router(Arc::clone(&shared), console, settings.tls.is_some()), tls, header, versions };
-        let envoy = match &settings.ext_proc {
-            None => None,
-            Some(ext_proc) => {
-                let listener = listen(&ext_proc.listen).await?;
-                let reachable = !local(&listener, &ext_proc.listen)?.ip().is_loopback();
-                let tls = ext_proc::acceptor(ext_proc, reachable).map_err(GatewayError::Settings)?;
-                let router = ext_proc::router(&shared);
-                Some((listener, Service { router, tls, header, versions: Versions::Two }))
-            }
-        };
-        let admin = match &settings.admin.listen {
-            None => None,
-            Some(listen_on) => {
-                let access = AdminAccess::keys(&settings.admin, oidc).map_err(GatewayError::Settings)?;
-                let tls = settings.admin.tls.as_ref().map(crate::tls::Tls::acceptor);
-                let tls = tls.transpose().map_err(GatewayError::Settings)?;
-                let listener = listen(listen_on).await?;
-                if !local(&listener, listen_on)?.ip().is_loopback() && tls.is_none() {
-                    return Err(GatewayError::Settings(format!(
-                        "`{listen_on}` can be reached from other machines, so the admin API needs `[admin.tls]`"
-                    )));
-                }
-                let router = admin::router(Arc::clone(&shared), access, tls.is_some());
-                let tls = tls.map_or(Acceptor::Plain, Acceptor::Fixed);
-                Some((listener, Service { router, tls, header, versions }))
-            }
-        };
+        let failed = Arc::clone(&metrics);
+        let service = |router, tls, versions| Service { router, tls, header, versions, metrics: Arc::clone(&failed) };
+        let callers_service = service(router(Arc::clone(&shared), console, settings.tls.is_some()), tls, versions);
+        let envoy = envoy
+            .zip(envoy_tls)
+            .map(|(listener, tls)| (listener, service(ext_proc::router(&shared), tls, Versions::Two)));
+        let admin = admin.zip(administration).map(|(listener, (access, tls))| {
+            let router = admin::router(Arc::clone(&shared), access, !matches!(tls, Acceptor::Plain));
+            (listener, service(router, tls, versions))
+        });
         #[cfg(unix)]
         let control = match settings.admin.socket_path(&settings.store) {
             None => None,
             Some(path) => {
                 let router = admin::router(Arc::clone(&shared), AdminAccess::local(), false);
-                Some((ControlSocket::bind(path)?, Service { router, tls: Acceptor::Plain, header, versions }))
+                Some((ControlSocket::bind(path)?, service(router, Acceptor::Plain, versions)))
             }
         };
         Ok(Self {
             callers,
-            service,
+            service: callers_service,
             envoy,
             admin,
             #[cfg(unix)]
@@ -269,6 +249,93 @@ impl Gateway {
         self.access.keep_watches().await;
         stop
     }
+}
+
+/// Where a gateway listens.
+struct Addresses {
+    callers: SocketAddr,
+    envoy: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
+}
+
+/// What a gateway is made of besides sockets and stores.
+struct Parts {
+    live: Live,
+    place: Place,
+    oidc: Option<Arc<Oidc>>,
+    sessions: Option<Arc<Sessions>>,
+    envoy_tls: Option<Acceptor>,
+    admin: Option<(AdminAccess, Acceptor)>,
+}
+
+impl Parts {
+    /// Reads every file and secret that the settings name. Needs a tokio runtime.
+    fn make(
+        settings: &Settings,
+        (guard, profiles): (Arc<Guard>, Profiles),
+        upstreams: Option<Upstreams>,
+        addresses: &Addresses,
+        access: &Arc<Access>,
+    ) -> Result<Self, String> {
+        let live = Live::build(guard, profiles, settings.clone(), upstreams, addresses.callers, access, None)?;
+        let reachable = !addresses.callers.ip().is_loopback();
+        let console = settings.console.enabled.unwrap_or(!reachable);
+        if console && reachable && settings.tls.is_none() {
+            return Err(format!(
+                "`{}` can be reached from other machines, so the console needs `[tls]`",
+                settings.listen
+            ));
+        }
+        let place = Place::of(settings, addresses.callers)?;
+        let oidc = settings.admin.oidc.as_ref().map(|oidc| Oidc::new(oidc, &place)).transpose()?;
+        let account = settings.admin.break_glass.as_ref().filter(|_| console).map(Account::new).transpose()?;
+        let sessions = console.then(|| Arc::new(Sessions::new(&place, account)));
+        let envoy = settings.ext_proc.as_ref().zip(addresses.envoy);
+        let envoy_tls = envoy.map(|(envoy, at)| ext_proc::acceptor(envoy, !at.ip().is_loopback())).transpose()?;
+        let admin = match settings.admin.listen.as_ref().zip(addresses.admin) {
+            None => None,
+            Some((listen_on, at)) => {
+                let access = AdminAccess::keys(&settings.admin, oidc.clone())?;
+                let tls = settings.admin.tls.as_ref().map(crate::tls::Tls::acceptor).transpose()?;
+                if !at.ip().is_loopback() && tls.is_none() {
+                    return Err(format!(
+                        "`{listen_on}` can be reached from other machines, so the admin API needs `[admin.tls]`"
+                    ));
+                }
+                Some((access, tls.map_or(Acceptor::Plain, Acceptor::Fixed)))
+            }
+        };
+        Ok(Self { live, place, oidc, sessions, envoy_tls, admin })
+    }
+}
+
+/// Whether a gateway could be made of these settings: what [`Gateway::bind`] reads is read, and nothing is listened on,
+/// sent or written. `keyed` says that client keys were made before.
+///
+/// # Errors
+/// What keeps it from starting.
+pub fn check(settings: &Settings, guards: (Arc<Guard>, Profiles), keyed: bool) -> Result<(), GatewayError> {
+    let failed = |error: std::io::Error| GatewayError::Settings(error.to_string());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let access = runtime.block_on(Access::open(None, Arc::default()))?;
+    if keyed {
+        access.expect_keys();
+    }
+    let addresses = Addresses {
+        callers: meant(&settings.listen),
+        envoy: settings.ext_proc.as_ref().map(|envoy| meant(&envoy.listen)),
+        admin: settings.admin.listen.as_deref().map(meant),
+    };
+    // What the parts start on the runtime, such as fetching a key set, never runs: nobody drives it from here on.
+    let _entered = runtime.enter();
+    Parts::make(settings, guards, None, &addresses, &access).map(drop).map_err(GatewayError::Settings)
+}
+
+/// The address that is meant, for who does not listen on it. A name that means nothing here may be one of another
+/// machine, which others can reach.
+fn meant(address: &str) -> SocketAddr {
+    let found = std::net::ToSocketAddrs::to_socket_addrs(address).ok().and_then(|mut all| all.next());
+    found.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)))
 }
 
 /// Most open connections of the admin API.

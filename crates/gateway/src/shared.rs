@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use bartizan_core::{Direction, Event, Exchange, Principal, Protocol, TenantId};
+use bartizan_core::{Direction, Event, Exchange, Grant, Principal, Protocol, TenantId};
 use bartizan_guard::{Conversation, Guard, Kept, Ledgers, Parsed, Recorder, ReplyContext, Request as Record};
 use bartizan_wire::ErrorKind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -206,7 +206,11 @@ impl Shared {
     /// Puts what is made of the configuration in force in its place, for the requests that begin from now on.
     pub(crate) fn replace<E>(&self, make: impl FnOnce(&Live) -> Result<Live, E>) -> Result<(), E> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let live = make(&self.live())?;
+        let before = self.live();
+        let live = make(&before)?;
+        if !live.guard.compares_like(&before.guard) {
+            self.metrics.another_candidate();
+        }
         self.access.watching.configure(&live.settings.abuse);
         self.live.store(Arc::new(live));
         Ok(())
@@ -243,6 +247,8 @@ pub(crate) struct Asked {
     /// Number of the last event of a stream that the caller has already.
     pub(crate) resume_after: Option<u64>,
     pub(crate) target: usize,
+    /// Where models are listed for a caller who may not use all: what it may use.
+    pub(crate) listed: Option<Arc<Grant>>,
     pub(crate) in_flight: InFlight,
     /// `None` where nobody is charged.
     pub(crate) charge: Option<Charge>,

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::access::Metered;
 use crate::approve;
 use crate::coding::Unpacker;
+use crate::hidden::Hiding;
 use crate::lapse::excepted;
 use crate::proxy::Relayed;
 use crate::settings::OnBlock;
@@ -100,6 +101,8 @@ async fn run(
         stream.resume_after(number);
     }
     let idle = Duration::from_millis(asked.live.settings.timeouts.idle_ms);
+    let mut hiding = Hiding::new(Arc::clone(asked.live.upstreams.hidden()));
+    let mut over = false;
     let mut kept = shared.recorder.keep(asked.surface.protocol, Direction::Reply, true);
     let mut caller_left = false;
     let mut complete = false;
@@ -109,6 +112,9 @@ async fn run(
     let mut void = false;
     loop {
         let who = &asked.record.principal;
+        if over {
+            break;
+        }
         let cut = stream.contain(&shared.access.contained(&who.tenant), &who.key, &asked.model);
         if cut.ended {
             ending = Some(cut.released);
@@ -129,6 +135,7 @@ async fn run(
                     };
                     match plain {
                         Ok(plain) => {
+                            let plain = hiding.push(plain);
                             if let Some(metered) = &mut metered {
                                 metered.push(&plain);
                             }
@@ -142,7 +149,11 @@ async fn run(
                 }
                 Err(_) => continue,
             },
-            Ok(None) => break,
+            Ok(None) => {
+                let Some(rest) = hiding.rest() else { break };
+                over = true;
+                keep_and_push(&mut stream, kept.as_mut(), &rest)
+            }
             _ if complete => break,
             Ok(Some(Err(_))) => {
                 shared.metrics.error("upstream_broken");

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 
 use crate::admission::KEY_HEADERS;
 use crate::attempt::{Breaker, is_busy, is_idempotent, wait};
+use crate::hidden::Hidden;
 use crate::settings::{Dialect, Settings, Timeouts, Upstream};
 
 /// What goes wrong on the way to an upstream. It is never the caller's fault.
@@ -94,6 +96,8 @@ pub struct Upstreams {
     targets: Vec<Target>,
     transport: Box<dyn Transport>,
     pass_headers: Vec<HeaderName>,
+    /// The keys of all of them: a fallback may answer for another.
+    hidden: Arc<Hidden>,
 }
 
 /// The address of an upstream that Envoy reaches.
@@ -134,7 +138,7 @@ pub(crate) type CarryFuture = Pin<Box<dyn Future<Output = Result<Response<Body>,
 
 /// Who takes a request on: an extension of requests that came through another proxy.
 #[derive(Clone)]
-pub(crate) struct Carrier(pub(crate) std::sync::Arc<dyn Carry>);
+pub(crate) struct Carrier(pub(crate) Arc<dyn Carry>);
 
 impl Carrier {
     /// Who takes this request on; `None` is the gateway itself.
@@ -219,7 +223,8 @@ impl Upstreams {
             }
             pass_headers.push(name);
         }
-        Ok(Self { targets, transport, pass_headers })
+        let hidden = Arc::new(Hidden::new(targets.iter().filter_map(|target| target.key.as_deref())));
+        Ok(Self { targets, transport, pass_headers, hidden })
     }
 
     /// The upstream for a request: the first whose dialect, model and tenant fit, among those that `carrier` reaches.
@@ -246,6 +251,11 @@ impl Upstreams {
     /// The upstream with this name.
     pub(crate) fn named(&self, name: &str) -> Result<usize, UpstreamError> {
         self.targets.iter().position(|t| t.settings.name == name).ok_or(UpstreamError::NoRoute)
+    }
+
+    /// Keys that no answer may hold.
+    pub(crate) const fn hidden(&self) -> &Arc<Hidden> {
+        &self.hidden
     }
 
     /// Headers of a caller that are passed on.

@@ -422,6 +422,17 @@ impl Guard {
         self.candidate.is_some()
     }
 
+    /// True where both compare the same two policies, so that what was counted of one is true of the other.
+    #[must_use]
+    pub fn compares_like(&self, other: &Self) -> bool {
+        let alike = match (&self.candidate, &other.candidate) {
+            (Some(Candidate::Table(one)), Some(Candidate::Table(other))) => one == other,
+            (Some(Candidate::Guard(one)), Some(Candidate::Guard(other))) => one.policy == other.policy,
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        alike && self.policy == other.policy
+    }
+
     /// A candidate that needs a scan of its own, to be made off the way of the request.
     #[must_use]
     pub fn second(&self) -> Option<&Arc<Self>> {

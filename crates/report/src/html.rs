@@ -31,12 +31,20 @@ pub(crate) const fn dated(dated: Dated) -> &'static str {
 pub fn html(report: &Report) -> String {
     let measures: BTreeMap<&str, &Standing> = report.measures.iter().map(|s| (s.measure.as_str(), s)).collect();
     let subject = escaped(&report.subject);
+    let chain = report.chain.as_ref().map_or_else(String::new, |chain| {
+        let says = escaped(&chain.says);
+        if chain.intact {
+            format!("<p>Chain: {says}</p>\n")
+        } else {
+            format!("<p role=\"alert\"><strong>BROKEN CHAIN: {says}</strong></p>\n")
+        }
+    });
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>Posture: {subject}</title>\n<style>{STYLE}</style></head>\n<body><main>\n<h1>Posture: {subject}</h1>\n\
-         <p>Made {} by bartizan {}. {MEANING}</p>\n",
+         {chain}<p>Made {} by bartizan {}. {MEANING}</p>\n",
         escaped(&report.made),
         escaped(&report.version)
     );

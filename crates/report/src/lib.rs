@@ -41,7 +41,7 @@ pub use evidence::{Dated, Done, Evidence, Kind, Records, Setup, State, Tested, o
 pub use html::html;
 pub use markdown::markdown;
 pub use recognise::{Detail, Item, LONGEST, Origin, Share, detail, recognise};
-pub use report::{FORM, FrameworkView, Input, Report, Totals, View, build};
+pub use report::{Chain, FORM, FrameworkView, Input, Report, Totals, View, build};
 pub use trend::{Change, Point, Trend};
 
 /// Why a report cannot be made.

@@ -11,6 +11,10 @@ use crate::text::markdown as cell;
 #[must_use]
 pub fn markdown(report: &Report) -> String {
     let mut out = format!("# Posture: {}\n\n", cell(&report.subject));
+    if let Some(chain) = &report.chain {
+        let broken = if chain.intact { "Chain" } else { "**BROKEN CHAIN**" };
+        let _ = writeln!(out, "{broken}: {}\n", cell(&chain.says));
+    }
     let _ =
         writeln!(out, "Made {} by bartizan {}. {}\n", cell(&report.made), cell(&report.version), crate::html::MEANING);
     let _ =

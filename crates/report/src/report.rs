@@ -118,6 +118,9 @@ pub struct Report {
     /// Files that are no evidence, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<String>,
+    /// What is known of the chain of records; none where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Chain>,
     /// Measures and how they stand, by name.
     pub measures: Vec<Standing>,
     /// Catalogues and where their identifiers stand.
@@ -125,6 +128,15 @@ pub struct Report {
     /// What changed since an earlier report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trend: Option<Trend>,
+}
+
+/// What is known of the chain of records that decisions and deeds are counted from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chain {
+    /// Every record fits its hash and the one before it.
+    pub intact: bool,
+    /// In words.
+    pub says: String,
 }
 
 impl Report {
@@ -172,6 +184,8 @@ pub struct Input<'a> {
     pub evidence: Vec<Evidence>,
     /// Files that are no evidence, and why.
     pub unread: Vec<String>,
+    /// What is known of the chain of records.
+    pub chain: Option<Chain>,
     /// The configuration.
     pub setup: Option<&'a Setup>,
     /// An earlier report.
@@ -230,6 +244,7 @@ pub fn build(input: Input<'_>) -> Result<Report, ReportError> {
         measures: standings.into_values().collect(),
         unread: input.unread.iter().map(|why| line(why)).collect(),
         evidence: input.evidence,
+        chain: input.chain.map(|chain| Chain { says: line(&chain.says), ..chain }),
         trend: None,
     };
     report.trend = input.previous.map(|previous| trend::compare(previous, &report));

@@ -15,7 +15,7 @@ const NAMES: [&str; 8] = ["key", "hash", "client_secret", "sign_key", "master_ke
 
 /// Something that `up` would not find here.
 pub(crate) struct Missing {
-    path: String,
+    pub(crate) path: String,
     /// What it is and why it cannot be had.
     pub(crate) why: String,
     /// It may be there where `up` runs: it is in the environment, or in a folder that this machine does not have.
@@ -40,9 +40,20 @@ impl Loaded {
                     if let Err(why) = secret.resolve() {
                         let elsewhere = match &secret {
                             SecretRef::Env(_) => true,
-                            SecretRef::File(file) => file.is_absolute() && folder_of(file).is_some_and(|f| !f.is_dir()),
+                            SecretRef::File(file) => is_elsewhere(file),
                         };
                         missing.push(Missing { why: format!("`{path}`: {why}"), path, elsewhere });
+                    }
+                }
+                Value::String(text) => {
+                    let file = match path.rsplit('.').next() {
+                        Some("ca" | "cert" | "client_ca") => Some(text.as_str()),
+                        Some("jwks") => text.strip_prefix("file:"),
+                        _ => None,
+                    };
+                    if let Some(file) = file.map(Path::new).filter(|file| is_elsewhere(file)) {
+                        let why = format!("`{path}`: there is no `{}`", file.display());
+                        missing.push(Missing { why, path, elsewhere: true });
                     }
                 }
                 _ => {}
@@ -86,6 +97,11 @@ impl Loaded {
 
 fn folder_of(path: &Path) -> Option<&Path> {
     path.parent().filter(|folder| !folder.as_os_str().is_empty())
+}
+
+/// True for a file in a folder that this machine does not have.
+fn is_elsewhere(file: &Path) -> bool {
+    file.is_absolute() && folder_of(file).is_some_and(|folder| !folder.is_dir())
 }
 
 fn is_secret(path: &str) -> bool {

@@ -10,17 +10,17 @@ use super::{Config, Loaded};
 use crate::DONE;
 use crate::args::ConfigArgs;
 use crate::terminal;
+use crate::up;
 
 /// `bartizan config check`.
 pub(crate) fn check(args: &ConfigArgs) -> anyhow::Result<u8> {
     let loaded = load(args, &[])?;
-    loaded.guard()?;
-    loaded.profiles(&std::sync::Arc::new(bartizan_guard::SegmentCache::new(0)))?;
     loaded.check_clients()?;
     let missing = loaded.missing()?;
     if let Some(missing) = missing.iter().find(|missing| !missing.elsewhere) {
         return Err(loaded.missing_problem(missing).into());
     }
+    up::check(&loaded, &missing.iter().map(|missing| missing.path.as_str()).collect::<Vec<_>>())?;
     let mut out = std::io::stdout().lock();
     match &loaded.file {
         Some(file) => writeln!(out, "`{}` can be used", file.display())?,

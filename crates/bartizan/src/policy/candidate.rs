@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use bartizan_core::{Mode, TenantId, Verdict};
+use bartizan_core::{Deed, Mode, TenantId, Verdict};
+use bartizan_store::Evidence;
 use hyper::Method;
 
 use crate::args::ConfigArgs;
@@ -15,6 +16,9 @@ use crate::{DONE, control};
 
 /// Most records that are looked at.
 const RECORDS: u32 = 100_000;
+
+/// Deeds that are read at once.
+const PAGE: u32 = 1000;
 
 /// Most rules that are shown.
 const RULES: usize = 40;
@@ -53,7 +57,10 @@ pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<u8> {
             // The counters by rule are of other verdicts; here the same verdict is carried out or not.
             tried.rules = recorded(&loaded, modes).await?.rules;
         }
-        anyhow::Ok((tried, "counters of the running gateway, since it was started"))
+        anyhow::Ok((
+            tried,
+            "counters of the running gateway, since this candidate was first tried or the gateway started",
+        ))
     })?;
     draw(&mut std::io::stdout().lock(), &tried, modes, from)?;
     Ok(DONE)
@@ -100,7 +107,9 @@ async fn recorded(loaded: &Loaded, modes: Modes) -> anyhow::Result<Tried> {
         return Ok(tried);
     }
     let store = store::open(&loaded.config, None, Use::Reading).await?;
-    for event in store.recent(&TenantId::sole(), RECORDS).await? {
+    let since = tried_since(store.as_ref()).await?;
+    let events = store.recent(&TenantId::sole(), RECORDS).await?;
+    for event in events.into_iter().filter(|event| event.seq >= since) {
         let Some(candidate) = event.candidate else { continue };
         let pair = (event.verdict, candidate);
         tried.pairs.entry(pair).or_default()[usize::from(event.direction.as_str() == "reply")] += 1;
@@ -115,6 +124,27 @@ async fn recorded(loaded: &Loaded, modes: Modes) -> anyhow::Result<Tried> {
     }
     close(store).await;
     Ok(tried)
+}
+
+/// Position in the chain from which on one and the same candidate was tried: the configuration was loaded, or an
+/// operator tried another change. A restart with the same configuration changes nothing.
+async fn tried_since(store: &dyn Evidence) -> anyhow::Result<u64> {
+    let (mut digest, mut since, mut after) = (String::new(), 0, None);
+    loop {
+        let page = store.deeds(&TenantId::sole(), Deed::ConfigLoaded, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.seq);
+        for act in page {
+            if act.subject != digest {
+                (digest, since) = (act.subject, act.seq);
+            }
+        }
+    }
+    for deed in [Deed::CandidateStaged, Deed::CandidateDropped] {
+        let act = store.last_act(deed).await?;
+        since = since.max(act.map_or(0, |act| act.seq));
+    }
+    Ok(since)
 }
 
 fn draw(out: &mut impl Write, tried: &Tried, modes: Modes, from: &str) -> anyhow::Result<()> {

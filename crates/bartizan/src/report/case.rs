@@ -74,6 +74,7 @@ pub(crate) async fn run(args: &CaseArgs) -> anyhow::Result<u8> {
     let store = store::open(&config, args.evidence.store.as_deref(), Use::Reading).await?;
     let store = store.as_ref();
     let tenant = args.tenant.clone();
+    store::known(&config, store, &tenant).await?;
     let events = time_line(store, &tenant, &args.id).await?;
     if events.is_empty() {
         return Err(Problem::new(format!("no exchange, event or session of tenant `{tenant}` is `{}`", args.id))

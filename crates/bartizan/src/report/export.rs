@@ -11,7 +11,7 @@ use super::columns::Columns;
 use super::ocsf;
 use crate::problem::Problem;
 use crate::terminal::counted;
-use crate::{DONE, config, record};
+use crate::{DONE, config, record, store};
 
 /// Records that are read at once.
 const PAGE: u32 = 1000;
@@ -45,6 +45,9 @@ pub(crate) async fn run(args: &ExportArgs) -> anyhow::Result<u8> {
     let config = config::load(&args.evidence.config, &[])?.config;
     let tenant = args.tenant.as_deref().map(TenantId::authenticated).transpose()?;
     let store = record::shared(&config, args.evidence.store.as_ref()).await?;
+    if let Some(tenant) = &tenant {
+        store::known(&config, store.as_ref(), tenant).await?;
+    }
     // The record of it comes first: what was not recorded is not exported.
     let mut act = deed(Deed::Exported, tenant.as_ref().unwrap_or(&TenantId::sole()), &record::actor())
         .about(tenant.as_ref().map_or("every tenant", TenantId::as_str))

@@ -34,6 +34,7 @@ pub(crate) async fn marks(store: &dyn Evidence, tenant: &TenantId) -> anyhow::Re
 pub(super) async fn precision(args: &PrecisionArgs) -> anyhow::Result<u8> {
     let config = config::load(&args.evidence.config, &[])?.config;
     let store = store::open(&config, args.evidence.store.as_deref(), Use::Reading).await?;
+    store::known(&config, store.as_ref(), &args.tenant).await?;
     let marks = marks(store.as_ref(), &args.tenant).await?;
     let mut rules: BTreeMap<&str, (Tally, BTreeMap<&str, Tally>)> = BTreeMap::new();
     for marked in marks.since(args.since.as_deref().unwrap_or_default()) {
@@ -86,6 +87,7 @@ fn shown(tally: &Tally) -> Value {
 pub(super) async fn labels(args: &LabelsArgs) -> anyhow::Result<u8> {
     let config = config::load(&args.evidence.config, &[])?.config;
     let store = shared(&config, args.evidence.store.as_ref()).await?;
+    store::known(&config, store.as_ref(), &args.tenant).await?;
     let opening = match &args.role_key {
         None => None,
         Some(key) => {

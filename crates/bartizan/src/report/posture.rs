@@ -25,7 +25,8 @@ Result files are those that other commands write with --format json or sarif, an
 and mcp, verify model, redteam run, eval injection, and privacy test, extract, membership and compare. Each is told by its
 content. What cannot be told is an error where a file is named, and is listed in the report where it is in a folder.
 
-Exit codes: 0 the report is made; 1 with --fail-on-worse, where less is shown than before; 2 something cannot be read.
+Exit codes: 0 the report is made; 1 the chain of records is broken, or, with --fail-on-worse, less is shown than before;
+2 something cannot be read.
 
 Examples:
   bartizan report posture
@@ -97,11 +98,13 @@ pub(crate) fn run(args: &PostureArgs) -> anyhow::Result<u8> {
     let tenant = args.tenant.as_deref().map(TenantId::authenticated).transpose()?;
     let (mut evidence, unread) = gather::files(&args.evidence)?;
     let totals = record::block_on(gather::totals(args, &loaded, tenant.as_ref()))?;
-    let setup = gather::setup(&loaded, totals.as_ref().and_then(|(_, totals)| totals.last.as_ref()))?;
+    let setup = gather::setup(&loaded, totals.as_ref().and_then(|of| of.totals.last.as_ref()))?;
     let now = Timestamp::now();
-    if let Some((path, totals)) = &totals {
-        evidence.extend(of_records(&gather::records(path, totals)));
+    if let Some(of) = &totals {
+        evidence.extend(of_records(&gather::records(&of.path, &of.totals)));
     }
+    let chain = totals.as_ref().map(gather::Counted::chain);
+    let broken = chain.as_ref().is_some_and(|chain| !chain.intact);
     evidence.extend(setup.as_ref().map(|setup| of_configuration(setup, &now.to_string())));
     let report = build(Input {
         subject: &args.subject,
@@ -109,6 +112,7 @@ pub(crate) fn run(args: &PostureArgs) -> anyhow::Result<u8> {
         catalogue: gather::sha256(Catalogue::text().as_bytes()),
         evidence,
         unread,
+        chain,
         setup: setup.as_ref(),
         previous: previous.as_ref(),
         now,
@@ -127,14 +131,18 @@ pub(crate) fn run(args: &PostureArgs) -> anyhow::Result<u8> {
         put(path, &signing.sign(&bundle::statement(&report)?)?)?;
     }
     let worse = report.trend.iter().flat_map(|trend| &trend.changes).any(bartizan_report::Change::is_worse);
-    Ok(if args.fail_on_worse && worse { FOUND } else { DONE })
+    Ok(if broken || args.fail_on_worse && worse { FOUND } else { DONE })
 }
 
 /// Most lines of a list for people.
 const MOST: usize = 8;
 
 fn human(report: &Report, color: bool) -> String {
-    let mut lines = vec![format!("posture of {}, {}", terminal::line(&report.subject), report.made)];
+    let mut lines = Vec::new();
+    if let Some(chain) = report.chain.as_ref().filter(|chain| !chain.intact) {
+        lines.push(paint(&format!("BROKEN CHAIN: {}", terminal::line(&chain.says)), Style::Bad, color));
+    }
+    lines.push(format!("posture of {}, {}", terminal::line(&report.subject), report.made));
     let names: Vec<String> = report.frameworks.iter().map(|f| format!("{} {}", f.name, f.edition)).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
     lines.push(paint(&format!("{:<width$}  covered  partial  none  out", "catalogue"), Style::Heading, color));
@@ -147,6 +155,9 @@ fn human(report: &Report, color: bool) -> String {
         let caveat = if of.caveat.is_empty() { String::new() } else { format!(" (but {})", of.caveat) };
         let text = format!("{}: {}: {}{caveat}", of.kind.says(), of.source, of.summary);
         lines.push(format!("E{} {}", number + 1, terminal::line(&text)));
+    }
+    if let Some(chain) = report.chain.as_ref().filter(|chain| chain.intact) {
+        lines.push(terminal::line(&format!("chain {}", chain.says)));
     }
     if report.evidence.is_empty() {
         lines.push("there is no evidence: no store, no configuration file, no result files".to_owned());

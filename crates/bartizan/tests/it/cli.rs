@@ -744,6 +744,46 @@ fn config_check_finds_what_a_start_would_find() {
 }
 
 #[test]
+fn what_up_refuses_config_check_and_doctor_refuse_too() {
+    let base = "listen = \"127.0.0.1:0\"\n[[upstream]]\nname = \"a\"\nurl = \"http://127.0.0.1:9/v1\"\n";
+    let sink =
+        "[[sink]]\nname = \"siem\"\nto = { type = \"webhook\", url = \"https://h.example\", secret = \"file:k\" }\n";
+    for (text, says) in [
+        ("[tls]\ncert = \"none.pem\"\nkey = \"file:k\"\n".to_owned(), "none.pem"),
+        ("[tls]\ncert = \"k\"\nkey = \"file:k\"\n".to_owned(), "cannot read certificates from `k`"),
+        (format!("{sink}batch = 0\n"), "`batch` is from 1 to 1000"),
+        ("[jwt]\njwks = \"file:k\"\nissuer = \"https://i.example\"\naudience = [\"a\"]\n".to_owned(), "`k`: "),
+        ("[record]\nmode = \"all\"\n".to_owned(), "needs a `master_key`"),
+        ("[record]\nmode = \"all\"\nmaster_key = \"file:k\"\n".to_owned(), "key"),
+        ("[evidence]\nsign_key = \"file:k\"\n".to_owned(), "key"),
+        ("[evidence]\ncheckpoint_to = \"nowhere\"\n".to_owned(), "not a place for checkpoints"),
+        (
+            "[admin]\nlisten = \"127.0.0.1:0\"\n[[admin.key]]\nname = \"a\"\nkey = \"file:k\"\n".to_owned(),
+            "shorter than",
+        ),
+        ("[admin]\nlisten = \"127.0.0.1:0\"\n".to_owned(), "`admin.listen` needs somebody"),
+        ("[[abuse.response]]\nthen = \"slow\"\ndelay_ms = 90000\n".to_owned(), "delay_ms"),
+        ("[telemetry]\notlp_endpoint = \"nowhere\"\n".to_owned(), "nowhere"),
+        ("[[passthrough]]\npath = \"/v1/messages\"\nreason = \"r\"\n".to_owned(), "covers"),
+    ] {
+        let text = format!("{base}{text}");
+        let place = Place::with(&[("bartizan.toml", &text), ("k", "short")]);
+        let (up, check) = (place.run(&["up"], ""), place.run(&["config", "check"], ""));
+        assert!(up.contains(says) && up.ends_with("[exit 2]"), "{text}: {up}");
+        assert_eq!(check, up, "{text}");
+        let doctor = place.output(&["doctor"], "");
+        let seen = String::from_utf8(doctor.stdout).unwrap();
+        let told = seen.lines().any(|line| line.starts_with("FAIL  config") && line.contains(says));
+        assert!(told && doctor.status.code() == Some(2), "{text}: {seen}");
+        assert!(!place.path("bartizan.sqlite").exists(), "{text}: a check has made a store");
+    }
+    // A key of the provider that is somewhere else does not hide what is wrong with the rest.
+    let text = format!("{base}key = \"env:UNSET_KEY\"\n[tls]\ncert = \"k\"\nkey = \"file:k\"\n");
+    let seen = Place::with(&[("bartizan.toml", &text), ("k", "short")]).run(&["config", "check"], "");
+    assert!(seen.contains("cannot read certificates from `k`") && seen.ends_with("[exit 2]"), "{seen}");
+}
+
+#[test]
 fn mistakes_that_changed_nothing_are_told() {
     let place = Place::new();
     for time in ["yesterday", "2026-13-45"] {
@@ -803,6 +843,8 @@ fn evidence_is_verified_up_to_a_noted_record() {
     let seen = run(&[]);
     assert!(seen.contains(", 3 records fit together\nlast record ") && seen.contains(&last), "{seen}");
     assert!(run(&["--expect", &last]).ends_with("[exit 0]"));
+    let seen = place.run(&["report", "posture", "--store", "e.sqlite"], "");
+    assert!(seen.contains("the records fit together") && seen.ends_with("[exit 0]"), "{seen}");
     let another = format!("2:{}", "0".repeat(64));
     assert_snapshot!(run(&["--expect", &another]), @"
         `e.sqlite`: record 2 is not the expected one: the chain was cut or written anew
@@ -828,6 +870,13 @@ fn evidence_is_verified_up_to_a_noted_record() {
         `e.sqlite`: the evidence chain is broken at record 1: its hash does not match its content and the record before it
         [exit 1]
         ");
+    for format in ["human", "markdown", "html", "json"] {
+        let seen = place.run(&["report", "posture", "--store", "e.sqlite", "--format", format], "");
+        let said = seen.find("chain is broken at record 1").unwrap_or_else(|| panic!("{format}: {seen}"));
+        assert!(seen.ends_with("[exit 1]"), "{format}: {seen}");
+        let first = ["| catalogue", "covered  partial", "<p>Made"].iter().filter_map(|next| seen.find(next)).min();
+        assert!(format == "json" || first.is_some_and(|first| said < first), "{format}: {seen}");
+    }
     assert_snapshot!(place.run(&["report", "verify", "--store", "none"], ""), @"
         [stderr]
         error: there is no evidence store `none`
@@ -835,6 +884,50 @@ fn evidence_is_verified_up_to_a_noted_record() {
         help: `--store FILE` names another one; `bartizan up` makes one
         [exit 2]
         ");
+}
+
+#[test]
+fn a_tenant_that_nobody_knows_is_told() {
+    let place = Place::with(&[("bartizan.toml", "[[tenant]]\nname = \"acme\"\n")]);
+    evidence(&place.path("bartizan.sqlite"));
+    for args in [
+        &["report", "precision"][..],
+        &["report", "labels"],
+        &["report", "export"],
+        &["report", "posture"],
+        &["case", "some-id"],
+        &["keys", "usage"],
+        &["keys", "list"],
+        &["record", "erase", "--reason", "r"],
+    ] {
+        let seen = place.run(&[args, &["--tenant", "acmee"]].concat(), "");
+        assert!(seen.contains("the store has no tenant `acmee`"), "{args:?}: {seen}");
+        assert!(seen.contains("did you mean `acme`?") && seen.ends_with("[exit 2]"), "{args:?}: {seen}");
+        let seen = place.run(&[args, &["--tenant", "acme"]].concat(), "");
+        assert!(!seen.contains("the store has no tenant"), "{args:?}: {seen}");
+    }
+    for (what, name, warned) in [
+        ("tenant", "acmee", true),
+        ("tenant", "acme", false),
+        ("tool", "delete_file", true),
+        ("model", "no-such-model", true),
+        ("server", "files", true),
+    ] {
+        let seen = place.run(&["contain", what, name, "--ttl", "1h", "--reason", "r"], "");
+        assert_eq!(seen.contains("warning: "), warned, "{what}: {seen}");
+        assert!(seen.contains("is cut off until") && seen.ends_with("[exit 0]"), "{what}: {seen}");
+    }
+}
+
+#[test]
+fn keys_are_listed_with_their_limits() {
+    let place = Place::new();
+    let limits = ["--rpm", "60", "--tokens-per-day", "9000"];
+    assert_eq!(place.output(&[&["keys", "create", "app"], &limits[..]].concat(), "").status.code(), Some(0));
+    assert_eq!(place.output(&["keys", "create", "free"], "").status.code(), Some(0));
+    let seen = place.run(&["keys", "list"], "");
+    let line = |name: &str| seen.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
+    assert!(line(" app ").ends_with("rpm 60, tokens-per-day 9000") && line(" free ").ends_with("none"), "{seen}");
 }
 
 #[test]

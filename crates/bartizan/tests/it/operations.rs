@@ -59,7 +59,8 @@ fn a_candidate_is_counted_and_changes_nothing() {
     gateway.replace("bartizan.toml", more);
     gateway.until("the other candidate", |g| g.metric("bartizan_config_reloads_total{result=\"success\"}") >= 2.0);
     assert_eq!(send(&gateway.origin, "POST", CHAT, &[], &ask("write to bob.ray@example.org", false)).status, 200);
-    gateway.until("the second look", |g| g.metric(would) >= 2.0);
+    gateway.until("the second look", |g| g.metric(would) > 0.0);
+    assert_eq!(gateway.metric(would), 1.0, "what was counted of another candidate is not counted of this one");
 }
 
 #[test]

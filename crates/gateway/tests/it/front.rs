@@ -111,6 +111,10 @@ fn without_a_certificate_there_is_no_mutual_tls() {
             Ok(mut stream) => stream.read(&mut [0]).await.is_err(),
         };
         assert!(refused);
+        let counted = || gateway.metrics.encode().contains("bartizan_errors_total{kind=\"tls\"} 1\n");
+        while !counted() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     });
 }
 

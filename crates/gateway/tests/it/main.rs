@@ -6,6 +6,7 @@ mod abuse;
 mod access;
 mod admin;
 mod agents;
+mod answers;
 mod approvals;
 mod bad_input;
 mod console;

@@ -22,6 +22,7 @@ pub(crate) fn report(evidence: Vec<Evidence>, previous: Option<&Report>) -> Repo
         catalogue: "cd".repeat(32),
         evidence,
         unread: Vec::new(),
+        chain: None,
         setup: None,
         previous,
         now: NOW.parse().expect("a time"),

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use bartizan_core::{Event, TenantId};
+use bartizan_core::{Event, StoreError, TenantId};
 use bartizan_gateway::{ResultsError, result_files, result_of};
 use bartizan_guard::SegmentCache;
-use bartizan_report::{Done, Evidence, LONGEST, Records, Report, Setup};
+use bartizan_report::{Chain, Done, Evidence, LONGEST, Records, Report, Setup};
 use bartizan_sign::hex;
 use bartizan_store::Totals;
 
@@ -62,7 +62,7 @@ pub(super) async fn totals(
     args: &PostureArgs,
     loaded: &Loaded,
     tenant: Option<&TenantId>,
-) -> anyhow::Result<Option<(PathBuf, Totals)>> {
+) -> anyhow::Result<Option<Counted>> {
     let place = Place::of(&loaded.config, args.store.as_deref())?;
     if !place.is_there() {
         if args.store.is_none() {
@@ -73,9 +73,39 @@ pub(super) async fn totals(
             .into());
     }
     let store = store::open(&loaded.config, args.store.as_deref(), Use::Reading).await?;
+    if let Some(tenant) = tenant {
+        store::known(&loaded.config, store.as_ref(), tenant).await?;
+    }
+    let broken = match store.walk(&mut |_| ()).await {
+        Ok(_) => None,
+        Err(broken @ StoreError::Broken { .. }) => Some(broken.to_string()),
+        Err(error) => return Err(error.into()),
+    };
     let totals = store.totals(tenant, args.since.as_deref()).await?;
     close(store).await;
-    Ok(Some((PathBuf::from(place.name()), totals)))
+    Ok(Some(Counted { path: PathBuf::from(place.name()), totals, broken }))
+}
+
+/// What the store holds.
+pub(super) struct Counted {
+    pub(super) path: PathBuf,
+    pub(super) totals: Totals,
+    /// Where its chain is broken.
+    pub(super) broken: Option<String>,
+}
+
+impl Counted {
+    /// What is known of the chain.
+    pub(super) fn chain(&self) -> Chain {
+        let path = self.path.display();
+        let says = match &self.broken {
+            Some(broken) => format!("`{path}`: {broken}; what its records are said to show is worth nothing"),
+            None => {
+                format!("`{path}`: the records fit together; `bartizan report verify` compares them with checkpoints")
+            }
+        };
+        Chain { intact: self.broken.is_none(), says }
+    }
 }
 
 /// Totals in the words of a report.
