@@ -5,13 +5,13 @@
 //! at. *Checking*: whenever the text has doubled, and at its end, all detectors look at all of it; that finds what
 //! depends on the whole text and what is too long to be held back.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bartizan_core::detector::LOOKBEHIND;
 use bartizan_core::{
-    Context, Coverage, Detector, Direction, Finding, Hold, Kind, OffsetMap, Origin, Part, Profile, Reason, Rule,
-    Scores, Span, Subject, View, ViewText,
+    Confidence, Context, Coverage, Detector, Direction, Finding, Hold, Kind, OffsetMap, Origin, Part, Profile, Reason,
+    Rule, Scores, Severity, Span, Subject, View, ViewText,
 };
 
 use crate::dedupe::{dedupe, place};
@@ -106,8 +106,8 @@ pub struct Stream {
     owed: usize,
     /// Length at which the whole text is checked next; `None` once there is more text than may be kept.
     check: Option<usize>,
-    /// Findings told so far, by rule.
-    told: BTreeSet<(u32, Span)>,
+    /// Findings told so far by rule and place, and how.
+    told: BTreeMap<(u32, Span), (Severity, Confidence)>,
     finished: bool,
     meter: Meter,
 }
@@ -151,7 +151,7 @@ impl Stream {
             paid: 0,
             owed: 0,
             check: Some(FIRST_CHECK),
-            told: BTreeSet::new(),
+            told: BTreeMap::new(),
             finished: false,
             meter: Meter::default(),
         }
@@ -352,11 +352,14 @@ impl Stream {
         self.classes.get(detector).copied()
     }
 
-    /// Puts a finding into the step, once: as late where `out` says how many of its bytes are out.
+    /// Puts a finding into the step, once for all that it says: as late where `out` says how many of its bytes are out.
     fn tell(&mut self, finding: Finding, out: Option<usize>, step: &mut Step) {
         let span = finding.span();
         let rule = self.engine.owner(&finding.rule).map_or(u32::MAX, |(rule, _)| rule);
-        if !self.told.insert((rule, span)) {
+        let how = (finding.severity, finding.confidence);
+        let before = self.told.insert((rule, span), how);
+        // What more text makes surer or less sure is told anew; what was held back was final.
+        if before.is_some_and(|before| before == how || self.class(&finding) != Some(Class::Whole)) {
             return;
         }
         let matched = Span::new(span.start.saturating_sub(self.base), span.end.saturating_sub(self.base));

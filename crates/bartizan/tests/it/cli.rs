@@ -768,7 +768,8 @@ fn what_up_refuses_config_check_and_doctor_refuse_too() {
     ] {
         let text = format!("{base}{text}");
         let place = Place::with(&[("bartizan.toml", &text), ("k", "short")]);
-        let (up, check) = (place.run(&["up"], ""), place.run(&["config", "check"], ""));
+        let up = Place::with(&[("bartizan.toml", &text), ("k", "short")]).run(&["up"], "");
+        let check = place.run(&["config", "check"], "");
         assert!(up.contains(says) && up.ends_with("[exit 2]"), "{text}: {up}");
         assert_eq!(check, up, "{text}");
         let doctor = place.output(&["doctor"], "");

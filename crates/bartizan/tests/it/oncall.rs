@@ -355,7 +355,7 @@ fn a_new_rule_is_hunted_in_what_is_recorded_and_that_is_on_record() {
     let acts: Vec<Value> = records(&at).into_iter().filter(|r| r["deed"] == "hunted").collect();
     assert_eq!(
         (acts.len(), &acts[0]["detail"]["step"], &acts[0]["subject"]),
-        (8, &json!("begun"), &json!("topic/codeword"))
+        (6, &json!("begun"), &json!("topic/codeword"))
     );
     assert_eq!((&acts[1]["detail"]["findings"], &acts[1]["detail"]["role"]), (&json!("1"), &json!("privacy")));
     assert_eq!(acts[1]["detail"]["begun"], acts[0]["id"]);

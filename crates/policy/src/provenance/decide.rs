@@ -582,7 +582,7 @@ impl History {
     /// address or long identifier in it, or because it was looked up by such a value.
     pub(super) fn pointed(&self, place: Place, chain: u8) -> bool {
         let Some((outcome, leaf)) = self.at(place) else { return false };
-        if outcome.is_its_own(leaf) && chain > 0 && self.looked_up(outcome, chain - 1) {
+        if chain > 0 && (outcome.is_its_own(leaf) || outcome.is_sole(leaf)) && self.looked_up(outcome, chain - 1) {
             return true;
         }
         let idle = |w: &str| vocab::IDLE_WORDS.contains(&w) || w.chars().count() < 2;
@@ -786,8 +786,10 @@ impl History {
             d.stop(Verdict::Hold, Why::NotAsked, "", text);
             return;
         }
-        // Where no argument says whom or what, an act of the same kind is no more than a word.
-        if !d.arguments.iter().any(|a| a.trace >= Trace::Reference)
+        // Where no argument says whom or what, an act of the same kind is no more than a word. An argument that waits
+        // for a person says it once it is endorsed.
+        if !d.reasons.iter().any(|r| matches!(r.why, Why::Authority | Why::OtherNamed))
+            && !d.arguments.iter().any(|a| a.trace >= Trace::Reference)
             && !self.speaks_of(tool)
             && !self.dictates(tool, args)
         {

