@@ -77,9 +77,12 @@ pub(crate) fn log(settings: &Telemetry) {
 pub(crate) fn exporter(settings: &Telemetry) -> Result<Option<SpanExporter>, Problem> {
     let Some(endpoint) = &settings.otlp_endpoint else { return Ok(None) };
     let problem = |why: String| {
-        Problem::new(format!("spans cannot be sent to `{endpoint}`: {why}"))
+        Problem::new(format!("`telemetry.otlp_endpoint` is `{endpoint}`, and spans cannot be sent there: {why}"))
             .help("give the traces address of an OTLP/HTTP collector, such as http://127.0.0.1:4318/v1/traces")
     };
+    if !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme)) {
+        return Err(problem("it begins with neither http:// nor https://".to_owned()));
+    }
     let transport =
         bartizan_gateway::transport(&Timeouts::default(), endpoint.starts_with("https:")).map_err(problem)?;
     let mut headers = HashMap::new();
