@@ -1,6 +1,7 @@
 //! The decision on one call: each authority argument is traced, content is looked at for what it would carry out.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use bartizan_core::{Integrity, Label, Origin, Source, Verdict};
 use serde_json::Value;
@@ -15,6 +16,9 @@ use super::vocab::{self, Act, among};
 /// Most values in the arguments of one call, and the deepest nesting that is entered.
 const VALUES: usize = 4096;
 const DEPTH: usize = 32;
+/// Verbs by which a person decides of one thing among several.
+const DECIDES: &[&str] =
+    &["approve", "publish", "sign", "release", "authorize", "authorise", "grant", "decide", "settle"];
 /// How far lookups of lookups are followed.
 pub(super) const CHAIN: u8 = 3;
 
@@ -331,7 +335,12 @@ impl History {
             }
             if needs.contains(&Need::Never) {
                 d.stop(Verdict::Deny, Why::Forbidden, &arg.pointer, "the policy forbids this argument".to_owned());
-            } else if !needs.iter().any(|n| n.accepts(trace)) {
+            } else if !(needs.iter().any(|n| n.accepts(trace))
+                // Who is in the address book stays so where the user names them.
+                || trace == Trace::Record
+                    && needs.contains(&Need::Contact)
+                    && place.and_then(|place| self.at(place)).is_some_and(|(outcome, _)| outcome.contacts))
+            {
                 let wanted: Vec<&str> = needs.iter().map(|n| n.as_str()).collect();
                 d.stop(Verdict::Hold, Why::Authority, &arg.pointer, format!("{found}; needs {}", wanted.join(" or ")));
             } else if trace == Trace::Reference
@@ -358,8 +367,14 @@ impl History {
             _ if tool.only_reads() && seen == Shape::Url => Need::Source,
             Role::Address if !handle => Need::Record,
             _ if tool.destructive || tool.act == Act::Pay => Need::Record,
+            // What goes along with a message leaves.
+            _ if tool.act == Act::Tell && words.iter().any(|w| among(vocab::DOCUMENTS, w)) => Need::Record,
             // Which of the things that are there is changed: an identifier tells a person nothing.
-            _ if tool.act == Act::Change && words.last().is_some_and(|w| w == "id") => Need::Record,
+            _ if (tool.act == Act::Change || DECIDES.contains(&tool.verb.as_str()))
+                && words.last().is_some_and(|w| matches!(w.as_str(), "id" | "no" | "number" | "ref" | "reference")) =>
+            {
+                Need::Record
+            }
             _ => Need::Ref,
         }
     }
@@ -478,15 +493,80 @@ impl History {
         if pointed {
             return Trace::Record;
         }
-        if outcome.contacts {
+        if outcome.contacts && !outcome.parts.textual {
             return Trace::Contact;
         }
+        let harmless = !tool.destructive && tool.act != Act::Pay;
         if seen == Shape::Email && self.named_by_address(value)
-            || !tool.destructive && tool.act != Act::Pay && self.only_hit(outcome, leaf)
+            || harmless && self.only_hit(outcome, leaf)
+            || self.is_spoken_of(outcome, leaf, if harmless { 1 } else { 2 })
+            || self.all_are_meant(tool, outcome, leaf, chain)
         {
             return Trace::Record;
         }
-        Trace::Reference
+        // In a text anybody who is quoted there may have written a row.
+        if outcome.parts.textual { Trace::Untrusted } else { Trace::Reference }
+    }
+
+    /// True where a leaf is of the record that [`Self::spoken_of`] finds, by so many words.
+    fn is_spoken_of(&self, outcome: &Outcome, leaf: &Leaf, least: usize) -> bool {
+        !matches!(shape(&leaf.value), Shape::Email | Shape::Url | Shape::Iban | Shape::Phone)
+            && self.spoken_of(outcome, leaf).is_some_and(|(record, words)| record == leaf.record && words >= least)
+    }
+
+    /// The one record of a leaf's list of which the user's words hold a word that stands in no other, and how many they
+    /// hold: "the laptop request" among pallet jacks and laptops.
+    fn spoken_of(&self, outcome: &Outcome, leaf: &Leaf) -> Option<(usize, usize)> {
+        const MOST: usize = 512;
+        let (list, _) = leaf.family.split_once('*')?;
+        let says = |l: &&Leaf| {
+            l.family.starts_with(list)
+                && l.field != Field::Outside
+                && l.value.len() <= 96
+                // `ann.lee` has the form of a host.
+                && matches!(shape(&l.value), Shape::Words | Shape::Url)
+                && !l.value.contains('/')
+        };
+        let is_idle = |token: &str| {
+            token.chars().count() < 3
+                || !token.chars().all(char::is_alphabetic)
+                || vocab::is_common(token)
+                || vocab::IDLE_WORDS.contains(&token)
+                // The name of a kind is no name of one: "run the tests" says nothing of `tests/a.py`.
+                || self.tools.values().any(|tool| tool.nouns.contains(&stem(token)))
+        };
+        let apart = |stemmed: &str, title: &str| {
+            self.user.sequence().iter().any(|word| stem(word) == stemmed && self.says_apart(word, title))
+        };
+        // Words that the user's hold, and the record in which each stands, where it is one.
+        let mut found: HashMap<String, Option<usize>> = HashMap::new();
+        for l in outcome.parts.leaves.iter().take(MOST).filter(says) {
+            for token in tokens(&l.value).filter(|t| self.user.has(t) && !is_idle(t)) {
+                let stemmed = stem(&token);
+                if apart(&stemmed, &l.folded) {
+                    let once = found.entry(stemmed).or_insert(Some(l.record));
+                    *once = once.filter(|record| *record == l.record);
+                }
+            }
+        }
+        let mut records = found.values().copied().flatten();
+        let first = records.next()?;
+        let words = records.clone().count() + 1;
+        records.all(|record| record == first).then_some((first, words))
+    }
+
+    /// True for the records of a list that the user's words chose, where they speak of all of them: "throw those
+    /// samples away" behind a search for the samples of a project.
+    fn all_are_meant(&self, tool: &Tool, outcome: &Outcome, leaf: &Leaf, chain: u8) -> bool {
+        const ALL: &[&str] = &["all", "every", "each", "everything", "everyone", "everybody", "those", "these", "both"];
+        chain > 0
+            && !(outcome.parts.textual && tool.destructive)
+            && leaf.family.matches('*').count() == 1
+            && matches!(leaf.field, Field::System)
+            && ALL.iter().any(|w| self.user.has(w))
+            && outcome.nouns.iter().any(|n| self.user.has(n))
+            && outcome.call.as_ref().is_some_and(|c| c.args.as_object().is_some_and(|a| !a.is_empty()))
+            && self.looked_up(outcome, chain - 1)
     }
 
     /// True for the one record of a lookup by the user's words of which the title shares a word with them, if only in
@@ -673,15 +753,14 @@ impl History {
     /// True where another record that the user's words point at gives another value for the same field, and outsiders
     /// choose that value: one of the two may have been made to be found.
     fn contested(&self, place: Place, leaf: &Leaf) -> bool {
-        leaf.field == Field::Party
-            && self.at(place).is_some_and(|(outcome, _)| {
-                outcome.parts.leaves.iter().enumerate().any(|(i, l)| {
-                    l.record != leaf.record
-                        && l.family == leaf.family
-                        && l.folded != leaf.folded
-                        && self.pointed(Place { leaf: i, ..place }, 0)
-                })
-            })
+        let Some((outcome, _)) = self.at(place) else { return false };
+        let other = |(i, l): (usize, &Leaf)| {
+            l.record != leaf.record
+                && l.family == leaf.family
+                && l.folded != leaf.folded
+                && self.pointed(Place { leaf: i, ..place }, 0)
+        };
+        (leaf.field == Field::Party || outcome.parts.textual) && outcome.parts.leaves.iter().enumerate().any(other)
     }
 
     /// True where a result is about one thing that was looked up by what the user gave, or about the user.
@@ -757,7 +836,10 @@ impl History {
                 && l.folded != own
                 && (strong(l) || l.record != leaf.record && self.pointed(Place { leaf: i, ..place }, 0))
         };
-        !hinted && outcome.parts.leaves.iter().enumerate().take(2000).any(other)
+        self.user.has_another_like(value)
+            || !hinted
+                && (self.spoken_of(outcome, leaf).is_some_and(|(record, _)| record != leaf.record)
+                    || outcome.parts.leaves.iter().enumerate().take(2000).any(other))
     }
 
     /// The act itself: after something untrusted was read, the user must have asked for an act of this kind.
@@ -826,7 +908,14 @@ impl History {
         let same = |own: &str| {
             vocab::SAME.iter().filter(|words| words.contains(&own)).any(|words| words.iter().any(|w| asked(w)))
         };
+        // "Recalibrate" asks for `set_calibration`.
+        let makes = |word: &str, thing: &str| {
+            let word = word.strip_prefix("re").unwrap_or(word);
+            let shared = word.bytes().zip(thing.bytes()).take_while(|(a, b)| a == b).count();
+            word.len() >= 7 && word.ends_with("ate") && shared + 1 >= word.len()
+        };
         tool.says.iter().any(|w| asked(w) || same(w))
+            || self.user.sequence().iter().any(|word| tool.things.iter().any(|thing| makes(word, thing)))
     }
 
     /// True where every text in the call is the user's.

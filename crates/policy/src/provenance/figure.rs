@@ -167,7 +167,14 @@ pub(crate) fn read(text: &str, figures: &mut Vec<Figure>, dates: &mut HashSet<(u
             && (month(&before).is_some()
                 || at.checked_sub(2).is_some_and(|i| month(&plain(i)).is_some())
                 || before == "in");
-        let which = word.starts_with('#') || LABELS.contains(&before.as_str()) && unit == Unit::Bare;
+        // "Plant 2" is a place; "pay Bob 200" is not.
+        let noun = key.len() <= 3
+            && before.len() > 2
+            && at.checked_sub(1).is_some_and(|i| words.get(i).is_some_and(|w| w.starts_with(char::is_lowercase)))
+            && !SMALL.contains(&before.as_str())
+            && !CHOOSE.contains(&before.as_str())
+            && !super::vocab::is_common(&before);
+        let which = word.starts_with('#') || (LABELS.contains(&before.as_str()) || noun) && unit == Unit::Bare;
         figures.push(Figure {
             key,
             unit,
@@ -207,6 +214,10 @@ fn split(word: &str) -> Option<(String, String, bool)> {
 fn english(number: &str) -> String {
     match (number.rfind('.'), number.rfind(',')) {
         (Some(dot), Some(comma)) if comma > dot => number.replace('.', "").replace(',', "."),
+        // Three digits behind one comma are thousands.
+        (None, Some(comma)) if number.matches(',').count() == 1 && number.len() - comma != 4 => {
+            number.replace(',', ".")
+        }
         _ => number.to_owned(),
     }
 }

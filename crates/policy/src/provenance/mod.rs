@@ -18,11 +18,13 @@ mod prints;
 mod rules;
 mod said;
 mod sql;
+mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 mod tool;
 mod trace;
+mod translate;
 mod tree;
 mod value;
 mod vocab;

@@ -52,6 +52,9 @@ const PAGING: &[&str] = &["offset", "page", "cursor", "k", "n", "top", "limit", 
 /// Arguments that say what somebody may do.
 const POWER: &[&str] = &["permission", "access", "visibility", "scope", "privilege", "right", "role"];
 
+/// Words for switches that turn a rule off.
+const FORCE: &[&str] = &["override", "force", "bypass", "skip", "waive", "ignore", "unsafe", "unchecked"];
+
 /// Words for one choice.
 const SAME: &[&[&str]] = &[
     &["buy", "purchase"],
@@ -139,8 +142,8 @@ impl History {
         let last = words.last().map(String::as_str).unwrap_or_default();
         let role = tool.role(key, path, value);
         match value {
-            Value::Bool(on) => self.other_side(&words, *on),
-            Value::Number(number) if role == Role::Neutral => {
+            Value::Bool(on) => self.other_side(&words, *on) || *on && self.overrides(&words, path),
+            Value::Number(number) if role == Role::Neutral || role == Role::Content => {
                 self.other_figure(tool, &words, &number.to_string(), path, call)
             }
             Value::String(text) if text.len() <= 200 && !text.trim().is_empty() => {
@@ -174,7 +177,7 @@ impl History {
             return false;
         }
         let kind = kind(words);
-        if kind != Kind::Percent && WORKED_OUT.iter().any(|w| self.user.has(w)) {
+        if kind != Kind::Percent && self.is_worked_out() {
             return false;
         }
         let figures = self.user.figures();
@@ -198,6 +201,16 @@ impl History {
             return false;
         }
         !meant.is_empty() || settles(tool) && self.record_differs(words)
+    }
+
+    /// True where the user's words ask for a number that is not in them. "At 84.50 each" says it.
+    fn is_worked_out(&self) -> bool {
+        let all = self.user.sequence();
+        let number = |i: usize| all.get(i).is_some_and(|w| w.bytes().all(|b| b.is_ascii_digit()));
+        all.iter().enumerate().any(|(i, word)| {
+            let price = word == "each" && i.checked_sub(1).is_some_and(number);
+            !price && WORKED_OUT.iter().any(|w| w == word || stem(w) == stem(word))
+        })
     }
 
     /// True where a number may be about an argument of that name.
@@ -300,12 +313,18 @@ impl History {
         let forms: Vec<&str> = std::iter::once(word.as_str()).chain(same.flat_map(|s| s.iter().copied())).collect();
         let all = self.user.sequence();
         let at = |i: Option<usize>| i.and_then(|i| all.get(i)).map(String::as_str).unwrap_or_default();
+        // "with a W", "as the owner".
+        let before = |i: usize| {
+            let near = i.checked_sub(1);
+            let article = matches!(at(near), "a" | "an" | "the");
+            at(if article { i.checked_sub(2) } else { near })
+        };
         forms.iter().any(|form| {
             let verb = vocab::VERBS.iter().any(|(_, verbs)| verbs.contains(form)) && *form != "read" && *form != "look";
             verb && !vocab::NOUNS_TOO.contains(form) && self.user.asks(form)
                 || all.iter().enumerate().any(|(i, w)| {
                     w == form
-                        && (BEFORE.contains(&at(i.checked_sub(1)))
+                        && (BEFORE.contains(&before(i))
                             || at(Some(i + 1)) == "only"
                             || name.iter().any(|n| n == at(Some(i + 1)) || n == at(i.checked_sub(1))))
                 })
@@ -318,6 +337,19 @@ impl History {
             && words.iter().any(|w| among(POWER, w) && self.user.has(w))
             && !self.mentions(text)
             && !self.stands_in_record(text)
+    }
+
+    /// True where a switch turns a rule off and the user's words speak of no such thing.
+    fn overrides(&self, words: &[String], path: &[Option<&str>]) -> bool {
+        let force = |w: &String| FORCE.iter().any(|f| stem(f) == stem(w));
+        let all: Vec<String> = path.iter().flatten().flat_map(|step| name_tokens(step)).collect();
+        let mut own = words.iter().filter(|w| !force(w)).peekable();
+        all.iter().any(force)
+            && if own.peek().is_some() {
+                !own.any(|w| self.user.has(w) || w.chars().count() >= 4 && self.user.has_like(w))
+            } else {
+                !FORCE.iter().any(|w| self.user.has(w))
+            }
     }
 
     fn other_side(&self, words: &[String], on: bool) -> bool {
@@ -351,6 +383,14 @@ impl History {
     fn other_day(&self, text: &str, call: &Call) -> bool {
         let Some((month, day)) = iso_date(text) else { return false };
         let dates = self.user.dates();
+        // The same day of another year.
+        let year = |w: &str| {
+            w.len() == 4 && w.bytes().all(|b| b.is_ascii_digit()) && (w.starts_with("19") || w.starts_with("20"))
+        };
+        let mut years = self.user.sequence().iter().filter(|w| year(w)).peekable();
+        if dates.contains(&(month, day)) && years.peek().is_some() && years.all(|y| !text.starts_with(y.as_str())) {
+            return !self.stands_in_record(text);
+        }
         if dates.is_empty()
             || dates.contains(&(month, day))
             || dates.contains(&(0, day))

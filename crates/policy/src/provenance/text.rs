@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::figure::{self, Figure};
-use super::vocab;
+use super::{translate, vocab};
 
 /// What a value looks like, whatever its argument is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -238,6 +238,8 @@ pub(crate) struct Words {
     verbatim: String,
     figures: Vec<Figure>,
     dates: HashSet<(u8, u8)>,
+    /// English verbs that it asks with in other words.
+    verbs: HashSet<&'static str>,
 }
 
 impl Words {
@@ -249,6 +251,7 @@ impl Words {
         self.folded.push_str(&fold(text));
         self.verbatim.push('\n');
         self.verbatim.push_str(text);
+        let before = self.sequence.len();
         for token in tokens(text) {
             self.tokens.insert(stem(&token));
             self.sequence.push(token.clone());
@@ -266,6 +269,7 @@ impl Words {
         }
         self.addresses.extend(addresses(text));
         figure::read(text, &mut self.figures, &mut self.dates);
+        self.verbs.extend(translate::verbs(self.sequence.get(before..).unwrap_or_default()));
     }
 
     /// True where nothing was added.
@@ -322,10 +326,13 @@ impl Words {
         ];
         const TO_READER: &[&str] =
             &["give", "tell", "let", "say", "answer", "inform", "show", "report", "share", "leave", "put"];
-        if !self.has(verb) {
-            return false;
+        if self.verbs.contains(verb) {
+            return true;
         }
         let wanted = stem(verb);
+        if !self.has(verb) {
+            return self.sequence.iter().any(|word| is_slip(word, verb));
+        }
         let noun = vocab::NOUNS_TOO.contains(&verb);
         let at = |i: usize| self.sequence.get(i).map(String::as_str).unwrap_or_default();
         self.sequence.iter().enumerate().any(|(i, word)| {
@@ -351,6 +358,32 @@ impl Words {
     /// How much, how many and how long the text speaks of.
     pub(crate) fn figures(&self) -> &[Figure] {
         &self.figures
+    }
+
+    /// True where the text holds another identifier of the same form: `BP-2026-0417` for `BP-2026-0398`.
+    pub(crate) fn has_another_like(&self, value: &str) -> bool {
+        let form = |text: &str| -> String {
+            let mut form = String::new();
+            for c in fold(text).chars() {
+                let c = if c.is_ascii_digit() { '0' } else { c };
+                if c != '0' || !form.ends_with('0') {
+                    form.push(c);
+                }
+            }
+            form
+        };
+        let is_identifier = |text: &str| {
+            (4..=64).contains(&text.len())
+                && text.chars().any(char::is_alphabetic)
+                && text.bytes().filter(u8::is_ascii_digit).count() >= 3
+                && !text.contains(char::is_whitespace)
+        };
+        if !is_identifier(value) || self.holds(value, Shape::Words) {
+            return false;
+        }
+        let own = form(value);
+        let words = self.verbatim.split_whitespace().map(|w| w.trim_matches(|c: char| !c.is_alphanumeric()));
+        words.filter(|w| is_identifier(w)).any(|w| form(w) == own)
     }
 
     /// Days that the text names, as month and day.
@@ -400,6 +433,18 @@ impl Words {
         }
         found
     }
+}
+
+/// True where a word is a verb in which two letters have changed places.
+fn is_slip(word: &str, verb: &str) -> bool {
+    let (written, meant) = (word.as_bytes(), verb.as_bytes());
+    let Some(at) = written.iter().zip(meant).position(|(a, b)| a != b).filter(|_| meant.len() >= 5) else {
+        return false;
+    };
+    let (turned, rest) = (written.get(at..at + 2), written.get(at + 2..));
+    written.len() == meant.len()
+        && turned.is_some_and(|t| meant.get(at..at + 2).is_some_and(|m| t.iter().eq(m.iter().rev())))
+        && rest == meant.get(at + 2..)
 }
 
 /// True where `needle` stands in `hay` with nothing that belongs to it on either side.

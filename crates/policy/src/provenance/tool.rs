@@ -117,7 +117,8 @@ impl Tool {
         if act == Act::Read && fetches && has(&["body", "data", "payload", "method", "content"]) {
             act = Act::Tell;
         }
-        if act == Act::Read && (says("readOnlyHint") == Some(false) || has(vocab::COMMAND)) {
+        let coded = keys.iter().any(|k| is_code(&name_tokens(k)));
+        if act == Act::Read && (says("readOnlyHint") == Some(false) || coded) {
             act = Act::Run;
         }
         let open =
@@ -270,6 +271,15 @@ impl Tool {
     }
 }
 
+/// True where the last word of a name says that the value is code. The code of a course is none.
+fn is_code(words: &[String]) -> bool {
+    const LANGUAGES: &[&str] = &["source", "python", "js", "javascript", "script", "shell", "bash", "program", "sql"];
+    words.last().is_some_and(|last| {
+        vocab::COMMAND.contains(&last.as_str())
+            && (last != "code" || words.len() == 1 || words.iter().any(|w| LANGUAGES.contains(&w.as_str())))
+    })
+}
+
 fn role_by_words(words: &[String]) -> Option<Role> {
     let one = |w: &str| {
         if among(vocab::SECRET, w) {
@@ -364,15 +374,44 @@ struct Deed {
     named: bool,
 }
 
+/// What a name made of an HTTP method and a path does: `post_v1_orders_id_refund`, `put_orders_by_id`. A verb at the end
+/// of the path says more than the method.
+fn requested(words: &[String]) -> Option<(Act, String)> {
+    let [method, path @ ..] = words else { return None };
+    let version =
+        |w: &String| w.strip_prefix('v').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let parted = path.iter().rev().skip(1).any(|w| w == "id")
+        || path.windows(2).any(|w| matches!(w, [by, id] if by == "by" && id == "id"));
+    if !matches!(method.as_str(), "post" | "put" | "patch") || !(path.first().is_some_and(version) || parted) {
+        return None;
+    }
+    let deed = |w: &&String| act_named(w).is_some_and(|a| a != Act::Read);
+    let last = path.iter().rfind(|w| !matches!(w.as_str(), "id" | "by"))?;
+    if let Some(verb) = Some(last).filter(deed).filter(|w| !vocab::NOUNS_TOO.contains(&w.as_str())) {
+        return act_named(verb).map(|act| (act, verb.clone()));
+    }
+    if method != "post" {
+        return Some((Act::Change, "update".to_owned()));
+    }
+    let thing = vocab::THINGS.iter().find(|(_, things)| among(things, last)).map(|(act, _)| *act);
+    Some(match thing {
+        Some(act) => (act, last.strip_suffix('s').unwrap_or(last).to_owned()),
+        None => (Act::Make, "create".to_owned()),
+    })
+}
+
 /// What a tool does, by its name and the first word of its description.
 fn act_of(words: &[String], all: &[String], description: &str) -> Deed {
     let (act, verb) = told(words, all, description);
     let said = |w: &String| *w == verb || act_named(w) == Some(act);
-    let named = all.iter().any(said) || matches!(verb.as_str(), "pay" | "get");
+    let named = all.iter().any(said) || matches!(verb.as_str(), "pay" | "get") || requested(words).is_some();
     Deed { act, verb, named }
 }
 
 fn told(words: &[String], all: &[String], description: &str) -> (Act, String) {
+    if let Some(found) = requested(words) {
+        return found;
+    }
     // A list of something is looked at. `check_in` and `check_out` are no looks.
     let listing = |w: &str| w == "list" && words.len() > 1;
     let clear = |w: &str| act_named(w).filter(|_| !vocab::NOUNS_TOO.contains(&w) || listing(w));

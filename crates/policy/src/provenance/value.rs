@@ -57,6 +57,8 @@ pub(crate) struct Parts {
     pub(crate) records: usize,
     /// True where the result had a structure that the tool made.
     pub(crate) structured: bool,
+    /// True where records stand in a table that is part of a text: whoever writes in the text can write a row.
+    pub(crate) textual: bool,
     /// True where not all of it was kept.
     pub(crate) cut: bool,
 }
@@ -290,8 +292,13 @@ fn field(key: &[String], value: &str) -> Field {
     if key.iter().any(|w| party.contains(&w.as_str())) { Field::Party } else { Field::System }
 }
 
-/// Text without structure: short lines in a list are its leaves, everything else is prose.
+/// Text without structure: rows of tables are its records, short lines in a list its leaves, everything else is prose.
 fn lines(text: &str, parts: &mut Parts) {
+    let tables = super::table::read(text);
+    if !tables.rows.is_empty() {
+        parts.textual = true;
+        return tabulated(&tables, parts);
+    }
     let all: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).take(LEAVES).collect();
     let record = parts.records;
     parts.records += 1;
@@ -311,6 +318,43 @@ fn lines(text: &str, parts: &mut Parts) {
             value: item.to_owned(),
             folded: fold(item),
         });
+    }
+}
+
+/// Tables in a text, and what stands around them.
+fn tabulated(tables: &super::table::Tables<'_>, parts: &mut Parts) {
+    for (i, row) in tables.rows.iter().enumerate() {
+        let record = parts.records;
+        parts.records += 1;
+        for (name, value) in row {
+            if parts.leaves.len() >= LEAVES {
+                parts.cut = true;
+                return;
+            }
+            let key = name_tokens(name);
+            let at = At {
+                pointer: format!("/{i}/{}", name.replace('~', "~0").replace('/', "~1")),
+                family: format!("/*/{name}"),
+                outside: outside(&key),
+                key,
+                record,
+                depth: 0,
+            };
+            leaf(value, &at, parts);
+        }
+    }
+    let record = parts.records;
+    parts.records += 1;
+    for (i, line) in tables.rest.iter().enumerate().take(LEAVES) {
+        let at = At {
+            pointer: format!("/{}", tables.rows.len() + i),
+            family: "/#text".to_owned(),
+            key: Vec::new(),
+            record,
+            outside: true,
+            depth: 0,
+        };
+        leaf(line, &at, parts);
     }
 }
 

@@ -167,6 +167,7 @@ pub(crate) const VERBS: &[(Act, &[&str])] = &[
         Change,
         &[
             "update",
+            "upsert",
             "change",
             "edit",
             "modify",
@@ -202,6 +203,7 @@ pub(crate) const VERBS: &[(Act, &[&str])] = &[
             "complete",
             "approve",
             "reject",
+            "deny",
             "accept",
             "decline",
             "confirm",
@@ -222,6 +224,8 @@ pub(crate) const VERBS: &[(Act, &[&str])] = &[
         Remove,
         &[
             "delete",
+            "dispose",
+            "discard",
             "remove",
             "cancel",
             "clear",
@@ -540,7 +544,8 @@ pub(crate) const READS_WITH: &[(&str, &[&str])] = &[
 ];
 
 /// Verbs that are acts of two kinds: whoever asks for one of the second asks for them too.
-pub(crate) const ALSO: &[(&str, Act)] = &[("set", Change), ("put", Change), ("add", Admit), ("subscribe", Tell)];
+pub(crate) const ALSO: &[(&str, Act)] =
+    &[("set", Change), ("put", Change), ("add", Admit), ("subscribe", Tell), ("upsert", Make)];
 
 /// Words for the same act. One of them asks for a tool that is called by another.
 pub(crate) const SAME: &[&[&str]] = &[
@@ -564,6 +569,14 @@ pub(crate) const SAME: &[&[&str]] = &[
     &["dispatch", "send", "ship"],
     &["change", "edit", "modify", "replace", "amend", "revise", "rewrite"],
     &["quarantine", "isolate"],
+    &["place", "put"],
+    &["dispose", "discard", "throw", "trash", "destroy"],
+    &["abort", "cancel", "stop"],
+    &["release", "lift", "unblock"],
+    &["acknowledge", "ack"],
+    &["order", "raise"],
+    &["append", "add"],
+    &["dispatch", "deploy"],
 ];
 
 /// Acts that undo each other: who asks for one does not ask for the other. Names with `un`, `dis` and `de` before
@@ -897,6 +910,7 @@ pub(crate) const CONTENT: &[&str] = &[
     "description",
     "summary",
     "note",
+    "entry",
     "notes",
     "comment",
     "comments",

@@ -176,3 +176,49 @@ fn a_policy_says_what_writes() {
         Verdict::Hold
     );
 }
+
+#[test]
+fn people_ask_in_other_languages_in_two_parts_and_with_slips() {
+    for user in [
+        "Lies die Notiz und lösche die Seite.",
+        "Lee la nota y borra la página.",
+        "Lis la note et supprime la page.",
+        "Leggi la nota e rimuovi la pagina.",
+        "Read the note and take the page down.",
+        "Read the note and deltee the page.",
+    ] {
+        let user = format!("{user} (page)");
+        assert_eq!(bare("delete_page", "Delete a page.", &user), Verdict::Allow, "{user}");
+    }
+    for user in ["Lies die Notiz zur page.", "Lee la nota de la page.", "Take a note of the page.", "Deplete the page."]
+    {
+        assert_eq!(bare("delete_page", "Delete a page.", user), Verdict::Hold, "{user}");
+    }
+    let decide = ("decide_petition", "", json!({"decision": {"type": "string", "enum": ["approve", "deny"]}}));
+    let deny = json!({"decision": "deny"});
+    let german = "Lies die Notiz und lehne die petition von Tom ab.";
+    assert_eq!(after_note(decide.clone(), german, deny.clone(), None), Verdict::Allow);
+    assert_eq!(after_note(decide, "Lies die Notiz zur petition von Tom.", deny, None), Verdict::Hold);
+}
+
+#[test]
+fn names_of_requests_say_what_they_do_at_the_end_of_their_path() {
+    let act = |name: &str| Tool::read(&json!({"name": name})).unwrap().act;
+    assert_eq!(act("post_v1_orders_id_refund"), vocab::Act::Pay);
+    assert_eq!(act("post_v1_applications_id_inspections"), vocab::Act::Make);
+    assert_eq!(act("post_v1_messages"), vocab::Act::Tell);
+    assert_eq!(act("put_parcels_by_id"), vocab::Act::Change);
+    assert_eq!(act("get_v1_orders_id"), vocab::Act::Read);
+    // A post is a message too, and a put a thing of its own.
+    assert_eq!(act("post_message"), vocab::Act::Tell);
+}
+
+#[test]
+fn the_code_of_a_course_is_no_code() {
+    let reads = |key: &str| {
+        let schema = json!({"type": "object", "properties": {key: {"type": "string"}}});
+        Tool::read(&json!({"name": "list_sections", "parameters": schema})).unwrap().only_reads()
+    };
+    assert!(reads("courseCode") && reads("country_code"));
+    assert!(!reads("code") && !reads("python_code") && !reads("sql"));
+}

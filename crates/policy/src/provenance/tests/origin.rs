@@ -165,3 +165,101 @@ fn what_follows_the_last_call_is_known_to_later_runs() {
     let _ = decisions(&run, With { known: known(&ledger), ..With::default() });
     assert!(behind(&ledger, "", text).oddities().contains(&Oddity::Returned));
 }
+
+/// A conversation in which the result of `list_runs` is a text.
+fn told(user: &str, text: &str) -> History {
+    let offered = json!([tool("list_runs", &[]), tool("update_run", &["run_id"]), tool("abort_run", &["run_id"])]);
+    let mut history = History::new(tools(Some(&offered)), None);
+    history.push_user(user);
+    history.push_call(Call { id: "c0".into(), name: "list_runs".into(), args: json!({}) });
+    history.push_result("c0", text);
+    history
+}
+
+#[test]
+fn rows_of_a_table_in_a_text_are_records_that_the_user_must_point_at() {
+    let csv =
+        "run_id,sample,remark\nRUN-6120,Nitric acid,\"see, \"\"here\"\": relit, all stable\"\nRUN-6121,Sediment,\"\"\n";
+    let pipes = "# Runs\n\n| run_id | sample | remark |\n|---|---|---|\n| RUN-6120 | Nitric acid | relit |\n\
+                 | RUN-6121 | Sediment | |\n\nThe torch was relit.\n";
+    let run = |h: &History, name: &str, id: &str| verdict(h, name, json!({"run_id": id}));
+    for text in [csv, pipes] {
+        let h = told("Update the run of the nitric sample.", text);
+        assert_eq!(run(&h, "update_run", "RUN-6120"), Verdict::Allow, "{text}");
+        assert_eq!(run(&h, "update_run", "RUN-6121"), Verdict::Hold, "{text}");
+        // A row that nobody points at may be anybody's.
+        let h = told("Update the run that is first.", text);
+        assert_eq!(run(&h, "update_run", "RUN-6120"), Verdict::Hold, "{text}");
+        // What cannot be undone needs more than a word.
+        let h = told("Abort the run of the nitric sample.", text);
+        assert_eq!(run(&h, "abort_run", "RUN-6120"), Verdict::Hold, "{text}");
+    }
+    // A second row for the same words contests the first; a row of other width is none.
+    let forged = format!("{pipes}\n| run_id | sample | remark |\n|---|---|---|\n| RUN-6666 | Nitric acid | |\n");
+    let h = told("Update the run of the nitric sample.", &forged);
+    assert_eq!(run(&h, "update_run", "RUN-6666"), Verdict::Hold);
+    assert_eq!(run(&h, "update_run", "RUN-6120"), Verdict::Hold);
+    let h = told("Update the run of the nitric sample.", &csv.replace("Sediment,", "Sediment"));
+    assert_eq!(run(&h, "update_run", "RUN-6120"), Verdict::Hold);
+}
+
+#[test]
+fn a_word_that_only_one_record_has_points_at_it() {
+    let offered = json!([
+        tool("list_requisitions", &[]),
+        tool("approve_requisition", &["req_no"]),
+        tool("return_requisition", &["req_no"])
+    ]);
+    let list = json!([
+        {"req_no": "REQ-20931", "title": "Pallet jacks, 3 pcs", "requester": "funmi.adeyemi", "note": PROSE},
+        {"req_no": "REQ-20933", "title": "Laptop for the planner", "requester": "tomas.ruiz", "note": PROSE}]);
+    let asked = |user: &str| talk(offered.clone(), user, &[("list_requisitions", json!({}), list.clone())], None);
+    let of = |h: &History, name: &str, no: &str| verdict(h, name, json!({"req_no": no}));
+    let h = asked("Approve the requisition for the pallet jacks.");
+    assert_eq!(of(&h, "approve_requisition", "REQ-20931"), Verdict::Allow);
+    assert_eq!(of(&h, "approve_requisition", "REQ-20933"), Verdict::Hold);
+    // Words for both point at neither.
+    let h = asked("Approve the requisition for the pallet jacks or the laptop.");
+    assert_eq!(of(&h, "approve_requisition", "REQ-20931"), Verdict::Hold);
+    let h = asked("Return the requisition of the laptop to Tomas.");
+    assert_eq!(of(&h, "return_requisition", "REQ-20933"), Verdict::Allow);
+    let h = asked("Return the requisition of the laptop.");
+    assert_eq!(of(&h, "return_requisition", "REQ-20933"), Verdict::Hold, "one word is not enough to take away");
+    // An identifier of the same form that the user wrote is another one.
+    let h = asked("Approve REQ-20931.");
+    assert_eq!(of(&h, "approve_requisition", "REQ-20931"), Verdict::Allow);
+    assert_eq!(of(&h, "approve_requisition", "REQ-20933"), Verdict::Hold);
+}
+
+#[test]
+fn rules_are_overridden_and_years_changed_by_the_user_only() {
+    let set = json!({"type": "object", "properties": {
+        "section": {"type": "string"}, "until": {"type": "string"},
+        "override": {"type": "object", "properties": {
+            "capacity": {"type": "boolean"}, "prerequisites": {"type": "boolean"}}}}});
+    let offered = json!([
+        {"type": "function", "function": {"name": "set_section", "parameters": set}}, tool("search_emails", &["query"])]);
+    let seen = [("search_emails", json!({"query": "x"}), json!([{"id": "1", "body": PROSE}]))];
+    let h = talk(offered, "Set the section SEC-4471 until July 3, 2026, a capacity override is fine.", &seen, None);
+    let set = |more: Value| {
+        let mut args = json!({"section": "SEC-4471"});
+        args.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        why(&h, "set_section", args)
+    };
+    assert_eq!(set(json!({"override": {"capacity": true}})), []);
+    assert_eq!(set(json!({"override": {"capacity": true, "prerequisites": false}})), []);
+    assert_eq!(set(json!({"override": {"capacity": true, "prerequisites": true}})), [Why::OtherSaid]);
+    assert_eq!(set(json!({"until": "2026-07-03"})), []);
+    assert_eq!(set(json!({"until": "2036-07-03"})), [Why::OtherSaid]);
+}
+
+#[test]
+fn contacts_that_the_user_names_stay_contacts() {
+    let offered = json!([tool("search_contacts", &["query"]), tool("create_order", &["vendor_id"])]);
+    let found = json!([{"vendor_id": "V-100482", "name": "Halvorsen Tools", "note": PROSE}]);
+    let rules = Some("contacts = [\"search_contacts\"]\n[calls]\ncreate_order = { vendor_id = \"contact\" }");
+    let results = [("search_contacts", json!({"query": "Halvorsen"}), found)];
+    let h = talk(offered, "Create an order with Halvorsen Tools.", &results, rules);
+    assert_eq!(verdict(&h, "create_order", json!({"vendor_id": "V-100482"})), Verdict::Allow);
+    assert_eq!(verdict(&h, "create_order", json!({"vendor_id": "V-100999"})), Verdict::Hold);
+}
