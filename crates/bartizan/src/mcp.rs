@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bartizan_core::{Direction, Mode, Rpc, Severity, Verdict};
-use bartizan_gateway::{LockFile, Stdio, mcp_list, mcp_proxy, refused_elements};
-use bartizan_guard::{Checked, Guard, ReplyContext, Route};
-use bartizan_mcp::{Change, Elsewhere, Pinned, audit};
+use bartizan_core::{Mode, Rpc, Severity, Verdict};
+use bartizan_gateway::{LockFile, Stdio, mcp_list, mcp_proxy};
+use bartizan_guard::Guard;
+use bartizan_mcp::{Change, Elsewhere, Pinned};
 use bartizan_policy::Outcome;
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::args::ConfigArgs;
 use crate::config::{self, Loaded};
@@ -243,7 +243,8 @@ fn examine(
     elsewhere: &Elsewhere,
 ) -> anyhow::Result<(Vec<String>, Denied)> {
     let guard = loaded.guard()?;
-    let checked = checked(&guard, name, result, elsewhere)?;
+    let rpc = || Rpc { server: Arc::from(name), method: Arc::from("tools/list"), tool: None };
+    let checked = guard.definitions(rpc(), &result.to_string(), elsewhere)?;
     let tool_at = |pointer: &str| {
         let at = pointer.strip_prefix("/result/tools/")?.split('/').next()?;
         result["tools"][at.parse::<usize>().ok()?]["name"].as_str()
@@ -251,7 +252,7 @@ fn examine(
     let mut lines = Vec::new();
     for found in &checked.assessment.findings {
         let finding = &found.finding;
-        let verdict = guard.verdict(finding, bartizan_core::Source::Definition, Direction::Request);
+        let verdict = guard.definition_verdict(found);
         if finding.severity < Severity::Medium && verdict == Verdict::Allow {
             continue;
         }
@@ -259,7 +260,7 @@ fn examine(
         let tool = tool_at(&path).map_or_else(|| "the server".to_owned(), shown);
         lines.push(format!("{verdict:<8} {tool}: {} ({} {})", finding.rule, finding.severity, shown(&path)));
     }
-    let refused = refused_elements(&guard, &checked);
+    let refused = guard.refused_elements(&checked);
     let mut denied = Denied {
         tools: refused.iter().filter_map(|pointer| tool_at(pointer)).map(str::to_owned).collect(),
         instructions: refused.contains("/result/instructions"),
@@ -272,19 +273,9 @@ fn examine(
     if denied.instructions {
         rest["instructions"] = Value::from("");
     }
-    let left = if refused.is_empty() { checked } else { self::checked(&guard, name, &rest, elsewhere)? };
+    let left = if refused.is_empty() { checked } else { guard.definitions(rpc(), &rest.to_string(), elsewhere)? };
     if let Outcome::Refuse(refusal) | Outcome::Hold(refusal) = &left.outcome {
         denied.whole = Some(refusal.names());
     }
     Ok((lines, denied))
-}
-
-fn checked(guard: &Guard, name: &str, result: &Value, elsewhere: &Elsewhere) -> anyhow::Result<Checked> {
-    let rpc = Rpc { server: Arc::from(name), method: Arc::from("tools/list"), tool: None };
-    let body = json!({"jsonrpc": "2.0", "id": 0, "result": result}).to_string().into_bytes();
-    let mut parsed = guard.read_mcp(Direction::Request, rpc, body)?;
-    for note in audit(result, "/result", None, elsewhere) {
-        parsed.note(bartizan_core::RuleId::new(note.rule), note.pointer, note.confidence);
-    }
-    Ok(guard.check(parsed, &ReplyContext::default(), Route::default()))
 }

@@ -6,17 +6,19 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Snippet};
-use bartizan_core::{CoverageStatus, Rule, RuleId, Severity, Span};
+use bartizan_core::{CoverageStatus, Mode, Rule, RuleId, Severity, Span};
+use bartizan_guard::Guard;
 use bartizan_posture::rules;
 use bartizan_scan::{Configuration, Posture, PostureFound, PostureGap};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::args::{Gate, ScanFormat, gate};
+use crate::args::{ConfigArgs, Gate, ScanFormat, gate};
 use crate::check::excerpt::excerpt;
 use crate::check::human::level;
 use crate::check::position::Cursor;
 use crate::check::sarif;
+use crate::config::{self, Config};
 use crate::problem::Problem;
 use crate::scan::Summary;
 use crate::{DONE, FOUND, UNREAD, terminal};
@@ -62,6 +64,9 @@ pub(crate) struct ScanMcpArgs {
     /// Read the configurations of clients in your home folder too
     #[arg(long)]
     installed: bool,
+    /// Configuration whose policy says what of tool definitions is denied [default: what is shipped]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     answer: AnswerArgs,
 }
@@ -84,7 +89,7 @@ pub(crate) struct AnswerArgs {
 pub(crate) fn infra(args: &ScanInfraArgs) -> anyhow::Result<u8> {
     match &args.endpoint {
         Some(origin) => asked(origin, &args.answer),
-        None => scan(&args.paths, Posture::Infra, rules::INFRA, &args.answer),
+        None => scan(&args.paths, Posture::Infra, &rules::INFRA.iter().collect::<Vec<_>>(), None, &args.answer),
     }
 }
 
@@ -161,7 +166,19 @@ pub(crate) fn mcp(args: &ScanMcpArgs) -> anyhow::Result<u8> {
         }
         paths.extend(installed);
     }
-    scan(&paths, Posture::Agent, rules::AGENT, &args.answer)
+    let guard = guard(args.config.as_ref())?;
+    let rules: Vec<&Rule> = rules::AGENT.iter().chain(guard.rules()).collect();
+    scan(&paths, Posture::Agent, &rules, Some(&guard), &args.answer)
+}
+
+/// What a proxy would decide with. A configuration in the folder that is examined must not say what is found there, so it
+/// is taken only where it is named.
+fn guard(config: Option<&PathBuf>) -> anyhow::Result<Guard> {
+    let Some(path) = config else { return Ok(Guard::new(&Config::default().guard())?) };
+    let mut loaded = config::load(&ConfigArgs { config: Some(path.clone()) }, &[])?;
+    // What is found is told in monitor mode, too.
+    loaded.config.mode = Mode::Enforce;
+    Ok(loaded.guard()?)
 }
 
 /// Where clients keep their configurations, below the home folder.
@@ -201,14 +218,23 @@ fn installed() -> anyhow::Result<Vec<PathBuf>> {
     Ok(INSTALLED.iter().map(|place| home.join(place)).filter(|path| path.exists()).collect())
 }
 
-fn scan(paths: &[PathBuf], posture: Posture, rules: &[Rule], args: &AnswerArgs) -> anyhow::Result<u8> {
+fn scan(
+    paths: &[PathBuf],
+    posture: Posture,
+    rules: &[&Rule],
+    guard: Option<&Guard>,
+    args: &AnswerArgs,
+) -> anyhow::Result<u8> {
     let gate = args.fail_on.unwrap_or(Gate::From(Severity::High));
     let mut out = std::io::stdout().lock();
     let mut summary = Summary::default();
     let mut files = Vec::new();
     let mut failed = None;
     for path in paths {
-        bartizan_scan::configurations(path, posture, |file| {
+        bartizan_scan::configurations(path, posture, |mut file| {
+            if let Some(guard) = guard {
+                bartizan_scan::definitions(&mut file, guard);
+            }
             let severities = file.report.found.iter().map(|f| f.finding.severity);
             summary.add(file.size, severities, &file.report.coverage, gate);
             match args.format {
@@ -231,7 +257,7 @@ fn scan(paths: &[PathBuf], posture: Posture, rules: &[Rule], args: &AnswerArgs) 
             writeln!(out, "{}", serde_json::to_string_pretty(&log)?)?;
         }
         ScanFormat::Sarif => {
-            let log = crate::scan::log(files, rules, &summary, Some("unicodeCodePoints"));
+            let log = crate::scan::log(files, rules.iter().copied(), &summary, Some("unicodeCodePoints"));
             writeln!(out, "{}", serde_json::to_string_pretty(&log)?)?;
         }
     }
@@ -239,7 +265,7 @@ fn scan(paths: &[PathBuf], posture: Posture, rules: &[Rule], args: &AnswerArgs) 
     Ok(summary.exit_code(args.strict))
 }
 
-fn summary_of<'r>(rules: &'r [Rule], id: &RuleId) -> &'r str {
+fn summary_of<'r>(rules: &[&'r Rule], id: &RuleId) -> &'r str {
     rules.iter().find(|rule| rule.id == *id).map_or("", |rule| rule.summary.as_ref())
 }
 
@@ -247,12 +273,12 @@ fn summary_of<'r>(rules: &'r [Rule], id: &RuleId) -> &'r str {
 fn secrets(file: &Configuration) -> Vec<Span> {
     let about = |found: &&PostureFound| {
         let id = found.finding.rule.as_str();
-        id.ends_with("/plaintext-secret") || id.ends_with("/default-credential")
+        id.ends_with("/plaintext-secret") || id.ends_with("/default-credential") || id.starts_with("secret/")
     };
     file.report.found.iter().filter(about).map(|f| f.finding.span()).collect()
 }
 
-fn draw(out: &mut impl Write, file: &Configuration, rules: &[Rule]) -> std::io::Result<()> {
+fn draw(out: &mut impl Write, file: &Configuration, rules: &[&Rule]) -> std::io::Result<()> {
     let path = terminal::line(&file.path.display().to_string());
     let renderer = terminal::output();
     let secrets = secrets(file);
@@ -342,7 +368,7 @@ fn record(file: &Configuration, gate: Gate) -> Value {
 }
 
 /// The results and notifications of one file, as SARIF 2.1.0.
-fn results(file: &Configuration, rules: &[Rule]) -> Value {
+fn results(file: &Configuration, rules: &[&Rule]) -> Value {
     let uri = file.path.display().to_string().replace('\\', "/");
     let mut cursor = Cursor::new();
     let found: Vec<Value> = file

@@ -64,7 +64,9 @@ pub(crate) fn model(args: &ScanModelArgs) -> anyhow::Result<u8> {
             let log = json!({ "scan": "model", "files": files, "summary": summary.record() });
             writeln!(out, "{}", serde_json::to_string_pretty(&log)?)?;
         }
-        ModelFormat::Sarif => writeln!(out, "{}", serde_json::to_string_pretty(&log(files, RULES, &summary, None))?)?,
+        ModelFormat::Sarif => {
+            writeln!(out, "{}", serde_json::to_string_pretty(&log(files, RULES.iter(), &summary, None))?)?
+        }
         ModelFormat::Cyclonedx => {}
     }
     let complete = bill.end(args, gate, &mut out)?;
@@ -261,7 +263,12 @@ fn results(file: &File) -> Value {
 }
 
 /// One log of all files; `columns` is the unit that columns are counted in.
-pub(crate) fn log(files: Vec<Value>, rules: &[Rule], summary: &Summary, columns: Option<&str>) -> Value {
+pub(crate) fn log<'r>(
+    files: Vec<Value>,
+    rules: impl Iterator<Item = &'r Rule>,
+    summary: &Summary,
+    columns: Option<&str>,
+) -> Value {
     let (mut results, mut unread) = (Vec::new(), Vec::new());
     for mut file in files {
         for (key, all) in [("results", &mut results), ("unread", &mut unread)] {
@@ -274,7 +281,7 @@ pub(crate) fn log(files: Vec<Value>, rules: &[Rule], summary: &Summary, columns:
         unread.push(json!({ "level": "warning", "message": { "text": NOTHING } }));
     }
     let read = summary.files > 0 && summary.coverage.status != CoverageStatus::Partial;
-    let mut run = run(rules.iter(), results, read, unread);
+    let mut run = run(rules, results, read, unread);
     run["properties"] = json!({ "coverage": summary.coverage });
     if let Some(unit) = columns {
         run["columnKind"] = unit.into();

@@ -50,10 +50,7 @@ pub use bartizan_abuse::Settings as Abuse;
 pub use bartizan_sign::SecretRef;
 pub use check_api::check_openapi;
 pub use keys::{KeyChange, KeyState, KeyView, create_key, find_key, is_key_name, revoke_key, rotate_key};
-pub use mcp::{
-    LockFile, LockFileError, Mcp, McpServer, Said, Stdio, TicketNeed, list as mcp_list, proxy as mcp_proxy,
-    refused_elements,
-};
+pub use mcp::{LockFile, LockFileError, Mcp, McpServer, Said, Stdio, TicketNeed, list as mcp_list, proxy as mcp_proxy};
 pub use metrics::Metrics;
 pub use pressure::Shed;
 pub use reload::{Next, Rejected, Reloader, Watched};

@@ -12,6 +12,7 @@ mod checks;
 mod contain;
 mod content;
 mod conversation;
+mod definitions;
 mod documents;
 mod effect;
 mod exceptions;

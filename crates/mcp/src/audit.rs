@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use bartizan_core::Confidence;
 use serde_json::Value;
 
+use crate::link::{Reach, links};
 use crate::lock::{Lock, Pinned};
 use crate::note::{Note, rules};
+use crate::request::requested;
 use crate::tool::{Listed, Tool};
 
 /// Longest name of a tool (2025-11-25, server/tools, "Tool Names").
@@ -37,6 +39,30 @@ impl Elsewhere {
     pub fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         Self(names.into_iter().map(|name| (normal(name), name.to_owned())).collect())
     }
+}
+
+/// True for requests whose answer is what a server says of itself.
+#[must_use]
+pub fn describes(method: &str) -> bool {
+    matches!(method, "tools/list" | "initialize" | "server/discover")
+}
+
+/// All that is to be noted of a message of a server: what it asks for, what it links to, and where it answers a request
+/// that [`describes`] it, what is wrong with what it says of itself.
+#[must_use]
+pub fn said(message: &Value, method: &str, reach: Reach, pinned: Option<&Pinned>, elsewhere: &Elsewhere) -> Vec<Note> {
+    let mut notes = requested(message, "", reach);
+    let Some(result) = message.get("result") else { return notes };
+    notes.extend(links(result, "/result", reach));
+    if method == "tools/list" {
+        notes.extend(audit(result, "/result", pinned, elsewhere));
+    } else if describes(method)
+        && let (Some(pinned), Some(text)) = (pinned, result.get("instructions").and_then(Value::as_str))
+        && !pinned.has_instructions(text)
+    {
+        notes.push(Note::new(rules::CHANGED, "/result/instructions", Confidence::High));
+    }
+    notes
 }
 
 /// Looks at the answer to a `tools/list`. `result` is an object with a member `tools`, `at` the JSON Pointer to it;

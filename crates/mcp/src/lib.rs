@@ -29,7 +29,7 @@ mod request;
 mod ticket;
 mod tool;
 
-pub use audit::{Elsewhere, audit};
+pub use audit::{Elsewhere, audit, describes, said};
 pub use link::{Reach, links, unsafe_link};
 pub use lock::{Change, Lock, LockError, Pinned, PinnedTool};
 pub use message::{Id, Message, MessageError, ToolCall, error_reply, tool_error};

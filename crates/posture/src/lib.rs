@@ -35,7 +35,7 @@ mod tree;
 mod value;
 
 pub use kind::{infra, is_infra_name};
-pub use mcp::{agent, is_agent_name};
+pub use mcp::{Recorded, agent, is_agent_name};
 pub use report::{Found, Gap, Report};
 
 /// Examines a file under the rules of a family.

@@ -4,6 +4,8 @@ use bartizan_core::{
     Confidence, Coverage, CoverageStatus, Finding, Fix, Location, Part, Reason, Rule, Severity, Span, View,
 };
 
+use crate::mcp::Recorded;
+
 /// A finding with what it says. Neither text quotes a secret.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
@@ -37,9 +39,32 @@ pub struct Report {
     pub coverage: Coverage,
     /// The same, place by place.
     pub gaps: Vec<Gap>,
+    /// What it records of what tool servers say of themselves.
+    pub recorded: Vec<Recorded>,
 }
 
 impl Report {
+    /// A file of which nothing could be read.
+    #[must_use]
+    pub fn unread(reason: Reason, why: String) -> Self {
+        let mut desk = Desk::default();
+        desk.partial(reason, 0, 0, why);
+        desk.report("unread")
+    }
+
+    /// Adds what somebody else found in the file or could not read of it.
+    pub fn add(&mut self, found: impl IntoIterator<Item = Found>, gaps: impl IntoIterator<Item = Gap>) {
+        let mut desk = Desk {
+            found: std::mem::take(&mut self.found),
+            coverage: std::mem::take(&mut self.coverage),
+            gaps: std::mem::take(&mut self.gaps),
+            recorded: std::mem::take(&mut self.recorded),
+        };
+        found.into_iter().for_each(|found| desk.push(found));
+        gaps.into_iter().for_each(|gap| desk.gap(gap.part, gap.at, gap.why));
+        *self = desk.report(self.format);
+    }
+
     /// The worst severity found.
     #[must_use]
     pub fn worst(&self) -> Option<Severity> {
@@ -56,6 +81,7 @@ pub(crate) struct Desk {
     found: Vec<Found>,
     coverage: Coverage,
     gaps: Vec<Gap>,
+    recorded: Vec<Recorded>,
 }
 
 /// Largest file that is read, in bytes.
@@ -137,6 +163,11 @@ impl Desk {
         }
     }
 
+    /// Takes what a file records of servers.
+    pub(crate) fn record(&mut self, recorded: Vec<Recorded>) {
+        self.recorded.extend(recorded);
+    }
+
     /// Takes what was found in a value of the file, at the place of that value.
     pub(crate) fn take(&mut self, inner: Self, at: Span) {
         for mut found in inner.found {
@@ -156,7 +187,7 @@ impl Desk {
     pub(crate) fn report(mut self, format: &'static str) -> Report {
         self.found.sort_by_key(|f| (f.finding.span().start, std::cmp::Reverse(f.finding.severity)));
         debug_assert!(self.gaps.is_empty() == (self.coverage.status == CoverageStatus::Complete));
-        Report { format, found: self.found, coverage: self.coverage, gaps: self.gaps }
+        Report { format, found: self.found, coverage: self.coverage, gaps: self.gaps, recorded: self.recorded }
     }
 }
 

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "this crate owns the walk over files")]
 
 pub mod bom;
+mod definitions;
 pub mod findings;
 mod map;
 mod posture;
@@ -19,6 +20,7 @@ pub use map::Map;
 
 pub use bartizan_artifact::{Budget, Found, Gap, Report, Step};
 use bartizan_core::{Coverage, Part, Reason, Severity};
+pub use definitions::definitions;
 pub use posture::{Configuration, Posture, PostureFound, PostureGap, PostureReport, configurations};
 use sha2::{Digest as _, Sha256};
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bartizan_core::{Coverage, Part, Reason, Severity};
+use bartizan_core::{Reason, Severity};
 pub use bartizan_posture::{Found as PostureFound, Gap as PostureGap, Report as PostureReport};
 
 use crate::{ScanError, map, walk};
@@ -87,11 +87,7 @@ fn examine(path: &Path, posture: Posture) -> Configuration {
 }
 
 fn unread(path: PathBuf, why: String) -> Configuration {
-    let part = Part::partial(Reason::File, 0);
-    let mut coverage = Coverage::default();
-    coverage.add(part);
-    let gaps = vec![PostureGap { part, at: 0, why }];
-    let report = PostureReport { format: "unread", found: Vec::new(), coverage, gaps };
+    let report = PostureReport::unread(Reason::File, why);
     Configuration { path, size: 0, text: String::new(), report }
 }
 

@@ -21,7 +21,6 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use http::{Front, serve};
 pub use lockfile::{LockFile, LockFileError};
-pub use session::refused_elements;
 pub use stdio::{Said, Stdio, list, proxy};
 pub use ticket::Need as TicketNeed;
 pub(crate) use ticket::Tickets;

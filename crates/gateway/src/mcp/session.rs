@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use bartizan_core::{Action, Direction, Exchange, Kind as TextKind, Principal, Rpc, RuleId, Source, Text, Verdict};
 use bartizan_guard::{Checked, Guard, Parsed, ReplyContext, Request as Record, Route, bounded_model};
 use bartizan_mcp::{
-    Id, Listed, Message, MessageError, Note, Reach, ToolCall, audit, element_of, error_reply, links, requested, rules,
+    Elsewhere, Id, Listed, Message, MessageError, Note, Reach, ToolCall, describes, error_reply, links, rules, said,
     tool_error,
 };
-use bartizan_policy::{Cause, Outcome, Permitted, Refusal};
+use bartizan_policy::{Outcome, Permitted};
 use bartizan_wire::{ErrorKind, prune};
 use bytes::Bytes;
 use serde_json::Value;
@@ -395,7 +395,7 @@ impl Session {
         let withheld = noted_call(&checked, rules::CHANGED);
         let undecided = noted_call(&checked, rules::UNDECIDED);
         let elements = match direction {
-            Direction::Request => refused_elements(&live.guard, &checked),
+            Direction::Request => live.guard.refused_elements(&checked),
             Direction::Reply => BTreeSet::new(),
         };
         let mut settled = settle(shared, record, checked);
@@ -544,23 +544,6 @@ struct Decided {
     undecided: bool,
 }
 
-/// The elements of a list of a server, and its instructions, that something was found in for which a message is
-/// refused: JSON Pointers.
-#[must_use]
-pub fn refused_elements(guard: &Guard, checked: &Checked) -> BTreeSet<String> {
-    let (Outcome::Refuse(Refusal { causes, .. }) | Outcome::Hold(Refusal { causes, .. })) = &checked.outcome else {
-        return BTreeSet::new();
-    };
-    let fixed = |rule: &RuleId| causes.iter().any(|cause| matches!(cause, Cause::NotEditable(id) if id == rule));
-    let refuses = |finding: &&bartizan_policy::TextFinding| {
-        let finding = &finding.finding;
-        let verdict = guard.verdict(finding, Source::Definition, Direction::Request);
-        verdict >= Verdict::Hold || (verdict == Verdict::Redact && fixed(&finding.rule))
-    };
-    let found = checked.assessment.findings.iter().filter(refuses);
-    found.filter_map(|found| element_of(&found.finding.at.path()?)).collect()
-}
-
 /// Runs what takes time in proportion to a message of `size` bytes where it holds up nobody else.
 async fn sized<T: Send + 'static>(
     size: usize,
@@ -581,27 +564,13 @@ fn heard(guard: &Guard, server: &Server, rpc: Rpc, body: &[u8]) -> Result<(Parse
     Ok((parsed, message))
 }
 
-/// True for requests whose answer is what a server says of itself.
-fn describes(method: &str) -> bool {
-    matches!(method, "tools/list" | "initialize" | "server/discover")
-}
-
 fn notes(server: &Server, method: &str, message: &Value) -> Result<Vec<Note>, LockFileError> {
-    let mut notes = requested(message, "", server.reach);
-    let Some(result) = message.get("result") else { return Ok(notes) };
-    notes.extend(links(result, "/result", server.reach));
-    if describes(method) {
-        let lock = server.lock()?;
-        let pinned = lock.servers.get(&*server.name);
-        if method == "tools/list" {
-            notes.extend(audit(result, "/result", pinned, &server.elsewhere(&lock)));
-        } else if let (Some(pinned), Some(text)) = (pinned, result.get("instructions").and_then(Value::as_str))
-            && !pinned.has_instructions(text)
-        {
-            notes.push(changed("/result/instructions"));
-        }
+    if !describes(method) {
+        return Ok(said(message, method, server.reach, None, &Elsewhere::default()));
     }
-    Ok(notes)
+    let lock = server.lock()?;
+    let pinned = lock.servers.get(&*server.name);
+    Ok(said(message, method, server.reach, pinned, &server.elsewhere(&lock)))
 }
 
 fn changed(pointer: &str) -> Note {

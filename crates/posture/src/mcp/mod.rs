@@ -3,10 +3,13 @@
 mod clients;
 mod flow;
 mod permission;
+mod recorded;
 mod server;
 mod text;
 
 use bartizan_core::Reason;
+
+pub use recorded::Recorded;
 
 use crate::report::{Desk, Report};
 use crate::syntax::{json, toml, yaml};
@@ -147,9 +150,12 @@ fn parsed(documents: Result<Vec<Node>, crate::tree::Broken>, text: &str, desk: &
         }
         flow::judge(&servers, desk);
         permission::settings(document, text, desk);
-        if text::tools(document, desk) {
+        let recorded = recorded::recorded(document, text);
+        if recorded.iter().any(Recorded::is_list) && servers.is_empty() {
             format = "tools";
         }
+        recorded.iter().for_each(|one| text::definitions(one, desk));
+        desk.record(recorded);
     }
     format
 }

@@ -3,9 +3,9 @@
 
 use bartizan_core::{Severity, Span};
 
+use super::recorded::Recorded;
 use crate::report::Desk;
 use crate::rules;
-use crate::tree::Node;
 
 /// Words that keep something from the person.
 const CONCEAL: &[&str] = &[
@@ -187,22 +187,14 @@ fn hidden(text: &str, offset: usize, desk: &mut Desk) {
     }
 }
 
-/// Lists of tools with their descriptions and schemas; prompts and resources alike. True where there is one.
-pub(super) fn tools(document: &Node, desk: &mut Desk) -> bool {
-    let list = ["tools", "result.tools", "prompts", "result.prompts", "resources", "result.resources"];
-    let mut any = false;
-    for node in list.iter().filter_map(|path| document.at(path)) {
-        for tool in node.items().iter().filter(|t| t.get("name").is_some()) {
-            any = true;
-            tool.leaves(&mut |_, leaf| {
-                if let Some(text) = leaf.text().filter(|t| t.len() > 8) {
-                    // Escapes of JSON may hide characters from the bytes of the file.
-                    let mut inner = Desk::default();
-                    examine(text, 0, &mut inner);
-                    desk.take(inner, leaf.span);
-                }
-            });
+/// What a server says of its tools, prompts and resources.
+pub(super) fn definitions(recorded: &Recorded, desk: &mut Desk) {
+    recorded.leaves(&mut |_, leaf| {
+        if let Some(text) = leaf.text().filter(|t| t.len() > 8) {
+            // Escapes of JSON may hide characters from the bytes of the file.
+            let mut inner = Desk::default();
+            examine(text, 0, &mut inner);
+            desk.take(inner, leaf.span);
         }
-    }
-    any
+    });
 }
