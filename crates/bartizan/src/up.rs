@@ -48,6 +48,7 @@ pub(crate) fn run(args: &UpArgs) -> anyhow::Result<u8> {
             .help("give one: bartizan up --upstream https://api.openai.com/v1, or an `[[upstream]]` section")
             .into());
     }
+    loaded.check_keys()?;
     telemetry::log(&loaded.config.telemetry);
     let next = next(&loaded, watched)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -142,6 +143,7 @@ impl Means {
 /// # Errors
 /// What keeps it from starting.
 pub(crate) fn check(loaded: &Loaded, without: &[&str]) -> anyhow::Result<()> {
+    loaded.check_keys()?;
     let Next { mut settings, guard, profiles, .. } = next(loaded, Watched::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let entered = runtime.enter();

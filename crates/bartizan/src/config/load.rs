@@ -12,6 +12,7 @@ use bartizan_access::AccessError;
 use bartizan_core::TenantId;
 use bartizan_gateway::{Profiles, Upstream};
 use bartizan_guard::{Guard, SegmentCache};
+use bartizan_sign::VerifyingKey;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -184,6 +185,7 @@ pub(crate) fn load_with(args: &ConfigArgs, flags: &[Flag], installed: Option<Ins
     }
     loaded.check()?;
     loaded.candidate()?;
+    loaded.check_sense()?;
     loaded.read_referenced()?;
     Ok(loaded)
 }
@@ -374,6 +376,30 @@ impl Loaded {
         for index in 0..self.config.upstream.len() {
             let read = self.config.upstream[index].reply_schema.as_mut().map_or(Ok(()), |schema| schema.read());
             read.map_err(|why| self.problem(&format!("upstream.{index}.reply_schema"), why, ""))?;
+        }
+        Ok(())
+    }
+
+    /// Keys and certificates of those who are trusted to sign: a list with a file that is not there trusts fewer than it
+    /// says. While a gateway runs, a model whose signer's key goes away is held back instead.
+    pub(crate) fn check_keys(&self) -> Result<(), Problem> {
+        let (models, content) = (&self.config.models, &self.config.content);
+        let keys = [("models.public_keys", &models.public_keys), ("content.public_keys", &content.public_keys)];
+        for (key, index, path) in
+            keys.iter().flat_map(|(key, paths)| paths.iter().enumerate().map(|(i, p)| (*key, i, p)))
+        {
+            let read = std::fs::read(path).map_err(|e| format!("cannot read `{}`: {e}", path.display()));
+            let checked = read.and_then(|bytes| {
+                VerifyingKey::from_pem(&bytes).map_err(|e| format!("`{}`: {e}", path.display())).map(drop)
+            });
+            checked.map_err(|why| self.problem(&format!("{key}.{index}"), format!("`{key}`: {why}"), ""))?;
+        }
+        for (index, path) in models.certificate_chain.iter().enumerate() {
+            let key = "models.certificate_chain";
+            std::fs::read(path).map_err(|e| {
+                let title = format!("`{key}`: cannot read `{}`: {e}", path.display());
+                self.problem(&format!("{key}.{index}"), title, "")
+            })?;
         }
         Ok(())
     }

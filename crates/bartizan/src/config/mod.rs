@@ -6,6 +6,7 @@ mod load;
 mod locate;
 mod models;
 mod secrets;
+mod sense;
 pub(crate) mod show;
 
 use std::collections::BTreeMap;

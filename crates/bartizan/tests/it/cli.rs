@@ -768,20 +768,88 @@ fn what_up_refuses_config_check_and_doctor_refuse_too() {
     ] {
         let text = format!("{base}{text}");
         let place = Place::with(&[("bartizan.toml", &text), ("k", "short")]);
-        let up = Place::with(&[("bartizan.toml", &text), ("k", "short")]).run(&["up"], "");
         let check = place.run(&["config", "check"], "");
+        let doctor = place.output(&["doctor"], "");
+        assert!(!place.path("bartizan.sqlite").exists(), "{text}: a check has made a store");
+        let up = place.run(&["up"], "");
         assert!(up.contains(says) && up.ends_with("[exit 2]"), "{text}: {up}");
         assert_eq!(check, up, "{text}");
-        let doctor = place.output(&["doctor"], "");
         let seen = String::from_utf8(doctor.stdout).unwrap();
         let told = seen.lines().any(|line| line.starts_with("FAIL  config") && line.contains(says));
         assert!(told && doctor.status.code() == Some(2), "{text}: {seen}");
-        assert!(!place.path("bartizan.sqlite").exists(), "{text}: a check has made a store");
     }
     // A key of the provider that is somewhere else does not hide what is wrong with the rest.
     let text = format!("{base}key = \"env:UNSET_KEY\"\n[tls]\ncert = \"k\"\nkey = \"file:k\"\n");
     let seen = Place::with(&[("bartizan.toml", &text), ("k", "short")]).run(&["config", "check"], "");
     assert!(seen.contains("cannot read certificates from `k`") && seen.ends_with("[exit 2]"), "{seen}");
+}
+
+#[test]
+fn settings_that_nobody_can_mean_are_refused_with_their_key() {
+    let base = "listen = \"127.0.0.1:0\"\n[[upstream]]\nname = \"a\"\nurl = \"http://127.0.0.1:9/v1\"\n";
+    let client = "[[client]]\nname = \"c\"\nkey = \"file:k\"\n";
+    let price = "[[accounting.price]]\nmodel = \"*\"\ninput = 1\noutput = 2\n";
+    for (text, says) in [
+        ("[limits]\nmax_body = 0\n".to_owned(), "`limits.max_body` is 0: no body could be read"),
+        (
+            "[limits]\nmax_input_tokens_by_model = { \"gpt-5\" = 0 }\n".to_owned(),
+            "`limits.max_input_tokens_by_model.gpt-5` is 0",
+        ),
+        ("[timeouts]\nconnect_ms = 0\n".to_owned(), "`timeouts.connect_ms` is 0"),
+        ("first_byte_ms = 0\n".to_owned(), "`upstream.0.first_byte_ms` is 0"),
+        ("[evidence]\ncheckpoint_minutes = 0\n".to_owned(), "`evidence.checkpoint_minutes` is 0"),
+        ("[record]\nmax_body_bytes = 0\n".to_owned(), "`record.max_body_bytes` is 0"),
+        ("[policy.agents]\napproval_minutes = 0\n".to_owned(), "`policy.agents.approval_minutes` is 0"),
+        (
+            "[policy.injection]\nuser = { flag = 0.9, block = 0.8 }\n".to_owned(),
+            "`policy.injection.user.flag` is 0.9, above `block` (0.8)",
+        ),
+        ("[policy.injection]\ntool = { block = -1 }\n".to_owned(), "`policy.injection.tool.block` is a score"),
+        (
+            "[profile.p.policy.injection]\ntool = { flag = nan }\n".to_owned(),
+            "`profile.p.policy.injection.tool.flag` is a score",
+        ),
+        (
+            "[candidate.policy.injection]\ndocument = { flag = 0.9, block = 0.8 }\n".to_owned(),
+            "`candidate.policy.injection.document.flag`",
+        ),
+        (
+            "[telemetry]\notlp_endpoint = \"ftp://127.0.0.1:4318/v1/traces\"\n".to_owned(),
+            "`telemetry.otlp_endpoint` is `ftp://127.0.0.1:4318/v1/traces`",
+        ),
+        ("[telemetry]\nsample = 1.5\n".to_owned(), "`telemetry.sample` is a share"),
+        (
+            format!("{client}quota = {{ spend_per_day = 5 }}\n"),
+            "`client.0.quota.spend_per_day` limits money, and no model has a price",
+        ),
+        (format!("{client}quota = {{ spend_per_day = 0 }}\n{price}"), "`client.0.quota.spend_per_day` is 0"),
+        (
+            "[[tenant]]\nname = \"t\"\nquota = { requests_per_minute = 0 }\n".to_owned(),
+            "`tenant.0.quota.requests_per_minute` is 0",
+        ),
+        ("[models]\npublic_keys = [\"none.pub\"]\n".to_owned(), "`models.public_keys`: cannot read `none.pub`"),
+        ("[content]\npublic_keys = [\"k\"]\n".to_owned(), "`content.public_keys`: `k`: "),
+    ] {
+        let text = format!("{base}{text}");
+        let place = Place::with(&[("bartizan.toml", &text), ("k", "sixteen-characters-of-key")]);
+        let (up, check) = (place.run(&["up"], ""), place.run(&["config", "check"], ""));
+        assert!(up.contains(says) && up.ends_with("[exit 2]"), "{text}: {up}");
+        assert_eq!(check, up, "{text}");
+        let doctor = place.run(&["doctor"], "");
+        assert!(doctor.contains(says) && doctor.ends_with("[exit 2]"), "{text}: {doctor}");
+    }
+    for top in ["max_in_flight", "max_connections"] {
+        let seen = Place::with(&[("bartizan.toml", &format!("{top} = 0\n{base}"))]).run(&["config", "check"], "");
+        assert!(seen.contains(&format!("`{top}` is 0")) && seen.ends_with("[exit 2]"), "{seen}");
+    }
+    // 0 that means something, a stricter block alone, and a budget with prices stay.
+    let text = format!(
+        "{base}[timeouts]\ndrain_ms = 0\n[shed]\nmax_queue = 0\n[policy.injection]\nuser = {{ block = 0.5 }}\ntool = {{ block = 2 }}\n\
+         {price}{client}quota = {{ spend_per_month = 5 }}\n"
+    );
+    let seen =
+        Place::with(&[("bartizan.toml", &text), ("k", "sixteen-characters-of-key")]).run(&["config", "check"], "");
+    assert!(seen.ends_with("[exit 0]"), "{seen}");
 }
 
 #[test]
