@@ -185,7 +185,8 @@ async fn put_back(args: &RestoreArgs, config: &Config) -> anyhow::Result<u8> {
         .about(&args.folder.display().to_string())
         .with("copied", &manifest.time)
         .with("records", manifest.records)
-        .with("head", &manifest.head);
+        .with("head", &manifest.head)
+        .with("content", if manifest.content { "sealed" } else { "left out" });
     store.act(act).await?;
     store.close().await;
     let mut out = std::io::stdout().lock();

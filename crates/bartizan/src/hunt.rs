@@ -153,14 +153,19 @@ async fn hunt(args: &HuntArgs) -> anyhow::Result<u8> {
     })
     .await?;
     let Count { exchanges, bodies, unread, findings } = count;
+    let faults = recorded::faults(store.as_ref(), Some(wanted)).await?;
+    let altered = faults.iter().filter(|fault| fault.altered).count() as u64;
+    let missing = faults.len() as u64 - altered;
     let done = act().with("step", "done").with("begun", id).with("exchanges", exchanges).with("bodies", bodies);
-    store.act(done.with("unread", unread).with("findings", findings)).await?;
+    let done = done.with("unread", unread).with("findings", findings).with("missing", missing).with("altered", altered);
+    store.act(done).await?;
     drop(vault);
     close(store).await;
     let mut out = std::io::stdout().lock();
     match args.format {
         HuntFormat::Jsonl => {
-            let summary = json!({"exchanges": exchanges, "bodies": bodies, "unread": unread, "findings": findings});
+            let summary = json!({"exchanges": exchanges, "bodies": bodies, "unread": unread, "findings": findings,
+                "missing": missing, "altered": altered});
             writeln!(out, "{}", json!({ "summary": summary }))?;
         }
         HuntFormat::Human => {
@@ -168,9 +173,13 @@ async fn hunt(args: &HuntArgs) -> anyhow::Result<u8> {
                 out,
                 "{findings} findings in {bodies} bodies of {exchanges} exchanges; {unread} not read in full"
             )?;
+            if let Some(told) = recorded::told(&faults) {
+                writeln!(out, "{told}")?;
+            }
         }
     }
-    Ok(match (findings, unread) {
+    // What was taken away or changed was not read, and somebody had a reason.
+    Ok(match (findings + missing + altered, unread) {
         (0, 0) => DONE,
         (0, _) => UNREAD,
         _ => FOUND,

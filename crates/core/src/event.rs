@@ -98,6 +98,9 @@ pub struct Event {
     pub policy: String,
     /// Keyed digests of the bodies (`request`, `reply`): HMAC-SHA-256, hex. They show equality to who has the key.
     pub hmacs: BTreeMap<String, String>,
+    /// SHA-256 of the sealed recording of the body, with what is said about it, hex; empty where none is kept.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub recording: String,
     /// Where the time went.
     pub timings: Timings,
     /// The request let something through because a part failed and the configuration says fail open.

@@ -55,4 +55,4 @@ pub use record::{Noted, Recorder, Request, bounded_model};
 pub use settings::{ClassifierSettings, RecordMode, RecordRole, RecordSettings, RouteChecks, Settings};
 pub use stream::{Output, Released, ReplyStream};
 pub use trace::trace;
-pub use vault::{Kept, Opened, Vault};
+pub use vault::{Kept, Opened, Vault, recording};

@@ -300,6 +300,7 @@ impl Recorder {
             policy: request.policy.clone(),
             engine: request.engine.clone(),
             hmacs: noted.hmacs,
+            recording: String::new(),
             timings: Timings { total_us: micros(request.started.elapsed()), ..noted.timings },
             failed_open: noted.failed_open,
             candidate: noted.compared.map(|compared| compared.candidate.verdict),

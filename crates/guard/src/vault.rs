@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::digest::{Context, SHA256};
 use bartizan_core::{
     Direction, Event, KeyPurpose, Protocol, SealedContent, SealedStore, StoreError, TenantId, WrappedKey,
 };
-use bartizan_sign::{DataKey, Master, Place, Pseudonyms, Secret, SignError};
+use bartizan_sign::{DataKey, Master, Place, Pseudonyms, Secret, SignError, hex};
 use uuid::Uuid;
 
 use crate::settings::{RecordMode, RecordSettings};
@@ -181,7 +182,7 @@ impl Vault {
     }
 
     /// Appends a record with the body that it is about.
-    pub(crate) async fn append(&self, event: Event, kept: Kept) -> Result<(), StoreError> {
+    pub(crate) async fn append(&self, mut event: Event, kept: Kept) -> Result<(), StoreError> {
         if !self.wants(&event) {
             return self.store.put_sealed(event, Vec::new()).await;
         }
@@ -199,6 +200,8 @@ impl Vault {
             time: event.time.clone(),
             body: key.seal(place, kept.bytes).map_err(failed)?,
         };
+        // So that the chain knows what is kept, and a recording that is taken away or changed is missed.
+        event.recording = recording(&content);
         self.store.put_sealed(event, vec![content]).await
     }
 
@@ -243,6 +246,21 @@ impl Vault {
         }
         Ok(opened)
     }
+}
+
+/// What the record of a decision says of its recording: SHA-256 over all that is kept, each part behind its length.
+#[must_use]
+pub fn recording(content: &SealedContent) -> String {
+    let SealedContent { event, exchange, tenant, direction, protocol, stream, cut, time, body } = content;
+    let said = [event, exchange, tenant.as_str(), direction.as_str(), protocol.as_str(), time, &body.key_id];
+    let flags = [u8::from(*stream), u8::from(*cut)];
+    let parts = said.iter().map(|text| text.as_bytes()).chain([&flags[..], &body.nonce, &body.ciphertext]);
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    hex(context.finish().as_ref())
 }
 
 impl std::fmt::Debug for Vault {

@@ -1,7 +1,7 @@
 //! A store of evidence, in whichever database.
 
 use bartizan_core::store::StoreFuture;
-use bartizan_core::{Act, ChainStore, Deed, Record, SealedStore, StoreError, TenantId};
+use bartizan_core::{Act, ChainStore, Deed, Record, SealedContent, SealedStore, StoreError, TenantId};
 use tokio::task::JoinHandle;
 
 use crate::database::Database;
@@ -51,6 +51,9 @@ pub trait Evidence: ChainStore + SealedStore {
         limit: u32,
     ) -> StoreFuture<'a, Vec<Act>>;
 
+    /// The sealed content of these decisions, whoever's they are, by decision. Nothing of it is opened.
+    fn recordings<'a>(&'a self, events: &'a [String]) -> StoreFuture<'a, Vec<SealedContent>>;
+
     /// Writes what waits, closes the database and lets go of it. What is asked for later fails.
     fn finish(&self) -> StoreFuture<'_, ()>;
 }
@@ -76,6 +79,10 @@ impl<D: Database> Evidence for Store<D> {
         limit: u32,
     ) -> StoreFuture<'a, Vec<Act>> {
         Box::pin(crate::read::deeds(&self.db, tenant, deed, after, limit))
+    }
+
+    fn recordings<'a>(&'a self, events: &'a [String]) -> StoreFuture<'a, Vec<SealedContent>> {
+        Box::pin(crate::sealed::recordings(&self.db, events))
     }
 
     fn finish(&self) -> StoreFuture<'_, ()> {

@@ -12,6 +12,10 @@ use crate::evidence::Store;
 use crate::queue::Hurry;
 use crate::writer::Job;
 
+/// What [`content`] reads.
+const CONTENTS: &str =
+    "SELECT event, exchange, tenant, direction, protocol, stream, cut, time, key, nonce, body FROM sealed";
+
 pub(crate) async fn insert(connection: &mut impl Connection, content: &SealedContent) -> Result<(), sqlx::Error> {
     let given = args![
         &content.event,
@@ -71,6 +75,17 @@ pub(crate) async fn destroy<C: Connection>(
     Ok(Destroyed { keys, contents })
 }
 
+/// The content of decisions of any tenant.
+pub(crate) async fn recordings(db: &impl Database, events: &[String]) -> Result<Vec<SealedContent>, StoreError> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!("{CONTENTS} WHERE event IN ({}) ORDER BY event", vec!["?"; events.len()].join(","));
+    let given = events.iter().flat_map(|event| args![event]).collect();
+    let rows = db.rows(Whose::Operator, sql, given).await?;
+    rows.iter().map(content).collect::<Result<_, _>>().map_err(store_error)
+}
+
 fn live_key(keys: &str) -> String {
     format!(
         "SELECT id, tenant, purpose, day, wrapped, destroyed FROM {keys}
@@ -81,10 +96,7 @@ fn live_key(keys: &str) -> String {
 impl<D: Database> Store<D> {
     /// Content of a tenant.
     async fn contents(&self, tenant: &TenantId, rest: &str, of: &str) -> Result<Vec<SealedContent>, StoreError> {
-        let sql = format!(
-            "SELECT event, exchange, tenant, direction, protocol, stream, cut, time, key, nonce, body FROM sealed
-             WHERE tenant = ? AND {rest}"
-        );
+        let sql = format!("{CONTENTS} WHERE tenant = ? AND {rest}");
         let rows = self.db.rows(Whose::Tenant(tenant), sql, args![tenant, of]).await?;
         rows.iter().map(content).collect::<Result<_, _>>().map_err(store_error)
     }

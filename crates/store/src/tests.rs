@@ -65,6 +65,7 @@ fn event(id: &str) -> Event {
         engine: EngineId::default(),
         policy: "ab".to_owned(),
         hmacs: [("request".to_owned(), "00".to_owned())].into(),
+        recording: String::new(),
         timings: Timings { total_us: 17, ..Timings::default() },
         failed_open: false,
         candidate: None,

@@ -14,7 +14,7 @@ use super::case;
 use crate::config::Config;
 use crate::problem::Problem;
 use crate::store::{self, Place, Use};
-use crate::{DONE, FOUND, config, record};
+use crate::{DONE, FOUND, config, record, recorded};
 
 const NOTE: &str = "\
 The chain has no key: who can write the file can cut records off its end or write all of it anew. Note the last
@@ -219,5 +219,7 @@ async fn chain(
     if head.seq.is_some() && witness.checkpoints.is_empty() {
         writeln!(out, "{NOTE}")?;
     }
-    Ok(DONE)
+    let Some(told) = recorded::told(&recorded::faults(store.as_ref(), None).await?) else { return Ok(DONE) };
+    writeln!(out, "`{name}`: {told}")?;
+    Ok(FOUND)
 }

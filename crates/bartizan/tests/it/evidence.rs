@@ -148,6 +148,82 @@ fn what_is_recorded_survives_a_kill_and_opens_only_with_a_role_and_a_reason() {
     }
 }
 
+/// A recording that somebody took out of the store or changed is told; one that was erased with a record of it is not.
+#[test]
+fn recordings_that_were_taken_away_or_changed_are_missed() {
+    let keys = Keys::make("");
+    let gateway = Gateway::start(&upstream(), &keys.config);
+    for text in ["the blue heron", "the grey heron"] {
+        send(&gateway.origin, "POST", CHAT, &[], &ask(text, false));
+    }
+    let folder = gateway.kill();
+    let at = folder.path();
+    let key = format!("file:{}", keys.path("privacy.key"));
+    let hunt = |more: &[&str]| {
+        let args = ["hunt", "pii/*", "--role-key", &key, "--reason", "ticket 7", "--format", "jsonl"];
+        let (code, out, errors) = run(at, &[&args, more].concat());
+        let last = out.lines().last().unwrap_or_else(|| panic!("{errors}"));
+        let said: Value = serde_json::from_str(last).expect("JSON");
+        (code, said["summary"]["missing"].as_u64(), said["summary"]["altered"].as_u64())
+    };
+    let verify = || {
+        let (code, out, _) = run(at, &["report", "verify"]);
+        (code, out.lines().last().unwrap_or_default().to_owned())
+    };
+    assert_eq!((verify().0, hunt(&[])), (Some(0), (Some(0), Some(0), Some(0))));
+    let db = at.join("bartizan.sqlite");
+    let kept = std::fs::read(&db).expect("the store");
+    let put_back = || {
+        for more in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(at.join(format!("bartizan.sqlite{more}")));
+        }
+        std::fs::write(&db, &kept).expect("put back");
+    };
+    for (change, missing, altered, says) in [
+        (
+            "DELETE FROM sealed WHERE event = (SELECT min(event) FROM sealed)",
+            1,
+            0,
+            "1 recording of which no record says",
+        ),
+        (
+            "UPDATE sealed SET body = zeroblob(length(body)) WHERE event = (SELECT min(event) FROM sealed)",
+            0,
+            1,
+            "1 recording is not the one",
+        ),
+        // What is said about a body is not sealed, and belongs to it.
+        ("UPDATE sealed SET cut = 1 WHERE event = (SELECT min(event) FROM sealed)", 0, 1, "1 recording is not the one"),
+        ("DELETE FROM sealed", 4, 0, "4 recordings of which no record says"),
+    ] {
+        sql(&db, change);
+        let (code, said) = verify();
+        assert!(code == Some(1) && said.contains(says) && said.contains("belongs to record"), "{change}: {said}");
+        assert_eq!(hunt(&[]), (Some(1), Some(missing), Some(altered)), "{change}");
+        // Of another time nothing is missing.
+        let (_, missing, altered) = hunt(&["--until", "2020-01-01"]);
+        assert_eq!((missing, altered), (Some(0), Some(0)), "{change}");
+        put_back();
+    }
+    // What was erased before a day that is still to come, and what a copy leaves out, is gone with a record of that.
+    let (code, _, errors) = run(at, &["backup", "copy", "--without-content"]);
+    assert_eq!(code, Some(0), "{errors}");
+    let (code, _, errors) = run(at, &["restore", "copy", "--store", "restored.sqlite"]);
+    assert_eq!(code, Some(0), "{errors}");
+    let (code, out, _) = run(at, &["report", "verify", "--store", "restored.sqlite"]);
+    assert_eq!(code, Some(0), "{out}");
+    let (code, out, errors) =
+        run(at, &["record", "erase", "--tenant", "default", "--reason", "request 9", "--before", "2100-01-01"]);
+    assert!(code == Some(0) && out.contains("4 recorded bodies are gone"), "{out}{errors}");
+    assert_eq!((verify().0, hunt(&[])), (Some(0), (Some(0), Some(0), Some(0))));
+    // A record of an erasure of days before explains nothing.
+    put_back();
+    let (code, ..) = run(at, &["record", "erase", "--tenant", "default", "--reason", "r", "--before", "2020-01-01"]);
+    assert_eq!(code, Some(0));
+    sql(&db, "DELETE FROM sealed");
+    assert_eq!((verify().0, hunt(&[])), (Some(1), (Some(1), Some(4), Some(0))));
+}
+
 #[test]
 fn checkpoints_show_what_a_chain_alone_cannot() {
     let keys = Keys::make("");
