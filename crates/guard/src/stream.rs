@@ -1,6 +1,6 @@
 //! A streamed reply: every channel through its own engine stream, tool calls held until they are whole.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -82,6 +82,10 @@ pub struct ReplyStream {
     waiting: Vec<Waiting>,
     /// Bytes of it.
     waiting_bytes: usize,
+    /// Events that stand in a text of which a part is held, such as citations: with how much of it came before them.
+    beside: BTreeMap<Channel, VecDeque<(usize, Waiting)>>,
+    /// Bytes of them.
+    beside_bytes: usize,
     /// Leaves that repeat in other events are looked at once.
     seen: HashSet<u64>,
     /// What became of those that had to change.
@@ -127,6 +131,8 @@ struct Flow {
     source: Source,
     /// Hash of all of it so far.
     hash: DefaultHasher,
+    /// Bytes of it so far.
+    came: usize,
 }
 
 /// New texts by the hash of the old ones, as long as they are not too many.
@@ -164,6 +170,17 @@ enum Waiting {
     Event { chunk: Box<Chunk>, deltas: Vec<(usize, String)>, leaves: Vec<(usize, String)> },
     /// For an event of our own: text that was held back.
     Synthetic { channel: Channel, text: String },
+}
+
+impl Waiting {
+    /// Bytes that it takes while it waits.
+    fn cost(&self) -> usize {
+        EVENT_COST
+            + match self {
+                Self::Event { chunk, .. } => chunk.raw().len(),
+                Self::Synthetic { text, .. } => text.len(),
+            }
+    }
 }
 
 /// What an event costs besides its bytes.
@@ -217,6 +234,8 @@ impl ReplyStream {
             changed_calls: BTreeMap::new(),
             waiting: Vec::new(),
             waiting_bytes: 0,
+            beside: BTreeMap::new(),
+            beside_bytes: 0,
             seen: HashSet::new(),
             masked: Masked::default(),
             counted: HashSet::new(),
@@ -582,15 +601,16 @@ impl ReplyStream {
             let mut meter = std::mem::take(&mut self.meter);
             let flow = self.flow(delta);
             flow.hash.write(delta.text.as_bytes());
+            flow.came += delta.text.len();
             let (step, source) = (flow.stream.push_metered(&delta.text, &mut meter), flow.source);
             self.meter = meter;
-            let passed = self.pass(step, &delta.channel, source)?;
+            let passed = self.pass_in_order(step, &delta.channel, source, out)?;
             let passed = self.restored(&delta.channel, passed, false);
             deltas.push((index, self.keep_whole(&delta.channel, &delta.text, passed)?));
         }
         for channel in &chunk.closes {
             // What was held goes into the channel's last piece in this event, else into an event ahead of it.
-            let rest = self.finished(channel)?;
+            let rest = self.finished(channel, out)?;
             let last =
                 deltas.iter_mut().rev().find(|(i, _)| chunk.deltas.get(*i).is_some_and(|d| d.channel == *channel));
             match last {
@@ -600,23 +620,101 @@ impl ReplyStream {
             self.decide_call(channel)?;
         }
         if !withheld(&chunk, &deltas) {
-            self.send(Waiting::Event { chunk: Box::new(chunk), deltas, leaves }, out)?;
+            let mut chunk = chunk;
+            if self.mode == Mode::Monitor {
+                chunk.keep_halves();
+            }
+            let beside = chunk.beside.clone().filter(|channel| self.holds(channel));
+            let event = Waiting::Event { chunk: Box::new(chunk), deltas, leaves };
+            match beside {
+                Some(channel) => self.stand_beside(channel, event)?,
+                None => self.send(event, out)?,
+            }
         }
         self.release_waiting(out);
         Ok(())
     }
 
+    /// True where a part of a text is not out yet.
+    fn holds(&self, channel: &Channel) -> bool {
+        self.beside.contains_key(channel)
+            || self.texts.get(channel).is_some_and(|flow| flow.stream.held() > 0)
+            || self.restorers.get(channel).is_some_and(|restorer| restorer.held() > 0)
+            || self.whole.get(channel).is_some_and(|whole| !whole.passed.is_empty())
+    }
+
+    /// Has an event wait for the text before it.
+    fn stand_beside(&mut self, channel: Channel, event: Waiting) -> Result<(), Stopped> {
+        self.beside_bytes += event.cost();
+        let came = self.texts.get(&channel).map_or(0, |flow| flow.came);
+        self.beside.entry(channel).or_default().push_back((came, event));
+        if self.beside_bytes <= self.engine.limits().max_held {
+            return Ok(());
+        }
+        self.too_long(self.beside_bytes)
+    }
+
+    /// What a step lets out behind the last event that stands in it. What comes before such an event goes out with it; one
+    /// that would stand in what is masked goes behind that.
+    fn pass_in_order(
+        &mut self,
+        mut step: Step,
+        channel: &Channel,
+        source: Source,
+        out: &mut Vec<u8>,
+    ) -> Result<String, Stopped> {
+        // A text that has to be whole goes out at its end.
+        while !self.whole.contains_key(channel)
+            && let Some(mark) = self.beside.get(channel).and_then(|events| events.front()).map(|(came, _)| *came)
+            && mark <= step.start + step.text.len()
+        {
+            let (before, behind) = split(step, mark);
+            step = behind;
+            let passed = self.pass(before, channel, source)?;
+            let passed = self.restored(channel, passed, true);
+            self.synthesise(channel, &passed, out)?;
+            self.send_beside(channel, 1, out)?;
+        }
+        self.pass(step, channel, source)
+    }
+
+    /// Sends the first events that wait for a text.
+    fn send_beside(&mut self, channel: &Channel, most: usize, out: &mut Vec<u8>) -> Result<(), Stopped> {
+        let Some(events) = self.beside.get_mut(channel) else { return Ok(()) };
+        let due: Vec<Waiting> = events.drain(..most.min(events.len())).map(|(_, event)| event).collect();
+        if events.is_empty() {
+            self.beside.remove(channel);
+        }
+        for event in due {
+            self.beside_bytes = self.beside_bytes.saturating_sub(event.cost());
+            self.send(event, out)?;
+        }
+        Ok(())
+    }
+
     /// The rest of a text that has come to its end.
-    fn finished(&mut self, channel: &Channel) -> Result<String, Stopped> {
+    fn finished(&mut self, channel: &Channel, out: &mut Vec<u8>) -> Result<String, Stopped> {
         if let Some(decider) = self.decider.as_mut().filter(|_| channel.part == ChannelPart::Text) {
             decider.said_all(place(channel));
         }
         match self.texts.remove(channel) {
             Some(mut flow) => {
+                let mut rest = String::new();
+                // In monitor mode it went out as it came.
+                if self.reader.take_half(channel) && self.mode == Mode::Enforce {
+                    let step = flow.stream.push_metered("\u{FFFD}", &mut self.meter);
+                    rest = self.pass_in_order(step, channel, flow.source, out)?;
+                }
                 let step = flow.stream.finish_metered(&mut self.meter);
-                let rest = self.pass(step, channel, flow.source)?;
+                rest.push_str(&self.pass_in_order(step, channel, flow.source, out)?);
                 let rest = self.restored(channel, rest, true);
-                self.judge_whole(channel, rest)
+                let rest = self.judge_whole(channel, rest)?;
+                if !self.beside.contains_key(channel) {
+                    return Ok(rest);
+                }
+                self.synthesise(channel, &rest, out)?;
+                self.send_beside(channel, usize::MAX, out)?;
+                Ok(String::new())
             }
             None => Ok(String::new()),
         }
@@ -707,11 +805,7 @@ impl ReplyStream {
             self.write(what, out);
             return Ok(());
         }
-        self.waiting_bytes += EVENT_COST
-            + match &what {
-                Waiting::Event { chunk, .. } => chunk.raw().len(),
-                Waiting::Synthetic { text, .. } => text.len(),
-            };
+        self.waiting_bytes += what.cost();
         if self.waiting.is_empty() {
             self.reader.mark();
         }
@@ -767,7 +861,7 @@ impl ReplyStream {
             };
             let around = Surroundings { system: system.clone(), direction: Direction::Reply, profile };
             let stream = engine.stream(delta.origin.clone(), delta.kind, masks, around);
-            Flow { stream, kind: delta.kind, source, hash: DefaultHasher::new() }
+            Flow { stream, kind: delta.kind, source, hash: DefaultHasher::new(), came: 0 }
         })
     }
 
@@ -975,7 +1069,7 @@ impl ReplyStream {
     /// Ends channels when the stream ends without saying so.
     fn close(&mut self, channels: &[Channel], out: &mut Vec<u8>) -> Result<(), Stopped> {
         for channel in channels {
-            let rest = self.finished(channel)?;
+            let rest = self.finished(channel, out)?;
             self.synthesise(channel, &rest, out)?;
         }
         Ok(())
@@ -1083,6 +1177,7 @@ impl ReplyStream {
     fn stop(&mut self, stopped: Stopped, out: &mut Vec<u8>) {
         self.ended = true;
         let about_calls = matches!(&stopped, Stopped::Refused(refusal) if refusal.is_about_calls());
+        self.beside.clear();
         let waiting = std::mem::take(&mut self.waiting);
         if !waiting.is_empty() {
             self.reader.rewind();
@@ -1125,6 +1220,23 @@ fn withheld(chunk: &Chunk, passed: &[(usize, String)]) -> bool {
         && chunk.opens.is_empty()
         && chunk.closes.is_empty()
         && !chunk.terminal
+}
+
+/// A step in two: up to a place of its text and behind that. What was found across the place belongs to the first part.
+fn split(mut step: Step, mark: usize) -> (Step, Step) {
+    let end = step.start + step.text.len();
+    let mut at = mark.clamp(step.start, end);
+    while let Some(over) = step.findings.iter().map(Finding::span).find(|s| s.start < at && at < s.end && s.end <= end)
+    {
+        at = over.end;
+    }
+    // Both texts and findings end with characters.
+    let cut = at - step.start;
+    let behind = if step.text.is_char_boundary(cut) { step.text.split_off(cut) } else { String::new() };
+    let (own, later) = step.findings.into_iter().partition(|finding| finding.span().end <= at);
+    let rest = Step { start: step.start + step.text.len(), text: behind, findings: later, ..Step::default() };
+    step.findings = own;
+    (step, rest)
 }
 
 /// A leaf by what decides about it.

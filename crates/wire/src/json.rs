@@ -592,10 +592,7 @@ fn escape_char(bytes: &[u8]) -> (usize, PieceText<'_>) {
             let high = hex4(bytes).unwrap_or(0xFFFD);
             let low = bytes.get(6..).and_then(hex4).filter(|low| (0xDC00..0xE000).contains(low));
             return match low {
-                Some(low) if (0xD800..0xDC00).contains(&high) => {
-                    let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-                    (12, PieceText::Char(char::from_u32(code).unwrap_or('\u{FFFD}')))
-                }
+                Some(low) if (0xD800..0xDC00).contains(&high) => (12, PieceText::Char(of_halves(high, low))),
                 _ => (6, PieceText::Char(char::from_u32(high).unwrap_or('\u{FFFD}'))),
             };
         }
@@ -603,6 +600,27 @@ fn escape_char(bytes: &[u8]) -> (usize, PieceText<'_>) {
         None => return (1, PieceText::Char('\\')),
     };
     (2, PieceText::Char(simple))
+}
+
+/// The lone halves of characters that a scanned literal without quotes begins with (a low one) and ends with (a high
+/// one).
+pub(crate) fn lone_ends(inner: &str) -> (Option<u32>, Option<u32>) {
+    let unit = |piece: Piece<'_>| match piece.text {
+        PieceText::Char('\u{FFFD}') => hex4(piece.raw.of(inner).as_bytes()),
+        _ => None,
+    };
+    let mut all = pieces(inner);
+    let first = all.next();
+    let last = all.last().or(first);
+    let low = first.and_then(unit).filter(|unit| (0xDC00..0xE000).contains(unit));
+    let high = last.and_then(unit).filter(|unit| (0xD800..0xDC00).contains(unit));
+    (low, high)
+}
+
+/// The character of two halves.
+pub(crate) fn of_halves(high: u32, low: u32) -> char {
+    let code = 0x10000 + (high.saturating_sub(0xD800) << 10) + low.saturating_sub(0xDC00);
+    char::from_u32(code).unwrap_or('\u{FFFD}')
 }
 
 fn decode(inner: &str) -> String {

@@ -13,7 +13,7 @@ use crate::error::WireError;
 use crate::errors::{ErrorKind, error_body};
 use crate::gemini::{self, Gemini};
 use crate::generic::Generic;
-use crate::json::{Doc, NodeKind, encode};
+use crate::json::{Doc, NodeKind, encode, inner, lone_ends, of_halves};
 use crate::openai::{FUNCTION_CALL, Mode, OpenAi};
 use crate::openai_responses::{How, Responses};
 use crate::splice::{Patch, merge, splice};
@@ -69,7 +69,7 @@ pub enum ChannelPart {
 pub struct Delta {
     /// The channel.
     pub channel: Channel,
-    /// The piece; it may be empty.
+    /// The piece; it may be empty. A character whose halves (UTF-16) stand in two events is whole here, in the later one.
     pub text: String,
     /// Where it comes from.
     pub origin: Origin,
@@ -78,6 +78,8 @@ pub struct Delta {
     /// JSON Pointer to it in the event's data.
     pub pointer: String,
     literal: Span,
+    /// It is not what the event says on its own: half of a character of it stood or stands in another event.
+    joined: bool,
 }
 
 /// What an event states of a tool call.
@@ -110,6 +112,8 @@ pub struct Chunk {
     pub opaque: Vec<Opaque>,
     /// What it states of tool calls.
     pub calls: Vec<CallPart>,
+    /// The open channel that the event is about without adding to it: held text must go out before it.
+    pub beside: Option<Channel>,
     /// Channels that begin with this event.
     pub opens: Vec<Channel>,
     /// Channels that end with this event: held text must go out before it or in it.
@@ -124,6 +128,8 @@ pub struct Chunk {
     /// What goes whatever is changed, and what stands there then: the signature, the sound or the tokens of a text that
     /// was changed before.
     void: Vec<(Span, &'static str)>,
+    /// The signature of a text, with its channel.
+    signature: Option<(Channel, Span)>,
     /// Number of the event, where the protocol numbers them.
     number: Option<Number>,
     mark: Mark,
@@ -170,6 +176,11 @@ impl Chunk {
         bytes
     }
 
+    /// Leaves halves of characters in the events that they came in.
+    pub fn keep_halves(&mut self) {
+        self.deltas.iter_mut().for_each(|delta| delta.joined = false);
+    }
+
     /// As [`Chunk::rewrite`], with other values for some of [`Chunk::texts`] too. Texts that are not editable, or
     /// that are in another text, stay as they are.
     #[must_use]
@@ -177,16 +188,22 @@ impl Chunk {
         self.render(deltas, texts, None)
     }
 
-    /// The same with another number.
+    /// The same with one more value that changes, such as another number.
     fn render(&self, deltas: &[(usize, String)], texts: &[(usize, String)], number: Option<(Span, String)>) -> Vec<u8> {
         let mut patches: Vec<Patch<'_>> = Vec::new();
         let mut changed = BTreeSet::new();
         for (index, text) in deltas {
-            if let Some(delta) = self.deltas.get(*index)
-                && delta.text != *text
-            {
-                patches.push((delta.literal, Cow::Owned(encode(text))));
+            let Some(delta) = self.deltas.get(*index) else { continue };
+            if delta.text != *text {
                 changed.insert(&delta.channel);
+            }
+            if delta.joined || delta.text != *text {
+                patches.push((delta.literal, Cow::Owned(encode(text))));
+            }
+        }
+        for (index, delta) in self.deltas.iter().enumerate().filter(|(_, delta)| delta.joined) {
+            if !deltas.iter().any(|(given, _)| *given == index) {
+                patches.push((delta.literal, Cow::Owned(encode(&delta.text))));
             }
         }
         for (index, value) in texts {
@@ -312,6 +329,8 @@ pub struct StreamReader {
     /// As it was before the first event that waits.
     said_marked: Said,
     altered: BTreeSet<Channel>,
+    /// High halves of characters that channels ended with so far.
+    halves: BTreeMap<Channel, u32>,
     track: Track,
     /// Nothing more can be said: the reply was ended, or its upstream failed.
     ended: bool,
@@ -341,6 +360,7 @@ impl StreamReader {
             said_before: Said::default(),
             said_marked: Said::default(),
             altered: BTreeSet::new(),
+            halves: BTreeMap::new(),
             track: Track::default(),
             ended: false,
         }
@@ -379,6 +399,41 @@ impl StreamReader {
     pub fn altered(&mut self, channel: &Channel) {
         if self.altered.len() < MAX_CHANNELS {
             self.altered.insert(channel.clone());
+        }
+    }
+
+    /// Takes the half of a character that a channel has ended with. Like every lone half it reads as U+FFFD.
+    pub fn take_half(&mut self, channel: &Channel) -> bool {
+        self.halves.remove(channel).is_some()
+    }
+
+    /// Puts characters together whose halves came in two events: a client that joins the pieces reads one character.
+    fn join_halves(&mut self, data: &str, chunk: &mut Chunk) {
+        for delta in chunk.deltas.iter_mut().filter(|delta| !delta.text.is_empty()) {
+            let high = self.halves.remove(&delta.channel);
+            let literal = inner(delta.literal.of(data));
+            if high.is_none() && !literal.contains("\\u") {
+                continue;
+            }
+            let (low, next) = lone_ends(literal);
+            match (high, low) {
+                (Some(high), Some(low)) if delta.text.starts_with('\u{FFFD}') => {
+                    delta.text.replace_range(..'\u{FFFD}'.len_utf8(), &of_halves(high, low).to_string());
+                    delta.joined = true;
+                }
+                (Some(_), _) => {
+                    delta.text.insert(0, '\u{FFFD}');
+                    delta.joined = true;
+                }
+                (None, _) => {}
+            }
+            if let Some(next) = next
+                && delta.text.ends_with('\u{FFFD}')
+            {
+                delta.text.pop();
+                delta.joined = true;
+                self.halves.insert(delta.channel.clone(), next);
+            }
         }
     }
 
@@ -448,6 +503,7 @@ impl StreamReader {
             Protocol::Gemini => self.gemini(&doc, &mut chunk)?,
             _ => {}
         }
+        self.join_halves(data, &mut chunk);
         Ok(chunk)
     }
 
@@ -643,10 +699,17 @@ impl StreamReader {
         Self::refuse_late(chunk, |delta| !self.ended && self.said.blocks.contains(&delta.channel.block))?;
         self.open_channels(chunk)?;
         let reasoning = Channel { choice: 0, block: index, part: ChannelPart::Reasoning };
+        let holder = doc.get(0, "delta").or_else(|| doc.get(0, "content_block"));
+        let signature = holder.and_then(|h| doc.get(h, "signature")).and_then(|s| doc.node(s));
+        let signature = signature.filter(|s| s.kind == NodeKind::String).map(|s| s.literal());
         if self.altered.contains(&reasoning) {
-            let holder = doc.get(0, "delta").or_else(|| doc.get(0, "content_block"));
-            let signature = holder.and_then(|h| doc.get(h, "signature")).and_then(|s| doc.node(s));
-            chunk.void.extend(signature.filter(|s| s.kind == NodeKind::String).map(|s| (s.literal(), "\"\"")));
+            chunk.void.extend(signature.map(|literal| (literal, "\"\"")));
+        }
+        chunk.signature = signature.map(|literal| (reasoning, literal));
+        if kind == "content_block_delta" && chunk.deltas.is_empty() {
+            // A citation stands behind the words that it is about, a signature behind what it vouches for.
+            let text = |c: &&Channel| c.block == index && matches!(c.part, ChannelPart::Text | ChannelPart::Reasoning);
+            chunk.beside = self.open.iter().find(text).cloned();
         }
         match kind.as_ref() {
             "message_start" => self.said.started = true,
@@ -752,7 +815,11 @@ impl StreamReader {
     pub fn write(&mut self, chunk: &Chunk, deltas: &[(usize, String)], texts: &[(usize, String)]) -> Vec<u8> {
         match self.protocol {
             Protocol::OpenaiResponses => self.write_responses(chunk, deltas, texts),
-            _ => chunk.rewrite_all(deltas, texts),
+            _ => {
+                // The text may have changed since the event came.
+                let signature = chunk.signature.as_ref().filter(|(channel, _)| self.altered.contains(channel));
+                chunk.render(deltas, texts, signature.map(|(_, literal)| (*literal, "\"\"".to_owned())))
+            }
         }
     }
 
@@ -940,6 +1007,7 @@ fn take_pieces(chunk: &mut Chunk, build: Build, choices: &[u32], whole: bool) ->
                 kind: text.kind,
                 pointer: text.pointer,
                 literal: text.literal,
+                joined: false,
             }),
             None => {
                 moved.insert(index, chunk.texts.len());

@@ -363,6 +363,92 @@ fn citations_and_server_tools_of_anthropic_are_examined_in_a_stream() {
     assert_eq!(noted.action, Action::Mask);
 }
 
+fn enforce_in(protocol: Protocol, bytes: &str) -> (String, Noted) {
+    run(&guard(Mode::Enforce), protocol, bytes.as_bytes(), &[], ReplyContext::default())
+}
+
+/// What a client of Anthropic reads, in order: texts, and in brackets what is cited or signed between them.
+fn in_order(stream: &str) -> String {
+    let delta = |event: Value| {
+        let delta = &event["delta"];
+        let text = delta["text"].as_str().or(delta["thinking"].as_str()).map(str::to_owned);
+        let beside = delta["citation"]["cited_text"].as_str().or(delta["signature"].as_str());
+        text.or(beside.map(|beside| format!("[{beside}]"))).unwrap_or_default()
+    };
+    data(stream).into_iter().map(delta).collect()
+}
+
+/// Citations and signatures stay where they stood in the text, also where the text before them is held back.
+#[test]
+fn what_stands_in_a_text_does_not_overtake_it() {
+    let head = |kind: &str| {
+        vec![
+            json!({"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": []}}),
+            json!({"type": "content_block_start", "index": 0, "content_block": {"type": kind, kind: ""}}),
+        ]
+    };
+    let delta = |delta: Value| json!({"type": "content_block_delta", "index": 0, "delta": delta});
+    let text = |text: &str| delta(json!({"type": "text_delta", "text": text}));
+    let cite = |text: &str| {
+        delta(json!({"type": "citations_delta", "citation": {"type": "page_location", "cited_text": text}}))
+    };
+    let stream = |kind: &str, deltas: Vec<Value>| -> String {
+        let end = [json!({"type": "content_block_stop", "index": 0}), json!({"type": "message_stop"})];
+        let events = head(kind).into_iter().chain(deltas).chain(end);
+        events.map(|e| format!("event: {}\ndata: {e}\n\n", e["type"].as_str().unwrap())).collect()
+    };
+    let through = |stream: &str| in_order(&enforce_in(Protocol::AnthropicMessages, stream).0);
+    let plain = stream(
+        "text",
+        vec![text("The sky is blue"), cite("page one"), cite("page two"), text(" and wide"), cite("page three")],
+    );
+    assert_eq!(through(&plain), "The sky is blue[page one][page two] and wide[page three]");
+    // The words before it are held until it is clear that no card number goes on in them.
+    let held = stream("text", vec![text("Order 4111 1111"), cite("page one"), text(" and so on.")]);
+    assert_eq!(through(&held), "Order 4111 1111[page one] and so on.");
+    let masked = stream("text", vec![text("Pay with 4111 1111 "), cite("page one"), text("1111 1111 now.")]);
+    let seen = through(&masked);
+    assert!(!seen.contains("1111") && seen.contains("[page one]") && seen.ends_with(" now."), "{seen}");
+    assert!(seen.find("[page one]") > seen.find("Pay with ["), "{seen}");
+    // A signature over words that are masked after it came vouches for nothing any more.
+    let thinking = |text: &str| delta(json!({"type": "thinking_delta", "thinking": text}));
+    let sign = delta(json!({"type": "signature_delta", "signature": "c2lnbmVk"}));
+    let signed = stream("thinking", vec![thinking("a plain thought"), sign.clone()]);
+    assert_eq!(through(&signed), "a plain thought[c2lnbmVk]");
+    let seen = through(&stream("thinking", vec![thinking("the card is 4111 1111 1111 1111"), sign]));
+    assert!(seen.starts_with("the card is ") && !seen.contains("1111") && seen.ends_with("[]"), "{seen}");
+}
+
+/// A character whose halves come in two events is one character, for the rules and for the caller.
+#[test]
+fn halves_of_a_character_in_two_events_are_one() {
+    let whole = [("①", "\\ud83d"), ("②", "\\ude00"), ("③", "\\ude01")];
+    for (protocol, stream) in streams(&["so ①", "② good", "①", "③ end ①", ""]) {
+        let halves = whole.iter().fold(stream, |stream, (name, half)| stream.replace(name, half));
+        let (seen, noted) = enforce_in(protocol, &halves);
+        assert_eq!(text(protocol, &seen), "so \u{1f600} good\u{1f601} end \u{fffd}", "{protocol}: {seen}");
+        assert_eq!(noted.verdict, Verdict::Allow, "{protocol}");
+        let (out, _) = run(&guard(Mode::Monitor), protocol, halves.as_bytes(), &[], ReplyContext::default());
+        assert_eq!(out, halves, "monitor mode changes nothing");
+    }
+    // A number in letters of mathematics, each cut in two, is seen as the number that the caller reads.
+    let mut pieces = vec!["card ".to_owned()];
+    for digit in CARD.chars() {
+        match digit.to_digit(10) {
+            Some(digit) => pieces.extend(["\\ud835".to_owned(), format!("\\udf{:02x}", 0xce + digit)]),
+            None => pieces.push(" ".to_owned()),
+        }
+    }
+    let names: Vec<String> = (0..pieces.len()).map(|at| format!("<{at}>")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for (protocol, stream) in streams(&names) {
+        let stream =
+            pieces.iter().enumerate().fold(stream, |stream, (at, piece)| stream.replace(&format!("<{at}>"), piece));
+        let (_, noted) = enforce_in(protocol, &stream);
+        assert!(noted.verdict >= Verdict::Redact, "{protocol}");
+    }
+}
+
 #[test]
 fn text_before_a_failure_of_the_upstream_is_not_lost() {
     let guard = guard(Mode::Enforce);
