@@ -1,5 +1,6 @@
 //! Opening what the configuration names: a file of this machine, or a database that several gateways share.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -140,6 +141,27 @@ pub(crate) async fn known(config: &Config, store: &dyn Evidence, tenant: &Tenant
         || !store.recent(tenant, 1).await?.is_empty()
         || !store.deeds(tenant, Deed::KeyCreated, None, 1).await?.is_empty();
     if known { Ok(()) } else { Err(unknown(config, tenant).into()) }
+}
+
+/// The tenant that is meant: the one that is named, or the only choice there is.
+pub(crate) async fn whose(config: &Config, store: &dyn Evidence, named: Option<&TenantId>) -> anyhow::Result<TenantId> {
+    if let Some(tenant) = named {
+        known(config, store, tenant).await?;
+        return Ok(tenant.clone());
+    }
+    let mut choices: BTreeSet<TenantId> = configured(config).cloned().collect();
+    let sole = TenantId::sole();
+    if choices.is_empty() || !store.recent(&sole, 1).await?.is_empty() {
+        choices.insert(sole);
+    }
+    match (choices.len(), choices.pop_first()) {
+        (1, Some(only)) => Ok(only),
+        (_, first) => {
+            let names: Vec<String> = first.iter().chain(&choices).map(ToString::to_string).collect();
+            let title = "there are several tenants, and none is named";
+            Err(Problem::new(title).help(format!("name one: --tenant {}", names.join(" | "))).into())
+        }
+    }
 }
 
 /// The same, as client keys and their use know it.

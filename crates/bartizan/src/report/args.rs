@@ -96,9 +96,9 @@ pub(crate) struct PrecisionArgs {
     /// Only of decisions from this time on, RFC 3339; a day or month is the beginning of one
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) since: Option<String>,
-    /// Whose
-    #[arg(long, value_name = "NAME", value_parser = tenant, default_value = "default")]
-    pub(crate) tenant: TenantId,
+    /// Whose; may be left out where there is one choice
+    #[arg(long, value_name = "NAME", value_parser = tenant)]
+    pub(crate) tenant: Option<TenantId>,
     /// How to answer.
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: ListFormat,

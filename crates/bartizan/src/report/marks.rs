@@ -34,8 +34,8 @@ pub(crate) async fn marks(store: &dyn Evidence, tenant: &TenantId) -> anyhow::Re
 pub(super) async fn precision(args: &PrecisionArgs) -> anyhow::Result<u8> {
     let config = config::load(&args.evidence.config, &[])?.config;
     let store = store::open(&config, args.evidence.store.as_deref(), Use::Reading).await?;
-    store::known(&config, store.as_ref(), &args.tenant).await?;
-    let marks = marks(store.as_ref(), &args.tenant).await?;
+    let tenant = store::whose(&config, store.as_ref(), args.tenant.as_ref()).await?;
+    let marks = marks(store.as_ref(), &tenant).await?;
     let mut rules: BTreeMap<&str, (Tally, BTreeMap<&str, Tally>)> = BTreeMap::new();
     for marked in marks.since(args.since.as_deref().unwrap_or_default()) {
         let (all, months) = rules.entry(&marked.rule).or_default();

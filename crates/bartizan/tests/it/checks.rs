@@ -141,6 +141,36 @@ fn litellm_masks_texts_and_rows_and_blocks_without_saying_why() {
     assert!(reason.contains("event") && !blocked.to_string().contains("prompt/"), "{blocked}");
 }
 
+/// What speaks in a role that nobody knows, or in none, may instruct as little as the result of a tool.
+#[test]
+fn litellm_messages_of_unknown_roles_are_not_trusted() {
+    let gateway = standalone("");
+    let call = json!({"id": "c1", "type": "function", "function": {"name": "pay", "arguments": format!("{{\"card\":\"{CARD}\"}}")}});
+    for message in [
+        json!({"role": "wizard", "content": "text"}),
+        json!({"content": "text"}),
+        json!({"role": 7, "content": "text"}),
+    ] {
+        let question = |text: &str| {
+            let mut message = message.clone();
+            message["content"] = json!(text);
+            json!({"input_type": "request", "texts": [text], "request_data": {},
+                "structured_messages": [message, {"role": "assistant", "content": null, "tool_calls": [call]}]})
+        };
+        let answer = asked(&gateway.origin, LITELLM, &question(&format!("My card is {CARD}.")));
+        assert_eq!(answer["texts"], json!(["My card is [REDACTED:CREDIT_CARD]."]), "{message}: {answer}");
+        // Rows come back with the role that they had.
+        assert_eq!(answer["structured_messages"][0].get("role"), message.get("role"), "{answer}");
+        assert_eq!(asked(&gateway.origin, LITELLM, &question(ATTACK))["action"], "BLOCKED", "{message}");
+    }
+    let origin = |role: &str| {
+        let question = json!({"input_type": "request", "request_data": {},
+            "structured_messages": [{"role": role, "content": "Good morning to all of you."}]});
+        asked(&gateway.origin, LITELLM, &question)["action"].clone()
+    };
+    assert_eq!((origin("wizard"), origin("tool")), (json!("NONE"), json!("NONE")));
+}
+
 #[test]
 fn what_litellm_cannot_change_is_blocked() {
     let gateway = standalone("");
@@ -329,7 +359,7 @@ fn questions_need_a_key_and_one_meaning() {
     for bad in [
         r#"{"input_type":"request","texts":["a"],"texts":["b"],"request_data":{}}"#,
         r#"{"input_type":"other","texts":["a"],"request_data":{}}"#,
-        r#"{"input_type":"request","structured_messages":[{"role":"wizard","content":"a"}],"request_data":{}}"#,
+        r#"{"input_type":"request","structured_messages":["a"],"request_data":{}}"#,
         "[]",
         "",
     ] {

@@ -853,6 +853,20 @@ fn settings_that_nobody_can_mean_are_refused_with_their_key() {
 }
 
 #[test]
+fn precision_of_several_tenants_needs_the_name_of_one() {
+    let place = Place::new();
+    evidence(&place.path("bartizan.sqlite"));
+    assert!(place.run(&["report", "precision"], "").ends_with("[exit 0]"), "there is one choice");
+    let tenants = "[[tenant]]\nname = \"acme\"\n[[tenant]]\nname = \"beta\"\n";
+    std::fs::write(place.path("bartizan.toml"), tenants).unwrap();
+    let seen = place.run(&["report", "precision"], "");
+    assert!(seen.contains("--tenant acme | beta | default") && seen.ends_with("[exit 2]"), "{seen}");
+    for tenant in ["acme", "default"] {
+        assert!(place.run(&["report", "precision", "--tenant", tenant], "").ends_with("[exit 0]"), "{tenant}");
+    }
+}
+
+#[test]
 fn mistakes_that_changed_nothing_are_told() {
     let place = Place::new();
     for time in ["yesterday", "2026-13-45"] {

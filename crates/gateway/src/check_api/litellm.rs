@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::conversation::{message, reply, request, texts};
+use super::conversation::{message, reply, request, role, texts};
 use super::{Attribution, CheckApi, Judged, Offer};
 use crate::failure::Failure;
 use crate::shared::Live;
@@ -68,6 +68,32 @@ fn places(question: &Question) -> Vec<String> {
             there.unwrap_or_else(|| format!("/messages/{}/content", extra.next().unwrap_or_default()))
         })
         .collect()
+}
+
+/// Roles of OpenAI chat.
+const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "tool", "function"];
+
+/// A structured message as it is judged. Nobody knows who speaks in a role that is none: like every text of unknown origin
+/// it counts as the result of a tool, which may instruct least of all.
+fn judged_as(message: &Value) -> Value {
+    let mut message = message.clone();
+    if !ROLES.contains(&role(&message))
+        && let Value::Object(members) = &mut message
+    {
+        members.insert("role".to_owned(), json!("tool"));
+    }
+    message
+}
+
+/// The same with the role that it came with.
+fn as_it_came(mut after: Value, came: &Value) -> Value {
+    if let Value::Object(members) = &mut after {
+        match came.get("role") {
+            Some(role) => _ = members.insert("role".to_owned(), role.clone()),
+            None => _ = members.remove("role"),
+        }
+    }
+    after
 }
 
 /// What makes two calls the same: LiteLLM adds positions and nulls to some, and writes arguments anew.
@@ -138,7 +164,7 @@ impl CheckApi for LiteLlm {
             }
             Offer { frozen, ..Offer::reply(reply(said, model)) }
         } else {
-            let mut messages = question.structured_messages.clone().unwrap_or_default();
+            let mut messages: Vec<Value> = question.structured_messages.iter().flatten().map(judged_as).collect();
             for (text, place) in flat.iter().zip(places(question)) {
                 if place == format!("/messages/{}/content", messages.len()) {
                     messages.push(message("user", json!(text)));
@@ -193,7 +219,8 @@ impl CheckApi for LiteLlm {
 /// The structured messages with their changes, where `texts` alone do not say them all. LiteLLM drops the unknown
 /// fields of a changed row, so it gets rows only where it needs them.
 fn rows(question: &Question, judged: &Judged, passed: &Value, places: &[String], masked: &[Value]) -> Option<Value> {
-    let count = question.structured_messages.as_ref()?.len();
+    let came = question.structured_messages.as_ref()?;
+    let count = came.len();
     let after = passed.get("messages")?.as_array()?.get(..count)?;
     let mut before = judged.offered.clone();
     for (place, text) in places.iter().zip(masked) {
@@ -202,5 +229,6 @@ fn rows(question: &Question, judged: &Judged, passed: &Value, places: &[String],
         }
     }
     let told = before.get("messages")?.as_array()?.get(..count)?;
-    (told != after).then(|| json!(after))
+    let rows = after.iter().zip(came).map(|(after, came)| as_it_came(after.clone(), came));
+    (told != after).then(|| rows.collect())
 }
