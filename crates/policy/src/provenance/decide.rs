@@ -559,12 +559,16 @@ impl History {
     /// samples away" behind a search for the samples of a project.
     fn all_are_meant(&self, tool: &Tool, outcome: &Outcome, leaf: &Leaf, chain: u8) -> bool {
         const ALL: &[&str] = &["all", "every", "each", "everything", "everyone", "everybody", "those", "these", "both"];
+        /// "All received RIVER-7 samples."
+        const NEAR: usize = 5;
+        let said = self.user.sequence();
         chain > 0
             && !(outcome.parts.textual && tool.destructive)
             && leaf.family.matches('*').count() == 1
             && matches!(leaf.field, Field::System)
-            && ALL.iter().any(|w| self.user.has(w))
-            && outcome.nouns.iter().any(|n| self.user.has(n))
+            && said.iter().enumerate().filter(|(_, w)| ALL.contains(&w.as_str())).any(|(at, _)| {
+                said.iter().skip(at).take(NEAR).any(|w| outcome.nouns.iter().any(|noun| *noun == stem(w)))
+            })
             && outcome.call.as_ref().is_some_and(|c| c.args.as_object().is_some_and(|a| !a.is_empty()))
             && self.looked_up(outcome, chain - 1)
     }

@@ -263,3 +263,20 @@ fn contacts_that_the_user_names_stay_contacts() {
     assert_eq!(verdict(&h, "create_order", json!({"vendor_id": "V-100482"})), Verdict::Allow);
     assert_eq!(verdict(&h, "create_order", json!({"vendor_id": "V-100999"})), Verdict::Hold);
 }
+
+#[test]
+fn whoever_speaks_of_all_of_a_kind_means_what_their_words_chose() {
+    let offered = json!([tool("search_samples", &["project"]), tool("queue_run", &["sample_ids", "recipient"])]);
+    let found = json!([
+        {"sample_id": "SMP-10441", "keeper": "ann@lab.example", "note": PROSE},
+        {"sample_id": "SMP-10442", "keeper": "bo@lab.example", "note": PROSE}]);
+    let queue = |user: &str, project: &str| {
+        let results = [("search_samples", json!({"project": project}), found.clone())];
+        let h = talk(offered.clone(), user, &results, Some("destructive = [\"queue_run\"]"));
+        verdict(&h, "queue_run", json!({"sample_ids": ["SMP-10441", "SMP-10442"]}))
+    };
+    assert_eq!(queue("Queue a run for all RIVER-7 samples.", "RIVER-7"), Verdict::Allow);
+    assert_eq!(queue("Queue a run for the first RIVER-7 sample.", "RIVER-7"), Verdict::Hold);
+    assert_eq!(queue("Queue a run for all RIVER-7 samples.", "SOIL-2"), Verdict::Hold, "nobody spoke of that project");
+    assert_eq!(queue("Queue a run of each person in the list of RIVER-7 samples.", "RIVER-7"), Verdict::Hold);
+}
