@@ -94,7 +94,11 @@ pub(crate) fn decode(body: &Value) -> Result<Answer, Failure> {
     };
     let Some(message) = choice.get("message") else {
         let text = choice["text"].as_str().ok_or_else(|| Failure::malformed("no `message` and no `text`"))?;
-        let tokens = completion_tokens(&choice["logprobs"]);
+        // llama.cpp gives probabilities of completions in the form of chats.
+        let tokens = match chat_tokens(&choice["logprobs"]) {
+            tokens if tokens.is_empty() => completion_tokens(&choice["logprobs"]),
+            tokens => tokens,
+        };
         return Ok(Answer::Reply(Reply { text: text.to_owned(), finish, usage, tokens, calls: Vec::new() }));
     };
     let calls: Vec<Call> = message["tool_calls"].as_array().into_iter().flatten().filter_map(call).collect();
@@ -186,13 +190,17 @@ mod tests {
         assert_eq!(got.calls, [Call { id: "c".into(), name: "f".into(), arguments: "{\"a\":1}".into() }]);
         assert_eq!((got.finish, got.usage.input, got.usage.estimated), (Finish::Calls, 5, false));
 
-        let logprobs =
+        let logprobs_of_chat =
             json!({"content": [{"token": "a", "logprob": -0.5, "top_logprobs": [{"token": "b", "logprob": -1.0}]}]});
-        let body = json!({"choices": [{"message": {"content": "a"}, "logprobs": logprobs}]});
+        let body = json!({"choices": [{"message": {"content": "a"}, "logprobs": logprobs_of_chat}]});
         assert_eq!(
             reply(&body).tokens,
             [Token { text: "a".into(), logprob: Some(-0.5), top: vec![("b".into(), -1.0)] }]
         );
+
+        // llama.cpp's completions.
+        let body = json!({"choices": [{"text": "a", "logprobs": logprobs_of_chat}]});
+        assert_eq!(reply(&body).tokens[0].top, [("b".to_owned(), -1.0)]);
 
         let logprobs =
             json!({"tokens": ["x", "y"], "token_logprobs": [null, -2.0], "top_logprobs": [null, {"z": -1.0}]});
