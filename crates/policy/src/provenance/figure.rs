@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use bartizan_lexicon::months;
+
 use super::text::{canonical_number, fold, invisible, stem};
 
 /// What a number counts.
@@ -32,8 +34,6 @@ pub(crate) struct Figure {
     /// It tells a quantity: no day, no hour, no number of a thing, no choice such as "the last 5".
     pub(crate) firm: bool,
 }
-
-const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 /// Words before a number that say which one, and not how many.
 const LABELS: &[&str] = &[
@@ -254,22 +254,10 @@ pub(crate) fn seconds(word: &str) -> Option<u32> {
     }
 }
 
+/// The month of an English name, whole or its first three letters.
 fn month(word: &str) -> Option<u8> {
-    const FULL: [&str; 12] = [
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-    ];
-    let at = MONTHS.iter().zip(FULL).position(|(short, full)| word == *short || word == full)?;
+    let is = |name: &&str| word == *name || word.len() == 3 && name.starts_with(word);
+    let at = months::NAMES.first()?.iter().position(|name| is(&name))?;
     u8::try_from(at + 1).ok()
 }
 

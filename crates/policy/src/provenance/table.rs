@@ -38,7 +38,8 @@ fn separated(text: &str, separator: char) -> Option<Vec<Row<'_>>> {
     (!rows.is_empty()).then_some(rows)
 }
 
-/// Cells of each record. `None` where quotes are not closed or stand inside a cell.
+/// Cells of each record. `None` where quotes are not closed or stand inside a cell: readers of such files take them for
+/// text, and what somebody wrote into a cell could then pass for a row.
 fn records(text: &str, separator: char) -> Option<Vec<Vec<Cow<'_, str>>>> {
     let mut records = Vec::new();
     let mut cells = Vec::new();

@@ -402,16 +402,16 @@ fn requested(words: &[String]) -> Option<(Act, String)> {
 
 /// What a tool does, by its name and the first word of its description.
 fn act_of(words: &[String], all: &[String], description: &str) -> Deed {
+    if let Some((act, verb)) = requested(words) {
+        return Deed { act, verb, named: true };
+    }
     let (act, verb) = told(words, all, description);
     let said = |w: &String| *w == verb || act_named(w) == Some(act);
-    let named = all.iter().any(said) || matches!(verb.as_str(), "pay" | "get") || requested(words).is_some();
+    let named = all.iter().any(said) || matches!(verb.as_str(), "pay" | "get");
     Deed { act, verb, named }
 }
 
 fn told(words: &[String], all: &[String], description: &str) -> (Act, String) {
-    if let Some(found) = requested(words) {
-        return found;
-    }
     // A list of something is looked at. `check_in` and `check_out` are no looks.
     let listing = |w: &str| w == "list" && words.len() > 1;
     let clear = |w: &str| act_named(w).filter(|_| !vocab::NOUNS_TOO.contains(&w) || listing(w));
