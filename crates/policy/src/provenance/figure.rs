@@ -256,8 +256,8 @@ pub(crate) fn seconds(word: &str) -> Option<u32> {
 
 /// The month of an English name, whole or its first three letters.
 fn month(word: &str) -> Option<u8> {
-    let is = |name: &&str| word == *name || word.len() == 3 && name.starts_with(word);
-    let at = months::NAMES.first()?.iter().position(|name| is(&name))?;
+    let names = months::NAMES.first()?;
+    let at = names.iter().position(|name| word == *name || word.len() == 3 && name.starts_with(word))?;
     u8::try_from(at + 1).ok()
 }
 
