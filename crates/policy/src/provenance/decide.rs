@@ -510,7 +510,7 @@ impl History {
 
     /// True where a leaf is of the record that [`Self::spoken_of`] finds, by so many words.
     fn is_spoken_of(&self, outcome: &Outcome, leaf: &Leaf, least: usize) -> bool {
-        !matches!(shape(&leaf.value), Shape::Email | Shape::Url | Shape::Iban | Shape::Phone)
+        !matches!(leaf.shape, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone)
             && self.spoken_of(outcome, leaf).is_some_and(|(record, words)| record == leaf.record && words >= least)
     }
 
@@ -524,7 +524,7 @@ impl History {
                 && l.field != Field::Outside
                 && l.value.len() <= 96
                 // `ann.lee` has the form of a host.
-                && matches!(shape(&l.value), Shape::Words | Shape::Url)
+                && matches!(l.shape, Shape::Words | Shape::Url)
                 && !l.value.contains('/')
         };
         let is_idle = |token: &str| {
@@ -576,7 +576,7 @@ impl History {
     /// True for the one record of a lookup by the user's words of which the title shares a word with them, if only in
     /// part: `Dentist Appointment` for "my dental check-up".
     fn only_hit(&self, outcome: &Outcome, leaf: &Leaf) -> bool {
-        if matches!(shape(&leaf.value), Shape::Email | Shape::Url | Shape::Iban | Shape::Phone) {
+        if matches!(leaf.shape, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone) {
             return false;
         }
         let by_user = outcome.call.as_ref().and_then(|c| c.args.as_object()).is_some_and(|args| {
@@ -602,7 +602,7 @@ impl History {
     /// A record has many people in it. One in a relation to it (participant, owner, sender) is meant only where the user's
     /// words name the relation.
     fn meant(&self, leaf: &Leaf) -> bool {
-        if !matches!(shape(&leaf.value), Shape::Email | Shape::Url | Shape::Iban | Shape::Phone) {
+        if !matches!(leaf.shape, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone) {
             return true;
         }
         self.relations(leaf).iter().all(|said| *said)
@@ -620,12 +620,12 @@ impl History {
     fn is_named_itself(&self, outcome: &Outcome, leaf: &Leaf) -> bool {
         let relations = self.relations(leaf);
         !relations.is_empty() && relations.iter().all(|said| *said)
-            || shape(&leaf.value) == Shape::Email && self.named_by_address(&leaf.value)
+            || leaf.shape == Shape::Email && self.named_by_address(&leaf.value)
             || outcome.parts.leaves.iter().any(|l| {
                 l.record == leaf.record
                     && l.field != Field::Outside
                     && l.key.iter().any(|w| among(vocab::NAME, w))
-                    && !matches!(shape(&l.value), Shape::Email | Shape::Url | Shape::Iban | Shape::Phone)
+                    && !matches!(l.shape, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone)
                     && self.named(outcome, l)
             })
     }
@@ -659,7 +659,7 @@ impl History {
         } else if seen == Shape::Number && !id(&leaf.key) && is.iter().all(|w| !kinds.contains(w)) {
             return false;
         }
-        same_kind(&kinds, &is) || strong && (kinds.is_empty() || is.is_empty()) || leaf.key == wanted
+        same_kind(&kinds, &is) || strong && (kinds.is_empty() || is.is_empty()) || **leaf.key == *wanted
     }
 
     /// True where the user's words point at the record of a leaf: by its title, by a name in it that only it has, by an
@@ -671,7 +671,7 @@ impl History {
         }
         let idle = |w: &str| vocab::IDLE_WORDS.contains(&w) || w.chars().count() < 2;
         outcome.parts.leaves.iter().enumerate().filter(|(_, l)| l.record == leaf.record).any(|(i, l)| {
-            let seen = shape(&l.value);
+            let seen = l.shape;
             let last = l.key.last().map(String::as_str).unwrap_or_default();
             match l.field {
                 Field::Outside => false,
@@ -830,7 +830,7 @@ impl History {
         let Some((outcome, leaf)) = self.at(place) else { return false };
         let own = fold(value);
         let strong = |l: &Leaf| {
-            let seen = shape(&l.value);
+            let seen = l.shape;
             l.value.chars().filter(|c| c.is_alphabetic()).count() >= 3 && self.user.holds(&l.value, seen)
         };
         // Part of the name may be the user's too: "the channel starting with External".

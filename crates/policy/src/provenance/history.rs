@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::coding::Coding;
 use super::ledger::{By, Known, Piece, Saying, Written};
 use super::rules::Rules;
-use super::text::{Shape, Words, fold, is_file_name, key, name_tokens, shape, stem, tokens};
+use super::text::{Shape, Words, fold, is_file_name, key, name_pieces, name_tokens, shape, stem, tokens};
 use super::tool::Tool;
 use super::trace::Writer;
 use super::value::{self, Field, Leaf, Parts};
@@ -392,17 +392,16 @@ impl History {
         }
         let prose = outcome.open && outcome.text.trim().len() > 4
             || outcome.parts.cut
-            || outcome.parts.leaves.iter().any(|l| tainting(l.field, &l.value));
+            || outcome.parts.leaves.iter().any(tainting);
         if prose {
             self.tainted.get_or_insert(Taint::Result(at));
         }
         for (i, leaf) in outcome.parts.leaves.iter().enumerate() {
             if leaf.value.len() <= 512 {
-                let seen = shape(&leaf.value);
-                self.index.entry(key(&leaf.value, seen)).or_default().push(Place { outcome: at, leaf: i });
+                self.index.entry(key(&leaf.value, leaf.shape)).or_default().push(Place { outcome: at, leaf: i });
             }
             if self.private.len() < PRIVATE {
-                for (kind, value) in private(&leaf.key, &leaf.value, &leaf.folded) {
+                for (kind, value) in private(leaf) {
                     self.private.entry(value).or_insert((kind, at));
                 }
             }
@@ -476,37 +475,31 @@ fn one_record(leaves: &[Leaf]) -> bool {
 }
 
 /// True where a field may carry an instruction: everything but numbers, moments, and single names.
-fn tainting(field: Field, value: &str) -> bool {
-    if value.trim().is_empty() || value.len() <= 64 && matches!(shape(value), Shape::Number | Shape::Moment) {
+fn tainting(leaf: &Leaf) -> bool {
+    let value = leaf.value.as_str();
+    if value.trim().is_empty() || value.len() <= 64 && matches!(leaf.shape, Shape::Number | Shape::Moment) {
         return false;
     }
     if value.len() > 64 {
         return true;
     }
-    let words = name_tokens(value).len();
+    let words = name_pieces(value).count();
     let one = !value.trim().contains(char::is_whitespace);
-    let most = if field == Field::System { 3 } else { 2 };
-    let address = one && (matches!(shape(value), Shape::Email) || is_file_name(value));
-    !(words <= most && (one || field == Field::System) || address && words <= 8)
+    let most = if leaf.field == Field::System { 3 } else { 2 };
+    let address = one && (leaf.shape == Shape::Email || is_file_name(value));
+    !(words <= most && (one || leaf.field == Field::System) || address && words <= 8)
 }
 
 /// Private values in a field: all of a field with such a name, and in prose what follows such a word.
-fn private(key: &[String], value: &str, folded: &str) -> Vec<(String, String)> {
-    let kind = |words: &[String]| -> Option<String> {
-        let pair = words.windows(2).find_map(|w| match w {
-            [a, b] if vocab::PRIVATE_PAIRS.contains(&(a.as_str(), b.as_str())) => Some(format!("{a} {b}")),
-            _ => None,
-        });
-        pair.or_else(|| words.iter().find(|w| vocab::among(vocab::PRIVATE, w)).cloned())
-    };
-    if let Some(kind) = kind(key)
+fn private(leaf: &Leaf) -> Vec<(String, String)> {
+    let value = leaf.value.as_str();
+    if let Some(kind) = &leaf.key.private
         && (4..=256).contains(&value.trim().len())
     {
-        return vec![(kind, fold(value))];
+        return vec![(kind.clone(), fold(value))];
     }
     let mut found = Vec::new();
-    let hints = vocab::PRIVATE.iter().copied().chain(vocab::PRIVATE_PAIRS.iter().map(|(_, second)| *second));
-    if hints.into_iter().all(|word| !folded.contains(word)) || value.split_whitespace().nth(1).is_none() {
+    if value.split_whitespace().nth(1).is_none() || !vocab::hints_at_private(&leaf.folded) {
         return found;
     }
     let mut near: Option<(String, usize)> = None;
@@ -514,7 +507,7 @@ fn private(key: &[String], value: &str, folded: &str) -> Vec<(String, String)> {
     for word in value.split_whitespace().take(20_000) {
         let trimmed = word.trim_matches(|c: char| !c.is_alphanumeric());
         let pieces: Vec<String> = std::iter::once(last.clone()).chain(tokens(trimmed)).collect();
-        if let Some(kind) = kind(&pieces) {
+        if let Some(kind) = vocab::private(&pieces) {
             near = Some((kind, 6));
         } else if let Some((kind, left)) = near.take() {
             let digits = trimmed.bytes().filter(u8::is_ascii_digit).count();

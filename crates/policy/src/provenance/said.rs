@@ -269,7 +269,7 @@ impl History {
     fn record_differs(&self, words: &[String]) -> bool {
         let mut fields =
             self.outcomes.iter().enumerate().filter(|(_, o)| !o.open && o.call.is_some()).flat_map(|(at, o)| {
-                let like = |(_, l): &(usize, &super::value::Leaf)| l.key == words && shape(&l.value) == Shape::Number;
+                let like = |(_, l): &(usize, &super::value::Leaf)| **l.key == *words && l.shape == Shape::Number;
                 o.parts
                     .leaves
                     .iter()

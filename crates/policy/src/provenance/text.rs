@@ -478,24 +478,34 @@ pub(crate) fn tokens(text: &str) -> impl Iterator<Item = String> + '_ {
 
 /// The words of a name in code: `searchFiles_byName` is `search files by name`.
 pub(crate) fn name_tokens(name: &str) -> Vec<String> {
-    let mut out: Vec<String> = Vec::new();
-    let mut word = String::new();
-    let mut lower = false;
-    for c in name.chars().take(256) {
-        if (!c.is_alphanumeric() || c.is_uppercase() && lower) && !word.is_empty() {
-            out.push(std::mem::take(&mut word));
-        }
-        if c.is_alphanumeric() {
-            lower = c.is_lowercase() || c.is_ascii_digit();
-            word.extend(c.to_lowercase());
+    let lower = |word: &str| {
+        if word.is_ascii() {
+            word.to_ascii_lowercase()
         } else {
-            lower = false;
+            // Each character by itself: a sigma at the end is no other word.
+            word.chars().flat_map(char::to_lowercase).collect()
         }
-    }
-    if !word.is_empty() {
-        out.push(word);
-    }
-    out
+    };
+    name_pieces(name).map(lower).collect()
+}
+
+/// The same words as they are written.
+pub(crate) fn name_pieces(name: &str) -> impl Iterator<Item = &str> {
+    let end = name.char_indices().nth(256).map_or(name.len(), |(at, _)| at);
+    let mut rest = name.get(..end).unwrap_or_default();
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());
+        let mut lower = false;
+        let ends = |(_, c): &(usize, char)| {
+            let ends = !c.is_alphanumeric() || c.is_uppercase() && lower;
+            lower = c.is_lowercase() || c.is_ascii_digit();
+            ends
+        };
+        let at = rest.char_indices().find(ends).map_or(rest.len(), |(at, _)| at);
+        let (word, behind) = rest.split_at_checked(at)?;
+        rest = behind;
+        (!word.is_empty()).then_some(word)
+    })
 }
 
 /// A rough stem, the same for the forms of a regular English word.

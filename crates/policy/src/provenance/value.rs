@@ -1,6 +1,9 @@
 //! A tool result as records and leaves.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -35,8 +38,8 @@ pub(crate) struct Leaf {
     pub(crate) pointer: String,
     /// The same with every list index as `*`: leaves of the same list are alike.
     pub(crate) family: String,
-    /// The nearest object key above it, as words.
-    pub(crate) key: Vec<String>,
+    /// The nearest object key above it.
+    pub(crate) key: Arc<Key>,
     /// Who sets it.
     pub(crate) field: Field,
     /// A policy says that the system sets it.
@@ -47,6 +50,58 @@ pub(crate) struct Leaf {
     pub(crate) value: String,
     /// The same as it is compared.
     pub(crate) folded: String,
+    /// What it looks like.
+    pub(crate) shape: Shape,
+}
+
+/// A key as words, and what they say of the values below it. Records repeat their keys: each is read once.
+#[derive(Debug, Default)]
+pub(crate) struct Key {
+    words: Vec<String>,
+    title: bool,
+    outside: bool,
+    party: bool,
+    /// The kind of private value that it names.
+    pub(crate) private: Option<String>,
+}
+
+impl Key {
+    fn new(name: &str) -> Self {
+        const PARTY: &[&str] = &[
+            "sender",
+            "from",
+            "author",
+            "creator",
+            "by",
+            "organizer",
+            "organiser",
+            "requester",
+            "reporter",
+            "name",
+            "nickname",
+            "bio",
+            "reply",
+            "website",
+            "link",
+        ];
+        let words = name_tokens(name);
+        let last = words.last().map(String::as_str).unwrap_or_default();
+        Self {
+            title: words.iter().any(|w| among(vocab::TITLE, w)) && !matches!(last, "id" | "url" | "date"),
+            outside: among(vocab::OUTSIDE, last),
+            party: words.iter().any(|w| PARTY.contains(&w.as_str())),
+            private: vocab::private(&words),
+            words,
+        }
+    }
+}
+
+impl Deref for Key {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        &self.words
+    }
 }
 
 /// A result in parts.
@@ -61,6 +116,19 @@ pub(crate) struct Parts {
     pub(crate) textual: bool,
     /// True where not all of it was kept.
     pub(crate) cut: bool,
+    /// Keys that were read so far.
+    keys: HashMap<String, Arc<Key>>,
+}
+
+impl Parts {
+    fn key(&mut self, name: &str) -> Arc<Key> {
+        if let Some(key) = self.keys.get(name) {
+            return Arc::clone(key);
+        }
+        let key = Arc::new(Key::new(name));
+        self.keys.insert(name.to_owned(), Arc::clone(&key));
+        key
+    }
 }
 
 /// JSON in which every key of an object comes once: parsers differ in which of two they take. `None` for all else.
@@ -140,6 +208,7 @@ pub(crate) fn read(text: &str) -> Parts {
         }
         None => lines(text, &mut parts),
     }
+    parts.keys = HashMap::new();
     parts
 }
 
@@ -173,7 +242,14 @@ fn walk(value: &Value, parts: &mut Parts) {
     parts.records += 1;
     descend(
         value,
-        &mut At { pointer: String::new(), family: String::new(), key: Vec::new(), record, outside: false, depth: 0 },
+        &mut At {
+            pointer: String::new(),
+            family: String::new(),
+            key: Arc::default(),
+            record,
+            outside: false,
+            depth: 0,
+        },
         parts,
     );
 }
@@ -182,7 +258,7 @@ fn walk(value: &Value, parts: &mut Parts) {
 struct At {
     pointer: String,
     family: String,
-    key: Vec<String>,
+    key: Arc<Key>,
     record: usize,
     outside: bool,
     depth: usize,
@@ -199,8 +275,10 @@ fn descend(value: &Value, at: &mut At, parts: &mut Parts) {
                 let mut below = At {
                     pointer: format!("{}/{i}", at.pointer),
                     family: format!("{}/*", at.family),
+                    key: Arc::clone(&at.key),
+                    record: at.record,
+                    outside: at.outside,
                     depth: at.depth + 1,
-                    ..at.clone()
                 };
                 if item.is_object() {
                     below.record = parts.records;
@@ -213,12 +291,12 @@ fn descend(value: &Value, at: &mut At, parts: &mut Parts) {
             // Objects keyed by data (`{"Hotel A": {...}, "Hotel B": {...}}`) hold a record for each key.
             let table = fields.len() > 1 && fields.values().all(|v| v.is_object());
             for (key, item) in fields {
-                let words = name_tokens(key);
+                let named = parts.key(key);
                 let mut below = At {
                     pointer: format!("{}/{}", at.pointer, key.replace('~', "~0").replace('/', "~1")),
                     family: format!("{}/{}", at.family, if table { "*" } else { key }),
-                    outside: at.outside || outside(&words) && !item.is_object() && !item.is_array(),
-                    key: words,
+                    outside: at.outside || named.outside && !item.is_object() && !item.is_array(),
+                    key: named,
                     depth: at.depth + 1,
                     record: at.record,
                 };
@@ -226,8 +304,8 @@ fn descend(value: &Value, at: &mut At, parts: &mut Parts) {
                     below.record = parts.records;
                     parts.records += 1;
                 }
-                if key.contains([' ', '@']) || table || key.len() > 64 || name_tokens(key).len() > 5 {
-                    let named = At { family: format!("{}/#key", at.family), key: Vec::new(), ..below.clone() };
+                if key.contains([' ', '@']) || table || key.len() > 64 || below.key.len() > 5 {
+                    let named = At { family: format!("{}/#key", at.family), key: Arc::default(), ..below.clone() };
                     leaf(key, &named, parts);
                 }
                 descend(item, &mut below, parts);
@@ -240,56 +318,34 @@ fn descend(value: &Value, at: &mut At, parts: &mut Parts) {
 }
 
 fn leaf(text: &str, at: &At, parts: &mut Parts) {
-    let field = if at.outside { Field::Outside } else { field(&at.key, text) };
+    let shape = shape(text);
+    let field = if at.outside { Field::Outside } else { field(&at.key, text, shape) };
     parts.leaves.push(Leaf {
         pointer: at.pointer.clone(),
         family: at.family.clone(),
-        key: at.key.clone(),
+        key: Arc::clone(&at.key),
         field,
         vouched: false,
         record: at.record,
         value: text.to_owned(),
         folded: fold(text),
+        shape,
     });
 }
 
-fn outside(key: &[String]) -> bool {
-    key.last().is_some_and(|w| among(vocab::OUTSIDE, w))
-}
-
 /// Who sets a field of that name with that value.
-fn field(key: &[String], value: &str) -> Field {
-    let last = key.last().map(String::as_str).unwrap_or_default();
-    if key.iter().any(|w| among(vocab::TITLE, w)) && !matches!(last, "id" | "url" | "date") {
+fn field(key: &Key, value: &str, seen: Shape) -> Field {
+    if key.title {
         return Field::Title;
     }
-    if outside(key) {
+    if key.outside {
         return Field::Outside;
     }
     // A name is short. Prose in a name is somebody's message.
-    let words = value.split_whitespace().count();
-    let seen = shape(value);
-    if value.len() > 96 && seen != Shape::Url || words > 6 || value.contains('\n') {
+    if value.len() > 96 && seen != Shape::Url || value.contains('\n') || value.split_whitespace().nth(6).is_some() {
         return Field::Outside;
     }
-    let party = [
-        "sender",
-        "from",
-        "author",
-        "creator",
-        "by",
-        "organizer",
-        "organiser",
-        "requester",
-        "reporter",
-        "name",
-        "nickname",
-        "bio",
-        "reply",
-        "website",
-        "link",
-    ];
-    if key.iter().any(|w| party.contains(&w.as_str())) { Field::Party } else { Field::System }
+    if key.party { Field::Party } else { Field::System }
 }
 
 /// Text without structure: rows of tables are its records, short lines in a list its leaves, everything else is prose.
@@ -308,15 +364,17 @@ fn lines(text: &str, parts: &mut Parts) {
         let item = line.trim_start_matches(['-', '*', '\u{2022}']).trim();
         // `Hotel Names: A`: the first name stands behind the heading.
         let item = if list && i == 0 && all.len() > 1 { item.split_once(": ").map_or(item, |(_, v)| v) } else { item };
+        let shape = shape(item);
         parts.leaves.push(Leaf {
             pointer: format!("/{i}"),
             family: "/*".to_owned(),
-            key: Vec::new(),
-            field: if list { field(&[], item) } else { Field::Outside },
+            key: Arc::default(),
+            field: if list { field(&Key::default(), item, shape) } else { Field::Outside },
             vouched: false,
             record,
             value: item.to_owned(),
             folded: fold(item),
+            shape,
         });
     }
 }
@@ -331,11 +389,11 @@ fn tabulated(tables: &super::table::Tables<'_>, parts: &mut Parts) {
                 parts.cut = true;
                 return;
             }
-            let key = name_tokens(name);
+            let key = parts.key(name);
             let at = At {
                 pointer: format!("/{i}/{}", name.replace('~', "~0").replace('/', "~1")),
                 family: format!("/*/{name}"),
-                outside: outside(&key),
+                outside: key.outside,
                 key,
                 record,
                 depth: 0,
@@ -349,7 +407,7 @@ fn tabulated(tables: &super::table::Tables<'_>, parts: &mut Parts) {
         let at = At {
             pointer: format!("/{}", tables.rows.len() + i),
             family: "/#text".to_owned(),
-            key: Vec::new(),
+            key: Arc::default(),
             record,
             outside: true,
             depth: 0,

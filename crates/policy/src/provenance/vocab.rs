@@ -1,5 +1,9 @@
 //! The general vocabulary of tool, argument and field names. No word here belongs to one product.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 /// What kind of act a verb names. The user's words ask for an act where they hold a word of its family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Act {
@@ -1184,6 +1188,23 @@ pub(crate) const PRIVATE_PAIRS: &[(&str, &str)] = &[
     ("birth", "date"),
     ("date", "birth"),
 ];
+
+/// The kind of private value that a name says, if it says one.
+pub(crate) fn private(words: &[String]) -> Option<String> {
+    let pair = words.windows(2).find_map(|w| match w {
+        [a, b] if PRIVATE_PAIRS.contains(&(a.as_str(), b.as_str())) => Some(format!("{a} {b}")),
+        _ => None,
+    });
+    pair.or_else(|| words.iter().find(|w| among(PRIVATE, w)).cloned())
+}
+
+/// True where a text in lower case holds a word by which [`private`] could name something in it.
+pub(crate) fn hints_at_private(folded: &str) -> bool {
+    static HINTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+        AhoCorasick::new(PRIVATE.iter().copied().chain(PRIVATE_PAIRS.iter().map(|(_, second)| *second))).ok()
+    });
+    HINTS.as_ref().is_none_or(|hints| hints.is_match(folded))
+}
 
 /// Words of other kinds by which the same type of thing goes.
 pub(crate) const KINDS: &[&[&str]] = &[
