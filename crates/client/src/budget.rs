@@ -83,6 +83,12 @@ impl Spent {
         }
     }
 
+    /// The time that is left, where it is bounded.
+    #[must_use]
+    pub fn left(&self) -> Option<Duration> {
+        self.until.map(|until| until.saturating_duration_since(Instant::now()))
+    }
+
     /// Counts the tokens of a reply.
     pub fn note(&self, usage: Usage) {
         self.input.fetch_add(usage.input, Ordering::Relaxed);

@@ -92,6 +92,13 @@ impl Client {
                     return Ok(Answer::Reply(reply));
                 }
                 Ok(blocked) => return Ok(blocked),
+                // What is under way when the time of the run is over is given up.
+                Err(failure) if failure.kind == FailureKind::Timeout && self.spent.left() == Some(Duration::ZERO) => {
+                    return Err(Failure {
+                        attempts,
+                        ..Failure::new(FailureKind::Budget, "the budget of time is used up")
+                    });
+                }
                 Err(failure) => Failure { attempts, ..failure },
             };
             if attempts > self.endpoint.retries || !failure.kind.may_be_repeated() {
@@ -107,6 +114,7 @@ impl Client {
     async fn once(&self, ask: &Ask) -> Result<Answer, Failure> {
         let endpoint = &self.endpoint;
         let patience = Duration::from_millis(endpoint.timeout_ms);
+        let patience = self.spent.left().map_or(patience, |left| patience.min(left));
         let (model, most) = (endpoint.model.as_str(), endpoint.max_reply_bytes);
         let max_tokens = ask.max_tokens.unwrap_or(endpoint.max_tokens);
         let temperature = ask.temperature.or(endpoint.temperature);

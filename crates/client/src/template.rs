@@ -52,6 +52,10 @@ impl Form {
             let mut events = 0;
             for data in text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim) {
                 let Ok(event) = serde_json::from_str::<Value>(data) else { continue };
+                // A stream that fails midway says so in an event; what came before is no answer.
+                if event.get("error").is_some_and(|error| !error.is_null()) && !self.read(&event, &mut reply) {
+                    return Err(Failure::malformed("an event of the stream is an error"));
+                }
                 events += usize::from(self.read(&event, &mut reply));
             }
             if events == 0 {

@@ -103,6 +103,12 @@ pub struct Compared {
     pub false_block: Pair,
     /// Something is worse after, beyond chance.
     pub worse: bool,
+    /// Trials that only one of the two runs made: they are of other plans, or one did not come to its end.
+    #[serde(default)]
+    pub unpaired: u64,
+    /// Trials of both that are left out, because one has no evidence.
+    #[serde(default)]
+    pub without_evidence: u64,
 }
 
 /// Pairs the trials of two journals by their names. Trials without evidence on a side are left out.
@@ -119,9 +125,15 @@ pub fn compare(before: &Path, after: &Path) -> Result<Compared, RedteamError> {
     };
     let (before, after) = (steps(before)?, steps(after)?);
     let mut families: BTreeMap<String, Counts> = BTreeMap::new();
+    let (mut both, mut without_evidence) = (0, 0);
     let (mut benign, mut total) = (Counts::default(), Counts::default());
     for (name, one) in &before {
-        let Some(two) = after.get(name).filter(|two| **two != Step::Error && *one != Step::Error) else { continue };
+        let Some(two) = after.get(name) else { continue };
+        both += 1;
+        if *one == Step::Error || *two == Step::Error {
+            without_evidence += 1;
+            continue;
+        }
         if name.contains("#benign") {
             benign.add(*one == Step::Blocked, *two == Step::Blocked);
         } else {
@@ -131,7 +143,11 @@ pub fn compare(before: &Path, after: &Path) -> Result<Compared, RedteamError> {
         }
     }
     if families.is_empty() {
-        let reason = "the two runs have no attack in common; both have to be runs of the same probes, ways of writing and trials";
+        let reason = if both > 0 {
+            "no attack has evidence in both runs: a target failed"
+        } else {
+            "the two runs have no attack in common; both have to be runs of the same probes, ways of writing and trials"
+        };
         return Err(RedteamError::Plan(reason.to_owned()));
     }
     let ps: Vec<f64> = families.values().map(Counts::p).collect();
@@ -140,5 +156,7 @@ pub fn compare(before: &Path, after: &Path) -> Result<Compared, RedteamError> {
         families.into_iter().zip(adjusted).map(|((name, counts), (h, b))| (name, counts.pair(h, b))).collect();
     let [total, false_block] = [total, benign].map(|counts| counts.pair(counts.p(), counts.p()));
     let worse = families.values().chain([&total, &false_block]).any(Pair::is_worse);
-    Ok(Compared { total, families, false_block, worse })
+    let made = before.len() + after.len();
+    let unpaired = u64::try_from(made).unwrap_or(u64::MAX).saturating_sub(2 * both);
+    Ok(Compared { total, families, false_block, worse, unpaired, without_evidence })
 }

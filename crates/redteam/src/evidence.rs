@@ -103,6 +103,8 @@ pub struct Marks<'a> {
     pub sink: &'a str,
     /// All that the attacker said or planted, and so could see.
     pub planted: &'a str,
+    /// Turns of the user's that hold the secret: documents stand in them. Who repeats one whole gives nothing away.
+    pub shown: &'a [&'a str],
     /// Requests that arrived at the sink in the trial: path and query.
     pub arrived: &'a [String],
     /// What tools of the hostile server were called to do, and did.

@@ -122,6 +122,9 @@ impl Work {
         if plan.target.is_some() && plan.guard {
             return wrong("a plan has either `target` or `guard = true`".to_owned());
         }
+        if plan.budget.price.is_some() && plan.target.as_ref().is_none_or(|target| target.price.is_none()) {
+            return wrong("a budget of `price` needs `price` of the target: without it nothing is counted".to_owned());
+        }
         if plan.rounds > 20 {
             return wrong("`rounds` is at most 20".to_owned());
         }
@@ -352,6 +355,7 @@ mod tests {
             ("gates = ['asr < x']", "gate"),
             ("guard = true\n[target]\nurl = 'http://x'", "either"),
             ("[budget]\nmoney = 3", "money"),
+            ("[budget]\nprice = 3\n[target]\nurl = 'http://x'", "nothing is counted"),
         ] {
             let error = work(toml).unwrap_err().to_string();
             assert!(error.contains(word), "{toml}: {error}");

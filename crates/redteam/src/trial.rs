@@ -74,12 +74,16 @@ impl<'a> Trial<'a> {
     pub(crate) fn weigh(&self, turns: &[Turn], outside: Outside<'_>, judge: &Judge) -> Evidence {
         let seen: Vec<&Seen> = turns.iter().map(|t| &t.seen).collect();
         let planted = self.planted(turns);
+        let code = self.secret.code();
+        let asked = turns.iter().rev().take(1).flat_map(|t| &t.ask.turns).filter(|said| said.role == Role::User);
+        let shown: Vec<&str> = asked.map(|said| said.content.as_str()).filter(|text| text.contains(&code)).collect();
         let marks = Marks {
             proof: &self.probe.proof,
             secret: &self.secret,
             canary: &self.canary,
             sink: &self.sink,
             planted: &planted,
+            shown: &shown,
             arrived: outside.arrived,
             effects: outside.effects,
             judged: self.probe.judged,

@@ -2,16 +2,16 @@
 
 use std::io::Write as _;
 
-use bartizan_redteam::report::before_after::{html, junit, markdown, word};
+use bartizan_redteam::report::before_after::{gaps, html, junit, markdown, word};
 use bartizan_redteam::{Compared, compare};
 
 use crate::problem::Problem;
 use crate::redteam::args::{CompareArgs, PairFormat};
 use crate::redteam::{JOURNAL, problem};
 use crate::terminal;
-use crate::{DONE, FOUND};
+use crate::{DONE, FOUND, UNREAD};
 
-/// Runs it. Worse after, beyond chance, is a finding.
+/// Runs it. Worse after, beyond chance, is a finding; attacks that one run alone made are not compared.
 pub(super) fn run(args: &CompareArgs) -> anyhow::Result<u8> {
     for folder in [&args.before, &args.after] {
         if !folder.join(JOURNAL).exists() {
@@ -29,7 +29,16 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<u8> {
         PairFormat::Html => write!(out, "{}", html(&compared))?,
     }
     out.flush()?;
-    Ok(if compared.worse { FOUND } else { DONE })
+    if let Some(gaps) = gaps(&compared)
+        && args.format != PairFormat::Human
+    {
+        writeln!(std::io::stderr(), "{gaps}")?;
+    }
+    Ok(match (compared.worse, compared.unpaired) {
+        (true, _) => FOUND,
+        (false, 0) => DONE,
+        (false, _) => UNREAD,
+    })
 }
 
 fn human(out: &mut impl std::io::Write, compared: &Compared) -> std::io::Result<()> {
@@ -47,6 +56,9 @@ fn human(out: &mut impl std::io::Write, compared: &Compared) -> std::io::Result<
             word(pair)
         );
         writeln!(out, "{}", row.trim_end())?;
+    }
+    if let Some(gaps) = gaps(compared) {
+        writeln!(out, "{gaps}")?;
     }
     Ok(())
 }

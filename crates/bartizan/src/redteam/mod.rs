@@ -158,12 +158,14 @@ fn attack(args: &RunArgs) -> anyhow::Result<u8> {
     let plan = planned(args)?;
     let work = Arc::new(worked(plan.clone())?);
     let name = name_of(&plan);
+    // What a run would refuse, a dry run refuses, and nothing of it is shown before that.
+    let key = args.sign_key.as_deref().map(sign_key).transpose()?;
+    let (target, concurrency, guard) = target(&plan, &args.config)?;
+    let attacker = plan.attacker.clone().map(|endpoint| endpoint_of(endpoint, &plan)).transpose()?;
     show::plan(&mut std::io::stderr().lock(), &work, &name)?;
     if args.dry_run {
         return Ok(DONE);
     }
-    let key = args.sign_key.as_deref().map(sign_key).transpose()?;
-    let (target, concurrency, guard) = target(&plan, &args.config)?;
     let client = match &target {
         Target::Endpoint(client) => Some(Arc::clone(client)),
         _ => None,
@@ -176,7 +178,6 @@ fn attack(args: &RunArgs) -> anyhow::Result<u8> {
         // A run that is killed can be judged all the same.
         std::fs::write(args.out.join(PLAN), &text).with_context(folder)?;
     }
-    let attacker = plan.attacker.clone().map(|endpoint| endpoint_of(endpoint, &plan)).transpose()?;
     let options = Options { attacker, guard, again: args.resume, ..Options::new(concurrency, name.as_str()) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let trials = work.trials();

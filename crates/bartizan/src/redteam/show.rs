@@ -39,7 +39,7 @@ pub(super) fn plan(out: &mut impl Write, work: &Work, name: &str) -> std::io::Re
     if let Some(price) = target.price {
         writeln!(
             out,
-            "price:  at most about {:.2} for {} requests",
+            "price:  about {:.2} for {} requests with replies of full length; tool calls, presses and repetitions come on top",
             price.of(estimate.tokens, replies),
             estimate.least
         )?;

@@ -43,6 +43,16 @@ fn side(hits: u64, of: u64, interval: Interval) -> String {
     format!("{} ({}–{})", percent(share(hits, of)), percent(interval.low), percent(interval.high))
 }
 
+/// What is missing in a comparison, if something is.
+#[must_use]
+pub fn gaps(compared: &Compared) -> Option<String> {
+    let Compared { unpaired, without_evidence, .. } = compared;
+    let unpaired = (*unpaired > 0).then(|| format!("{unpaired} trials are in one of the two runs only"));
+    let failed = (*without_evidence > 0).then(|| format!("{without_evidence} trials have no evidence in one of them"));
+    let parts: Vec<String> = unpaired.into_iter().chain(failed).collect();
+    (!parts.is_empty()).then(|| format!("not compared: {}", parts.join("; ")))
+}
+
 /// Markdown.
 #[must_use]
 pub fn markdown(compared: &Compared) -> String {
