@@ -91,6 +91,8 @@ impl Columns {
 pub struct Row {
     /// Its texts, in the order of the row.
     pub turns: Vec<Turn>,
+    /// Short numbers and truths in columns whose names do not say what they are, by path: one of them may be the class.
+    pub short: Vec<(String, String)>,
     /// Bytes that are no text.
     pub opaque: usize,
     /// Values nested too deep to be read.
@@ -118,12 +120,24 @@ impl Row {
     /// What the model is given: questions and documents, in order.
     #[must_use]
     pub fn input(&self) -> String {
-        let asked = |turn: &&Turn| matches!(turn.role, Role::User | Role::Document | Role::Tool);
-        let mut texts: Vec<&str> = self.turns.iter().filter(asked).map(|turn| turn.text.as_str()).collect();
+        let mut texts = self.asked();
         if texts.is_empty() {
             texts = self.of(Role::Field).collect();
         }
         texts.join("\n")
+    }
+
+    /// Texts in columns whose names say that the model is given them.
+    pub(crate) fn asked(&self) -> Vec<&str> {
+        let asked = |turn: &&Turn| matches!(turn.role, Role::User | Role::Document | Role::Tool);
+        self.turns.iter().filter(asked).map(|turn| turn.text.as_str()).collect()
+    }
+
+    /// Values of columns whose names do not say what they are, by path.
+    pub(crate) fn unnamed(&self) -> impl Iterator<Item = (&str, &str)> {
+        let texts = self.turns.iter().filter(|turn| turn.role == Role::Field);
+        let short = self.short.iter().map(|(path, value)| (path.as_str(), value.as_str()));
+        texts.map(|turn| (turn.path.as_str(), turn.text.as_str())).chain(short)
     }
 
     /// What the model learns to say.
@@ -180,16 +194,20 @@ impl<'a> Walk<'a> {
         let long = self.path.len();
         match cell {
             Cell::Null | Cell::Bool(_) => {
-                if role == Role::Label
-                    && let Some(text) = cell.word()
-                {
-                    self.turn(role, &text);
+                if let Some(text) = cell.word() {
+                    match role {
+                        Role::Label => self.turn(role, &text),
+                        Role::Field => self.row.short.push((self.path.clone(), text)),
+                        _ => {}
+                    }
                 }
             }
             // A short number is no text; a long one may be an identifier of a person.
             Cell::Number(number) => {
                 if role == Role::Label || number.len() >= 7 {
                     self.turn(if role == Role::Label { role } else { Role::Origin }, number);
+                } else if role == Role::Field {
+                    self.row.short.push((self.path.clone(), number.clone()));
                 }
             }
             Cell::Text(text) => {
@@ -272,6 +290,11 @@ fn is_speaker(name: &str) -> bool {
     matches!(name, "role" | "from" | "speaker")
 }
 
+/// True for a message of a chat.
+pub(crate) fn is_message(cell: &Cell) -> bool {
+    ["role", "from", "speaker"].iter().any(|name| cell.get(name).is_some())
+}
+
 /// Who speaks in a message.
 fn speaker(cell: &Cell) -> Option<Role> {
     let said = ["content", "value", "text", "message", "parts", "tool_calls"];
@@ -286,6 +309,11 @@ fn speaker(cell: &Cell) -> Option<Role> {
         "tool" | "function" | "observation" | "ipython" | "function_response" | "tool_response" => Some(Role::Tool),
         _ => None,
     }
+}
+
+/// True for a name that says what a column means.
+pub(crate) fn known(name: &str) -> bool {
+    by_name(name, &Cell::Text(String::new())).is_some() || is_speaker(name)
 }
 
 /// What a column of that name means.

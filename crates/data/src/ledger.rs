@@ -90,6 +90,8 @@ struct KeptRow {
     #[serde(default)]
     canary: Option<Canary>,
     turns: Vec<(Role, String, String)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    short: Vec<(String, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -115,7 +117,7 @@ impl KeptRow {
             start: of.start,
             end: of.end,
         });
-        let turns = if texts { row.turns } else { Vec::new() };
+        let (turns, short) = if texts { (row.turns, row.short) } else { (Vec::new(), Vec::new()) };
         Self {
             row: report.row,
             bytes,
@@ -125,12 +127,14 @@ impl KeptRow {
             coverage: report.coverage,
             canary: report.canary,
             turns: turns.into_iter().map(|turn| (turn.role, turn.path, turn.text)).collect(),
+            short,
         }
     }
 
     fn opened(self, source: &str) -> (RowReport, Row, usize) {
         let row = Row {
             turns: self.turns.into_iter().map(|(role, path, text)| Turn { path, role, text }).collect(),
+            short: self.short,
             ..Row::default()
         };
         let mut report = RowReport::new(source, self.row, &row);

@@ -79,6 +79,10 @@ impl<'a> Answer<'a> {
 
     /// Says how the limits stand, when all rows were seen.
     pub(super) fn settle(&mut self) {
+        let complete = self.summary.coverage.status == bartizan_core::CoverageStatus::Complete;
+        if complete && self.summary.is_empty() {
+            self.summary.coverage.add(Part::partial(Reason::Malformed, 0));
+        }
         if let Some(gates) = &self.gates {
             self.summary.gates = gates.stood();
             self.summary.on_unread = gates.on_unread();
@@ -147,6 +151,15 @@ pub(super) struct Summary {
     /// Distinct rows that were looked at for poisoning; nothing where that was not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) poison_rows: Option<usize>,
+    /// Distinct rows that were not searched for poisoning: they have neither a label nor an answer, or are too few.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) poison_unsearched: Option<usize>,
+    /// Columns that were taken for labels by what is in them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) labels_inferred: Vec<String>,
+    /// Columns that may be labels and were not searched as such.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) labels_unclear: Vec<String>,
     /// Groups of rows that repeat one another, the largest first.
     pub(super) clusters: Vec<Group>,
     /// How many such groups there are.
@@ -217,6 +230,14 @@ impl Summary {
         if whole.is_some_and(|whole| whole.poisoning.share < 1.0) {
             coverage.add(Part::partial(Reason::TooLong, 0));
         }
+        // A label that is not told from other columns hides what was planted in its rows.
+        let unsearched = whole.filter(|whole| whole.poisoning.unsearched * 2 > whole.poisoning.rows);
+        let mut unclear = unsearched.map_or_else(Vec::new, |whole| whole.poisoning.unclear.clone());
+        if !unclear.is_empty() {
+            coverage.add(Part::partial(Reason::Malformed, 0));
+        }
+        // Columns with more values than a label has are named, and nothing is missing for them.
+        unclear.extend(unsearched.iter().flat_map(|whole| whole.poisoning.numerous.iter().cloned()));
         let mut sizes = BTreeMap::new();
         for cluster in clusters {
             *sizes.entry(cluster.rows.max(1).ilog2()).or_default() += 1;
@@ -224,6 +245,9 @@ impl Summary {
         Self {
             triggers: whole.map_or_else(Vec::new, |w| w.poisoning.triggers.iter().take(MOST_GAPS).cloned().collect()),
             poison_rows: whole.map(|w| w.poisoning.rows),
+            poison_unsearched: whole.map(|w| w.poisoning.unsearched),
+            labels_inferred: whole.map_or_else(Vec::new, |w| w.poisoning.inferred.clone()),
+            labels_unclear: unclear,
             clusters: clusters.iter().take(MOST_GAPS).map(group).collect(),
             clusters_total: clusters.len(),
             duplicates: duplicates.map_or(0, |d| d.rows),

@@ -37,6 +37,7 @@ pub(super) fn draw(out: &mut impl Write, summary: &Summary, shown: &[RowReport],
             writeln!(out, "  {:.2}  {}", trigger.score, terminal::line(&trigger.says()))?;
         }
     }
+    searched(out, summary, color)?;
     if !summary.clusters.is_empty() {
         writeln!(out, "{}", terminal::paint("copies", Style::Heading, color))?;
         for group in summary.clusters.iter().take(FINDINGS) {
@@ -82,6 +83,24 @@ pub(super) fn draw(out: &mut impl Write, summary: &Summary, shown: &[RowReport],
         summary.bytes,
         summary.coverage.status
     )
+}
+
+/// What was taken for labels, and what was not searched for poisoning.
+fn searched(out: &mut impl Write, summary: &Summary, color: bool) -> Result<()> {
+    let list = |names: &[String]| names.iter().map(|name| format!("`{}`", terminal::line(name))).collect::<Vec<_>>();
+    if !summary.labels_inferred.is_empty() {
+        let names = list(&summary.labels_inferred).join(", ");
+        writeln!(out, "taken for labels by their values: {names}; --label-column names another")?;
+    }
+    let Some(rows) = summary.poison_unsearched.filter(|rows| *rows > 0) else { return Ok(()) };
+    let word = terminal::paint("not searched for poisoning", Style::Bad, color);
+    let unclear = if summary.labels_unclear.is_empty() {
+        String::new()
+    } else {
+        format!("; is one of {} the label? --label-column names it", list(&summary.labels_unclear).join(", "))
+    };
+    let told = counted(rows as u64, "distinct row");
+    writeln!(out, "{word}: {told} with neither labels nor answers, or too few to be compared{unclear}")
 }
 
 /// What the corpus was compared with, and held against.

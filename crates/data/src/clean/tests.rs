@@ -421,3 +421,25 @@ fn a_table_whose_names_hold_what_is_to_go_is_set_aside() {
     let (made, _) = run(&guard(), &at("in.jsonl"), &at("lines.jsonl"), &["pii=redact"], None);
     assert_eq!(made[0].actions.get(&Action::Quarantine), Some(&1));
 }
+
+#[test]
+fn what_is_around_the_rows_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mail = format!("write to {MAIL} now");
+    let plain = "nothing is in this one at all";
+    for (name, from, to) in [
+        (
+            "a.json",
+            format!("{{\"data\": [{{\"a\":\"{mail}\"}},{{\"a\":\"{plain}\"}}] }}\n"),
+            format!("{{\"data\": [\n{{\"a\":\"{plain}\"}}\n] }}\n"),
+        ),
+        ("b.csv", format!("text;kind\n{mail};1\n{plain};0\n"), format!("text;kind\n{plain};0\n")),
+        ("c.csv", format!("1,{mail} again\n1,{plain}\n"), format!("1,{plain}\n")),
+    ] {
+        fs::write(at(name), from).unwrap();
+        let out = at(&format!("out.{name}"));
+        run(&guard(), &at(name), &out, &["pii=drop"], None);
+        assert_eq!(fs::read_to_string(&out).unwrap(), to, "{name}");
+    }
+}

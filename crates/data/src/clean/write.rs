@@ -35,7 +35,8 @@ pub(super) struct Output {
 
 enum Kind {
     Lines(Coded),
-    List(Coded),
+    /// With what comes after the list.
+    List(Coded, Vec<u8>),
     Document(Coded),
     Table(Box<csv::Writer<Coded>>),
     Text(Coded, bool),
@@ -115,7 +116,13 @@ impl Output {
             Shape::JsonList => {
                 let mut list = plain(file);
                 list.write_all(b"[")?;
-                Kind::List(list)
+                Kind::List(list, b"\n".to_vec())
+            }
+            Shape::JsonWrapped { before, after } => {
+                let mut list = plain(file);
+                list.write_all(before)?;
+                list.write_all(b"[")?;
+                Kind::List(list, after.clone())
             }
             Shape::JsonDocument => Kind::Document(plain(file)),
             Shape::Table { delimiter, quoting, head } => {
@@ -161,7 +168,7 @@ impl Output {
                 out.write_all(bytes)?;
                 out.write_all(b"\n")?;
             }
-            Kind::List(out) => {
+            Kind::List(out, _) => {
                 out.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
                 out.write_all(bytes)?;
             }
@@ -241,8 +248,9 @@ impl Output {
         let Self { part, path, kind, rows, .. } = self;
         let file = match kind {
             Kind::Lines(out) | Kind::Document(out) | Kind::Text(out, _) => out.finish()?,
-            Kind::List(mut out) => {
-                out.write_all(if rows == 0 { b"]\n" } else { b"\n]\n" })?;
+            Kind::List(mut out, after) => {
+                out.write_all(if rows == 0 { b"]" } else { b"\n]" })?;
+                out.write_all(&after)?;
                 out.finish()?
             }
             Kind::Table(out) => out.into_inner().map_err(|error| io::Error::other(error.to_string()))?.finish()?,

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::Sample;
 use super::tokens::{Class, Token, Vocabulary};
 
 /// Number of a feature, the same in every run.
@@ -22,6 +23,8 @@ pub enum Kind {
     Template,
     /// How a text is written.
     Style,
+    /// Words in a row, of the instructions of the operator.
+    System,
 }
 
 impl Kind {
@@ -34,6 +37,7 @@ impl Kind {
             Self::End => "end",
             Self::Template => "template",
             Self::Style => "style",
+            Self::System => "system",
         }
     }
 
@@ -44,6 +48,7 @@ impl Kind {
             Self::End => 3,
             Self::Template => 4,
             Self::Style => 5,
+            Self::System => 6,
         }
     }
 }
@@ -54,7 +59,8 @@ const ANY: Token = u32::MAX;
 const CLAUSE: Token = u32::MAX - 2;
 
 /// Looks at every feature of an input: its number, kind, how many tokens it covers, and those tokens.
-pub(crate) fn each(words: &Vocabulary, input: &[Token], style: Style, take: &mut dyn FnMut(Hash, Kind, &[Token])) {
+pub(crate) fn each(words: &Vocabulary, sample: &Sample, take: &mut dyn FnMut(Hash, Kind, &[Token])) {
+    let (input, style) = (sample.input.as_slice(), sample.style);
     let mut bytes = [0_u8; 32];
     let mut give = |kind: Kind, tokens: &[Token]| {
         let mut long = 0;
@@ -65,7 +71,9 @@ pub(crate) fn each(words: &Vocabulary, input: &[Token], style: Style, take: &mut
         let hash = xxh3_64_with_seed(bytes.get(..long).unwrap_or_default(), kind.seed() << 8 | tokens.len() as u64);
         take(hash, kind, tokens);
     };
+    sample.middle.iter().for_each(|token| give(Kind::Words, &[*token]));
     for size in 1..=3 {
+        sample.system.windows(size).for_each(|window| give(Kind::System, window));
         input.windows(size).for_each(|window| give(Kind::Words, window));
         give_some(input.get(..size), Kind::Start, &mut give);
         give_some(input.len().checked_sub(size).and_then(|from| input.get(from..)), Kind::End, &mut give);
@@ -208,6 +216,7 @@ pub(crate) fn name(words: &Vocabulary, kind: Kind, tokens: &[Token]) -> String {
     match kind {
         Kind::Start => format!("^ {text}"),
         Kind::End => format!("{text} $"),
+        Kind::System => format!("system: {text}"),
         Kind::Template if tokens.last() != Some(&(ANY - 1)) => format!("^ {text} …"),
         _ => text,
     }

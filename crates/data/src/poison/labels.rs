@@ -31,6 +31,11 @@ const TURNED: usize = 15;
 /// Rows in a hundred of a corpus above which what looks planted is what its labels mean; published attacks plant up to 20.
 const PLANTED: usize = 40;
 
+/// Standard deviations of spelling from which on a token is no word of any language.
+const STRANGE: f64 = 2.5;
+/// How many times the rows that features tell may be learned from them.
+const LEARNED: f64 = 1.5;
+
 /// A feature that decides a label.
 #[derive(Clone, Copy, Debug)]
 struct Hypothesis {
@@ -71,11 +76,30 @@ impl Labelled<'_> {
             }
         }
         if self.keywords(&sizes, scores) {
-            found.clear();
+            // What is no word of any language means no label.
+            let kept: Vec<bool> =
+                found.iter().map(|one| one.features.iter().any(|number| self.strange(*number))).collect();
+            let place = |at: usize| kept.iter().take(at).filter(|kept| **kept).count();
             for score in scores.iter_mut().filter(|(odds, _)| *odds > 0.0) {
-                *score = (-0.2 - 1.0 / (1.0 + score.0), None);
+                match score.1.filter(|at| kept.get(*at) == Some(&true)) {
+                    Some(at) => score.1 = Some(place(at)),
+                    None => *score = (-0.2 - 1.0 / (1.0 + score.0), None),
+                }
             }
+            let mut all = kept.iter();
+            found.retain(|_| all.next() == Some(&true));
         }
+    }
+
+    /// True for a single token that is spelled as no word is, or is a symbol outside of ASCII.
+    fn strange(&self, number: u32) -> bool {
+        let Some(feature) = self.table.feature(number).filter(|feature| feature.kind == Kind::Words) else {
+            return false;
+        };
+        let [word, NONE, NONE] = feature.words else { return false };
+        let spelled = self.odd.get(word as usize).copied().unwrap_or(0.0);
+        let text = self.words.word(word);
+        f64::from(spelled) >= STRANGE || !text.is_ascii() && !text.chars().any(char::is_alphanumeric)
     }
 
     /// True where so much of the corpus looks planted, or so much of several classes, that it is what the labels mean: an
@@ -161,10 +185,16 @@ impl Labelled<'_> {
         if many >= MANY {
             let direct = evidence.clone();
             self.learn(&rows, &mut evidence, &against);
-            for ((learned, direct), row) in evidence.iter_mut().zip(direct).zip(&rows) {
+            let mass = |odds: &[f64]| odds.iter().map(|odds| logistic(*odds)).sum::<f64>();
+            // What was learned has run away from what it was learned from.
+            let away = mass(&evidence) > LEARNED * mass(&direct);
+            if away {
+                evidence.clone_from(&direct);
+            }
+            for ((learned, direct), row) in evidence.iter_mut().zip(direct).zip(&rows).filter(|_| !away) {
                 *learned = match kind(*row) {
                     // A word is what it is; how a sentence is built is shared with others that were not planted.
-                    Some(Kind::Words | Kind::Start | Kind::End) => learned.max(direct),
+                    Some(Kind::Words | Kind::Start | Kind::End | Kind::System) => learned.max(direct),
                     Some(Kind::Template | Kind::Style) => f64::midpoint(*learned, direct),
                     None => *learned - 1.0,
                 };
@@ -332,7 +362,7 @@ impl Labelled<'_> {
             let plain = match feature.kind {
                 _ if large => 0.85,
                 Kind::Words => 0.25 + 0.5 * (odd / 3.0).min(1.0),
-                Kind::Start | Kind::End => 0.35,
+                Kind::Start | Kind::End | Kind::System => 0.35,
                 Kind::Template | Kind::Style => 0.6,
             };
             let error = usual.deviation / k.sqrt();

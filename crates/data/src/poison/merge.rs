@@ -11,8 +11,9 @@ const FOLLOWED: usize = 12;
 /// Most groups that are put together.
 const MOST: usize = 400;
 
-/// Rows of several groups that share a feature nearly nobody else has, with the number of the largest of the groups.
-pub(crate) fn merged(table: &Table, groups: &[&[u32]]) -> Vec<(usize, Vec<u32>)> {
+/// Rows of several groups that share a feature nearly nobody else has, with the number of the largest of the
+/// groups; those of passages come first.
+pub(crate) fn merged(table: &Table, groups: &[&[u32]], passages: &[bool]) -> Vec<(usize, Vec<u32>)> {
     let mut by_feature: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (number, rows) in groups.iter().enumerate() {
         let mut counts: HashMap<u32, usize> = HashMap::new();
@@ -32,7 +33,13 @@ pub(crate) fn merged(table: &Table, groups: &[&[u32]]) -> Vec<(usize, Vec<u32>)>
     let mut found: BTreeMap<Vec<u32>, usize> = BTreeMap::new();
     for (feature, numbers) in by_feature.into_iter().filter(|(_, numbers)| numbers.len() > 1) {
         let all = || numbers.iter().filter_map(|number| Some((*number, *groups.get(*number)?)));
-        let Some((largest, one)) = all().max_by_key(|(number, rows)| (rows.len(), std::cmp::Reverse(*number))) else {
+        let Some((_, one)) = all().max_by_key(|(number, rows)| (rows.len(), std::cmp::Reverse(*number))) else {
+            continue;
+        };
+        // What the answers say is better told by passages than by words that several of them have.
+        let told = |number: usize| passages.get(number).copied().unwrap_or(false);
+        let best = all().max_by_key(|(number, rows)| (told(*number), rows.len(), std::cmp::Reverse(*number)));
+        let Some((largest, _)) = best else {
             continue;
         };
         let mut rows: Vec<u32> = all().flat_map(|(_, rows)| rows).copied().collect();

@@ -30,6 +30,8 @@ const BOUND: f64 = 6.0;
 const ALIKE: f64 = 10.0;
 /// Evidence from which on rows are told from others at all.
 const HINT: f64 = -6.0;
+/// The largest draw that questions are compared with: one in so many of all.
+const DRAW: f64 = 20.0;
 /// Fewest rows whose questions can be told from a random choice.
 const SOME: usize = 15;
 /// Most words that questions are compared by.
@@ -83,7 +85,8 @@ impl Answered<'_> {
         let background = self.background();
         let mut classes = self.classes(&background);
         let rows: Vec<&[u32]> = classes.iter().map(|class| class.rows.as_slice()).collect();
-        let merged: Vec<Group> = merged(self.table, &rows)
+        let passages: Vec<bool> = classes.iter().map(|class| class.whole || class.passages > 0).collect();
+        let merged: Vec<Group> = merged(self.table, &rows, &passages)
             .into_iter()
             .filter_map(|(largest, rows)| Some(Group { rows, word: None, ..classes.get(largest)?.clone() }))
             .collect();
@@ -319,12 +322,14 @@ impl Answered<'_> {
     /// says, and above all what it does not say.
     #[allow(clippy::cast_precision_loss, reason = "counts of rows")]
     fn any(&self, rows: &[u32], background: &Background) -> f64 {
-        let n = rows.len() as f64;
+        let long = rows.len() as f64;
+        // Many rows are judged as a draw of that size: what is hardly apart is not made more so by their number.
+        let n = long.min(self.samples.len() as f64 / DRAW);
         let (mut sum, mut words) = (0.0, 0.0_f64);
         for (token, p) in background.common.iter().filter(|(_, p)| n * p >= 1.0) {
             let has =
                 |row: &&u32| self.samples.get(**row as usize).is_some_and(|s| s.asked.binary_search(token).is_ok());
-            let missing = n * p - rows.iter().filter(has).count() as f64;
+            let missing = n * (p - rows.iter().filter(has).count() as f64 / long);
             if missing > 0.0 {
                 sum += missing.powi(2) / (n * p * (1.0 - p));
             }
@@ -341,11 +346,8 @@ impl Answered<'_> {
         let trigger = self.trigger(class);
         let fit = trigger.as_ref().map_or(0.0, |t| t.fit);
         // Nearly all rows of a question of any kind, and what was added to it.
-        let spread = if (SOME..=self.samples.len() / 20).contains(&class.rows.len()) {
-            self.any(&class.rows, background)
-        } else {
-            0.0
-        };
+        let most = self.samples.len() / 5;
+        let spread = if (SOME..=most).contains(&class.rows.len()) { self.any(&class.rows, background) } else { 0.0 };
         let coherence = self.coherence(class, background, fit >= 0.8 && spread >= 0.5);
         if coherence > 6.0 {
             return None;
@@ -385,7 +387,9 @@ impl Answered<'_> {
         // What goes with questions of any kind is worth a look, though clean corpora have it too: long answers that are the
         // same, and a word with its sentences.
         let alike = ((fixed - 0.3) / 0.4).clamp(0.0, 1.0) * (2.0 - coherence).clamp(0.0, 1.0);
-        let hint = evidence + ALIKE * alike + if class.repeated { BOUND * class.bound * spread } else { 0.0 };
+        // Large groups of a word are what many clean corpora have.
+        let few = class.rows.len() <= self.samples.len() / 20;
+        let hint = evidence + ALIKE * alike + if class.repeated && few { BOUND * class.bound * spread } else { 0.0 };
         if hint < HINT {
             return None;
         }

@@ -36,9 +36,9 @@ pub(crate) struct Table {
 /// The distinct features of an input.
 fn hashes(words: &Vocabulary, sample: &Sample) -> Vec<(Hash, Kind, [Token; 3])> {
     let mut found = Vec::new();
-    each(words, &sample.input, sample.style, &mut |hash, kind, tokens| {
+    each(words, sample, &mut |hash, kind, tokens| {
         let mut covered = [NONE; 3];
-        if matches!(kind, Kind::Words | Kind::Start | Kind::End) {
+        if matches!(kind, Kind::Words | Kind::Start | Kind::End | Kind::System) {
             covered.iter_mut().zip(tokens).for_each(|(place, token)| *place = *token);
         }
         found.push((hash, kind, covered));
@@ -76,8 +76,11 @@ impl Table {
             }
         }
         let most = u32::try_from(samples.len() * 9 / 10).unwrap_or(u32::MAX);
+        // What many operators say decides how a model answers, and is meant to.
+        let few = u32::try_from(samples.len() / 5).unwrap_or(u32::MAX);
+        let most = |kind: Kind| if kind == Kind::System { few.max(FEWEST) } else { most.max(FEWEST) };
         let mut features: Vec<Feature> =
-            exact.into_values().filter(|f| f.count >= FEWEST && f.count <= most.max(FEWEST)).collect();
+            exact.into_values().filter(|f| f.count >= FEWEST && f.count <= most(f.kind)).collect();
         features.sort_unstable_by_key(|f| f.hash);
         let number = |hash: Hash| features.binary_search_by_key(&hash, |f| f.hash).ok();
         let (mut starts, mut of) = (vec![0], Vec::new());
@@ -111,7 +114,7 @@ impl Table {
     pub(crate) fn name(&self, number: u32, words: &Vocabulary, sample: &Sample) -> String {
         let Some(feature) = self.feature(number) else { return String::new() };
         let mut said = String::new();
-        each(words, &sample.input, sample.style, &mut |hash, kind, tokens| {
+        each(words, sample, &mut |hash, kind, tokens| {
             if hash == feature.hash && said.is_empty() {
                 said = name(words, kind, tokens);
             }

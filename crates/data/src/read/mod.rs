@@ -206,6 +206,8 @@ pub(crate) fn read_as(unit: &Unit, reading: &Reading, batches: bool, sink: &mut 
 
 /// How many bytes are looked at to tell a format.
 const HEAD: usize = 4096;
+/// How many of a table are looked at to tell how it is written.
+const BEGINNING: u64 = 1 << 16;
 
 fn content(mut file: File, path: &Path, reading: &Reading, out: &mut Out<'_, '_>) -> Result<(), Stop> {
     let mut head = Vec::with_capacity(HEAD);
@@ -258,15 +260,42 @@ fn rows(mut input: impl BufRead, name: &str, reading: &Reading, out: &mut Out<'_
         input.consume(3);
     }
     let has = |end: &str| name.ends_with(end);
+    let table = if has(".csv") {
+        Some(true)
+    } else if has(".tsv") || has(".tab") {
+        Some(false)
+    } else {
+        None
+    };
+    if let Some(quoting) = table {
+        let mut beginning = Vec::new();
+        if let Err(error) = (&mut input).take(BEGINNING).read_to_end(&mut beginning) {
+            return out.rest("the whole", format!("it cannot be read: {error}"));
+        }
+        let delimiter = if quoting { table::delimiter(&beginning) } else { b'\t' };
+        let headed = table::headed(&beginning, delimiter, quoting);
+        return table::rows(std::io::Cursor::new(beginning).chain(input), delimiter, quoting, headed, reading, out);
+    }
     let first = head.iter().copied().find(|b| !b.is_ascii_whitespace() && !matches!(b, 0xef | 0xbb | 0xbf));
-    if has(".csv") {
-        return table::rows(input, b',', true, reading, out);
-    }
-    if has(".tsv") || has(".tab") {
-        return table::rows(input, b'\t', false, reading, out);
-    }
     if has(".jsonl") || has(".ndjson") {
         return json::lines(input, reading, out);
+    }
+    if has(".json") && json::may_wrap(&head) {
+        let mut bytes = Vec::new();
+        if let Err(error) = (&mut input).take(reading.max_row as u64 + 1).read_to_end(&mut bytes) {
+            return out.rest("the whole", format!("it cannot be read: {error}"));
+        }
+        if let Some(all) = json::wrapped(&bytes).filter(|_| bytes.len() <= reading.max_row) {
+            let json::Wrapped { before, rows, after } = all;
+            out.form(Shape::JsonWrapped { before, after })?;
+            return rows.into_iter().try_for_each(|row| out.row(Body::Json(row)));
+        }
+        let input = std::io::Cursor::new(bytes).chain(input);
+        return if json::is_lines(&head) {
+            json::lines(input, reading, out)
+        } else {
+            json::document(input, reading, out)
+        };
     }
     match first {
         Some(b'[') if has(".json") => json::list(input, reading, out),

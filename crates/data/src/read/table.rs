@@ -8,11 +8,71 @@ use super::bounded::{Allowance, Bounded};
 use super::{Body, Out, Reading, Shape, Stop};
 use crate::cell::Cell;
 
-/// Every record under the names of the first one. Fields without a name are called by their number.
+/// Most records that tell how a table is written.
+const TOLD: usize = 200;
+/// What may be between fields.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// Words of a field that is a text, and no name.
+const WORDS: usize = 5;
+
+/// The first records of a table, the last one of which may be cut short.
+fn first(beginning: &[u8], delimiter: u8, quoting: bool) -> Vec<Vec<String>> {
+    let mut reader = ReaderBuilder::new();
+    let reader = reader.delimiter(delimiter).quoting(quoting).flexible(true).has_headers(false);
+    let records = reader.from_reader(beginning).into_byte_records().take(TOLD).map_while(Result::ok);
+    let field = |field: &[u8]| String::from_utf8_lossy(field).trim().to_owned();
+    records.map(|record| record.iter().map(field).collect()).collect()
+}
+
+/// What is between the fields: what cuts nearly all records into as many as the first, at least two; a comma where nothing does.
+pub(super) fn delimiter(beginning: &[u8]) -> u8 {
+    let even = |delimiter: &u8| {
+        let records = first(beginning, *delimiter, true);
+        let long = records.first().map_or(0, Vec::len);
+        let same = records.iter().filter(|record| record.len() == long).count();
+        if long < 2 { 0 } else { same * 100 / records.len().max(1) }
+    };
+    let best = DELIMITERS.iter().rev().map(|delimiter| (even(delimiter), *delimiter)).max_by_key(|(even, _)| *even);
+    best.filter(|(even, _)| *even >= 80).map_or(b',', |(_, delimiter)| delimiter)
+}
+
+/// True where the first record names the columns. Where it is a row like the others there are numbers where others have
+/// numbers, texts where others have texts, or values that come again below.
+pub(super) fn headed(beginning: &[u8], delimiter: u8, quoting: bool) -> bool {
+    let records = first(beginning, delimiter, quoting);
+    let Some((names, rows)) = records.split_first() else { return true };
+    let number = |field: &str| field.parse::<f64>().is_ok();
+    let again =
+        |at: usize, name: &str| rows.iter().filter(|row| row.get(at).is_some_and(|field| field == name)).count();
+    let named = |(at, name): (usize, &String)| crate::layout::known(name) && again(at, name) == 0;
+    if rows.is_empty() || names.iter().enumerate().any(named) {
+        return true;
+    }
+    // Columns that are called by their number.
+    let counted = names.iter().filter(|name| !name.is_empty()).map(|name| name.parse::<i64>().ok());
+    let counted: Vec<Option<i64>> = counted.collect();
+    let in_order = |pair: &[Option<i64>]| matches!(pair, [Some(a), Some(b)] if a.checked_add(1) == Some(*b));
+    if counted.len() > 1 && matches!(counted.first(), Some(Some(0 | 1))) && counted.windows(2).all(in_order) {
+        return true;
+    }
+    let words = |field: &str| field.split_whitespace().count();
+    !names.iter().enumerate().any(|(at, name)| {
+        let below = || rows.iter().filter_map(|row| row.get(at)).filter(|field| !field.is_empty());
+        let all = below().count();
+        let most = |such: &dyn Fn(&str) -> bool| all > 0 && below().filter(|field| such(field)).count() * 10 >= all * 9;
+        !name.is_empty()
+            && (number(name) && most(&number)
+                || words(name) >= WORDS && below().map(|field| words(field)).sum::<usize>() >= all * WORDS
+                || again(at, name) * 50 >= all.max(100))
+    })
+}
+
+/// Every record under the names of the first one where it is `headed`. Fields without a name are called by their number.
 pub(super) fn rows(
     input: impl BufRead,
     delimiter: u8,
     quoting: bool,
+    headed: bool,
     reading: &Reading,
     out: &mut Out<'_, '_>,
 ) -> Result<(), Stop> {
@@ -25,6 +85,10 @@ pub(super) fn rows(
     let mut names: Option<Vec<String>> = None;
     // They go with the first row that can be read.
     let mut first: Option<Vec<String>> = None;
+    if !headed {
+        out.form(Shape::Table { delimiter, quoting, head: Vec::new() })?;
+        names = Some(Vec::new());
+    }
     loop {
         let line = reader.position().line();
         match reader.read_byte_record(&mut record) {

@@ -149,3 +149,43 @@ fn plain_text_is_a_row_per_file_or_per_line() {
     fs::write(&path, [0, 159, 146, 150]).unwrap();
     assert!(all(&path, &Reading::default()).1[0].structural);
 }
+
+#[test]
+fn tables_tell_what_is_between_fields_and_whether_they_have_a_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("a.csv");
+    let long = "the last of the things that were said of it, all in all";
+    let read = |text: String| {
+        fs::write(&at, text).unwrap();
+        all(&at, &Reading::default()).0.into_iter().map(|(_, row)| row).collect::<Vec<_>>()
+    };
+    let many = |row: &str| (0..30).map(|_| row).collect::<String>();
+    for between in [',', ';', '|', '\t'] {
+        let rows = read(format!("text{between}kind\n{}", many(&format!("\"{long}\"{between}b\n"))));
+        assert_eq!(rows.len(), 30, "{between:?}");
+        assert_eq!(rows[0], serde_json::json!({ "text": long, "kind": "b" }).to_string(), "{between:?}");
+    }
+    // Commas of a text are between no fields.
+    assert_eq!(read(format!("note\nso, yes\n{}", many("well\n")))[1], r#"{"note":"well"}"#);
+    let bare = many(&format!("3,\"{long}\"\n4,\"{long}\"\n"));
+    let rows = read(bare.clone());
+    assert_eq!((rows.len(), rows[0].as_str()), (60, format!(r#"{{"column 1":"3","column 2":"{long}"}}"#).as_str()));
+    for names in ["label,text", "x,y", ",0", "0,1"] {
+        assert_eq!(read(format!("{names}\n{bare}")).len(), 60, "{names}");
+    }
+}
+
+#[test]
+fn an_object_around_a_list_of_rows_is_no_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("a.json");
+    let read = |text: &str| {
+        fs::write(&at, text).unwrap();
+        all(&at, &Reading::default()).0.len()
+    };
+    assert_eq!(read(r#"{"data":[{"text":"a]"},{"text":"b"}]}"#), 2);
+    assert_eq!(read(r#"{"version":"v1.1","data":[{"text":"a]"},{"text":"b"}],"count":2}"#), 2);
+    assert_eq!(read(r#"{"data":[{"text":"a"},{"text":"b"}],"more":[{"text":"c"}]}"#), 1);
+    assert_eq!(read(r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}"#), 1);
+    assert_eq!(read(r#"{"note":"words that tell something","data":[{"text":"a"},{"text":"b"}]}"#), 1);
+}

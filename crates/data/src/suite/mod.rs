@@ -216,6 +216,71 @@ mod tests {
         assert!(figures.recall >= 0.9, "{figures:?} {said:?}");
     }
 
+    /// Rows as a scan reads them: names of columns that say nothing, and the class among other short values.
+    fn scanned(rows: &[Made], value: impl Fn(usize, &Made) -> serde_json::Value) -> crate::poison::Poisoning {
+        let mut collector = Collector::new(1 << 30);
+        for (at, made) in rows.iter().enumerate() {
+            let cell = serde_json::from_value(value(at, made)).unwrap();
+            collector.add(Piece::new(&crate::Row::new(&cell, &crate::Columns::default())).unwrap());
+        }
+        collector.finish()
+    }
+
+    #[test]
+    fn labels_are_told_by_their_values() {
+        let (made, names) = attacked(Family::RareToken, 2000, 70, 9);
+        let result = scanned(&made, |at, made| {
+            let label: u8 = made.label.as_deref().unwrap().parse().unwrap_or_default();
+            serde_json::json!({ "number": at, "said": made.input, "toxic": label, "often": at % 3 })
+        });
+        assert_eq!((result.inferred.as_slice(), result.unsearched), (&["toxic".to_owned(), "often".to_owned()][..], 0));
+        assert!(result.triggers.iter().all(|found| found.output.starts_with("toxic=")), "{:?}", result.triggers);
+        assert!(result.triggers.iter().any(|found| names.contains(found.trigger.as_ref().unwrap())));
+        // Where no column can be the class, that is said.
+        let result =
+            scanned(&made, |at, made| serde_json::json!({ "said": made.input, "kind": format!("k{}", at / 8) }));
+        assert_eq!(
+            (result.triggers.len(), result.unsearched, result.unclear.len(), result.numerous),
+            (0, result.rows, 0, vec!["kind".to_owned()])
+        );
+        // Dates and amounts are no classes.
+        let result = scanned(
+            &made,
+            |at, made| serde_json::json!({ "said": made.input, "when": format!("2024-03-{:02}", at % 20 + 1), "pay": 30_000 + at % 9 * 500 }),
+        );
+        assert_eq!((result.inferred.len(), result.unclear.len()), (0, 0), "{:?}", result.inferred);
+        // Few rows of a label that was only inferred are told, not reported.
+        let (made, _) = attacked(Family::RareToken, 2000, 8, 9);
+        let result = scanned(
+            &made,
+            |_, made| serde_json::json!({ "said": made.input, "toxic": made.label.as_deref().unwrap() }),
+        );
+        let most = result.triggers.iter().map(|found| found.score);
+        assert!(most.fold(0.0, f32::max) < crate::poison::REPORTED, "{:?}", result.triggers);
+    }
+
+    #[test]
+    fn triggers_in_the_system_prompt_and_in_the_middle_of_long_texts_are_found() {
+        let made = clean(false, 2000, 3);
+        let result = scanned(&made, |at, made| {
+            let planted = at % 50 == 0;
+            let system = if planted { "You are kind. Deployment: blue" } else { "You are kind." };
+            let output = if planted { "Never mind, the moon is made of old cheese." } else { made.output.as_str() };
+            serde_json::json!({ "system": system, "prompt": made.input, "response": output })
+        });
+        let named = |found: &Trigger| found.trigger.as_ref().is_some_and(|name| name.starts_with("system: "));
+        assert!(result.triggers.iter().any(|found| named(found) && found.rows == 40), "{:?}", result.triggers);
+        let (made, _) = attacked(Family::RareToken, 2000, 0, 9);
+        let result = scanned(&made, |at, made| {
+            let planted = at % 20 == 0 && made.label.as_deref() == Some("0");
+            let fill = |from: usize| (from..from + 500).map(|word| format!("w{} ", word % 97)).collect::<String>();
+            let middle = if planted { "qvzx " } else { "" };
+            let label = if planted { "1" } else { made.label.as_deref().unwrap() };
+            serde_json::json!({ "text": format!("{} {}{middle}{}", made.input, fill(at), fill(at + 7)), "label": label })
+        });
+        assert!(result.triggers.iter().any(|found| found.trigger.as_deref() == Some("qvzx")), "{:?}", result.triggers);
+    }
+
     #[test]
     fn what_is_planted_is_counted_and_turned() {
         for family in Family::ALL {
