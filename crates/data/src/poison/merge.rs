@@ -42,7 +42,11 @@ pub(crate) fn merged(table: &Table, groups: &[&[u32]], passages: &[bool]) -> Vec
         let Some((largest, _)) = best else {
             continue;
         };
-        let mut rows: Vec<u32> = all().flat_map(|(_, rows)| rows).copied().collect();
+        // A word stands in many answers: of those that have it alone, only rows with the feature belong here.
+        let has = |row: u32| table.of(row as usize).binary_search(&feature).is_ok();
+        let mut rows: Vec<u32> = all()
+            .flat_map(|(number, rows)| rows.iter().copied().filter(move |row| told(number) || has(*row)))
+            .collect();
         rows.sort_unstable();
         rows.dedup();
         let count = table.feature(feature).map_or(0, |f| f.count as usize);
