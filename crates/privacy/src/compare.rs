@@ -57,11 +57,14 @@ pub struct Comparison {
     pub note: Option<String>,
     /// Canaries or records that both were asked about.
     pub compared: usize,
+    /// Those that were measured of one model alone.
+    #[serde(default)]
+    pub unpaired: usize,
     /// Those of which the tuned model gives away more, by whole intervals.
     pub more: Vec<Change>,
     /// Those of which it gives away less.
     pub less: Vec<Change>,
-    /// How many come out of each model.
+    /// How many of those that both were asked about come out of each model.
     pub extractable: (usize, usize),
     /// How refusals changed, where prompts were asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,6 +77,7 @@ pub struct Comparison {
 /// The reports are of different kinds, or nothing is in both.
 pub fn compare(base: &Report, tuned: &Report) -> Result<Comparison, PrivacyError> {
     let mut refusals = None;
+    let mut alone = 0;
     let (measure, signals, pairs, extractable) = match (base, tuned) {
         (Report::Exposure(base), Report::Exposure(tuned)) => {
             let find = |number| tuned.canaries.iter().find(|one| one.canary == number);
@@ -84,9 +88,14 @@ pub fn compare(base: &Report, tuned: &Report) -> Result<Comparison, PrivacyError
             let pair = |one: &exposure::Measured| {
                 Some(Change { number: one.canary, base: what(one), tuned: what(find(one.canary)?) })
             };
-            let out =
-                |of: &exposure::Report| of.canaries.iter().filter(|one| one.extraction_within.value >= 0.5).count();
             let pairs: Vec<Change> = base.canaries.iter().filter_map(pair).collect();
+            let both: Vec<usize> = pairs.iter().map(|one| one.number).collect();
+            let out = |of: &exposure::Report| {
+                let comes =
+                    |one: &&exposure::Measured| one.extraction_within.value >= 0.5 && both.contains(&one.canary);
+                of.canaries.iter().filter(comes).count()
+            };
+            alone = base.canaries.len() + tuned.canaries.len() - 2 * pairs.len();
             (measure, (base.signal, tuned.signal), pairs, (out(base), out(tuned)))
         }
         (Report::Extraction(base), Report::Extraction(tuned)) => {
@@ -94,8 +103,11 @@ pub fn compare(base: &Report, tuned: &Report) -> Result<Comparison, PrivacyError
             let pair = |one: &extraction::Measured| {
                 Some(Change { number: one.record, base: one.extraction, tuned: find(one.record)?.extraction })
             };
-            let out = |of: &extraction::Report| of.records.iter().filter(|one| one.near).count();
             let pairs: Vec<Change> = base.records.iter().filter_map(pair).collect();
+            let both: Vec<usize> = pairs.iter().map(|one| one.number).collect();
+            let comes = |one: &&extraction::Measured| one.near && both.contains(&one.record);
+            let out = |of: &extraction::Report| of.records.iter().filter(comes).count();
+            alone = base.records.len() + tuned.records.len() - 2 * pairs.len();
             ("probability of extraction of records", (base.signal, tuned.signal), pairs, (out(base), out(tuned)))
         }
         (Report::Personal(base), Report::Personal(tuned)) => {
@@ -137,6 +149,7 @@ pub fn compare(base: &Report, tuned: &Report) -> Result<Comparison, PrivacyError
         signals,
         note: (signals.0 != signals.1).then(|| differ.to_owned()),
         compared: pairs.len(),
+        unpaired: alone,
         more: some(&|one| higher(one.tuned, one.base)),
         less: some(&|one| higher(one.base, one.tuned)),
         extractable,
@@ -180,6 +193,9 @@ mod tests {
         assert_eq!((numbers(&got.more), numbers(&got.less)), (vec![0], vec![2]));
         assert_eq!((got.compared, got.extractable, got.note.is_some()), (3, (1, 1), true));
         assert!(compare(&base, &report(Signal::Echo, &[])).is_err());
+        // What one of the models was not asked about does not come out of the other alone.
+        let few = compare(&report(Signal::Echo, &[(0.0, 1.0, 3.0)]), &base).unwrap();
+        assert_eq!((few.compared, few.unpaired, few.extractable), (1, 2, (0, 0)));
         // A report is read as what it is.
         let text = serde_json::to_string(&base).unwrap();
         assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), base);

@@ -72,6 +72,19 @@ pub enum PrivacyError {
     /// Two reports cannot be compared.
     #[error("the reports cannot be compared: {0}")]
     Compare(&'static str),
+    /// An index of a corpus would protect nothing.
+    #[error("nothing in {records} records is protected: none holds a run of {run} words{column}")]
+    Unprotected {
+        /// Records that were read.
+        records: u64,
+        /// Fewest words that are protected.
+        run: usize,
+        /// Which column was looked at, where one was named.
+        column: String,
+    },
+    /// Texts are on both sides of a comparison.
+    #[error("{0} texts are members and others at once; a text was trained on, or it was not")]
+    Overlap(usize),
     /// Numbers of canaries are out of range.
     #[error("canaries: 4 to 15 digits, 1 to 10000 of each count, and counts from 1 to 1048576")]
     Planting,

@@ -4,6 +4,7 @@
 //! baseline that knows the texts and no model: where that separates them too, the sets differ in themselves (Meeus et al.,
 //! SoK: Membership inference attacks on LLMs are rushing nowhere, 2024; Das et al., Blind baselines, 2024).
 
+use std::collections::HashSet;
 use std::io::Write as _;
 
 use flate2::Compression;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use bartizan_client::Token;
 
+use crate::PrivacyError;
 use crate::exposure::reason;
 use crate::neighbourhood::Pool;
 use crate::signal::{Probe, Signal};
@@ -77,6 +79,18 @@ struct Scores {
     least_plus: Option<f64>,
     reference: Option<f64>,
     neighbourhood: Option<f64>,
+}
+
+/// Makes sure that no text is on both sides.
+///
+/// # Errors
+/// Some are: [`PrivacyError::Overlap`] with their number.
+pub fn apart(members: &[String], others: &[String]) -> Result<(), PrivacyError> {
+    let members: HashSet<&str> = members.iter().map(|text| text.trim()).collect();
+    match others.iter().filter(|text| members.contains(text.trim())).count() {
+        0 => Ok(()),
+        both => Err(PrivacyError::Overlap(both)),
+    }
 }
 
 /// Measures how well scores separate members from others. `reference` is a model that was not trained on either,
@@ -359,6 +373,14 @@ mod tests {
         assert_eq!((auroc(&perfect), tpr(&perfect, 0.01)), (1.0, 1.0));
         let ties: Vec<(f64, bool)> = (0..200).map(|n| (1.0, n >= 100)).collect();
         assert_eq!((auroc(&ties), tpr(&ties, 0.01)), (0.5, 0.0));
+    }
+
+    #[test]
+    fn no_text_is_on_both_sides() {
+        let texts = |all: &[&str]| all.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        assert!(apart(&texts(&["a", "b"]), &texts(&["c"])).is_ok());
+        let both = apart(&texts(&["a", "b"]), &texts(&["b\n", "c", "a"])).unwrap_err();
+        assert!(both.to_string().starts_with("2 texts"), "{both}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use bartizan_protected::{Builder, Common, Index, Key, Match, Matcher, Public, Records, Writer, Written};
+use bartizan_protected::{Builder, Common, Index, Key, Match, Matcher, Public, RUN, Records, Writer, Written};
 
 use crate::{PrivacyError, corpus};
 
@@ -60,6 +60,12 @@ pub fn build(plan: &Plan, key: &Key, out: &Path) -> Result<Written, PrivacyError
         writer.part(&mut builder)?;
     }
     let written = writer.finish(&first, &sources)?;
+    if written.words == 0 {
+        // Whoever uses such an index believes to be protected.
+        std::fs::remove_file(&partial).map_err(failed)?;
+        let column = plan.column.as_ref().map(|name| format!(" in its column `{name}`")).unwrap_or_default();
+        return Err(PrivacyError::Unprotected { records: u64::from(records), run: RUN, column });
+    }
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
     file.write_all(&written.head).map_err(failed)?;
     file.sync_all().map_err(failed)?;
@@ -147,6 +153,25 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+
+    #[test]
+    fn an_index_that_protects_nothing_is_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let (rows, out) = (folder.path().join("rows.jsonl"), folder.path().join("index.bzp"));
+        let text = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen";
+        std::fs::write(&rows, serde_json::json!({ "text": text }).to_string()).unwrap();
+        let key = Key::new(&"k".repeat(32)).unwrap();
+        let plan = |column: &str| Plan {
+            corpus: vec![rows.clone()],
+            public: Vec::new(),
+            column: Some(column.to_owned()),
+            common: Common(3),
+            memory: 1 << 20,
+        };
+        let refused = build(&plan("body"), &key, &out).unwrap_err().to_string();
+        assert!(refused.contains("`body`") && std::fs::read_dir(folder.path()).unwrap().count() == 1, "{refused}");
+        assert!(build(&plan("text"), &key, &out).is_ok() && out.exists());
+    }
 
     #[test]
     fn rows_and_texts_are_found_by_name() {

@@ -287,6 +287,7 @@ pub(crate) fn extract(args: &ExtractArgs) -> anyhow::Result<u8> {
 pub(crate) fn members(args: &MembershipArgs) -> anyhow::Result<u8> {
     let column = args.text_column.as_deref();
     let (members, others) = (read(&args.members, column, args.most)?, read(&args.others, column, args.most)?);
+    membership::apart(&members, &others).map_err(problem)?;
     let ((report, reference_kept), kept) = with_probe(&args.target, async |own| {
         let other = (args.reference.as_deref(), args.reference_model.as_deref(), args.reference_key.as_ref());
         let reference = reference(&args.target, other).await?;
@@ -340,6 +341,9 @@ pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
         if let Some(note) = &compared.note {
             writeln!(out, "{note}")?;
         }
+        if compared.unpaired > 0 {
+            writeln!(out, "not compared: {} that one of the two models was not measured on", compared.unpaired)?;
+        }
         let (base, tuned) = compared.extractable;
         writeln!(out, "come out: {base} of the base model, {tuned} of the tuned one")?;
         if let Some(of) = &compared.refusals {
@@ -363,5 +367,5 @@ pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
         }
     }
     let less = compared.refusals.is_some_and(|refusals| refusals.is_less());
-    Ok(if compared.more.is_empty() && !less { DONE } else { FOUND })
+    Ok(code(!compared.more.is_empty() || less, compared.unpaired == 0))
 }

@@ -125,6 +125,7 @@ fn what_was_not_measured_is_no_clean_result() {
     std::fs::write(folder.path().join("own.key"), "the key of the target").expect("it is written");
     let line = |n: usize| json!({"text": format!("record {n} is far too short to be cut")}).to_string() + "\n";
     std::fs::write(folder.path().join("rows.jsonl"), (0..4).map(line).collect::<String>()).expect("it is written");
+    std::fs::write(folder.path().join("held-out.jsonl"), (4..8).map(line).collect::<String>()).expect("it is written");
     let extract = |more: &[&str]| {
         let args = ["privacy", "extract", "rows.jsonl", "--target", &url, "--samples", "2"];
         program(folder.path(), &[&args[..], more].concat())
@@ -152,10 +153,15 @@ fn what_was_not_measured_is_no_clean_result() {
     let tuned = extract(&[&journal[..], &["--model", "tuned"]].concat());
     assert!(tuned.status.code() == Some(2) && text(&tuned).contains("holds answers of base at"), "{}", text(&tuned));
 
+    // A text was trained on, or it was not.
+    let both = ["privacy", "membership", "--members", "rows.jsonl", "--others", "rows.jsonl", "--target", &url];
+    let both = program(folder.path(), &both);
+    assert!(both.status.code() == Some(2) && text(&both).contains("4 texts are members and others"), "{}", text(&both));
+
     // The key of the target is for the target.
     let other = std::sync::Arc::default();
     let reference = format!("{}/v1", telling(&other));
-    let args = ["privacy", "membership", "--members", "rows.jsonl", "--others", "rows.jsonl", "--target", &url];
+    let args = ["privacy", "membership", "--members", "rows.jsonl", "--others", "held-out.jsonl", "--target", &url];
     let more = ["--key", "file:own.key", "--reference", &reference];
     let measured = program(folder.path(), &[&args[..], &more].concat());
     assert_eq!(measured.status.code(), Some(3), "{}", text(&measured));
