@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::PrivacyError;
+use crate::about::{About, digest};
 use crate::exposure::reason;
 use crate::signal::{Probe, Signal};
 use crate::stats::{self, Estimate};
@@ -120,12 +121,12 @@ pub struct Suspected {
 /// The whole test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// The circumstances.
+    pub about: About,
     /// What the endpoint tells.
     pub signal: Signal,
     /// What can and cannot be said.
     pub says: String,
-    /// Digest of the prompts and suspects: only reports on the same ones are compared.
-    pub asked: String,
     /// Whether each prompt is refused, by its number from 0; those without a reply are missing.
     pub refusals: BTreeMap<usize, bool>,
     /// Share of the prompts that are refused. None where nothing was answered.
@@ -147,14 +148,7 @@ pub async fn test(probe: &Probe, prompts: &[String], suspects: &Suspects, refuse
         let with = |(at, prompt): (usize, &String)| (Some(number), at, suspect.with(prompt));
         asks.extend(prompts.iter().enumerate().map(with));
     }
-    let digest = {
-        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        for (_, _, text) in &asks {
-            context.update(&(text.len() as u64).to_le_bytes());
-            context.update(text.as_bytes());
-        }
-        bartizan_sign::hex(context.finish().as_ref())
-    };
+    let subject = digest(asks.iter().map(|(_, _, text)| text.as_bytes()));
     let one = |(suspect, at, text): (Option<usize>, usize, String)| async move {
         (suspect, at, probe.sample(&text, 0, TOKENS, 0.0).await)
     };
@@ -190,11 +184,11 @@ pub async fn test(probe: &Probe, prompts: &[String], suspects: &Suspects, refuse
         Some(Suspected { suspect: number, with: there, without, refused, shows: there.low > without.high })
     };
     Report {
+        about: About::new(probe, subject),
         signal: probe.signal,
         says: "replies at temperature 0, one of each prompt; a trigger is tried at one place, and in the form in which the \
                scan found it"
             .to_owned(),
-        asked: digest,
         refused: (!refusals.is_empty()).then(|| count(&refusals.values().copied().collect::<Vec<_>>())),
         suspects: suspects.iter().enumerate().filter_map(suspected).collect(),
         untried,
@@ -279,7 +273,7 @@ mod tests {
         let report = |refused: &[bool]| Report {
             signal: Signal::Chat,
             says: String::new(),
-            asked: String::new(),
+            about: About::of("prompts"),
             refusals: refused.iter().copied().enumerate().collect(),
             refused: None,
             suspects: Vec::new(),

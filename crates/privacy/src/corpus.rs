@@ -1,4 +1,4 @@
-//! Corpora as records: each row of JSON lines, and each text file, is one.
+//! Corpora as records: each row of JSON lines, each member of a JSON array, and each text file is one.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -59,7 +59,7 @@ fn walk(folder: &Path, depth: usize, all: &mut Vec<PathBuf>) -> Result<(), Priva
 /// True for a file of which each line is a row.
 #[must_use]
 pub fn is_rows(path: &Path) -> bool {
-    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("jsonl") || end.eq_ignore_ascii_case("ndjson"))
+    has_ending(path, &["jsonl", "ndjson"])
 }
 
 /// Calls `each` with every record of a file. The text of a row is the string in `column`, or without one all strings in
@@ -73,22 +73,55 @@ pub fn records(
     mut each: impl FnMut(&str) -> Result<(), PrivacyError>,
 ) -> Result<(), PrivacyError> {
     let file = File::open(path).map_err(|e| PrivacyError::read(path, e))?;
-    if !is_rows(path) {
-        let mut text = String::new();
-        let read = file.take(LONGEST_TEXT + 1).read_to_string(&mut text).map_err(|e| PrivacyError::read(path, e))?;
-        if read as u64 > LONGEST_TEXT {
-            return Err(PrivacyError::read(path, "it is larger than 1 GiB; make it JSON lines, a record each"));
-        }
-        return each(&text);
-    }
-    rows(path, BufReader::with_capacity(1 << 18, file), |_, row| {
+    let mut of_row = |row: &Value| {
         let mut text = String::new();
         match column {
             Some(column) => text.push_str(row.get(column).and_then(Value::as_str).unwrap_or_default()),
-            None => strings(&row, &mut text),
+            None => strings(row, &mut text),
         }
         each(&text)
-    })
+    };
+    if is_rows(path) {
+        return rows(path, BufReader::with_capacity(1 << 18, file), |_, row| of_row(&row));
+    }
+    if let Some(form) = unread(path) {
+        let why = format!("it is {form}, which is not read here; write it as JSON lines (.jsonl), a record each");
+        return Err(PrivacyError::read(path, why));
+    }
+    let mut text = String::new();
+    let read = file.take(LONGEST_TEXT + 1).read_to_string(&mut text).map_err(|e| PrivacyError::read(path, e))?;
+    if read as u64 > LONGEST_TEXT {
+        return Err(PrivacyError::read(path, "it is larger than 1 GiB; make it JSON lines, a record each"));
+    }
+    if !has_ending(path, &["json"]) {
+        return each(&text);
+    }
+    let wrong = |e: serde_json::Error| PrivacyError::Row {
+        path: path.display().to_string(),
+        line: e.line(),
+        reason: format!("it is no JSON at column {}", e.column()),
+    };
+    match serde_json::from_str::<Value>(&text).map_err(wrong)? {
+        Value::Array(all) => all.iter().try_for_each(of_row),
+        one => of_row(&one),
+    }
+}
+
+fn has_ending(path: &Path, of: &[&str]) -> bool {
+    path.extension().is_some_and(|end| of.iter().any(|known| end.eq_ignore_ascii_case(known)))
+}
+
+/// What a file is by its name, where its records are not lines of text or of JSON. Read as one text, its table or its
+/// compressed bytes would be protected and its records would not.
+fn unread(path: &Path) -> Option<&'static str> {
+    let forms: [(&[&str], &str); 5] = [
+        (&["csv", "tsv"], "a table"),
+        (&["parquet", "arrow", "feather"], "a table of columns"),
+        (&["gz", "zst", "bz2", "xz", "lz4", "zip", "tar", "tgz"], "compressed or an archive"),
+        (&["pdf", "docx", "odt", "xlsx", "rtf", "doc"], "a document with a form of its own"),
+        (&["html", "htm", "eml", "xml"], "text with markup"),
+    ];
+    forms.iter().find(|(endings, _)| has_ending(path, endings)).map(|(_, form)| *form)
 }
 
 /// Calls `each` with the number, from 1, and the value of every row.
@@ -135,5 +168,38 @@ fn strings(value: &Value, out: &mut String) {
         Value::Array(items) => items.iter().for_each(|item| strings(item, out)),
         Value::Object(members) => members.values().for_each(|item| strings(item, out)),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, text: &str) -> Result<Vec<String>, PrivacyError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let mut all = Vec::new();
+        records(&path, None, |text| {
+            all.push(text.trim().to_owned());
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    #[test]
+    fn members_of_an_array_are_records() {
+        assert_eq!(read("a.json", r#"[{"t":"one"},"two",{"t":{"x":"three"}}]"#).unwrap(), ["one", "two", "three"]);
+        assert_eq!(read("a.JSON", r#"{"t":"one"}"#).unwrap(), ["one"]);
+        let error = read("a.json", "[1,\nsecret]").unwrap_err().to_string();
+        assert!(error.contains("line 2") && !error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn a_form_that_is_not_read_is_refused_and_not_taken_for_text() {
+        for name in ["a.csv", "a.Parquet", "a.jsonl.gz", "a.pdf", "a.html"] {
+            assert!(read(name, "one two").unwrap_err().to_string().contains("JSON lines"), "{name}");
+        }
+        assert_eq!(read("a.md", "one two").unwrap(), ["one two"]);
     }
 }

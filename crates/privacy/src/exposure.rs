@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
+use crate::about::{About, digest};
 use crate::canary::{Canary, Manifest, digits};
 use crate::journal::Missing;
 use crate::signal::{Probe, Signal};
@@ -76,6 +77,8 @@ pub struct Group {
     pub exposure_of_others: Option<Mean>,
     /// Planted ones that one of the wanted number of samples gives with a probability of a half or more.
     pub extractable: usize,
+    /// The same by the lower and by the upper ends of the intervals.
+    pub extractable_interval: (usize, usize),
     /// A lower bound on ε. None of too few canaries.
     pub epsilon_at_least: Option<Bound>,
 }
@@ -106,6 +109,8 @@ pub struct Bound {
 /// The whole test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// The circumstances.
+    pub about: About,
     /// What the endpoint tells.
     pub signal: Signal,
     /// What can and cannot be said with it.
@@ -137,7 +142,9 @@ pub async fn test(probe: &Probe, manifest: &Manifest, effort: &Effort) -> Report
             Err(why) => *missing.entry(reason(&why)).or_default() += 1,
         }
     }
+    let subject = serde_json::to_vec(manifest).unwrap_or_default();
     Report {
+        about: About::new(probe, digest([subject.as_slice()])),
         signal: probe.signal,
         says: probe.signal.says().to_owned(),
         bits: bits(manifest),
@@ -186,8 +193,7 @@ async fn measure(
         return sampled(probe, canary, &prefix, number, effort, bits).await;
     }
     let own = probe.score(&prefix, &canary.secret).await?;
-    let extraction =
-        Estimate { value: own.log.exp(), low: if own.exact { own.log.exp() } else { 0.0 }, high: own.log.exp() };
+    let extraction = own.probability();
     if !own.exact {
         // Less likely than everything that the endpoint shows: nothing is known of its rank.
         let exposure = Estimate { value: 0.0, low: 0.0, high: bits };
@@ -228,7 +234,7 @@ async fn measure(
     }
     // What is printed is rounded.
     if total > 1.01 {
-        return Err(Missing::Inconsistent);
+        return Err(probe.distrust());
     }
     let by_rank = ranked(below, of, bits);
     // At most 1/p secrets are as likely as one with probability p.
@@ -332,9 +338,10 @@ fn groups(manifest: &Manifest, measured: &[Measured]) -> Vec<Group> {
         let (planted, others) = (of(true), of(false));
         Group {
             count,
-            exposure: mean(&planted, u64::from(count)),
-            exposure_of_others: mean(&others, u64::from(count) + 1),
+            exposure: mean(&planted, bits(manifest), u64::from(count)),
+            exposure_of_others: mean(&others, bits(manifest), u64::from(count) + 1),
             extractable: planted.iter().filter(|one| one.extraction_within.value >= 0.5).count(),
+            extractable_interval: likely(planted.iter().map(|one| one.extraction_within)),
             planted: planted.len(),
             others: others.len(),
             epsilon_at_least: epsilon(&all, count),
@@ -343,15 +350,24 @@ fn groups(manifest: &Manifest, measured: &[Measured]) -> Vec<Group> {
     by_count.into_iter().map(group).collect()
 }
 
-fn mean(all: &[&Measured], seed: u64) -> Option<Mean> {
+/// How many are at a half or more by the lower and by the upper ends of their intervals.
+pub(crate) fn likely(all: impl Iterator<Item = Estimate> + Clone) -> (usize, usize) {
+    (all.clone().filter(|one| one.low >= 0.5).count(), all.filter(|one| one.high >= 0.5).count())
+}
+
+fn mean(all: &[&Measured], bits: f64, seed: u64) -> Option<Mean> {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     let of = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let each = |part: fn(&Estimate) -> f64| all.iter().map(|one| part(&one.exposure)).collect::<Vec<f64>>();
     if all.is_empty() {
         return None;
     }
-    let low = stats::bootstrap(&each(|e| e.low), 1000, seed, of).0;
-    let high = stats::bootstrap(&each(|e| e.high), 1000, seed, of).1;
+    let ends = |part: fn(&Estimate) -> f64| {
+        let values = each(part);
+        let (low, high) = stats::bootstrap(&values, 1000, seed, of);
+        stats::spread((low, high), values.len(), (0.0, bits))
+    };
+    let (low, high) = (ends(|e| e.low).0, ends(|e| e.high).1);
     Some(Mean {
         of: Estimate { value: of(&each(|e| e.value)), low, high },
         at_least: all.iter().any(|one| one.method == Method::Bound),
@@ -409,10 +425,11 @@ mod tests {
     #[test]
     fn a_mean_of_bounds_is_a_bound() {
         let bounds: Vec<Measured> = (0..8).map(|n| measured(n, (0.0, 0.0, 30.0), Method::Bound)).collect();
-        let got = mean(&bounds.iter().collect::<Vec<_>>(), 1).unwrap();
+        let got = mean(&bounds.iter().collect::<Vec<_>>(), 30.0, 1).unwrap();
         assert_eq!((got.at_least, got.of), (true, Estimate { value: 0.0, low: 0.0, high: 30.0 }));
         let ranks: Vec<Measured> = (0..8).map(|n| measured(n, (0.5, 1.0, 2.0), Method::Rank)).collect();
-        let got = mean(&ranks.iter().collect::<Vec<_>>(), 1).unwrap();
-        assert_eq!((got.at_least, got.of), (false, Estimate { value: 1.0, low: 0.5, high: 2.0 }));
+        let got = mean(&ranks.iter().collect::<Vec<_>>(), 30.0, 1).unwrap();
+        // Eight of one kind do not rule out that a third are of another.
+        assert!(!got.at_least && got.of.value == 1.0 && got.of.low < 0.4 && got.of.high > 8.0, "{got:?}");
     }
 }

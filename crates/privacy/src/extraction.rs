@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
+use crate::about::{About, digest};
 use crate::exposure::reason;
 use crate::journal::Missing;
 use crate::signal::{Probe, Signal};
@@ -49,6 +50,8 @@ pub struct Measured {
     pub run: usize,
     /// Probability that one sample at temperature 1 is the suffix.
     pub extraction: Estimate,
+    /// Samples that it was counted over; 0 where the endpoint tells probabilities.
+    pub of: u64,
     /// Samples after which the suffix has come with the wanted probability; none where that is never seen.
     pub samples_needed: Option<f64>,
 }
@@ -56,6 +59,8 @@ pub struct Measured {
 /// The whole test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// The circumstances.
+    pub about: About,
     /// What the endpoint tells.
     pub signal: Signal,
     /// What can and cannot be said.
@@ -72,6 +77,8 @@ pub struct Report {
     pub near: Option<Estimate>,
     /// Number of records that are extracted in so many samples with the wanted probability.
     pub discoverable: BTreeMap<u32, usize>,
+    /// The same by the lower and by the upper ends of the intervals.
+    pub discoverable_interval: BTreeMap<u32, (usize, usize)>,
     /// By record.
     pub records: Vec<Measured>,
     /// Records that could not be measured, by reason.
@@ -122,11 +129,17 @@ pub async fn test(probe: &Probe, records: &[String], effort: &Effort) -> Report 
     }
     let count = |wanted: &dyn Fn(&Measured) -> bool| measured.iter().filter(|one| wanted(one)).count() as u64;
     let of = measured.len() as u64;
-    let within = |n: u32| {
-        let needed = |one: &Measured| one.samples_needed.is_some_and(|needed| needed <= f64::from(n));
-        (n, measured.iter().filter(|one| needed(one)).count())
+    let within = |n: u32, part: fn(&Estimate) -> f64| {
+        let comes = |one: &&Measured| {
+            needed(part(&one.extraction), effort.probability).is_some_and(|needed| needed <= f64::from(n))
+        };
+        measured.iter().filter(comes).count()
     };
+    let numbers = [1, 10, 100, 1000, 10_000];
+    let cut = format!("{} {}", effort.prefix, effort.suffix);
+    let subject = std::iter::once(cut.as_bytes()).chain(records.iter().map(String::as_bytes));
     Report {
+        about: About::new(probe, digest(subject)),
         signal: probe.signal,
         says: probe.signal.says().to_owned(),
         effort: effort.clone(),
@@ -134,7 +147,8 @@ pub async fn test(probe: &Probe, records: &[String], effort: &Effort) -> Report 
         short,
         verbatim: (of > 0).then(|| stats::share(count(&|one| one.verbatim), of)),
         near: (of > 0).then(|| stats::share(count(&|one| one.near), of)),
-        discoverable: [1, 10, 100, 1000, 10_000].into_iter().map(within).collect(),
+        discoverable: numbers.map(|n| (n, within(n, |e| e.value))).into(),
+        discoverable_interval: numbers.map(|n| (n, (within(n, |e| e.low), within(n, |e| e.high)))).into(),
         records: measured,
         missing,
     }
@@ -152,12 +166,8 @@ async fn measure(
     let wanted: Vec<&str> = suffix.split_whitespace().collect();
     let said: Vec<&str> = greedy.split_whitespace().take(wanted.len()).collect();
     let (distance, run) = (distance(&wanted, &said), run(&wanted, &said));
-    let extraction = match probe.signal {
-        Signal::Echo | Signal::Sampled => {
-            let scored = probe.score(prefix, suffix).await?;
-            let p = scored.log.exp();
-            Estimate { value: p, low: if scored.exact { p } else { 0.0 }, high: p }
-        }
+    let (extraction, of) = match probe.signal {
+        Signal::Echo | Signal::Sampled => (probe.score(prefix, suffix).await?.probability(), 0),
         Signal::Text | Signal::Chat => {
             let (mut hits, mut of, mut last) = (0, 0, Missing::Rejected);
             for sample in 0..effort.samples {
@@ -172,14 +182,13 @@ async fn measure(
             if of == 0 {
                 return Err(last);
             }
-            stats::share(hits, of)
+            (stats::share(hits, of), of)
         }
     };
     #[expect(clippy::cast_precision_loss, reason = "counts of words")]
     let near = distance <= NEAR * wanted.len() as f64 || run >= LONG_RUN.min(wanted.len());
     #[expect(clippy::cast_precision_loss, reason = "counts of words")]
     let distance = distance / wanted.len().max(1) as f64;
-    let needed = (-effort.probability).ln_1p() / (-extraction.value).ln_1p();
     Ok(Measured {
         record: number,
         verbatim: wanted == said,
@@ -187,8 +196,15 @@ async fn measure(
         distance,
         run,
         extraction,
-        samples_needed: (extraction.value > 0.0 && needed.is_finite()).then(|| needed.ceil().max(1.0)),
+        of,
+        samples_needed: needed(extraction.value, effort.probability),
     })
+}
+
+/// Samples of which one is a hit with the wanted probability, where each is with the probability `p`.
+fn needed(p: f64, wanted: f64) -> Option<f64> {
+    let needed = (-wanted).ln_1p() / (-p).ln_1p();
+    (p > 0.0 && needed.is_finite()).then(|| needed.ceil().max(1.0))
 }
 
 /// Words to insert, delete or change (Levenshtein 1966).

@@ -20,13 +20,35 @@ const LONGEST: u64 = 256 << 20;
 /// Form of the journals that are written and read.
 const FORM: u32 = 1;
 
-/// Who was asked.
+/// Who is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Address, as an SDK takes it as base URL.
+    pub url: String,
+    /// The model, empty where the endpoint has one alone.
+    pub model: String,
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { url, model } = self;
+        if model.is_empty() { f.write_str(url) } else { write!(f, "{model} at {url}") }
+    }
+}
+
+/// The first line of a journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
     bartizan_privacy: u32,
     url: String,
     model: String,
+}
+
+impl Head {
+    fn target(self) -> Target {
+        Target { url: self.url, model: self.model }
+    }
 }
 
 /// A line of a journal.
@@ -73,6 +95,7 @@ impl Journal {
 /// An endpoint whose answers are kept.
 pub struct Asked {
     client: Option<Client>,
+    target: Option<Target>,
     known: Mutex<HashMap<String, Answer>>,
     journal: Option<Mutex<Journal>>,
     /// Failures by kind.
@@ -152,15 +175,20 @@ impl Asked {
     /// # Errors
     /// The journal cannot be read or written, is none, is of another endpoint or model, or is in use.
     pub fn open(client: Option<Client>, journal: Option<&Path>) -> Result<Self, PrivacyError> {
-        let (mut known, mut kept) = (HashMap::new(), None);
+        let (mut known, mut kept, mut target) = (HashMap::new(), None, None);
+        if let Some(client) = &client {
+            let endpoint = client.endpoint();
+            target = Some(Target { url: endpoint.url.clone(), model: endpoint.model.clone() });
+        }
         match (journal, &client) {
             (None, _) => {}
             (Some(path), None) => {
                 let file = File::open(path).map_err(|e| PrivacyError::read(path, e))?;
                 let all = recorded(path, &file)?;
-                if all.head.is_none() {
+                let Some(head) = all.head else {
                     return Err(PrivacyError::read(path, "there is nothing in it"));
-                }
+                };
+                target = Some(head.target());
                 known = all.known;
             }
             (Some(path), Some(client)) => {
@@ -170,13 +198,25 @@ impl Asked {
                 (known, kept) = (all, Some(Mutex::new(journal)));
             }
         }
-        Ok(Self { client, known: Mutex::new(known), journal: kept, failures: Mutex::default() })
+        Ok(Self { client, target, known: Mutex::new(known), journal: kept, failures: Mutex::default() })
     }
 
     /// Most questions at once.
     #[must_use]
     pub fn concurrency(&self) -> usize {
         self.client.as_ref().map_or(1, |client| client.endpoint().concurrency)
+    }
+
+    /// Who is asked, or was, where there is nobody to ask but a journal.
+    #[must_use]
+    pub const fn target(&self) -> Option<&Target> {
+        self.target.as_ref()
+    }
+
+    /// True where somebody can be asked.
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        self.client.is_some()
     }
 
     /// What failed, by kind. Failures are not on record: a resumed run asks again.
@@ -250,8 +290,8 @@ fn open(path: &Path, head: &Head) -> Result<(Journal, HashMap<String, Answer>), 
     if let Some(of) = all.head.as_ref().filter(|of| *of != head) {
         return Err(PrivacyError::Journal {
             path: path.display().to_string(),
-            of: named(&of.model, &of.url),
-            wanted: named(&head.model, &head.url),
+            of: of.clone().target().to_string(),
+            wanted: head.clone().target().to_string(),
         });
     }
     file.set_len(all.bytes).map_err(failed)?;
@@ -264,10 +304,6 @@ fn open(path: &Path, head: &Head) -> Result<(Journal, HashMap<String, Answer>), 
         }
     }
     Ok((journal, all.known))
-}
-
-fn named(model: &str, url: &str) -> String {
-    if model.is_empty() { url.to_owned() } else { format!("{model} at {url}") }
 }
 
 #[cfg(test)]

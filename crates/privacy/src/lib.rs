@@ -2,6 +2,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![allow(clippy::disallowed_methods, reason = "corpora, indexes and journals are files")]
 
+pub mod about;
 pub mod behaviour;
 pub mod canary;
 pub mod compare;

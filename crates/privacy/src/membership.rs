@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use bartizan_client::Token;
 
 use crate::PrivacyError;
+use crate::about::{About, digest};
 use crate::exposure::reason;
 use crate::neighbourhood::Pool;
 use crate::signal::{Probe, Signal};
@@ -54,6 +55,8 @@ pub struct Separation {
 /// The whole test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// The circumstances.
+    pub about: About,
     /// What the endpoint tells.
     pub signal: Signal,
     /// What can and cannot be said.
@@ -104,8 +107,11 @@ pub async fn test(
 ) -> Report {
     let texts: Vec<(&str, bool)> =
         members.iter().map(|t| (t.as_str(), true)).chain(others.iter().map(|t| (t.as_str(), false))).collect();
+    let sides = [members.len().to_le_bytes(), others.len().to_le_bytes()];
+    let subject = digest(sides.iter().map(|side| side.as_slice()).chain(texts.iter().map(|(text, _)| text.as_bytes())));
     let blind = separation("blind baseline", None, &blind_scores(&texts));
     let mut report = Report {
+        about: About::new(probe, subject.clone()),
         signal: probe.signal,
         says: probe.signal.says().to_owned(),
         texts: (members.len(), others.len()),
@@ -135,6 +141,7 @@ pub async fn test(
             Err(why) => *report.missing.entry(reason(&why)).or_default() += 1,
         }
     }
+    report.about = About::new(probe, subject);
     let count = |wanted: bool| measured.iter().filter(|(_, member)| *member == wanted).count();
     report.texts = (count(true), count(false));
     if report.texts.0 < 2 || report.texts.1 < 2 {
@@ -292,7 +299,9 @@ fn tpr(values: &[(f64, bool)], fpr: f64) -> f64 {
 
 pub(crate) fn with_interval(values: &[(f64, bool)], statistic: impl Fn(&[(f64, bool)]) -> f64) -> Estimate {
     const ROUNDS: usize = 500;
-    let (low, high) = stats::bootstrap(values, ROUNDS, values.len() as u64, &statistic);
+    let members = values.iter().filter(|(_, member)| *member).count();
+    let ends = stats::bootstrap(values, ROUNDS, values.len() as u64, &statistic);
+    let (low, high) = stats::spread(ends, members.min(values.len() - members), (0.0, 1.0));
     Estimate { value: statistic(values), low, high }
 }
 

@@ -16,7 +16,8 @@ use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::exposure::{power, reason};
+use crate::about::{About, digest};
+use crate::exposure::{likely, power, reason};
 use crate::journal::Missing;
 use crate::signal::{Probe, Signal};
 use crate::stats::{self, Dice, Estimate};
@@ -161,6 +162,8 @@ pub struct Measured {
     pub kind: String,
     /// Probability that one sample at temperature 1 goes on with the value.
     pub extraction: Estimate,
+    /// Samples that it was counted over; 0 where the endpoint tells probabilities.
+    pub of: u64,
     /// Probability that one of the wanted number of samples does.
     pub extraction_within: Estimate,
     /// The model's own best candidate for the gap is the value. None where that cannot be measured.
@@ -179,12 +182,14 @@ pub struct Group {
     pub values: usize,
     /// Those that one of the wanted number of samples gives away with a probability of a half or more.
     pub extractable: usize,
+    /// The same by the lower and by the upper ends of the intervals.
+    pub extractable_interval: (usize, usize),
     /// Share of values that were put back.
     pub reconstructed: Option<Estimate>,
     /// Share of values that were chosen among the candidates.
     pub chosen: Option<Estimate>,
-    /// What chance gives.
-    pub chance: f64,
+    /// What chance gives. None where nothing was chosen among.
+    pub chance: Option<f64>,
     /// Mean of one by the rank.
     pub reciprocal_rank: Option<Estimate>,
     /// True where the whole interval of the share that was chosen is above chance.
@@ -194,6 +199,8 @@ pub struct Group {
 /// The whole test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// The circumstances.
+    pub about: About,
     /// What the endpoint tells.
     pub signal: Signal,
     /// What can and cannot be said with it.
@@ -256,7 +263,10 @@ pub async fn test(probe: &Probe, cases: &Cases, effort: &Effort) -> Report {
         }
     }
     let names: BTreeSet<&str> = values.iter().map(|one: &Measured| one.kind.as_str()).collect();
+    let parts = |case: &Case| [&case.kind, &case.before, &case.gap, &case.value, &case.after].map(|part| part.clone());
+    let subject: Vec<String> = cases.cases.iter().flat_map(parts).collect();
     Report {
+        about: About::new(probe, digest(subject.iter().map(String::as_bytes))),
         signal: probe.signal,
         says: says(probe.signal).to_owned(),
         effort: effort.clone(),
@@ -298,13 +308,11 @@ async fn measure(
     effort: &Effort,
 ) -> Result<Measured, Missing> {
     let (guesses, hits, of) = sampled(probe, case, effort).await?;
-    let extraction = match probe.signal {
+    let (extraction, counted) = match probe.signal {
         Signal::Echo | Signal::Sampled => {
-            let scored = probe.score(&case.before, &case.filled(&case.value, false)).await?;
-            let p = scored.log.exp();
-            Estimate { value: p, low: if scored.exact { p } else { 0.0 }, high: p }
+            (probe.score(&case.before, &case.filled(&case.value, false)).await?.probability(), 0)
         }
-        Signal::Text | Signal::Chat => stats::share(hits, of),
+        Signal::Text | Signal::Chat => (stats::share(hits, of), of),
     };
     let reconstructed = match probe.signal {
         Signal::Echo | Signal::Sampled => {
@@ -332,6 +340,7 @@ async fn measure(
         record: case.record,
         kind: case.kind.clone(),
         extraction,
+        of: counted,
         extraction_within: power(extraction, effort.within),
         reconstructed,
         rank,
@@ -425,17 +434,19 @@ fn group(kind: &str, all: &[Measured]) -> Group {
     #[expect(clippy::cast_precision_loss, reason = "ranks are at most 24")]
     let inverse = |n: usize| 1.0 / n.max(1) as f64;
     let reciprocal: Vec<f64> = ranks.iter().map(|(rank, _)| inverse(*rank)).collect();
-    let chance = mean(&ranks.iter().map(|(_, of)| inverse(*of)).collect::<Vec<f64>>());
+    let chance = (!ranks.is_empty()).then(|| mean(&ranks.iter().map(|(_, of)| inverse(*of)).collect::<Vec<f64>>()));
     let reciprocal_rank = (!reciprocal.is_empty()).then(|| {
-        let (low, high) = stats::bootstrap(&reciprocal, 1000, reciprocal.len() as u64, mean);
+        let ends = stats::bootstrap(&reciprocal, 1000, reciprocal.len() as u64, mean);
+        let (low, high) = stats::spread(ends, reciprocal.len(), (0.0, 1.0));
         Estimate { value: mean(&reciprocal), low, high }
     });
     Group {
         kind: kind.to_owned(),
         values: own.len(),
         extractable: own.iter().filter(|one| one.extraction_within.value >= 0.5).count(),
+        extractable_interval: likely(own.iter().map(|one| one.extraction_within)),
         reconstructed: share(put.iter().filter(|put| **put).count(), put.len()),
-        evidence: chosen.is_some_and(|chosen| chosen.low > chance),
+        evidence: chosen.zip(chance).is_some_and(|(chosen, chance)| chosen.low > chance),
         chosen,
         chance,
         reciprocal_rank,

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use bartizan_report::text::html as escape;
 
+use crate::about::About;
 use crate::exposure::{self, Mean};
 use crate::stats::Estimate;
 use crate::{behaviour, extraction, membership, personal, sampling};
@@ -27,7 +28,7 @@ pub enum Report<'r> {
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color:#1c2430}\
     table{border-collapse:collapse;margin:1rem 0}td,th{border:1px solid #c8ced8;padding:.3rem .6rem;text-align:right}\
     td:first-child,th:first-child{text-align:left}.say{background:#eef2f7;padding:.8rem 1rem;border-left:4px solid #4a6fa5}\
-    svg{background:#fafbfc;border:1px solid #c8ced8}";
+    table.about th,table.about td{text-align:left;overflow-wrap:anywhere;font-size:.85rem;color:#52606d}svg{background:#fafbfc;border:1px solid #c8ced8}";
 
 fn interval(of: Estimate, digits: usize) -> String {
     format!("{:.digits$} ({:.digits$} to {:.digits$})", of.value, of.low, of.high)
@@ -55,8 +56,20 @@ impl Report<'_> {
     }
 }
 
-fn head(says: &str, missing: &std::collections::BTreeMap<String, u64>) -> String {
-    let mut out = format!("<p class=\"say\"><strong>Signal.</strong> {}.</p>", escape(says));
+/// How many, and where that is not sure, from how many to how many.
+#[must_use]
+pub fn counted(count: usize, (low, high): (usize, usize), of: usize) -> String {
+    if low == high { format!("{count} of {of}") } else { format!("{count} of {of} ({low} to {high})") }
+}
+
+fn circumstances(about: &About) -> String {
+    let row = |(name, value): (&str, String)| format!("<tr><th>{name}<td>{}</tr>", escape(&value));
+    format!("<table class=\"about\">{}</table>", about.lines().into_iter().map(row).collect::<String>())
+}
+
+fn head(about: &About, says: &str, missing: &std::collections::BTreeMap<String, u64>) -> String {
+    let mut out = circumstances(about);
+    let _ = write!(out, "<p class=\"say\"><strong>Signal.</strong> {}.</p>", escape(says));
     if !missing.is_empty() {
         let all: Vec<String> = missing.iter().map(|(why, count)| format!("{count} {}", escape(why))).collect();
         let _ = write!(out, "<p class=\"say\"><strong>Not measured:</strong> {}.</p>", all.join("; "));
@@ -65,7 +78,7 @@ fn head(says: &str, missing: &std::collections::BTreeMap<String, u64>) -> String
 }
 
 fn of_exposure(report: &exposure::Report) -> String {
-    let mut out = head(&report.says, &report.missing);
+    let mut out = head(&report.about, &report.says, &report.missing);
     let _ = write!(
         out,
         "<p>Exposure is how many bits of a random secret the model gives away: chance gives 1.44 on average, and {:.1} is \
@@ -92,7 +105,7 @@ fn of_exposure(report: &exposure::Report) -> String {
             bits(group.exposure),
             group.others,
             bits(group.exposure_of_others),
-            group.extractable,
+            counted(group.extractable, group.extractable_interval, group.planted),
         );
     }
     out.push_str("</table>");
@@ -143,7 +156,7 @@ fn chart(points: &[(f64, f64, Estimate)], bits: f64) -> String {
 
 fn of_extraction(report: &extraction::Report) -> String {
     let share = |of: Option<Estimate>| of.map_or_else(|| "not measured".to_owned(), |of| interval(of, 3));
-    let mut out = head(&report.says, &report.missing);
+    let mut out = head(&report.about, &report.says, &report.missing);
     let _ = write!(
         out,
         "<p>{} records were cut behind {} words, and the model was asked for the next {}; {} were too short.</p><table>\
@@ -158,6 +171,8 @@ fn of_extraction(report: &extraction::Report) -> String {
     );
     for (samples, count) in &report.discoverable {
         let p = report.effort.probability;
+        let interval = report.discoverable_interval.get(samples).copied().unwrap_or((*count, *count));
+        let count = counted(*count, interval, report.measured);
         let _ = write!(out, "<tr><td>within {samples} samples with probability {p}<td>{count} records</tr>");
     }
     out.push_str("</table><h2>What to do</h2><p>");
@@ -175,7 +190,7 @@ fn of_extraction(report: &extraction::Report) -> String {
 }
 
 fn of_personal(report: &personal::Report) -> String {
-    let mut out = head(&report.says, &report.missing);
+    let mut out = head(&report.about, &report.says, &report.missing);
     let share = |of: Option<Estimate>| of.map_or_else(|| "not measured".to_owned(), |of| interval(of, 3));
     let _ = write!(
         out,
@@ -191,13 +206,13 @@ fn of_personal(report: &personal::Report) -> String {
     for group in &report.kinds {
         let _ = write!(
             out,
-            "<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{:.3}<td>{}</tr>",
+            "<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}</tr>",
             escape(&group.kind),
             group.values,
-            group.extractable,
+            counted(group.extractable, group.extractable_interval, group.values),
             share(group.reconstructed),
             share(group.chosen),
-            group.chance,
+            group.chance.map_or_else(|| "-".to_owned(), |chance| format!("{chance:.3}")),
             share(group.reciprocal_rank)
         );
     }
@@ -213,7 +228,7 @@ fn of_personal(report: &personal::Report) -> String {
 }
 
 fn of_sampling(report: &sampling::Report) -> String {
-    let mut out = head(&report.says, &report.missing);
+    let mut out = head(&report.about, &report.says, &report.missing);
     let share = |of: Option<Estimate>| of.map_or_else(|| "not measured".to_owned(), |of| interval(of, 3));
     let _ = write!(
         out,
@@ -243,7 +258,7 @@ fn of_sampling(report: &sampling::Report) -> String {
 }
 
 fn of_behaviour(report: &behaviour::Report) -> String {
-    let mut out = head(&report.says, &report.missing);
+    let mut out = head(&report.about, &report.says, &report.missing);
     let refused = report.refused.map_or_else(|| "not measured".to_owned(), |of| interval(of, 3));
     let _ = write!(
         out,
@@ -267,7 +282,7 @@ fn of_behaviour(report: &behaviour::Report) -> String {
 }
 
 fn of_membership(report: &membership::Report) -> String {
-    let mut out = head(&report.says, &report.missing);
+    let mut out = head(&report.about, &report.says, &report.missing);
     let _ = write!(
         out,
         "<p class=\"say\"><strong>Finding.</strong> {}.</p><p>{} members and {} other texts. These scores are experimental; \

@@ -12,6 +12,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::PrivacyError;
+use crate::about::{About, digest};
 use crate::exposure::reason;
 use crate::membership::{auroc, with_interval, zlib};
 use crate::protect;
@@ -65,6 +66,8 @@ pub struct Ranking {
 /// The whole test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// The circumstances.
+    pub about: About,
     /// What the endpoint tells.
     pub signal: Signal,
     /// What can and cannot be said with it.
@@ -167,7 +170,10 @@ pub async fn test(
         rankings.push(ranking);
         suspects.insert(name.clone(), top);
     }
+    let asked = format!("{} {}", effort.samples, effort.tokens);
+    let subject = std::iter::once(asked.as_bytes()).chain(prompts.iter().map(String::as_bytes));
     Ok(Report {
+        about: About::new(probe, digest(subject)),
         signal: probe.signal,
         says: says(probe.signal).to_owned(),
         effort: effort.clone(),

@@ -1,9 +1,12 @@
 //! What an endpoint tells about probabilities: those of a given text, those of what it samples, or only text.
 
-use bartizan_client::{Ask, Completion, Reply, Role, Token, Turn};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bartizan_client::{Ask, Completion, FailureKind, Reply, Role, Token, Turn};
 use serde::{Deserialize, Serialize};
 
 use crate::journal::{Asked, Missing};
+use crate::stats::Estimate;
 
 /// Alternatives that are asked for, and fewer where the endpoint gives no more.
 const ALTERNATIVES: [u8; 2] = [20, 5];
@@ -56,6 +59,10 @@ pub struct Probe {
     /// What it tells.
     pub signal: Signal,
     alternatives: u8,
+    /// It gave a probability that cannot be one.
+    is_untrue: AtomicBool,
+    /// Its probabilities are not used any more.
+    has_fallen_back: bool,
 }
 
 /// Logarithm of the probability of a text after another, in nats.
@@ -67,6 +74,15 @@ pub struct Scored {
     pub exact: bool,
 }
 
+impl Scored {
+    /// The probability. Of a bound nothing is known but its upper end, so that its value is what is sure: none.
+    #[must_use]
+    pub fn probability(self) -> Estimate {
+        let p = self.log.exp();
+        if self.exact { Estimate { value: p, low: p, high: p } } else { Estimate { value: 0.0, low: 0.0, high: p } }
+    }
+}
+
 fn raw(prompt: &str, echo: bool, max_tokens: u32, logprobs: Option<u8>) -> Ask {
     Ask {
         completion: Some(Completion { prompt: prompt.to_owned(), echo }),
@@ -75,6 +91,31 @@ fn raw(prompt: &str, echo: bool, max_tokens: u32, logprobs: Option<u8>) -> Ask {
         logprobs,
         ..Ask::default()
     }
+}
+
+/// True for the logarithm of a probability.
+fn is_log(log: f64) -> bool {
+    log.is_finite() && log <= ROUNDING
+}
+
+/// An error that says nothing of what an endpoint tells: it would answer later, or for somebody else. A server that does not
+/// know a question may end with an error of its own, so that this one does not count.
+fn passing(reply: Result<Reply, Missing>) -> Result<(), Missing> {
+    match reply {
+        Err(Missing::Failed(kind)) if !matches!(kind, FailureKind::Server | FailureKind::Malformed) => {
+            Err(Missing::Failed(kind))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// True where no token claims what cannot be a probability, alone or together with its alternatives. Tokens that exclude
+/// each other have at most 1 together; what is printed is rounded.
+fn is_true(tokens: &[Token]) -> bool {
+    tokens.iter().all(|token| {
+        let sum: f64 = token.top.iter().map(|(_, log)| log.exp()).sum();
+        token.logprob.is_none_or(is_log) && token.top.iter().all(|(_, log)| is_log(*log)) && sum <= 1.01
+    })
 }
 
 /// Tokens that cover a text from its beginning, with the byte where each starts; `None` if they do not, or if what they
@@ -92,7 +133,7 @@ fn covering<'t>(tokens: &'t [Token], text: &str) -> Option<Vec<(usize, &'t Token
         if !fits && !(at == 0 && (token.text.is_empty() || token.text.starts_with('<'))) {
             return None;
         }
-        if at > 0 && !token.logprob.is_some_and(|log| log.is_finite() && log <= ROUNDING) {
+        if at > 0 && !token.logprob.is_some_and(is_log) {
             return None;
         }
         all.push((at, token));
@@ -102,6 +143,38 @@ fn covering<'t>(tokens: &'t [Token], text: &str) -> Option<Vec<(usize, &'t Token
 }
 
 impl Probe {
+    const fn new(asked: Asked, signal: Signal, alternatives: u8) -> Self {
+        Self { asked, signal, alternatives, is_untrue: AtomicBool::new(false), has_fallen_back: false }
+    }
+
+    /// True once it gave a probability that cannot be one. What was measured with its probabilities is then worth nothing.
+    #[must_use]
+    pub fn is_untrue(&self) -> bool {
+        self.is_untrue.load(Ordering::Relaxed)
+    }
+
+    /// Uses only text from now on.
+    pub fn fall_back(&mut self) {
+        self.signal = self.signal.max(Signal::Text);
+        self.is_untrue = AtomicBool::new(false);
+        self.has_fallen_back = true;
+    }
+
+    pub(crate) const fn has_fallen_back(&self) -> bool {
+        self.has_fallen_back
+    }
+
+    pub(crate) fn distrust(&self) -> Missing {
+        self.is_untrue.store(true, Ordering::Relaxed);
+        Missing::Inconsistent
+    }
+
+    /// Asks for probabilities, which must be some.
+    async fn scored(&self, ask: &Ask) -> Result<Reply, Missing> {
+        let reply = self.asked.ask(ask).await?;
+        if is_true(&reply.tokens) { Ok(reply) } else { Err(self.distrust()) }
+    }
+
     /// Finds out what the endpoint tells, from `best` on. A signal that is claimed and then turns out truncated or
     /// wrong is not used.
     ///
@@ -111,28 +184,40 @@ impl Probe {
         const TEXT: &str = "The quick brown fox jumps over the lazy dog";
         if best <= Signal::Echo {
             let reply = asked.ask(&raw(TEXT, true, 1, Some(1))).await;
-            if reply.is_ok_and(|reply| covering(&reply.tokens, TEXT).is_some_and(|tokens| tokens.len() > 3)) {
-                return Ok(Self { asked, signal: Signal::Echo, alternatives: 1 });
+            let tells = |reply: &Reply| {
+                let known = covering(&reply.tokens, TEXT).unwrap_or_default();
+                // No model is sure of every word of a sentence.
+                let is_sure = known.iter().all(|(_, token)| token.logprob.is_none_or(|log| log == 0.0));
+                known.len() > 3 && !is_sure && is_true(&reply.tokens)
+            };
+            if reply.as_ref().is_ok_and(tells) {
+                return Ok(Self::new(asked, Signal::Echo, 1));
             }
+            passing(reply)?;
         }
         if best <= Signal::Sampled {
             for alternatives in ALTERNATIVES {
                 let reply = asked.ask(&raw(TEXT, false, 1, Some(alternatives))).await;
                 let tells = |reply: &Reply| {
                     let first = reply.tokens.first();
-                    first.is_some_and(|t| t.top.len() > 1 && t.top.iter().all(|(_, log)| *log <= ROUNDING))
+                    first.is_some_and(|token| token.top.len() > 1) && is_true(&reply.tokens)
                 };
                 if reply.as_ref().is_ok_and(tells) {
-                    return Ok(Self { asked, signal: Signal::Sampled, alternatives });
+                    return Ok(Self::new(asked, Signal::Sampled, alternatives));
                 }
+                passing(reply)?;
             }
         }
-        if best <= Signal::Text && asked.ask(&raw(TEXT, false, 1, None)).await.is_ok() {
-            return Ok(Self { asked, signal: Signal::Text, alternatives: 0 });
+        if best <= Signal::Text {
+            let reply = asked.ask(&raw(TEXT, false, 1, None)).await;
+            if reply.is_ok() {
+                return Ok(Self::new(asked, Signal::Text, 0));
+            }
+            passing(reply)?;
         }
         let chat = Ask { max_tokens: Some(1), ..Ask::chat(vec![Turn::new(Role::User, TEXT)]) };
         asked.ask(&chat).await?;
-        Ok(Self { asked, signal: Signal::Chat, alternatives: 0 })
+        Ok(Self::new(asked, Signal::Chat, 0))
     }
 
     /// The probabilities of all tokens of a text, with the byte where each starts. Only with [`Signal::Echo`].
@@ -140,7 +225,7 @@ impl Probe {
     /// # Errors
     /// There is no reply, or its tokens do not cover the text.
     pub async fn tokens(&self, text: &str, alternatives: u8) -> Result<Vec<(usize, Token)>, Missing> {
-        let reply = self.asked.ask(&raw(text, true, 1, Some(alternatives.max(1)))).await?;
+        let reply = self.scored(&raw(text, true, 1, Some(alternatives.max(1)))).await?;
         let all = covering(&reply.tokens, text).ok_or(Missing::Rejected)?;
         Ok(all.into_iter().map(|(at, token)| (at, token.clone())).collect())
     }
@@ -172,7 +257,7 @@ impl Probe {
             }
             let ask =
                 raw(&format!("{prefix}{}", rest.get(..at).unwrap_or_default()), false, 1, Some(self.alternatives));
-            let reply = self.asked.ask(&ask).await?;
+            let reply = self.scored(&ask).await?;
             let first = reply.tokens.first().ok_or(Missing::Rejected)?;
             let own = first.logprob.map(|log| (first.text.as_str(), log));
             let all = first.top.iter().map(|(text, log)| (text.as_str(), *log)).chain(own);
@@ -209,9 +294,8 @@ impl Probe {
             return Ok((self.sample(prefix, number, max_tokens, 1.0).await?, None));
         }
         let ask = Ask { seed: Some(number), ..raw(prefix, false, max_tokens, Some(1)) };
-        let reply = self.asked.ask(&ask).await?;
-        let logs: Option<Vec<f64>> =
-            reply.tokens.iter().map(|token| token.logprob.filter(|log| log.is_finite() && *log <= ROUNDING)).collect();
+        let reply = self.scored(&ask).await?;
+        let logs: Option<Vec<f64>> = reply.tokens.iter().map(|token| token.logprob).collect();
         let whole = covering(&reply.tokens, &reply.text).is_some() && !reply.tokens.is_empty();
         Ok((reply.text, logs.filter(|_| whole).map(|logs| logs.iter().sum())))
     }

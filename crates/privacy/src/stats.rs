@@ -127,6 +127,18 @@ pub fn bootstrap<T: Copy>(values: &[T], rounds: usize, seed: u64, statistic: imp
     middle(all)
 }
 
+/// An interval of a mean over so many samples, widened where all samples had the same: no resampling shows what none of
+/// them had. With 97.5 % confidence at most the share `1 - 0.025^(1/n)` has anything else (Clopper, Pearson 1934), which
+/// moves the mean towards the ends of `range` by that share.
+#[must_use]
+pub fn spread((low, high): (f64, f64), samples: usize, (least, most): (f64, f64)) -> (f64, f64) {
+    if low < high || samples == 0 || low.is_nan() {
+        return (low, high);
+    }
+    let unseen = share(0, samples as u64).high;
+    (low - unseen * (low - least).max(0.0), high + unseen * (most - high).max(0.0))
+}
+
 /// The middle [`CONFIDENCE`] of values.
 #[must_use]
 pub fn middle(mut values: Vec<f64>) -> (f64, f64) {
@@ -158,6 +170,14 @@ mod tests {
         let p = 0.05_f64.powf(0.05);
         assert!((epsilon_bound(20, 20) - (p / (1.0 - p)).ln()).abs() < 1e-6);
         assert_eq!(epsilon_bound(10, 20), 0.0);
+    }
+
+    #[test]
+    fn no_interval_is_of_no_width() {
+        let of = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let (low, high) = spread(bootstrap(&[1.0; 20], 100, 1, of), 20, (0.0, 1.0));
+        assert!((low - share(20, 20).low).abs() < 1e-12 && high == 1.0, "{low} {high}");
+        assert_eq!(spread((0.2, 0.4), 20, (0.0, 1.0)), (0.2, 0.4));
     }
 
     #[test]

@@ -54,6 +54,23 @@ pub fn exact(hits: f64, trials: f64) -> Interval {
     Interval { low, high }
 }
 
+/// Probability of two counts, hits of trials each, that are at least as far apart as these where both have the same share:
+/// Fisher's exact test, two-sided (1922).
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+pub fn fisher((a, of_a): (u64, u64), (b, of_b): (u64, u64)) -> f64 {
+    // Logarithm of the number of ways to choose.
+    let choose = |n: u64, k: u64| -(n as f64 + 1.0).ln() - ln_beta((n - k) as f64 + 1.0, k as f64 + 1.0);
+    let (a, b) = (a.min(of_a), b.min(of_b));
+    let hits = a + b;
+    let way = |x: u64| choose(of_a, x) + choose(of_b, hits - x);
+    let all = choose(of_a + of_b, hits);
+    // Equally likely ones differ in the last digits.
+    let most = way(a) + 1e-7;
+    let each = (hits.saturating_sub(of_b)..=hits.min(of_a)).map(way).filter(|log| *log <= most);
+    each.map(|log| (log - all).exp()).sum::<f64>().min(1.0)
+}
+
 /// The point from 0 to 1 where a rising function reaches `target`.
 pub fn point(target: f64, rising: impl Fn(f64) -> f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
@@ -74,6 +91,10 @@ mod tests {
 
     #[test]
     fn known_answers() {
+        // The lady tasting tea, and 0 of 20 against 9 of 20.
+        near(fisher((3, 4), (1, 4)), 34.0 / 70.0, 1e-9);
+        near(fisher((0, 20), (9, 20)), 0.001_225, 5e-6);
+        assert!(fisher((2, 10), (2, 10)) > 0.999 && fisher((0, 0), (3, 5)) > 0.999);
         near(wilson(0, 10).high, 0.278, 5e-4);
         near(wilson(0, 256).high, 0.015, 5e-4);
         let both = exact(1.0, 10.0);

@@ -182,6 +182,9 @@ pub(crate) struct TargetArgs {
     /// Most questions a second
     #[arg(long, value_name = "N")]
     pub(crate) requests_per_second: Option<f64>,
+    /// Longest wait for an answer, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
     /// Most questions in all
     #[arg(long, value_name = "N")]
     pub(crate) max_requests: Option<u64>,

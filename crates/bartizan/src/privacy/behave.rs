@@ -8,7 +8,7 @@ use bartizan_privacy::stats::Estimate;
 use bartizan_redteam::Judge;
 
 use super::args::{BehaveArgs, Format};
-use super::measure::{code, missing, page, problem, read, with_probe};
+use super::measure::{about, code, missing, page, problem, read, with_probe};
 
 /// `bartizan privacy behave`.
 pub(crate) fn run(args: &BehaveArgs) -> anyhow::Result<u8> {
@@ -27,6 +27,7 @@ pub(crate) fn run(args: &BehaveArgs) -> anyhow::Result<u8> {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
         let share = |of: Estimate| format!("{:.3} ({:.3} to {:.3})", of.value, of.low, of.high);
+        about(&mut out, &report.about)?;
         writeln!(out, "{}; intervals are at 95 %", report.says)?;
         if let Some(refused) = report.refused {
             writeln!(out, "refused: {} of {} prompts", share(refused), report.refusals.len())?;

@@ -4,13 +4,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bartizan_client::{Budget, Client, Endpoint, Spent};
+use bartizan_client::{Budget, Client, Endpoint, FailureKind, Spent};
 use bartizan_gateway::SecretRef;
+use bartizan_privacy::about::{About, Signature};
 use bartizan_privacy::canary::{self, Planting, Signed};
 use bartizan_privacy::compare as comparing;
 use bartizan_privacy::exposure::{self, Mean};
 use bartizan_privacy::journal::{Asked, Missing};
-use bartizan_privacy::report::Report;
+use bartizan_privacy::report::{Report, counted as several};
 use bartizan_privacy::signal::{Probe, Signal};
 use bartizan_privacy::stats::Estimate;
 use bartizan_privacy::{corpus, extraction, membership};
@@ -58,7 +59,7 @@ pub(crate) fn plant(args: &PlantArgs) -> anyhow::Result<u8> {
 /// Asks the endpoint what it tells, and runs a test. False where not every answer is on record that should be.
 pub(super) fn with_probe<T>(
     target: &TargetArgs,
-    run: impl AsyncFnOnce(&Probe) -> anyhow::Result<T>,
+    run: impl AsyncFn(&Probe) -> anyhow::Result<T>,
 ) -> anyhow::Result<(T, bool)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -68,8 +69,13 @@ pub(super) fn with_probe<T>(
             key: target.key.as_ref(),
             journal: target.journal.clone(),
         };
-        let probe = probe(target, own).await?;
-        let done = run(&probe).await?;
+        let mut probe = probe(target, own).await?;
+        let mut done = run(&probe).await?;
+        if probe.is_untrue() {
+            // Figures from such probabilities would mislead, those that look possible among them.
+            probe.fall_back();
+            done = run(&probe).await?;
+        }
         Ok((done, told(&probe)?))
     })
 }
@@ -122,6 +128,7 @@ async fn probe(target: &TargetArgs, server: Server<'_>) -> anyhow::Result<Probe>
                 key: server.key.cloned(),
                 concurrency: target.concurrency,
                 requests_per_second: target.requests_per_second,
+                timeout_ms: target.timeout.saturating_mul(1000),
                 ..Endpoint::default()
             };
             let budget = Budget { requests: target.max_requests, ..Budget::default() };
@@ -141,7 +148,16 @@ async fn probe(target: &TargetArgs, server: Server<'_>) -> anyhow::Result<Probe>
         Best::Chat => Signal::Chat,
     };
     let refused = |why: Missing| {
-        Problem::new(format!("the endpoint does not answer: {why}")).help("check --target, --model and --key")
+        let help = match why {
+            Missing::Failed(FailureKind::RateLimited) => "ask less at once: --concurrency 1, or --requests-per-second",
+            Missing::Failed(FailureKind::Timeout | FailureKind::SlowRequest) => "give it longer: --timeout SECONDS",
+            Missing::Failed(FailureKind::Unauthorized) => "check --key",
+            Missing::Failed(FailureKind::Server) => "the server itself failed: look at its log, and ask again",
+            Missing::Failed(FailureKind::Budget) => "give a larger --max-requests",
+            Missing::NotOnRecord => "the journal is of another test, or of other settings; give --target to ask",
+            _ => "check --target, --model and --key",
+        };
+        Problem::new(format!("the endpoint does not answer: {why}")).help(help)
     };
     Ok(Probe::detect(asked, best).await.map_err(refused)?)
 }
@@ -156,7 +172,9 @@ pub(crate) fn test(args: &TestArgs) -> anyhow::Result<u8> {
         within: args.within,
         template: args.template.clone(),
     };
-    let (report, kept) = with_probe(&args.target, async |probe| Ok(exposure::test(probe, &manifest, &effort).await))?;
+    let (mut report, kept) =
+        with_probe(&args.target, async |probe| Ok(exposure::test(probe, &manifest, &effort).await))?;
+    report.about.manifest = Some(if verifier.is_some() { Signature::Verified } else { Signature::Unchecked });
     if verifier.is_none() {
         writeln!(std::io::stderr(), "the signature of the manifest was not checked: give --verify-key")?;
     }
@@ -165,24 +183,30 @@ pub(crate) fn test(args: &TestArgs) -> anyhow::Result<u8> {
     if args.target.format == Format::Json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
+        about(&mut out, &report.about)?;
         writeln!(out, "signal: {}", report.says)?;
         writeln!(out, "exposure in bits: 1.44 is chance, {:.1} is everything; intervals are at 95 %", report.bits)?;
         writeln!(
             out,
-            "{:>8}  {:>31}  {:>31}  {:>11}  {:>10}",
+            "{:>8}  {:>31}  {:>31}  {:>20}  {:>10}",
             "copies", "planted", "not planted", "extractable", "epsilon >="
         )?;
         for group in &report.groups {
             // What is refuted for all copies together is refuted for each of them by their number.
             let epsilon = group.epsilon_at_least.map_or_else(|| "-".to_owned(), |of| format!("{:.2}", of.record));
-            let known = format!("{} of {}", group.extractable, group.planted);
+            let known = several(group.extractable, group.extractable_interval, group.planted);
             let (planted, others) = (average(group.exposure), average(group.exposure_of_others));
-            writeln!(out, "{:>8}  {planted:>31}  {others:>31}  {known:>11}  {epsilon:>10}", group.count)?;
+            writeln!(out, "{:>8}  {planted:>31}  {others:>31}  {known:>20}  {epsilon:>10}", group.count)?;
         }
         missing(&mut out, &report.missing)?;
     }
     let known = report.groups.iter().any(|group| group.extractable > 0);
     Ok(code(known, kept && report.missing.is_empty() && !report.canaries.is_empty()))
+}
+
+/// The circumstances of a report, a line each.
+pub(super) fn about(out: &mut impl std::io::Write, about: &About) -> std::io::Result<()> {
+    about.lines().iter().try_for_each(|(name, value)| writeln!(out, "{name}: {}", crate::terminal::line(value)))
 }
 
 fn average(of: Option<Mean>) -> String {
@@ -257,6 +281,7 @@ pub(crate) fn extract(args: &ExtractArgs) -> anyhow::Result<u8> {
                 |of| format!("{:.3} ({:.3} to {:.3})", of.value, of.low, of.high),
             )
         };
+        about(&mut out, &report.about)?;
         writeln!(out, "signal: {}", report.says)?;
         let measured = counted(report.measured as u64, "record");
         writeln!(out, "{measured} measured, {} too short; intervals are at 95 %", report.short)?;
@@ -271,8 +296,9 @@ pub(crate) fn extract(args: &ExtractArgs) -> anyhow::Result<u8> {
         writeln!(out, "verbatim by greedy continuation: {}", share(report.verbatim))?;
         writeln!(out, "verbatim or nearly: {}", share(report.near))?;
         for (samples, count) in &report.discoverable {
-            let (samples, count) = (counted((*samples).into(), "sample"), counted(*count as u64, "record"));
-            writeln!(out, "within {samples} with probability {}: {count}", effort.probability)?;
+            let interval = report.discoverable_interval.get(samples).copied().unwrap_or((*count, *count));
+            let (samples, count) = (counted((*samples).into(), "sample"), several(*count, interval, report.measured));
+            writeln!(out, "within {samples} with probability {}: {count} records", effort.probability)?;
         }
         for one in report.records.iter().filter(|one| one.near).take(20) {
             writeln!(out, "record {}: {:.2} of its words differ, {} in a row", one.record, one.distance, one.run)?;
@@ -299,6 +325,7 @@ pub(crate) fn members(args: &MembershipArgs) -> anyhow::Result<u8> {
     if args.target.format == Format::Json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
+        about(&mut out, &report.about)?;
         writeln!(out, "signal: {}", report.says)?;
         let (members, others) = report.texts;
         let (members, others) = (counted(members as u64, "member"), counted(others as u64, "other"));
@@ -337,6 +364,10 @@ pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     if args.format == Format::Json {
         writeln!(out, "{}", serde_json::to_string_pretty(&compared)?)?;
     } else {
+        for (name, of) in [("base", &compared.about.0), ("tuned", &compared.about.1)] {
+            let target = of.target.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+            writeln!(out, "{name}: {}, {}", crate::terminal::line(&target), crate::terminal::line(&of.made))?;
+        }
         writeln!(out, "{}; {} in both reports", compared.measure, compared.compared)?;
         if let Some(note) = &compared.note {
             writeln!(out, "{note}")?;

@@ -3,11 +3,11 @@
 use std::io::Write as _;
 
 use bartizan_privacy::personal::{self as testing, Effort};
-use bartizan_privacy::report::Report;
+use bartizan_privacy::report::{Report, counted as several};
 use bartizan_privacy::stats::Estimate;
 
 use super::args::{Format, PersonalArgs};
-use super::measure::{code, missing, page, problem, with_probe};
+use super::measure::{about, code, missing, page, problem, with_probe};
 use crate::terminal::counted;
 
 /// `bartizan privacy personal`.
@@ -26,15 +26,17 @@ pub(crate) fn run(args: &PersonalArgs) -> anyhow::Result<u8> {
             let said = |of: Estimate| format!("{:.3} ({:.3} to {:.3})", of.value, of.low, of.high);
             of.map_or_else(|| "not measured".to_owned(), said)
         };
+        about(&mut out, &report.about)?;
         writeln!(out, "signal: {}", report.says)?;
         let measured = counted(report.values.len() as u64, "value");
         writeln!(out, "{measured} measured; intervals are at 95 %")?;
-        writeln!(out, "{:16}  {:>12}  {:>24}  {:>24}  {:>7}", "column", "extractable", "put back", "chosen", "chance")?;
+        writeln!(out, "{:16}  {:>20}  {:>24}  {:>24}  {:>7}", "column", "extractable", "put back", "chosen", "chance")?;
         for group in &report.kinds {
-            let known = format!("{} of {}", group.extractable, group.values);
+            let known = several(group.extractable, group.extractable_interval, group.values);
+            let chance = group.chance.map_or_else(|| "-".to_owned(), |chance| format!("{chance:.3}"));
             let (put, chosen) = (share(group.reconstructed), share(group.chosen));
             let name = crate::terminal::line(&group.kind);
-            writeln!(out, "{name:16}  {known:>12}  {put:>24}  {chosen:>24}  {:>7.3}", group.chance)?;
+            writeln!(out, "{name:16}  {known:>20}  {put:>24}  {chosen:>24}  {chance:>7}")?;
         }
         if report.unusable > 0 {
             writeln!(

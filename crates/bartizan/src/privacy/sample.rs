@@ -6,7 +6,7 @@ use bartizan_privacy::report::Report;
 use bartizan_privacy::sampling::{self, Effort};
 
 use super::args::{Format, SampleArgs};
-use super::measure::{code, missing, page, problem, read, reference, told, with_probe};
+use super::measure::{about, code, missing, page, problem, read, reference, told, with_probe};
 use super::protect;
 use crate::problem::Problem;
 use crate::terminal::counted;
@@ -30,6 +30,7 @@ pub(crate) fn run(args: &SampleArgs) -> anyhow::Result<u8> {
     if args.target.format == Format::Json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
+        about(&mut out, &report.about)?;
         writeln!(out, "signal: {}", report.says)?;
         let samples = counted(report.samples as u64, "sample");
         writeln!(out, "{samples}, {} different; intervals are at 95 %", report.different)?;

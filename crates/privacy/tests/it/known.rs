@@ -156,8 +156,14 @@ async fn a_report_is_the_same_from_the_journal_and_after_a_break() {
     let url = Arc::clone(&server).serve().await;
     *server.turned_away.lock().unwrap() = 2;
     let run = async |client: Option<Client>| {
+        let client_is_none = client.is_none();
         let probe = Probe::detect(Asked::open(client, Some(&path)).unwrap(), Signal::Echo).await.unwrap();
-        serde_json::to_string(&exposure::test(&probe, &manifest, &effort(20, 0)).await).unwrap()
+        let report = exposure::test(&probe, &manifest, &effort(20, 0)).await;
+        assert_eq!(report.about.replayed, client_is_none);
+        // When it was made is another thing than what was measured.
+        let mut report = serde_json::to_value(&report).unwrap();
+        let about = report.as_object_mut().unwrap().remove("about").unwrap();
+        (report.to_string(), about["subject"].clone(), about["target"].clone())
     };
     let first = run(Some(client(&url))).await;
     let asked = *server.served.lock().unwrap();
@@ -222,6 +228,56 @@ async fn no_membership_is_no_evidence() {
 }
 
 #[tokio::test]
+async fn what_the_endpoint_does_not_show_is_a_bound_and_not_counted() {
+    let (manifest, mut memories) = planted(6, 5);
+    // The faintest are forgotten: their digits are not among the likeliest.
+    memories.iter_mut().filter(|memory| memory.strength < 0.2).for_each(|memory| memory.strength = 0.0);
+    let server = Arc::new(Memoriser::new(memories.clone(), Tells::Few));
+    let probe = probe(&server).await;
+    assert_eq!(probe.signal, Signal::Sampled);
+    let report = exposure::test(&probe, &manifest, &Effort { within: 100_000, ..effort(10, 0) }).await;
+    let mut bounds = 0;
+    for one in &report.canaries {
+        let memory = &memories[one.canary];
+        let truth = memory.log(&memory.secret).exp();
+        assert!(one.extraction.low <= truth + 1e-9 && truth <= one.extraction.high + 1e-9, "{one:?} {truth}");
+        if one.extraction.low < one.extraction.high {
+            bounds += 1;
+            assert_eq!(one.extraction.value, 0.0);
+        }
+    }
+    assert!(bounds > 8, "{bounds}");
+    for group in &report.groups {
+        let of = |canary: &exposure::Measured| canary.count == group.count;
+        let truly = |canary: &&exposure::Measured| {
+            let memory = &memories[canary.canary];
+            of(canary) && -(100_000.0 * (-memory.log(&memory.secret).exp()).ln_1p()).exp_m1() >= 0.5
+        };
+        let truth = report.canaries.iter().filter(truly).count();
+        let (low, high) = group.extractable_interval;
+        assert!(low == group.extractable && low <= truth && truth <= high, "{group:?} {truth}");
+    }
+    // What is sure is less than what may be.
+    let open = report.groups.iter().any(|group| group.extractable_interval.0 < group.extractable_interval.1);
+    assert!(open, "{:?}\n{:?}", report.groups, report.canaries);
+    assert_eq!(report.about.target.unwrap().model, "memoriser");
+}
+
+#[tokio::test]
+async fn probabilities_that_cannot_be_true_are_not_used_at_all() {
+    let (manifest, memories) = planted(4, 6);
+    let server = Arc::new(Memoriser::new(memories, Tells::Positive));
+    let mut probe = probe(&server).await;
+    assert_eq!(probe.signal, Signal::Echo, "an ordinary text does not show it");
+    let report = exposure::test(&probe, &manifest, &effort(10, 10)).await;
+    assert!(probe.is_untrue() && report.canaries.is_empty() && report.missing.values().sum::<u64>() == 16);
+    probe.fall_back();
+    let report = exposure::test(&probe, &manifest, &effort(10, 10)).await;
+    assert_eq!((report.signal, report.canaries.len(), probe.is_untrue()), (Signal::Text, 16, false));
+    assert!(report.about.note.unwrap().contains("cannot be true"));
+}
+
+#[tokio::test]
 async fn records_are_extracted_as_often_as_they_are_known() {
     let secret: Vec<usize> = vec![3, 1, 4, 1, 5, 9];
     let prefix = "the door in the garden opens to the number ".to_owned();
@@ -279,7 +335,7 @@ async fn personal_values_come_out_as_often_as_they_are_known() {
         assert!(known.evidence && chosen.0.value == 1.0, "{tells:?} {known:?}");
         // Values of other records are exchangeable where nothing is known: chance is in the interval.
         assert!(!unknown.evidence && chosen.1.low <= 0.2 && 0.2 <= chosen.1.high, "{tells:?} {unknown:?}");
-        assert!((unknown.chance - 0.2).abs() < 1e-9);
+        assert!((unknown.chance.unwrap() - 0.2).abs() < 1e-9);
         assert_eq!(known.reconstructed.is_some(), tells != Tells::Chat, "{tells:?}");
         if let (Some(known), Some(unknown)) = (known.reconstructed, unknown.reconstructed) {
             assert!(known.value == 1.0 && unknown.value < 0.2, "{tells:?} {known:?} {unknown:?}");
@@ -352,6 +408,7 @@ async fn what_tuning_changed_is_told() {
     // A report is read as what it is, and only the same questions are compared.
     let text = serde_json::to_string(&tuned).unwrap();
     assert!(matches!(serde_json::from_str::<Report>(&text).unwrap(), Report::Behaviour(_)));
-    let other = behaviour::Report { asked: String::new(), ..tuned };
+    let mut other = tuned;
+    other.about.subject.clear();
     assert!(compare(&Report::Behaviour(base), &Report::Behaviour(other)).is_err());
 }

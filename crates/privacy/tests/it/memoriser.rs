@@ -28,6 +28,10 @@ pub(crate) enum Tells {
     Truncated,
     /// The same probability for every token.
     Constant,
+    /// Echoed probabilities of secrets that are more than 1.
+    Positive,
+    /// Sampled probabilities, of the two likeliest tokens alone.
+    Few,
 }
 
 /// One memorised secret.
@@ -212,7 +216,10 @@ impl Memoriser {
                 })
                 .unwrap_or(9);
             let name = |digit: usize| format!("{}{digit}", if tokens.is_empty() { blank } else { "" });
-            let top = next.iter().enumerate().map(|(d, p)| (name(d), p.ln())).collect::<HashMap<_, _>>();
+            let mut all: Vec<(String, f64)> = next.iter().enumerate().map(|(d, p)| (name(d), p.ln())).collect();
+            all.sort_by(|a, b| b.1.total_cmp(&a.1));
+            all.truncate(if self.tells == Tells::Few { 2 } else { 10 });
+            let top = all.into_iter().collect::<HashMap<_, _>>();
             text.push_str(&name(digit));
             tokens.push(json!([name(digit), next[digit].ln(), top]));
             digits.push(digit);
@@ -243,7 +250,7 @@ impl Memoriser {
         let (text, sampled) = self.sample(prompt, most, seed);
         let wants = asked["logprobs"].is_number();
         let echo = asked["echo"] == true;
-        if echo && !matches!(self.tells, Tells::Echo | Tells::Truncated | Tells::Constant) {
+        if echo && !matches!(self.tells, Tells::Echo | Tells::Truncated | Tells::Constant | Tells::Positive) {
             return refuse("echo is not supported");
         }
         let (mut names, mut logs, mut top) = (Vec::new(), Vec::new(), Vec::new());
@@ -254,7 +261,11 @@ impl Memoriser {
             }
             for (number, (name, log)) in all.into_iter().enumerate() {
                 names.push(json!(name));
-                let log = if self.tells == Tells::Constant { -0.5 } else { log };
+                let log = match self.tells {
+                    Tells::Constant => -0.5,
+                    Tells::Positive if name.trim().parse::<u8>().is_ok() => -log,
+                    _ => log,
+                };
                 logs.push(if number == 0 { Value::Null } else { json!(log) });
                 top.push(Value::Null);
             }
@@ -265,10 +276,10 @@ impl Memoriser {
             top.push(token[2].clone());
         }
         let logprobs = match (wants, self.tells) {
-            (true, Tells::Echo | Tells::Truncated | Tells::Sampled | Tells::Constant) => {
+            (true, Tells::Text | Tells::Chat) | (false, _) => Value::Null,
+            (true, _) => {
                 json!({"tokens": names, "token_logprobs": logs, "top_logprobs": top})
             }
-            _ => Value::Null,
         };
         let whole = if echo { format!("{prompt}{text}") } else { text };
         (
