@@ -12,6 +12,8 @@ use crate::stats::Estimate;
 const ALTERNATIVES: [u8; 2] = [20, 5];
 /// Probability of a token that counts as more than 1 because of rounding.
 const ROUNDING: f64 = 1e-3;
+/// How far two statements about the same token may be apart, in nats: one of them may be rounded.
+const SAME: f64 = 0.1;
 /// Most tokens of a continuation that are asked for one by one.
 const LONGEST: usize = 256;
 
@@ -114,7 +116,12 @@ fn passing(reply: Result<Reply, Missing>) -> Result<(), Missing> {
 fn is_true(tokens: &[Token]) -> bool {
     tokens.iter().all(|token| {
         let sum: f64 = token.top.iter().map(|(_, log)| log.exp()).sum();
-        token.logprob.is_none_or(is_log) && token.top.iter().all(|(_, log)| is_log(*log)) && sum <= 1.01
+        // Tokens of parts of a character are shown alike.
+        let is_whole = !token.text.contains('\u{fffd}');
+        let agrees =
+            |log: f64| token.top.iter().all(|(text, of)| *text != token.text || !is_whole || (log - of).abs() < SAME);
+        let own = token.logprob.is_none_or(|log| is_log(log) && agrees(log));
+        own && token.top.iter().all(|(_, log)| is_log(*log)) && sum <= 1.01
     })
 }
 
@@ -200,7 +207,7 @@ impl Probe {
                 let reply = asked.ask(&raw(TEXT, false, 1, Some(alternatives))).await;
                 let tells = |reply: &Reply| {
                     let first = reply.tokens.first();
-                    first.is_some_and(|token| token.top.len() > 1) && is_true(&reply.tokens)
+                    first.is_some_and(|token| token.top.len() > 1 && token.logprob.is_some()) && is_true(&reply.tokens)
                 };
                 if reply.as_ref().is_ok_and(tells) {
                     return Ok(Self::new(asked, Signal::Sampled, alternatives));
@@ -259,8 +266,8 @@ impl Probe {
                 raw(&format!("{prefix}{}", rest.get(..at).unwrap_or_default()), false, 1, Some(self.alternatives));
             let reply = self.scored(&ask).await?;
             let first = reply.tokens.first().ok_or(Missing::Rejected)?;
-            let own = first.logprob.map(|log| (first.text.as_str(), log));
-            let all = first.top.iter().map(|(text, log)| (text.as_str(), *log)).chain(own);
+            let own = (first.text.as_str(), first.logprob.ok_or_else(|| self.distrust())?);
+            let all = first.top.iter().map(|(text, log)| (text.as_str(), *log)).chain([own]);
             let best =
                 all.filter(|(text, _)| !text.is_empty() && left.starts_with(text)).max_by_key(|(text, _)| text.len());
             match best {
@@ -317,5 +324,36 @@ impl Probe {
         };
         let ask = Ask { max_tokens: Some(max_tokens), temperature: Some(temperature), seed: Some(number), ..ask };
         Ok(self.asked.ask(&ask).await?.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_a_probability_is_told() {
+        let token = |logprob: Option<f64>, top: &[(&str, f64)]| Token {
+            text: "a".to_owned(),
+            logprob,
+            top: top.iter().map(|(text, log)| ((*text).to_owned(), *log)).collect(),
+        };
+        for fair in [
+            token(None, &[]),
+            token(Some(-0.5), &[("a", -0.52), ("b", -1.0)]),
+            token(Some(-9999.0), &[("b", -0.001)]),
+            token(Some(0.0005), &[]),
+        ] {
+            assert!(is_true(&[fair.clone()]), "{fair:?}");
+        }
+        for untrue in [
+            token(Some(0.5), &[]),
+            token(Some(f64::NAN), &[]),
+            token(Some(-1.0), &[("b", 0.1)]),
+            token(Some(0.0), &[("a", -2.0)]),
+            token(Some(-0.5), &[("a", -0.5), ("b", -0.5)]),
+        ] {
+            assert!(!is_true(&[untrue.clone()]), "{untrue:?}");
+        }
     }
 }
