@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use bartizan_protected::{Builder, Common, Index, Key, Match, Matcher, Public, RUN, Records, Writer, Written};
+use bartizan_protected::{Builder, Common, Index, Key, Match, Public, RUN, Records, Writer, Written};
 
 use crate::{PrivacyError, corpus};
 
@@ -110,9 +110,7 @@ type Counted = Vec<(usize, Records)>;
 pub fn find(index: &Index, text: &str) -> Result<Vec<Passage>, PrivacyError> {
     let sources = index.sources()?;
     let mut matches: Vec<Match> = Vec::new();
-    let mut matcher = Matcher::new(index);
-    matcher.push(text, |found| matches.push(found));
-    matcher.finish(|found| matches.push(found));
+    bartizan_protected::find(index, text, |found| matches.push(found));
     matches.sort_by_key(|found| found.span);
     let mut passages: Vec<(Bytes, Counted)> = Vec::new();
     for found in matches {

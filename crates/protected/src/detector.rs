@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bartizan_core::{
-    Context, Cost, Detector, Direction, Hold, Limits, Origin, Report, Rule, Sink, Source, Subject, Views,
+    Context, Cost, Detector, Direction, Hold, Limits, Origin, Report, Rule, Sink, Source, Span, Subject, Views,
 };
 
-use crate::matcher::LONGEST;
+use crate::matcher::{LONGEST, find};
+use crate::prose::prose;
 use crate::words::Words;
-use crate::{CONTEXT, GRAM, Index, Matcher, RUN};
+use crate::{CONTEXT, GRAM, Index, RUN};
 
 /// Words at the end of a text that may become part of a match.
 const WAITING: usize = GRAM + 2 * CONTEXT;
@@ -28,6 +29,22 @@ impl ProtectedText {
     pub const fn new(rule: Rule, indexes: Vec<Arc<Index>>) -> Self {
         Self { rules: [rule], indexes }
     }
+}
+
+/// Where the last words begin that may become part of a match.
+fn waiting(text: &str) -> usize {
+    let mut starts = [text.len(); WAITING];
+    let mut words = Words::new(2);
+    let mut read = 0;
+    let mut note = |start: usize| {
+        if let Some(place) = starts.get_mut(read % WAITING) {
+            *place = start;
+        }
+        read += 1;
+    };
+    words.push(text, |word| note(word.span.start));
+    words.finish(|word| note(word.span.start));
+    starts.iter().min().copied().unwrap_or(text.len())
 }
 
 impl Detector for ProtectedText {
@@ -53,18 +70,11 @@ impl Detector for ProtectedText {
     }
 
     fn live(&self, tail: &str) -> usize {
-        let mut starts = [tail.len(); WAITING];
-        let mut words = Words::new(2);
-        let mut read = 0;
-        let mut note = |start: usize| {
-            if let Some(place) = starts.get_mut(read % WAITING) {
-                *place = start;
-            }
-            read += 1;
-        };
-        words.push(tail, |word| note(word.span.start));
-        words.finish(|word| note(word.span.start));
-        let first = starts.iter().min().copied().unwrap_or(tail.len());
+        let framed = prose(tail).map(|prose| {
+            let first = waiting(&prose.text);
+            if first < prose.text.len() { prose.place(Span::new(first, first + 1)).start } else { tail.len() }
+        });
+        let first = waiting(tail).min(framed.unwrap_or(tail.len()));
         (tail.len() - first.min(tail.len())).min(LONGEST)
     }
 
@@ -72,15 +82,12 @@ impl Detector for ProtectedText {
         let [rule] = &self.rules;
         for text in subject.views(self.views()).filter(|text| text.text.len() >= SHORTEST) {
             for index in &self.indexes {
-                let mut matcher = Matcher::new(index);
                 let mut last = None;
-                let mut report = |found: crate::Match| {
+                find(index, &text.text, |found| {
                     if last.replace(found.span) != Some(found.span) && !out.is_full() {
                         out.report(Report::new(rule, text, found.span));
                     }
-                };
-                matcher.push(&text.text, &mut report);
-                matcher.finish(&mut report);
+                });
             }
         }
     }

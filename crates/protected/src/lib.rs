@@ -29,6 +29,7 @@ mod grams;
 mod index;
 mod key;
 mod matcher;
+mod prose;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -37,7 +38,7 @@ pub use build::{Builder, Common, Public, Writer, Written};
 pub use detector::ProtectedText;
 pub use index::{Bytes, Index, Records, Stats};
 pub use key::Key;
-pub use matcher::{Match, Matcher};
+pub use matcher::{Match, Matcher, find};
 pub use words::count;
 
 /// Canonical words of a verbatim run that is always found. A character of a script without blanks is a word.

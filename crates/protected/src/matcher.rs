@@ -4,6 +4,7 @@ use bartizan_core::Span;
 
 use crate::grams::{Gram, Grams, Place};
 use crate::index::Records;
+use crate::prose::prose;
 use crate::{CONTEXT, Index};
 
 /// Most bytes of one match. A longer one is cut at its beginning, at a word.
@@ -43,6 +44,32 @@ impl<'i> Matcher<'i> {
         let index = self.index;
         self.grams.finish(|gram, place| look(index, &gram, place, &mut out));
     }
+}
+
+/// All that a whole text repeats, as it stands and without what frames its words, each place once.
+pub fn find(index: &Index, text: &str, mut out: impl FnMut(Match)) {
+    let mut known: Vec<Span> = Vec::new();
+    let read = |text: &str, out: &mut dyn FnMut(Match)| {
+        let mut matcher = Matcher::new(index);
+        matcher.push(text, &mut *out);
+        matcher.finish(&mut *out);
+    };
+    read(text, &mut |found| {
+        match known.last_mut() {
+            Some(last) if found.span.start <= last.end => last.end = last.end.max(found.span.end),
+            _ => known.push(found.span),
+        }
+        out(found);
+    });
+    let Some(prose) = prose(text) else { return };
+    read(&prose.text, &mut |found| {
+        let span = prose.place(found.span);
+        let at = known.partition_point(|one| one.start <= span.start);
+        let is_known = at.checked_sub(1).and_then(|at| known.get(at)).is_some_and(|one| span.end <= one.end);
+        if !is_known {
+            out(Match { span, ..found });
+        }
+    });
 }
 
 fn look(index: &Index, gram: &Gram, place: Place<'_>, out: &mut impl FnMut(Match)) {

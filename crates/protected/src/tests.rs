@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::chars::{Kind, kind, table};
-use crate::{Builder, Common, Index, Key, Match, Matcher, ProtectedError, Public, RUN, Writer, count};
+use crate::{Builder, Common, Index, Key, Match, Matcher, ProtectedError, Public, RUN, Writer, count, find};
 
 const SECRET: &str = "a key for tests only, long enough to be one";
 
@@ -100,6 +100,43 @@ fn disguises_make_no_difference() {
         &index,
         "The patient in room forty was moved to the south wing after he complained about the food."
     ));
+}
+
+#[test]
+fn what_stands_between_words_hides_no_run() {
+    let run = words(3, 20);
+    let index = index(&[&run.join(" ")]);
+    let found = |text: &str| {
+        let mut all = Vec::new();
+        find(&index, text, |found| all.push(found.span));
+        all.iter().for_each(|span| assert!(text.get(span.start..span.end).is_some(), "{text:?} {span:?}"));
+        all
+    };
+    let lines = |before: &str, after: &str| {
+        let each = run.chunks(2).map(|pair| format!("{before}{} {}{after}\n", pair[0], pair[1]));
+        each.collect::<String>()
+    };
+    let numbered: String = run.iter().enumerate().map(|(at, word)| format!("{}. {word}\n", at + 1)).collect();
+    let linked: String = run.iter().map(|word| format!("[{word}](https://example.org/{word}) ")).collect();
+    let apart = run.iter().map(|word| word.chars().map(String::from).collect::<Vec<_>>().join(" "));
+    let hidden = [
+        lines("text += \"", " \";"),
+        lines("    // ", ""),
+        lines("> ", ""),
+        lines("<p class=\"x\">", "</p>"),
+        run.join("<br/>"),
+        numbered,
+        linked,
+        apart.collect::<Vec<_>>().join("   "),
+        run.join("\u{200b}"),
+        run.join(" [7] "),
+    ];
+    for text in &hidden {
+        assert!(!found(text).is_empty(), "{text:?}");
+    }
+    // One that the first reading finds is told once, and nothing is made up.
+    assert_eq!(found(&run.join(" ")).len(), matches(&index, &[&run.join(" ")]).len());
+    assert!(found(&lines("text += \"other ", "\";")).is_empty());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bartizan_privacy::corpus;
-use bartizan_protected::{Builder, Common, Index, Key, Matcher, Public, Writer, count};
+use bartizan_protected::{Builder, Common, Index, Key, Public, Writer, count, find};
 
 use super::cpu_seconds;
 use crate::DONE;
@@ -68,9 +68,7 @@ pub(super) fn run(paths: &[PathBuf], texts: &[PathBuf]) -> anyhow::Result<u8> {
                 }
                 end = end.max(found.span.end);
             };
-            let mut matcher = Matcher::new(&index);
-            matcher.push(text, &mut take);
-            matcher.finish(&mut take);
+            find(&index, text, &mut take);
             alarms += at;
         }
     };
