@@ -1,7 +1,7 @@
 //! The decision on one call: each authority argument is traced, content is looked at for what it would carry out.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bartizan_core::{Integrity, Label, Origin, Source, Verdict};
 use serde_json::Value;
@@ -12,10 +12,17 @@ use super::text::{Shape, addresses, covered, fold, is_file_name, key, name_token
 use super::tool::{Role, Tool};
 use super::value::{Field, Leaf};
 use super::vocab::{self, Act, among};
+use super::work::{Decider, Pointed, Sight};
 
 /// Most values in the arguments of one call, and the deepest nesting that is entered.
 const VALUES: usize = 4096;
 const DEPTH: usize = 32;
+/// Longest pointer to one: each value has its own.
+pub(super) const POINTER: usize = 2048;
+/// What it costs to look at a field for all that it may be.
+const LEAF: usize = 8;
+/// What it costs to tell how far a field may be believed.
+const TRACED: usize = 32;
 /// Verbs by which a person decides of one thing among several.
 const DECIDES: &[&str] =
     &["approve", "publish", "sign", "release", "authorize", "authorise", "grant", "decide", "settle"];
@@ -95,6 +102,8 @@ pub enum Why {
     EncodedData,
     /// There is more than is looked at.
     TooLarge,
+    /// More would have to be compared than one decision may.
+    TooMuchWork,
     /// The same call was made too often in a row.
     Loop,
     /// The conversation has made all the calls that it may.
@@ -128,6 +137,7 @@ impl Why {
             Self::PrivateValue => "private-value",
             Self::EncodedData => "encoded-data",
             Self::TooLarge => "too-large",
+            Self::TooMuchWork => "too-much-work",
             Self::Loop => "loop",
             Self::TooMany => "too-many-calls",
             Self::Impact => "impact",
@@ -191,6 +201,12 @@ impl History {
     /// The same behind so many other calls of the same reply.
     #[must_use]
     pub fn decide_after(&self, call: &Call, others: usize) -> Decision {
+        Decider::new(self).decide(call, others)
+    }
+}
+
+impl<'a> Decider<'a> {
+    pub(super) fn decide(&self, call: &Call, others: usize) -> Decision {
         let mut d = Decision { verdict: Verdict::Allow, reasons: Vec::new(), arguments: Vec::new() };
         let Some(fields) = call.args.as_object() else {
             d.stop(Verdict::Deny, Why::Malformed, "", "the arguments are no JSON object".to_owned());
@@ -226,9 +242,16 @@ impl History {
         {
             return d;
         }
-        let mut addresses = Vec::new();
+        let mut addresses = HashSet::new();
         for arg in &args {
+            let sure = (d.arguments.len(), d.reasons.len());
             self.argument(tool, &rule, arg, call, &mut d, &mut addresses);
+            if self.is_spent() {
+                // What was said of this one rests on less than there is.
+                d.arguments.truncate(sure.0);
+                d.reasons.truncate(sure.1);
+                break;
+            }
         }
         if self.tainted.is_none() {
             // Nobody but user and operator has spoken: what the model does is its own.
@@ -238,9 +261,21 @@ impl History {
             }
             return d;
         }
-        if !rule.whole.contains(&Need::Any) {
+        if !rule.whole.contains(&Need::Any) && !self.is_spent() {
+            let sure = d.reasons.len();
             self.act(tool, &rule.whole, &args, &mut d);
             self.content(tool, &rule, &args, &addresses, &mut d);
+            if self.is_spent() {
+                d.reasons.truncate(sure);
+            }
+        }
+        if self.is_spent() {
+            d.stop(
+                Verdict::Hold,
+                Why::TooMuchWork,
+                "",
+                "the values are too many to compare with all others".to_owned(),
+            );
         }
         d
     }
@@ -259,14 +294,14 @@ impl History {
     }
 
     /// One argument: its role, its trace, and whether that is enough.
-    fn argument<'a>(
+    fn argument(
         &self,
         tool: &Tool,
         rule: &CallRule<'_>,
-        arg: &Arg<'a>,
+        arg: &Arg<'_>,
         call: &Call,
         d: &mut Decision,
-        all: &mut Vec<(Shape, String)>,
+        all: &mut HashSet<(Shape, String)>,
     ) {
         let own = rule.argument(arg.path.first().copied().flatten().unwrap_or_default(), arg.key);
         let role = tool.role(arg.key, &arg.path, &arg.value);
@@ -285,7 +320,8 @@ impl History {
         }
         for piece in pieces(&text, role) {
             let seen = shape(piece);
-            let (mut trace, place) = self.trace(tool, arg.key, role, piece, CHAIN);
+            let asked = (arg.key.to_owned(), role, piece.to_owned());
+            let (mut trace, place) = self.traces.ask(asked, || self.trace(tool, arg.key, role, piece, CHAIN));
             // A choice that the schema gives is the user's where they mention it and no other.
             if trace < Trace::User && self.is_users_choice(tool, &arg.path, piece) {
                 trace = Trace::User;
@@ -294,17 +330,17 @@ impl History {
                 && let Some((outcome, leaf)) = place.and_then(|place| self.at(place))
                 && self.user.has_address_of(seen)
                 && !outcome.made(leaf)
-                && !self.is_named_itself(outcome, leaf)
+                && !place.is_some_and(|place| self.is_named_itself(place, leaf))
             {
                 // The user has written down where to, and it is not here.
                 trace = if outcome.contacts { Trace::Contact } else { Trace::Reference };
             }
             if trace >= Trace::Contact && matches!(seen, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone) {
-                all.push((seen, key(piece, seen)));
+                all.insert((seen, key(piece, seen)));
             }
             let origin = match (trace, place) {
                 (Trace::User, _) => {
-                    Some(Origin::new(if self.user.holds(piece, seen) { Source::User } else { Source::System }))
+                    Some(Origin::new(if self.holds(piece, seen) { Source::User } else { Source::System }))
                 }
                 (_, Some(place)) => Some(self.origin(place)),
                 _ => None,
@@ -313,8 +349,10 @@ impl History {
                 Trace::Untraced => self.label(),
                 trace => Label { integrity: trace.integrity(), readers: None },
             };
-            let found = if trace == Trace::Untraced && self.user.holds(piece, seen) {
+            let found = if trace == Trace::Untraced && self.holds(piece, seen) {
                 "in the user's words, but not behind the name of its kind".to_owned()
+            } else if trace == Trace::Untraced && !self.is_explaining() {
+                "no field of a result".to_owned()
             } else {
                 found(trace, origin.as_ref())
             };
@@ -380,7 +418,10 @@ impl History {
     }
 
     /// Where a value comes from, and how far that may be believed.
-    pub(crate) fn trace(&self, tool: &Tool, name: &str, role: Role, value: &str, chain: u8) -> (Trace, Option<Place>) {
+    pub(super) fn trace(&self, tool: &Tool, name: &str, role: Role, value: &str, chain: u8) -> (Trace, Option<Place>) {
+        if !self.spend_bytes(value.len()) {
+            return (Trace::Untraced, None);
+        }
         let seen = shape(value);
         if self.is_users(tool, name, role, value, seen) {
             return (Trace::User, None);
@@ -391,6 +432,9 @@ impl History {
             let Some((outcome, leaf)) = self.at(*place) else { continue };
             if disguised && leaf.value != value {
                 continue;
+            }
+            if !self.spend(TRACED) {
+                return (Trace::Untraced, None);
             }
             let trace = self.leaf_trace(tool, name, role, value, seen, *place, outcome, leaf, chain);
             if trace > best.0 || best.1.is_none() {
@@ -408,30 +452,30 @@ impl History {
         {
             return (Trace::Source, Some(place));
         }
-        if best.0 == Trace::Untraced {
+        if best.0 == Trace::Untraced && self.is_explaining() {
             // For the explanation only.
             let wanted = fold(value);
-            let hit = self.outcomes.iter().enumerate().find_map(|(i, o)| {
-                let leaf =
-                    o.parts.leaves.iter().position(|l| l.value.len() >= value.len() && l.folded.contains(&wanted))?;
+            let holds = |l: &Leaf| {
+                self.explains(16)
+                    && l.value.len() >= value.len()
+                    && self.explains(l.folded.len())
+                    && l.folded.contains(&wanted)
+            };
+            let hit = self.outcomes.iter().enumerate().filter(|_| wanted.len() >= 3).find_map(|(i, o)| {
+                let leaf = o.parts.leaves.iter().position(holds)?;
                 Some(Place { outcome: i, leaf })
             });
-            if let Some(place) = hit.filter(|_| wanted.len() >= 3) {
+            if let Some(place) = hit {
                 return (Trace::Untrusted, Some(place));
             }
         }
         best
     }
 
-    pub(super) fn at(&self, place: Place) -> Option<(&Outcome, &Leaf)> {
-        let outcome = self.outcomes.get(place.outcome)?;
-        Some((outcome, outcome.parts.leaves.get(place.leaf)?))
-    }
-
     /// True where the user or the operator wrote the value. A short number is everywhere: where it says which thing, it
     /// counts only behind the name of its kind (`order 7`, `file #13`).
     fn is_users(&self, tool: &Tool, name: &str, role: Role, value: &str, seen: Shape) -> bool {
-        let said = self.user.holds(value, seen) || self.operator.holds(value, seen);
+        let said = self.said(value, seen);
         let digits = value.chars().filter(char::is_ascii_digit).count();
         if !said {
             return false;
@@ -445,6 +489,10 @@ impl History {
             || value.chars().filter(|c| c.is_alphanumeric()).count() < 2;
         if !weak {
             return true;
+        }
+        // Each place is looked for.
+        if !self.spend_bytes(self.user.bytes() + self.operator.bytes()) {
+            return false;
         }
         let kinds = kinds_of_argument(tool, name);
         self.user.before(value).iter().chain(&self.operator.before(value)).any(|words| {
@@ -468,7 +516,7 @@ impl History {
         seen: Shape,
         place: Place,
         outcome: &Outcome,
-        leaf: &Leaf,
+        leaf: &'a Leaf,
         chain: u8,
     ) -> Trace {
         let file = leaf.field == Field::Title && is_file_name(value);
@@ -498,9 +546,9 @@ impl History {
         }
         let harmless = !tool.destructive && tool.act != Act::Pay;
         if seen == Shape::Email && self.named_by_address(value)
-            || harmless && self.only_hit(outcome, leaf)
-            || self.is_spoken_of(outcome, leaf, if harmless { 1 } else { 2 })
-            || self.all_are_meant(tool, outcome, leaf, chain)
+            || harmless && self.only_hit(place.outcome, leaf)
+            || self.is_spoken_of(place.outcome, leaf, if harmless { 1 } else { 2 })
+            || self.all_are_meant(tool, place.outcome, leaf, chain)
         {
             return Trace::Record;
         }
@@ -509,16 +557,21 @@ impl History {
     }
 
     /// True where a leaf is of the record that [`Self::spoken_of`] finds, by so many words.
-    fn is_spoken_of(&self, outcome: &Outcome, leaf: &Leaf, least: usize) -> bool {
+    fn is_spoken_of(&self, at: usize, leaf: &'a Leaf, least: usize) -> bool {
         !matches!(leaf.shape, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone)
-            && self.spoken_of(outcome, leaf).is_some_and(|(record, words)| record == leaf.record && words >= least)
+            && self.spoken_of(at, leaf).is_some_and(|(record, words)| record == leaf.record && words >= least)
     }
 
     /// The one record of a leaf's list of which the user's words hold a word that stands in no other, and how many they
     /// hold: "the laptop request" among pallet jacks and laptops.
-    fn spoken_of(&self, outcome: &Outcome, leaf: &Leaf) -> Option<(usize, usize)> {
-        const MOST: usize = 512;
+    fn spoken_of(&self, at: usize, leaf: &'a Leaf) -> Option<(usize, usize)> {
         let (list, _) = leaf.family.split_once('*')?;
+        let sight = self.sight(at)?;
+        sight.spoken_of.ask(list, || self.spoken_of_in(self.outcomes.get(at)?, list))
+    }
+
+    fn spoken_of_in(&self, outcome: &Outcome, list: &str) -> Option<(usize, usize)> {
+        const MOST: usize = 512;
         let says = |l: &&Leaf| {
             l.family.starts_with(list)
                 && l.field != Field::Outside
@@ -527,23 +580,25 @@ impl History {
                 && matches!(l.shape, Shape::Words | Shape::Url)
                 && !l.value.contains('/')
         };
-        let is_idle = |token: &str| {
+        let is_idle = |token: &str, stemmed: &str| {
             token.chars().count() < 3
                 || !token.chars().all(char::is_alphabetic)
                 || vocab::is_common(token)
                 || vocab::IDLE_WORDS.contains(&token)
                 // The name of a kind is no name of one: "run the tests" says nothing of `tests/a.py`.
-                || self.tools.values().any(|tool| tool.nouns.contains(&stem(token)))
+                || self.spend(self.tools.len()) && self.tools.values().any(|tool| tool.nouns.iter().any(|noun| noun == stemmed))
         };
         let apart = |stemmed: &str, title: &str| {
-            self.user.sequence().iter().any(|word| stem(word) == stemmed && self.says_apart(word, title))
+            let places = self.user.places(stemmed);
+            let words = places.iter().filter_map(|at| self.user.sequence().get(*at));
+            self.spend(places.len()) && words.into_iter().any(|word| self.says_apart(word, title))
         };
         // Words that the user's hold, and the record in which each stands, where it is one.
         let mut found: HashMap<String, Option<usize>> = HashMap::new();
         for l in outcome.parts.leaves.iter().take(MOST).filter(says) {
-            for token in tokens(&l.value).filter(|t| self.user.has(t) && !is_idle(t)) {
+            for token in tokens(&l.value).filter(|t| self.spend(1) && self.user.has(t)) {
                 let stemmed = stem(&token);
-                if apart(&stemmed, &l.folded) {
+                if !is_idle(&token, &stemmed) && apart(&stemmed, &l.folded) {
                     let once = found.entry(stemmed).or_insert(Some(l.record));
                     *once = once.filter(|record| *record == l.record);
                 }
@@ -557,46 +612,52 @@ impl History {
 
     /// True for the records of a list that the user's words chose, where they speak of all of them: "throw those
     /// samples away" behind a search for the samples of a project.
-    fn all_are_meant(&self, tool: &Tool, outcome: &Outcome, leaf: &Leaf, chain: u8) -> bool {
+    fn all_are_meant(&self, tool: &Tool, at: usize, leaf: &Leaf, chain: u8) -> bool {
         const ALL: &[&str] = &["all", "every", "each", "everything", "everyone", "everybody", "those", "these", "both"];
         /// "All received RIVER-7 samples."
         const NEAR: usize = 5;
-        let said = self.user.sequence();
+        let (Some(outcome), Some(sight)) = (self.outcomes.get(at), self.sight(at)) else { return false };
+        let said = || {
+            let said = self.user.sequence();
+            self.spend(said.len())
+                && said.iter().enumerate().filter(|(_, w)| ALL.contains(&w.as_str())).any(|(at, _)| {
+                    said.iter().skip(at).take(NEAR).any(|w| outcome.nouns.iter().any(|noun| *noun == stem(w)))
+                })
+        };
         chain > 0
             && !(outcome.parts.textual && tool.destructive)
             && leaf.family.matches('*').count() == 1
             && matches!(leaf.field, Field::System)
-            && said.iter().enumerate().filter(|(_, w)| ALL.contains(&w.as_str())).any(|(at, _)| {
-                said.iter().skip(at).take(NEAR).any(|w| outcome.nouns.iter().any(|noun| *noun == stem(w)))
-            })
+            && *sight.all_meant.get_or_init(said)
             && outcome.call.as_ref().is_some_and(|c| c.args.as_object().is_some_and(|a| !a.is_empty()))
-            && self.looked_up(outcome, chain - 1)
+            && self.looked_up(at, chain - 1)
     }
 
     /// True for the one record of a lookup by the user's words of which the title shares a word with them, if only in
     /// part: `Dentist Appointment` for "my dental check-up".
-    fn only_hit(&self, outcome: &Outcome, leaf: &Leaf) -> bool {
+    fn only_hit(&self, at: usize, leaf: &Leaf) -> bool {
         if matches!(leaf.shape, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone) {
             return false;
         }
-        let by_user = outcome.call.as_ref().and_then(|c| c.args.as_object()).is_some_and(|args| {
-            let mut given = args.values().filter_map(Value::as_str).filter(|v| !v.is_empty()).peekable();
-            given.peek().is_some() && given.all(|v| self.user.holds(v, shape(v)))
-        });
-        if !by_user {
-            return false;
+        let Some(sight) = self.sight(at) else { return false };
+        *sight.hit.get_or_init(|| self.hit(self.outcomes.get(at)?)) == Some(leaf.record)
+    }
+
+    /// The one record of a lookup of which the title is like the user's words.
+    fn hit(&self, outcome: &Outcome) -> Option<usize> {
+        let args = outcome.call.as_ref()?.args.as_object()?;
+        let mut given = args.values().filter_map(Value::as_str).filter(|v| !v.is_empty()).peekable();
+        if given.peek().is_none() || !given.all(|v| self.holds(v, shape(v))) {
+            return None;
         }
-        let near =
-            |title: &str| tokens(title).any(|t| !vocab::IDLE_WORDS.contains(&t.as_str()) && self.user.has_like(&t));
-        let mut hits: Vec<usize> = outcome
-            .parts
-            .leaves
-            .iter()
-            .filter(|l| l.field == Field::Title && near(&l.value))
-            .map(|l| l.record)
-            .collect();
+        let near = |title: &str| tokens(title).any(|t| !vocab::IDLE_WORDS.contains(&t.as_str()) && self.has_like(&t));
+        let titles = outcome.parts.leaves.iter().filter(|l| l.field == Field::Title && near(&l.value));
+        let mut hits: Vec<usize> = titles.map(|l| l.record).collect();
         hits.dedup();
-        hits == [leaf.record]
+        match hits.as_slice() {
+            [hit] => Some(*hit),
+            _ => None,
+        }
     }
 
     /// A record has many people in it. One in a relation to it (participant, owner, sender) is meant only where the user's
@@ -617,16 +678,17 @@ impl History {
     }
 
     /// True where the user's words speak of whoever has an address: by name, or by a relation.
-    fn is_named_itself(&self, outcome: &Outcome, leaf: &Leaf) -> bool {
+    fn is_named_itself(&self, place: Place, leaf: &Leaf) -> bool {
         let relations = self.relations(leaf);
+        let Some(sight) = self.sight(place.outcome) else { return false };
         !relations.is_empty() && relations.iter().all(|said| *said)
             || leaf.shape == Shape::Email && self.named_by_address(&leaf.value)
-            || outcome.parts.leaves.iter().any(|l| {
-                l.record == leaf.record
+            || sight.of_record(leaf.record).any(|(_, l)| {
+                self.spend(LEAF)
                     && l.field != Field::Outside
                     && l.key.iter().any(|w| among(vocab::NAME, w))
                     && !matches!(l.shape, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone)
-                    && self.named(outcome, l)
+                    && self.named(sight, l)
             })
     }
 
@@ -665,25 +727,60 @@ impl History {
     /// True where the user's words point at the record of a leaf: by its title, by a name in it that only it has, by an
     /// address or long identifier in it, or because it was looked up by such a value.
     pub(super) fn pointed(&self, place: Place, chain: u8) -> bool {
-        let Some((outcome, leaf)) = self.at(place) else { return false };
-        if chain > 0 && (outcome.is_its_own(leaf) || outcome.is_sole(leaf)) && self.looked_up(outcome, chain - 1) {
+        let (Some((outcome, leaf)), Some(sight)) = (self.at(place), self.sight(place.outcome)) else { return false };
+        if chain > 0
+            && (outcome.is_its_own(leaf) || self.is_sole(outcome, sight, leaf))
+            && self.looked_up(place.outcome, chain - 1)
+        {
             return true;
         }
+        match sight.pointed.ask(leaf.record, || self.points_at(sight, leaf.record)) {
+            Pointed::No => false,
+            Pointed::By(at) => at != place.leaf,
+            Pointed::Yes => true,
+        }
+    }
+
+    /// True where a leaf is of the only record of its list and nobody writes free text there: the one payment of an
+    /// order is the order's, as the one review is not.
+    fn is_sole(&self, outcome: &'a Outcome, sight: &Sight<'a>, leaf: &'a Leaf) -> bool {
+        let Some((list, rest)) = leaf.family.split_once('*') else { return false };
+        outcome.single
+            && list != "/"
+            && !rest.contains('*')
+            && sight.sole.ask(list, || {
+                let leaves = &outcome.parts.leaves;
+                let mut beside = leaves.iter().filter(|l| l.family.starts_with(list));
+                self.spend(leaves.len()) && beside.all(|l| l.record == leaf.record && l.field != Field::Outside)
+            })
+    }
+
+    /// Whether the user's words point at a record, and by what.
+    fn points_at(&self, sight: &Sight<'a>, record: usize) -> Pointed {
         let idle = |w: &str| vocab::IDLE_WORDS.contains(&w) || w.chars().count() < 2;
-        outcome.parts.leaves.iter().enumerate().filter(|(_, l)| l.record == leaf.record).any(|(i, l)| {
+        let mut by = Pointed::No;
+        for (at, l) in sight.of_record(record) {
+            if !self.spend(LEAF) {
+                return Pointed::No;
+            }
             let seen = l.shape;
             let last = l.key.last().map(String::as_str).unwrap_or_default();
-            match l.field {
+            let points = match l.field {
                 Field::Outside => false,
                 Field::Title => l.value.chars().any(char::is_alphabetic) && covered(&l.value, &self.user, idle),
                 _ if matches!(seen, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone) => {
                     // An address picks a record out where nobody else's record has it; a sender writes many.
-                    let alone = || outcome.parts.leaves.iter().all(|o| o.record == l.record || o.folded != l.folded);
                     let writer = l.key.iter().any(|w| matches!(w.as_str(), "sender" | "from" | "author"));
-                    i != place.leaf && self.user.holds(&l.value, seen) && (writer || alone())
+                    if self.holds(&l.value, seen) && (writer || sight.is_alone(l)) {
+                        match by {
+                            Pointed::No => by = Pointed::By(at),
+                            _ => return Pointed::Yes,
+                        }
+                    }
+                    false
                 }
                 _ if l.key.iter().any(|w| among(vocab::NAME, w)) || l.family.ends_with("#key") => {
-                    self.named(outcome, l) || is_file_name(&l.value) && covered(&l.value, &self.user, idle)
+                    self.named(sight, l) || is_file_name(&l.value) && covered(&l.value, &self.user, idle)
                 }
                 _ => {
                     let digits = l.value.bytes().filter(u8::is_ascii_digit).count();
@@ -691,38 +788,35 @@ impl History {
                         && seen != Shape::Moment
                         && (matches!(last, "id" | "number" | "code" | "key" | "no" | "reference" | "sku")
                             || l.key.is_empty())
-                        && self.user.holds(&l.value, seen)
-                        || seen == Shape::Words && self.is_only_one(outcome, l)
+                        && self.holds(&l.value, seen)
+                        || seen == Shape::Words && self.is_only_one(sight, l)
                 }
+            };
+            if points {
+                return Pointed::Yes;
             }
-        })
+        }
+        by
     }
 
     /// True where the user's words hold all of a value that only one of several records has: the drug of a prescription,
     /// the symbol of an order.
-    fn is_only_one(&self, outcome: &Outcome, leaf: &Leaf) -> bool {
+    fn is_only_one(&self, sight: &Sight<'a>, leaf: &Leaf) -> bool {
         let words: Vec<String> = tokens(&leaf.value).take(5).collect();
-        let like = |l: &&Leaf| l.family == leaf.family;
         leaf.value.chars().filter(|c| c.is_alphabetic()).count() >= 3
             && words.len() <= 4
             && words.iter().all(|w| self.user.has(w) && self.says_apart(w, &leaf.folded))
             && words.iter().any(|w| self.user.has_name(w))
-            && outcome.parts.leaves.iter().filter(like).any(|l| l.record != leaf.record)
-            && outcome.parts.leaves.iter().filter(like).all(|l| l.record == leaf.record || l.folded != leaf.folded)
+            && sight.is_alone_in_family(leaf)
     }
 
     /// True where the user's words hold a part of a name that no other name of the list holds.
-    fn named(&self, outcome: &Outcome, leaf: &Leaf) -> bool {
+    fn named(&self, sight: &Sight<'a>, leaf: &'a Leaf) -> bool {
         let words: Vec<String> =
             tokens(&leaf.value).filter(|w| !vocab::IDLE_WORDS.contains(&w.as_str())).take(12).collect();
         if words.is_empty() || words.len() > 8 {
             return false;
         }
-        let alone = |word: &String| {
-            let mut others =
-                outcome.parts.leaves.iter().filter(|l| l.family == leaf.family && tokens(&l.value).any(|t| t == *word));
-            others.all(|l| l.folded == leaf.folded)
-        };
         let all = words.iter().all(|w| self.user.has(w));
         if !words.iter().any(|w| self.says_apart(w, &leaf.folded)) {
             return false;
@@ -732,43 +826,43 @@ impl History {
                 && !w.bytes().all(|b| b.is_ascii_digit())
                 && self.user.has_name(w)
                 && self.says_apart(w, &leaf.folded)
-                && alone(w)
+                && sight.is_only_with(leaf, w)
         })
     }
 
     /// True where the user's words hold a name out of the address, and no other address read so far has that name.
     fn named_by_address(&self, value: &str) -> bool {
-        let local = |address: &str| address.rsplit_once('@').map(|(l, _)| l.to_owned()).unwrap_or_default();
         let own = fold(value);
-        tokens(&local(value))
+        let local = value.rsplit_once('@').map(|(local, _)| local).unwrap_or_default();
+        tokens(local)
             .filter(|t| {
                 t.chars().count() >= 3 && t.chars().all(char::is_alphabetic) && !vocab::ROLES.contains(&t.as_str())
             })
-            .any(|token| {
-                self.user.has_name(&token)
-                    && self
-                        .index
-                        .keys()
-                        .filter(|k| k.contains('@') && **k != own)
-                        .all(|k| !tokens(&local(k)).any(|t| t == token))
-            })
+            .any(|token| self.user.has_name(&token) && self.is_only_mailbox(&token, &own))
     }
 
     /// True where another record that the user's words point at gives another value for the same field, and outsiders
     /// choose that value: one of the two may have been made to be found.
-    fn contested(&self, place: Place, leaf: &Leaf) -> bool {
-        let Some((outcome, _)) = self.at(place) else { return false };
-        let other = |(i, l): (usize, &Leaf)| {
-            l.record != leaf.record
-                && l.family == leaf.family
-                && l.folded != leaf.folded
-                && self.pointed(Place { leaf: i, ..place }, 0)
+    fn contested(&self, place: Place, leaf: &'a Leaf) -> bool {
+        let (Some((outcome, _)), Some(sight)) = (self.at(place), self.sight(place.outcome)) else { return false };
+        if leaf.field != Field::Party && !outcome.parts.textual {
+            return false;
+        }
+        let found = || {
+            let pointed = |at: usize, _: &Leaf| self.pointed(Place { leaf: at, ..place }, 0).then_some(false);
+            self.chosen(sight.of_family(&leaf.family), pointed)
         };
-        (leaf.field == Field::Party || outcome.parts.textual) && outcome.parts.leaves.iter().enumerate().any(other)
+        let others = sight.contesting.ask(&leaf.family, found);
+        self.spend(1) && others.iter().any(|o| o.record != leaf.record && o.folded != leaf.folded)
     }
 
     /// True where a result is about one thing that was looked up by what the user gave, or about the user.
-    fn looked_up(&self, outcome: &Outcome, chain: u8) -> bool {
+    fn looked_up(&self, at: usize, chain: u8) -> bool {
+        let (Some(outcome), Some(sight)) = (self.outcomes.get(at), self.sight(at)) else { return false };
+        sight.looked_up.ask(chain, || self.is_looked_up(outcome, chain))
+    }
+
+    fn is_looked_up(&self, outcome: &Outcome, chain: u8) -> bool {
         let Some(call) = &outcome.call else { return false };
         let Some(tool) = self.tools.get(&call.name) else { return false };
         let mut args = Vec::new();
@@ -797,18 +891,20 @@ impl History {
         }
         self.outcomes.iter().enumerate().find_map(|(i, outcome)| {
             let call = outcome.call.as_ref().filter(|_| !outcome.open)?;
-            let leaf = outcome
-                .parts
-                .leaves
-                .iter()
-                .position(|l| l.folded.contains(&host) && addresses(&l.value).contains(&wanted))?;
+            let holds = |l: &Leaf| {
+                self.spend_bytes(l.folded.len())
+                    && l.folded.contains(&host)
+                    && self.spend(l.value.len())
+                    && addresses(&l.value).contains(&wanted)
+            };
+            let leaf = outcome.parts.leaves.iter().position(holds)?;
             let place = Place { outcome: i, leaf };
             let named = call
                 .args
                 .as_object()
                 .into_iter()
                 .flatten()
-                .any(|(_, v)| v.as_str().is_some_and(|s| s.chars().count() >= 3 && self.user.holds(s, shape(s))));
+                .any(|(_, v)| v.as_str().is_some_and(|s| s.chars().count() >= 3 && self.holds(s, shape(s))));
             (named || self.pointed(place, 0)).then_some(place)
         })
     }
@@ -827,23 +923,24 @@ impl History {
 
     /// True where the user's words name a value of the same list, and it is another one.
     fn other_named(&self, place: Place, value: &str) -> bool {
-        let Some((outcome, leaf)) = self.at(place) else { return false };
+        const MOST: usize = 2000;
+        let (Some((_, leaf)), Some(sight)) = (self.at(place), self.sight(place.outcome)) else { return false };
         let own = fold(value);
-        let strong = |l: &Leaf| {
-            let seen = l.shape;
-            l.value.chars().filter(|c| c.is_alphabetic()).count() >= 3 && self.user.holds(&l.value, seen)
-        };
         // Part of the name may be the user's too: "the channel starting with External".
         let hinted = tokens(value).any(|t| t.chars().count() >= 3 && self.user.has_name(&t));
-        let other = |(i, l): (usize, &Leaf)| {
-            l.family == leaf.family
-                && l.folded != own
-                && (strong(l) || l.record != leaf.record && self.pointed(Place { leaf: i, ..place }, 0))
+        let found = || {
+            let strong =
+                |l: &Leaf| l.value.chars().filter(|c| c.is_alphabetic()).count() >= 3 && self.holds(&l.value, l.shape);
+            self.chosen(sight.of_family(&leaf.family).take_while(|(at, _)| *at < MOST), |at, l| {
+                if strong(l) { Some(true) } else { self.pointed(Place { leaf: at, ..place }, 0).then_some(false) }
+            })
         };
         self.user.has_another_like(value)
             || !hinted
-                && (self.spoken_of(outcome, leaf).is_some_and(|(record, _)| record != leaf.record)
-                    || outcome.parts.leaves.iter().enumerate().take(2000).any(other))
+                && (self.spoken_of(place.outcome, leaf).is_some_and(|(record, _)| record != leaf.record)
+                    || sight.rivals.ask(&leaf.family, found).iter().any(|other| {
+                        self.spend(1) && other.folded != own && (other.said || other.record != leaf.record)
+                    }))
     }
 
     /// The act itself: after something untrusted was read, the user must have asked for an act of this kind.
@@ -853,7 +950,7 @@ impl History {
         if tool.only_reads() || whole.contains(&Need::Unasked) || nobody {
             return;
         }
-        let asked = |words: &[&str]| words.iter().any(|w| self.user.asks(w));
+        let asked = |words: &[&str]| words.iter().any(|w| self.asks(w));
         if tool.memory {
             // What is kept speaks in conversations that nobody sees yet.
             if !asked(vocab::KEEP) {
@@ -865,9 +962,7 @@ impl History {
         if self.delegates && !tool.destructive {
             return;
         }
-        if !self.asks_for(tool)
-            && !args.iter().any(|a| tool.chosen(&a.path, &a.value).is_some_and(|w| self.user.asks(w)))
-        {
+        if !self.asks_for(tool) && !args.iter().any(|a| tool.chosen(&a.path, &a.value).is_some_and(|w| self.asks(w))) {
             let text = format!("the user's words ask for nothing like `{}`", tool.verb);
             d.stop(Verdict::Hold, Why::NotAsked, "", text);
             return;
@@ -887,7 +982,7 @@ impl History {
     /// True where the user's words ask for what a tool does: by one of its own words, by another word for the same, or by
     /// a verb of the same kind that is not its opposite.
     fn asks_for(&self, tool: &Tool) -> bool {
-        let asked = |word: &str| self.user.asks(word);
+        let asked = |word: &str| self.asks(word);
         if self.calls_for(tool) {
             return true;
         }
@@ -908,7 +1003,7 @@ impl History {
 
     /// True where the user's words hold one of a tool's own verbs, or another word for the same.
     fn calls_for(&self, tool: &Tool) -> bool {
-        let asked = |word: &str| self.user.asks(word);
+        let asked = |word: &str| self.asks(word);
         let same = |own: &str| {
             vocab::SAME.iter().filter(|words| words.contains(&own)).any(|words| words.iter().any(|w| asked(w)))
         };
@@ -926,7 +1021,7 @@ impl History {
     fn dictates(&self, tool: &Tool, args: &[Arg<'_>]) -> bool {
         let texts = args.iter().filter(|a| tool.role(a.key, &a.path, &a.value) == Role::Content);
         let mut texts = texts.filter_map(|a| a.value.as_str()).peekable();
-        texts.peek().is_some() && texts.all(|t| t.chars().count() >= 5 && self.user.holds(t, shape(t)))
+        texts.peek().is_some() && texts.all(|t| t.chars().count() >= 5 && self.holds(t, shape(t)))
     }
 
     /// True where the user's words name one of the things that a tool is about.
@@ -936,10 +1031,8 @@ impl History {
         let implied: Vec<String> = named.flat_map(|(_, things)| things.iter().map(|t| stem(t))).collect();
         let things: Vec<&String> = tool.things.iter().filter(|t| !implied.contains(t)).collect();
         let kin = |thing: &str| {
-            vocab::KINDS
-                .iter()
-                .filter(|kinds| kinds.iter().any(|k| stem(k) == thing))
-                .any(|kinds| kinds.iter().any(|k| self.user.has(k)))
+            let kinds = vocab::kinds(thing).iter().filter_map(|at| vocab::KINDS.get(*at));
+            kinds.flat_map(|kinds| kinds.iter()).any(|k| self.user.has(k))
         };
         if things.is_empty() {
             return self.calls_for(tool);
@@ -948,13 +1041,23 @@ impl History {
     }
 
     /// What the texts of the call would carry out.
-    fn content(&self, tool: &Tool, rule: &CallRule<'_>, args: &[Arg<'_>], known: &[(Shape, String)], d: &mut Decision) {
+    fn content(
+        &self,
+        tool: &Tool,
+        rule: &CallRule<'_>,
+        args: &[Arg<'_>],
+        known: &HashSet<(Shape, String)>,
+        d: &mut Decision,
+    ) {
         let outward = matches!(tool.act, Act::Tell | Act::Admit) || tool.open || !known.is_empty();
         if !outward {
             return;
         }
         for arg in args {
             let Some(text) = arg.value.as_str() else { continue };
+            if !self.spend_bytes(text.len()) {
+                return;
+            }
             let role = tool.role(arg.key, &arg.path, &arg.value);
             let own = rule.argument(arg.path.first().copied().flatten().unwrap_or_default(), arg.key);
             if role.is_authority() || own.is_some_and(|n| n.contains(&Need::Any)) {
@@ -994,6 +1097,9 @@ impl History {
 
     /// True where an address may stand in a text: the user's, the operator's, or of a record that the user points at.
     fn may_carry(&self, seen: Shape, wanted: &str) -> bool {
+        if !self.spend(LEAF) {
+            return false;
+        }
         let said = |w: &super::text::Words| w.has_address(seen, wanted);
         said(&self.user)
             || said(&self.operator)
@@ -1011,6 +1117,10 @@ impl History {
         if self.private.is_empty() {
             return None;
         }
+        // Every value is searched for, as it is and without what parts it.
+        if !self.spend((text.len() / 64 + 2).saturating_mul(self.private.len())) {
+            return None;
+        }
         let folded = fold(text);
         let bare: String = folded.chars().filter(|c| c.is_alphanumeric()).collect();
         self.private
@@ -1020,7 +1130,7 @@ impl History {
                 let inside = folded.contains(value.as_str()) || compact.len() >= 6 && bare.contains(&compact);
                 let last = kind.rsplit(' ').next().unwrap_or(kind);
                 inside
-                    && !self.user.holds(value, shape(value))
+                    && !self.holds(value, shape(value))
                     && !(self.user.has(last) && self.user.has(kind.split(' ').next().unwrap_or(kind)))
             })
             .map(|(_, (kind, _))| kind.clone())
@@ -1033,7 +1143,7 @@ impl History {
                 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=_-".contains(&b))
                 && word.bytes().any(|b| b.is_ascii_digit())
                 && word.bytes().filter(|b| matches!(b, b'-' | b'_')).count() < 4
-                && !self.user.holds(word, Shape::Words)
+                && !self.holds(word, Shape::Words)
         })
     }
 }
@@ -1106,14 +1216,7 @@ fn kinds_of_argument(tool: &Tool, name: &str) -> Vec<String> {
 }
 
 fn same_kind(a: &[String], b: &[String]) -> bool {
-    a.iter().any(|x| {
-        b.iter().any(|y| {
-            x == y
-                || vocab::KINDS
-                    .iter()
-                    .any(|kinds| kinds.iter().any(|k| stem(k) == *x) && kinds.iter().any(|k| stem(k) == *y))
-        })
-    })
+    a.iter().any(|x| b.iter().any(|y| x == y || vocab::kinds(x).iter().any(|kind| vocab::kinds(y).contains(kind))))
 }
 
 fn escape(key: &str) -> String {
@@ -1127,9 +1230,10 @@ fn collect<'a>(
     path: &mut Vec<Option<&'a str>>,
     out: &mut Vec<Arg<'a>>,
 ) {
-    if out.len() >= VALUES || path.len() > DEPTH {
+    let too_far = path.len() > DEPTH || pointer.len() > POINTER;
+    if out.len() >= VALUES || too_far {
         // Filling up makes the call too large to pass.
-        while path.len() > DEPTH && out.len() < VALUES {
+        while too_far && out.len() < VALUES {
             out.push(Arg { pointer: String::new(), path: Vec::new(), key: "", value: Cow::Owned(Value::Null) });
         }
         return;

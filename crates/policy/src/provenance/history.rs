@@ -3,14 +3,14 @@
 //! It is rebuilt from the messages that clients resend with every request, or grown message by message; both are equal.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bartizan_core::{Integrity, Label, Origin, Source};
 use serde_json::Value;
 
 use super::coding::Coding;
 use super::ledger::{By, Known, Piece, Saying, Written};
+use super::quotes::Quotes;
 use super::rules::Rules;
 use super::text::{Shape, Words, fold, is_file_name, key, name_pieces, name_tokens, shape, stem, tokens};
 use super::tool::Tool;
@@ -56,17 +56,6 @@ impl Outcome {
     /// True where a leaf is of the thing that the result is about. What stands in its lists are other things.
     pub(crate) fn is_its_own(&self, leaf: &Leaf) -> bool {
         self.single && !leaf.family.contains('*')
-    }
-
-    /// True where a leaf is of the only record of its list and nobody writes free text there: the one payment of an
-    /// order is the order's, as the one review is not.
-    pub(crate) fn is_sole(&self, leaf: &Leaf) -> bool {
-        let Some((list, rest)) = leaf.family.split_once('*') else { return false };
-        let mut beside = self.parts.leaves.iter().filter(|l| l.family.starts_with(list));
-        self.single
-            && list != "/"
-            && !rest.contains('*')
-            && beside.all(|l| l.record == leaf.record && l.field != Field::Outside)
     }
 
     /// True where a leaf describes what this conversation made or changed. What code printed is none of it.
@@ -139,8 +128,8 @@ pub struct History {
     /// The first result that anybody may have written in, or why something unseen must be assumed.
     pub(crate) tainted: Option<Taint>,
     pub(crate) oddities: HashSet<Oddity>,
-    /// Titles of results in the user's words, and where.
-    quoted: Vec<(Range<usize>, String)>,
+    /// Titles of results in the user's words.
+    quotes: OnceLock<Quotes>,
     /// The user hands the task on to what a text says.
     pub(crate) delegates: bool,
     /// How commands and edits are decided, where they are by what they do.
@@ -298,11 +287,12 @@ impl History {
         if self.writer == Writer::Agent {
             return self.push_untrusted(text);
         }
+        let before = self.user.sequence().len();
         for piece in self.own(text, By::User) {
             self.user.push(piece);
         }
-        self.delegates |= delegates(self.user.sequence());
-        self.quote(0);
+        self.delegates |= delegates(self.user.sequence().get(before..).unwrap_or_default());
+        self.quotes.take();
     }
 
     /// Adds text that nobody vouches for: retrieved blocks, summaries, messages of another agent.
@@ -407,35 +397,16 @@ impl History {
             }
         }
         self.outcomes.push(outcome);
-        self.quote(at);
+        self.quotes.take();
     }
 
-    /// Notes where the user's words hold a title of closed results: a name in it is a part of the title.
-    fn quote(&mut self, from: usize) {
-        let closed = self.outcomes.get(from..).unwrap_or_default().iter().filter(|o| !o.open && o.call.is_some());
-        for leaf in closed.flat_map(|o| &o.parts.leaves).filter(|l| l.field == Field::Title && l.value.len() <= 128) {
-            let words: Vec<String> = tokens(&leaf.value).collect();
-            if words.len() < 2
-                || !words.iter().all(|w| self.user.has(w))
-                || self.quoted.iter().any(|(_, t)| *t == leaf.folded)
-            {
-                continue;
-            }
-            let places = self.user.sequence().windows(words.len()).enumerate().filter(|(_, w)| **w == *words);
-            let runs: Vec<_> = places.map(|(at, w)| (at..at + w.len(), leaf.folded.clone())).collect();
-            self.quoted.extend(runs);
-        }
-    }
-
-    /// True where the user's words hold a word outside the titles that they quote, or in this one.
-    pub(crate) fn says_apart(&self, word: &str, own: &str) -> bool {
-        self.quoted.is_empty()
-            || self
-                .user
-                .sequence()
-                .iter()
-                .enumerate()
-                .any(|(at, w)| w == word && self.quoted.iter().all(|(run, title)| !run.contains(&at) || title == own))
+    /// Where the user's words hold titles of closed results. No more than so many steps are gone.
+    pub(crate) fn quotes(&self, most: usize) -> &Quotes {
+        self.quotes.get_or_init(|| {
+            let closed = self.outcomes.iter().filter(|o| !o.open && o.call.is_some()).flat_map(|o| &o.parts.leaves);
+            let titles = closed.filter(|l| l.field == Field::Title && l.value.len() <= 128);
+            Quotes::new(&self.user, titles.map(|l| (l.value.as_str(), l.folded.as_str())), most)
+        })
     }
 
     /// What is odd about the conversation, in order.

@@ -15,6 +15,7 @@ mod history;
 pub mod learn;
 mod ledger;
 mod prints;
+mod quotes;
 mod rules;
 mod said;
 mod sql;
@@ -28,6 +29,7 @@ mod translate;
 mod tree;
 mod value;
 mod vocab;
+mod work;
 
 pub use decide::{Decision, Reason, Trace, Traced, Why};
 pub use dialect::{chat_call, tools};

@@ -6,11 +6,12 @@
 use serde_json::Value;
 
 use super::figure::{Figure, Unit, iso_date, seconds};
-use super::history::{Call, History};
-use super::text::{Shape, Words, key, name_tokens, shape, stem, tokens};
+use super::history::Call;
+use super::text::{Shape, key, name_tokens, shape, stem, tokens};
 use super::tool::{Role, Tool, alternatives};
 use super::value::Field;
 use super::vocab::{self, Act, among};
+use super::work::Decider;
 
 /// What kind of quantity an argument is, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +126,7 @@ const ABOUT_DAYS: &[&str] = &[
     "since",
 ];
 
-impl History {
+impl Decider<'_> {
     /// True where the user's words name another quantity, choice or day than an argument does.
     pub(crate) fn says_otherwise(
         &self,
@@ -172,8 +173,7 @@ impl History {
             return false;
         }
         let text = text.trim().trim_start_matches('-');
-        let said = |words: &Words| words.holds(text, shape(text));
-        if said(&self.user) || said(&self.operator) {
+        if self.said(text, shape(text)) {
             return false;
         }
         let kind = kind(words);
@@ -181,6 +181,10 @@ impl History {
             return false;
         }
         let figures = self.user.figures();
+        // Each is looked for in every call.
+        if !self.spend(figures.len().saturating_mul(self.calls.len() + 1)) {
+            return false;
+        }
         let changed = |f: &Figure| {
             f.label == "by" || f.unit == Unit::Percent && kind != Kind::Percent || MORE.contains(&f.next.as_str())
         };
@@ -207,10 +211,9 @@ impl History {
     fn is_worked_out(&self) -> bool {
         let all = self.user.sequence();
         let number = |i: usize| all.get(i).is_some_and(|w| w.bytes().all(|b| b.is_ascii_digit()));
-        all.iter().enumerate().any(|(i, word)| {
-            let price = word == "each" && i.checked_sub(1).is_some_and(number);
-            !price && WORKED_OUT.iter().any(|w| w == word || stem(w) == stem(word))
-        })
+        let price = |i: usize| all.get(i).is_some_and(|w| w == "each") && i.checked_sub(1).is_some_and(number);
+        let find = || WORKED_OUT.iter().any(|w| self.user.places(&stem(w)).iter().any(|i| !price(*i)));
+        *self.worked_out.get_or_init(find)
     }
 
     /// True where a number may be about an argument of that name.
@@ -255,6 +258,9 @@ impl History {
 
     /// True where a record that the user points at holds a value.
     fn stands_in_record(&self, value: &str) -> bool {
+        if !self.spend(64) {
+            return false;
+        }
         self.index.get(&key(value, shape(value))).into_iter().flatten().take(64).any(|place| {
             self.at(*place).is_some_and(|(outcome, leaf)| {
                 !outcome.open
@@ -267,6 +273,9 @@ impl History {
 
     /// True where a record that the user points at has a number of that name: it is what is approved or paid.
     fn record_differs(&self, words: &[String]) -> bool {
+        if !self.spend(self.outcomes.iter().map(|o| o.parts.leaves.len()).sum()) {
+            return false;
+        }
         let mut fields =
             self.outcomes.iter().enumerate().filter(|(_, o)| !o.open && o.call.is_some()).flat_map(|(at, o)| {
                 let like = |(_, l): &(usize, &super::value::Leaf)| **l.key == *words && l.shape == Shape::Number;
@@ -294,7 +303,7 @@ impl History {
     pub(crate) fn mentions(&self, choice: &str) -> bool {
         name_tokens(choice).iter().any(|word| {
             self.user.has(word)
-                || word.chars().count() >= 4 && self.user.has_like(word)
+                || word.chars().count() >= 4 && self.has_like(word)
                 || SAME
                     .iter()
                     .filter(|same| same.contains(&word.as_str()))
@@ -320,8 +329,11 @@ impl History {
             at(if article { i.checked_sub(2) } else { near })
         };
         forms.iter().any(|form| {
+            if !self.spend(all.len()) {
+                return false;
+            }
             let verb = vocab::VERBS.iter().any(|(_, verbs)| verbs.contains(form)) && *form != "read" && *form != "look";
-            verb && !vocab::NOUNS_TOO.contains(form) && self.user.asks(form)
+            verb && !vocab::NOUNS_TOO.contains(form) && self.asks(form)
                 || all.iter().enumerate().any(|(i, w)| {
                     w == form
                         && (BEFORE.contains(&before(i))
@@ -346,7 +358,7 @@ impl History {
         let mut own = words.iter().filter(|w| !force(w)).peekable();
         all.iter().any(force)
             && if own.peek().is_some() {
-                !own.any(|w| self.user.has(w) || w.chars().count() >= 4 && self.user.has_like(w))
+                !own.any(|w| self.user.has(w) || w.chars().count() >= 4 && self.has_like(w))
             } else {
                 !FORCE.iter().any(|w| self.user.has(w))
             }
@@ -356,12 +368,13 @@ impl History {
         let has = |side: &[&str]| side.iter().any(|w| self.user.has(w));
         let near = |to: &str| {
             let all = self.user.sequence();
-            all.iter().enumerate().any(|(i, w)| {
-                w == to
-                    && all.get(i.saturating_sub(6)..i).unwrap_or_default().iter().any(|v| {
-                        matches!(v.as_str(), "turn" | "switch" | "turned" | "switched" | "set" | "put" | "toggle")
-                    })
-            })
+            self.spend(all.len())
+                && all.iter().enumerate().any(|(i, w)| {
+                    w == to
+                        && all.get(i.saturating_sub(6)..i).unwrap_or_default().iter().any(|v| {
+                            matches!(v.as_str(), "turn" | "switch" | "turned" | "switched" | "set" | "put" | "toggle")
+                        })
+                })
         };
         let named = |side: &[&str]| words.iter().any(|w| side.contains(&w.as_str()));
         let (yes, no) = if words.iter().any(|w| {
@@ -382,6 +395,9 @@ impl History {
 
     fn other_day(&self, text: &str, call: &Call) -> bool {
         let Some((month, day)) = iso_date(text) else { return false };
+        if !self.spend(self.user.sequence().len() + self.calls.len()) {
+            return false;
+        }
         let dates = self.user.dates();
         // The same day of another year.
         let year = |w: &str| {
@@ -394,7 +410,7 @@ impl History {
         if dates.is_empty()
             || dates.contains(&(month, day))
             || dates.contains(&(0, day))
-            || ABOUT_DAYS.iter().any(|w| self.user.sequence().iter().any(|s| s == w))
+            || ABOUT_DAYS.iter().any(|w| self.user.says(w))
         {
             return false;
         }

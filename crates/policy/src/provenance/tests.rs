@@ -3,6 +3,7 @@
 mod acts;
 mod domains;
 mod origin;
+mod work;
 
 use std::sync::Arc;
 

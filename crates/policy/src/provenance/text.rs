@@ -226,17 +226,27 @@ fn canonical_url(value: &str) -> String {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Words {
     folded: String,
-    /// Every word, and its stem.
-    tokens: HashSet<String>,
+    /// Every word.
+    words: HashSet<String>,
+    /// The stem of every word, and where in the order a word of it stands.
+    stems: HashMap<String, Vec<usize>>,
+    /// Every word that is long enough, by its first letters.
+    fronts: HashMap<String, Vec<String>>,
     /// Words in order.
     sequence: Vec<String>,
     /// Addresses in it, by [`key`].
     addresses: HashSet<(Shape, String)>,
+    /// What shapes they have.
+    shapes: HashSet<Shape>,
+    /// Forms of the identifiers in it.
+    forms: HashSet<String>,
     /// Words that may be names.
     names: HashSet<String>,
     /// The text as written.
     verbatim: String,
     figures: Vec<Figure>,
+    /// Their numbers.
+    numbers: HashSet<String>,
     dates: HashSet<(u8, u8)>,
     /// English verbs that it asks with in other words.
     verbs: HashSet<&'static str>,
@@ -253,9 +263,15 @@ impl Words {
         self.verbatim.push_str(text);
         let before = self.sequence.len();
         for token in tokens(text) {
-            self.tokens.insert(stem(&token));
+            self.stems.entry(stem(&token)).or_default().push(self.sequence.len());
             self.sequence.push(token.clone());
-            self.tokens.insert(token);
+            if self.words.contains(&token) {
+                continue;
+            }
+            if let Some(front) = front(&token) {
+                self.fronts.entry(front.to_owned()).or_default().push(token.clone());
+            }
+            self.words.insert(token);
         }
         self.sequence.push(String::new());
         let mut inside = false;
@@ -267,9 +283,20 @@ impl Words {
             }
             inside = true;
         }
-        self.addresses.extend(addresses(text));
+        let found = addresses(text);
+        self.shapes.extend(found.iter().map(|(shape, _)| *shape));
+        self.addresses.extend(found);
+        let identifiers = bare_words(text).filter(|w| is_identifier(w));
+        self.forms.extend(identifiers.map(form));
+        let known = self.figures.len();
         figure::read(text, &mut self.figures, &mut self.dates);
+        self.numbers.extend(self.figures.iter().skip(known).map(|f| f.key.clone()));
         self.verbs.extend(translate::verbs(self.sequence.get(before..).unwrap_or_default()));
+    }
+
+    /// How long the folded text is.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.folded.len()
     }
 
     /// True where nothing was added.
@@ -299,7 +326,23 @@ impl Words {
 
     /// True where a word stands in the text, in this or another form.
     pub(crate) fn has(&self, token: &str) -> bool {
-        self.tokens.contains(token) || self.tokens.contains(&stem(token))
+        let known = |word: &str| self.words.contains(word) || self.stems.contains_key(word);
+        known(token) || known(&stem(token))
+    }
+
+    /// A word that stands in the text in just this form.
+    pub(crate) fn word(&self, word: &str) -> Option<&str> {
+        self.words.get(word).map(String::as_str)
+    }
+
+    /// True where a word stands in the text in just this form.
+    pub(crate) fn says(&self, word: &str) -> bool {
+        self.words.contains(word)
+    }
+
+    /// Where in the order the words of a stem stand.
+    pub(crate) fn places(&self, stemmed: &str) -> &[usize] {
+        self.stems.get(stemmed).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// True where a word stands in the text in just this form, and there as a name: a verb only with a capital.
@@ -309,11 +352,16 @@ impl Words {
 
     /// True where a word of the text begins like this one.
     pub(crate) fn has_like(&self, token: &str) -> bool {
-        let same = |other: &str| {
+        let same = |other: &String| {
             let shared = token.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
-            shared >= 4 && shared * 5 >= token.chars().count().min(other.chars().count()) * 3
+            shared * 5 >= token.chars().count().min(other.chars().count()) * 3
         };
-        self.has(token) && token.chars().count() >= 4 || self.sequence.iter().any(|w| same(w))
+        self.has(token) && front(token).is_some() || self.like(token).iter().any(same)
+    }
+
+    /// The words that begin with the same letters.
+    pub(crate) fn like(&self, token: &str) -> &[String] {
+        front(token).and_then(|front| self.fronts.get(front)).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// True where the text uses a word as a verb that is not said of the reader's answer: "email Bob" asks for a mail, "an
@@ -331,13 +379,12 @@ impl Words {
         }
         let wanted = stem(verb);
         if !self.has(verb) {
-            return self.sequence.iter().any(|word| is_slip(word, verb));
+            return slips(verb).any(|slip| self.says(&slip));
         }
         let noun = vocab::NOUNS_TOO.contains(&verb);
         let at = |i: usize| self.sequence.get(i).map(String::as_str).unwrap_or_default();
-        self.sequence.iter().enumerate().any(|(i, word)| {
+        self.places(&wanted).iter().map(|i| (*i, at(*i))).any(|(i, word)| {
             word.starts_with(wanted.get(..1).unwrap_or_default())
-                && stem(word) == wanted
                 && !(noun && (word.ends_with('s') && !verb.ends_with('s') || i > 0 && NOUN_BEFORE.contains(&at(i - 1))))
                 && !(noun && matches!(at(i + 1), "address" | "addresses" | "id" | "ids" | "number" | "from" | "about"))
                 && !(TO_READER.contains(&verb) && matches!(at(i + 1), "me" | "us"))
@@ -351,8 +398,7 @@ impl Words {
 
     /// True where any address of that shape stands in the text.
     pub(crate) fn has_address_of(&self, shape: Shape) -> bool {
-        matches!(shape, Shape::Email | Shape::Url | Shape::Iban | Shape::Phone)
-            && self.addresses.iter().any(|(seen, _)| *seen == shape)
+        self.shapes.contains(&shape)
     }
 
     /// How much, how many and how long the text speaks of.
@@ -362,28 +408,10 @@ impl Words {
 
     /// True where the text holds another identifier of the same form: `BP-2026-0417` for `BP-2026-0398`.
     pub(crate) fn has_another_like(&self, value: &str) -> bool {
-        let form = |text: &str| -> String {
-            let mut form = String::new();
-            for c in fold(text).chars() {
-                let c = if c.is_ascii_digit() { '0' } else { c };
-                if c != '0' || !form.ends_with('0') {
-                    form.push(c);
-                }
-            }
-            form
-        };
-        let is_identifier = |text: &str| {
-            (4..=64).contains(&text.len())
-                && text.chars().any(char::is_alphabetic)
-                && text.bytes().filter(u8::is_ascii_digit).count() >= 3
-                && !text.contains(char::is_whitespace)
-        };
         if !is_identifier(value) || self.holds(value, Shape::Words) {
             return false;
         }
-        let own = form(value);
-        let words = self.verbatim.split_whitespace().map(|w| w.trim_matches(|c: char| !c.is_alphanumeric()));
-        words.filter(|w| is_identifier(w)).any(|w| form(w) == own)
+        self.forms.contains(&form(value))
     }
 
     /// Days that the text names, as month and day.
@@ -393,24 +421,45 @@ impl Words {
 
     /// True where a value stands in the text as a whole, not as a part of something longer.
     pub(crate) fn holds(&self, value: &str, shape: Shape) -> bool {
+        self.find(value, shape).0
+    }
+
+    /// The same, and how many bytes were looked at for it.
+    pub(crate) fn find(&self, value: &str, shape: Shape) -> (bool, usize) {
         if disguised(value) {
-            return bounded(&self.verbatim, value.trim());
+            return (bounded(&self.verbatim, value.trim()), self.verbatim.len());
         }
         match shape {
             Shape::Email | Shape::Url | Shape::Iban | Shape::Phone => {
-                self.addresses.contains(&(shape, key(value, shape)))
+                (self.addresses.contains(&(shape, key(value, shape))), value.len())
             }
             Shape::Number => {
                 let wanted = key(value, shape);
-                bounded(&self.folded, &fold(value))
-                    || wanted.len() >= 5 && bounded(&self.folded, &wanted)
-                    || self.figures.iter().any(|f| f.key == wanted)
+                let (found, bytes) = self.bounds(&fold(value));
+                if found || self.numbers.contains(&wanted) {
+                    return (true, bytes);
+                }
+                let (found, more) = if wanted.len() >= 5 { self.bounds(&wanted) } else { (false, 0) };
+                (found, bytes + more)
             }
             Shape::Moment | Shape::Words => {
                 let folded = fold(value);
-                folded.chars().filter(|c| c.is_alphanumeric()).count() >= 2 && bounded(&self.folded, &folded)
+                if folded.chars().filter(|c| c.is_alphanumeric()).count() < 2 {
+                    return (false, folded.len());
+                }
+                self.bounds(&folded)
             }
         }
+    }
+
+    /// True where the folded text holds a folded value, and how many bytes were looked at for it.
+    fn bounds(&self, folded: &str) -> (bool, usize) {
+        // A part of it that is no word of the text is cheaper to look up.
+        let lacks = |word: &str| !word.is_empty() && !self.words.contains(word);
+        if folded.is_ascii() && folded.split(|c: char| !c.is_ascii_alphanumeric()).any(lacks) {
+            return (false, folded.len());
+        }
+        (bounded(&self.folded, folded), self.folded.len())
     }
 
     /// The words right before the places of a value, nearest last.
@@ -435,16 +484,47 @@ impl Words {
     }
 }
 
-/// True where a word is a verb in which two letters have changed places.
-fn is_slip(word: &str, verb: &str) -> bool {
-    let (written, meant) = (word.as_bytes(), verb.as_bytes());
-    let Some(at) = written.iter().zip(meant).position(|(a, b)| a != b).filter(|_| meant.len() >= 5) else {
-        return false;
-    };
-    let (turned, rest) = (written.get(at..at + 2), written.get(at + 2..));
-    written.len() == meant.len()
-        && turned.is_some_and(|t| meant.get(at..at + 2).is_some_and(|m| t.iter().eq(m.iter().rev())))
-        && rest == meant.get(at + 2..)
+/// The first letters of a word, by which words are alike; none where it has less.
+fn front(word: &str) -> Option<&str> {
+    let (last, c) = word.char_indices().nth(3)?;
+    word.get(..last + c.len_utf8())
+}
+
+/// A verb with two letters that have changed places.
+fn slips(verb: &str) -> impl Iterator<Item = String> + '_ {
+    let letters = verb.as_bytes();
+    let pairs = if letters.len() >= 5 { letters.len() - 1 } else { 0 };
+    (0..pairs).filter_map(move |at| {
+        let mut turned = letters.to_vec();
+        turned.swap(at, at + 1);
+        // The same letter twice is no slip.
+        String::from_utf8(turned).ok().filter(|slip| slip != verb)
+    })
+}
+
+/// The words of a text between spaces, without the marks around them.
+fn bare_words(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace().map(|w| w.trim_matches(|c: char| !c.is_alphanumeric()))
+}
+
+/// True for a word that may be an identifier of some form.
+fn is_identifier(text: &str) -> bool {
+    (4..=64).contains(&text.len())
+        && text.chars().any(char::is_alphabetic)
+        && text.bytes().filter(u8::is_ascii_digit).count() >= 3
+        && !text.contains(char::is_whitespace)
+}
+
+/// The form of an identifier: its digits told only as such.
+fn form(text: &str) -> String {
+    let mut form = String::new();
+    for c in fold(text).chars() {
+        let c = if c.is_ascii_digit() { '0' } else { c };
+        if c != '0' || !form.ends_with('0') {
+            form.push(c);
+        }
+    }
+    form
 }
 
 /// True where `needle` stands in `hay` with nothing that belongs to it on either side.

@@ -1,5 +1,8 @@
 //! Verbs of other languages, and verbs in two parts, as the English verbs that tools are called by.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
 use super::text::stem;
 
 /// Beginnings of words, and what they ask for. A full stop at the end: nothing may follow. Without diacritics that a
@@ -188,20 +191,40 @@ const PARTED: &[(&[&str], &str, &[&str])] = &[
 const APART: usize = 12;
 
 /// English verbs that a text asks with words of other languages or in two parts. An empty word parts the texts.
-pub(super) fn verbs(sequence: &[String]) -> Vec<&'static str> {
-    let mut found = Vec::new();
-    for (at, word) in sequence.iter().enumerate() {
-        let begins = |form: &&str| form.strip_suffix('.').map_or_else(|| word.starts_with(form), |whole| whole == word);
-        for (_, verbs) in VERBS.iter().filter(|(forms, _)| forms.iter().any(begins)) {
-            found.extend_from_slice(verbs);
+pub(super) fn verbs(sequence: &[String]) -> HashSet<&'static str> {
+    static WHOLE: LazyLock<HashMap<&str, Vec<(&str, usize)>>> = LazyLock::new(|| {
+        let mut whole: HashMap<&str, Vec<(&str, usize)>> = HashMap::new();
+        for (at, (forms, _)) in VERBS.iter().enumerate() {
+            forms.iter().for_each(|form| whole.entry(front(form)).or_default().push((form, at)));
         }
-        let says = |forms: &[&str]| forms.iter().any(|form| form == word || stem(form) == stem(word));
-        for (_, part, verbs) in PARTED.iter().filter(|(forms, ..)| says(forms)) {
+        whole
+    });
+    static PARTS: LazyLock<HashMap<String, HashSet<usize>>> = LazyLock::new(|| {
+        let mut parts: HashMap<String, HashSet<usize>> = HashMap::new();
+        for (at, (forms, ..)) in PARTED.iter().enumerate() {
+            forms.iter().for_each(|form| _ = parts.entry(stem(form)).or_default().insert(at));
+        }
+        parts
+    });
+    let mut found = HashSet::new();
+    for (at, word) in sequence.iter().enumerate() {
+        let begins = |form: &str| form.strip_suffix('.').map_or_else(|| word.starts_with(form), |whole| whole == word);
+        let meant = WHOLE.get(front(word)).into_iter().flatten().filter(|(form, _)| begins(form));
+        for (_, verbs) in meant.filter_map(|(_, at)| VERBS.get(*at)) {
+            found.extend(verbs.iter().copied());
+        }
+        for (_, part, verbs) in PARTS.get(&stem(word)).into_iter().flatten().filter_map(|at| PARTED.get(*at)) {
             let rest = sequence.iter().skip(at + 1).take(APART).take_while(|w| !w.is_empty());
             if rest.into_iter().any(|w| w == part) {
-                found.extend_from_slice(verbs);
+                found.extend(verbs.iter().copied());
             }
         }
     }
     found
+}
+
+/// The first two letters, which no form is shorter than.
+fn front(word: &str) -> &str {
+    let end = word.char_indices().nth(2).map_or(word.len(), |(at, _)| at);
+    word.get(..end).unwrap_or(word)
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use super::decide::POINTER;
 use super::text::{Shape, fold, name_tokens, shape};
 use super::vocab::{self, among};
 
@@ -265,7 +266,7 @@ struct At {
 }
 
 fn descend(value: &Value, at: &mut At, parts: &mut Parts) {
-    if at.depth > DEPTH || parts.leaves.len() >= LEAVES {
+    if at.depth > DEPTH || at.pointer.len() > POINTER || parts.leaves.len() >= LEAVES {
         parts.cut = true;
         return;
     }

@@ -1,8 +1,11 @@
 //! The general vocabulary of tool, argument and field names. No word here belongs to one product.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
+
+use super::text::stem;
 
 /// What kind of act a verb names. The user's words ask for an act where they hold a word of its family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -1206,6 +1209,18 @@ pub(crate) fn hints_at_private(folded: &str) -> bool {
     HINTS.as_ref().is_none_or(|hints| hints.is_match(folded))
 }
 
+/// Which of the [`KINDS`] hold a word of a stem.
+pub(crate) fn kinds(stemmed: &str) -> &'static [usize] {
+    static STEMS: LazyLock<HashMap<String, Vec<usize>>> = LazyLock::new(|| {
+        let mut stems: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, kinds) in KINDS.iter().enumerate() {
+            kinds.iter().for_each(|kind| stems.entry(stem(kind)).or_default().push(at));
+        }
+        stems
+    });
+    STEMS.get(stemmed).map(Vec::as_slice).unwrap_or_default()
+}
+
 /// Words of other kinds by which the same type of thing goes.
 pub(crate) const KINDS: &[&[&str]] = &[
     &["email", "mail", "message", "inbox", "thread", "draft"],
@@ -1422,5 +1437,9 @@ pub(crate) fn is_common(word: &str) -> bool {
         "which", "not", "but", "out", "any", "each", "one", "two", "back", "note", "thanks", "hello", "some", "then",
         "them", "they", "him", "her", "his", "she", "was", "has", "had", "also",
     ];
-    COMMON.contains(&word) || VERBS.iter().chain(ASKS).any(|(_, words)| words.contains(&word))
+    static ALL: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+        let verbs = VERBS.iter().chain(ASKS).flat_map(|(_, words)| words.iter());
+        COMMON.iter().chain(verbs).copied().collect()
+    });
+    ALL.contains(word)
 }

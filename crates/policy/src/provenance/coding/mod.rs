@@ -12,9 +12,9 @@ use bartizan_core::{Label, Origin, Source, Verdict};
 use serde_json::Value;
 
 use super::decide::{Decision, Trace, Traced, Why};
-use super::history::History;
 use super::text::{Shape, name_tokens};
 use super::tool::{Role, Tool};
+use super::work::Decider;
 pub use impact::{Effects, Impact, of_line, of_words};
 pub use package::{Allowed, Ecosystem, Package};
 
@@ -186,14 +186,13 @@ fn patched(patch: &str, roots: &[String]) -> Option<Effects> {
     Some(Effects { impact: worst?, ..Effects::default() })
 }
 
-impl History {
+impl Decider<'_> {
     /// Decides a call by what it does, where it is a command or an edit; false for any other.
     pub(super) fn decide_work(&self, coding: &Coding, tool: &Tool, args: &Value, d: &mut Decision) -> bool {
         let mut roots = coding.workspace.clone();
         roots.extend(self.operator.working_directories());
         let Some(Work { argument, text, effects }) = coding.work(&roots, tool, args) else { return false };
-        let is_users =
-            !text.is_empty() && (self.user.holds(&text, Shape::Words) || self.operator.holds(&text, Shape::Words));
+        let is_users = !text.is_empty() && self.said(&text, Shape::Words);
         let (trace, origin) =
             if is_users { (Trace::User, Some(Origin::new(Source::User))) } else { (Trace::Untraced, None) };
         let label = if is_users { Label { integrity: trace.integrity(), readers: None } } else { self.label() };
@@ -213,16 +212,15 @@ impl History {
             _ if is_users => {}
             Impact::Read | Impact::Workspace => {}
             Impact::Network => {
-                let named =
-                    |address: &String| self.user.holds(address, Shape::Url) || self.operator.holds(address, Shape::Url);
+                let named = |address: &String| self.said(address, Shape::Url);
                 if !effects.addresses.iter().all(named) {
                     hold(Why::Authority, "reaches an address that the user did not name");
                 }
                 let listed = coding.packages.is_some();
-                if effects.packages.iter().any(|package| !listed && !self.user.holds(&package.name, Shape::Words)) {
+                if effects.packages.iter().any(|package| !listed && !self.holds(&package.name, Shape::Words)) {
                     hold(Why::Authority, "installs a package that the user did not name");
                 }
-                if effects.elsewhere && !REACH.iter().any(|word| self.user.asks(word)) {
+                if effects.elsewhere && !REACH.iter().any(|word| self.asks(word)) {
                     hold(Why::NotAsked, "reaches other machines, and the user's words ask for nothing like it");
                 }
             }

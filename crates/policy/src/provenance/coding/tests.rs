@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::provenance::{Call, Run, evaluate_with, tools};
+use crate::provenance::{Call, History, Run, evaluate_with, tools};
 
 const ROOT: &str = "/home/ann/ledger";
 
