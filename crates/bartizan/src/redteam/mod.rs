@@ -243,7 +243,7 @@ fn verified(folder: &Path, key: &str) -> anyhow::Result<()> {
 /// An endpoint, with a budget of its own of the plan's size.
 fn endpoint_of(endpoint: Endpoint, plan: &Plan) -> anyhow::Result<Target> {
     let spent = Arc::new(Spent::new(plan.budget, endpoint.price));
-    let client = Client::new(endpoint, spent).map_err(|e| Problem::new(e.to_string()))?;
+    let client = Client::new(endpoint, spent).map_err(|e| Problem::of_endpoint(&e))?;
     Ok(Target::Endpoint(Arc::new(client)))
 }
 

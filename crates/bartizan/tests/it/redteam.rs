@@ -82,12 +82,20 @@ fn a_command_that_tells_everything_is_proven_to() {
 fn what_is_wrong_is_said() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bad.toml"), "probez = 1").unwrap();
+    let keyed = "url = 'http://127.0.0.1:1/v1?x=1&token=abc'\n";
+    std::fs::write(folder.path().join("keyed.toml"), format!("[target]\n{keyed}")).unwrap();
+    let attacker = format!("[target]\nurl = 'http://127.0.0.1:1'\n[attacker]\n{keyed}");
+    std::fs::write(folder.path().join("attacker.toml"), attacker).unwrap();
     for (args, word) in [
         (&["redteam", "run"][..], "there is no target"),
         (&["redteam", "run", "bad.toml"], "probez"),
         (&["redteam", "run", "--guard", "--probe", "none"], "no probe is `none`"),
         (&["redteam", "run", "--guard", "--gate", "x < 1%"], "MEASURE"),
         (&["redteam", "run", "--target", "http://example.com", "--key", "abc"], "env:NAME"),
+        (&["redteam", "run", "--target", "http://me:abc@127.0.0.1:1/v1", "--dry-run"], "--key env:NAME"),
+        (&["redteam", "run", "--target", "http://127.0.0.1:1/v1?api_key=abc"], "--key env:NAME"),
+        (&["redteam", "run", "keyed.toml"], "--key env:NAME"),
+        (&["redteam", "run", "attacker.toml"], "--key env:NAME"),
         (&["redteam", "replay", "nowhere"], "nowhere"),
     ] {
         let output = bartizan(folder.path(), args);
@@ -96,6 +104,8 @@ fn what_is_wrong_is_said() {
         assert!(said.contains(word), "{args:?}: {said}");
         assert!(!said.contains("abc"));
     }
+    // Nothing of a run that was refused is kept.
+    assert!(!folder.path().join("redteam-run").exists());
 }
 
 #[test]
