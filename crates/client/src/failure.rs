@@ -88,7 +88,7 @@ pub struct Failure {
     pub attempts: u32,
     /// Seconds after which the endpoint wants to be asked again.
     #[serde(skip)]
-    pub(crate) retry_after: Option<u64>,
+    pub retry_after: Option<u64>,
 }
 
 impl Failure {

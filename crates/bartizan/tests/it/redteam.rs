@@ -108,6 +108,35 @@ fn what_is_wrong_is_said() {
     assert!(!folder.path().join("redteam-run").exists());
 }
 
+#[cfg(unix)]
+#[test]
+fn what_gave_no_evidence_has_not_passed() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = "probes = ['system-prompt/direct']\ntransforms = ['plain']\ntrials = 1\ngates = ['false_block < 90%', 'asr < 5%']\n[target]\nkind = 'command'\n";
+    let fails = r#"command = ['sh', '-c', 'cat > /dev/null; echo "{\"error\":\"the model <m> is not loaded\"}"']"#;
+    std::fs::write(folder.path().join("plan.toml"), format!("{plan}{fails}\n")).unwrap();
+    let run =
+        |format: &str| bartizan(folder.path(), &["redteam", "run", "plan.toml", "--out", format, "--format", format]);
+    let shown = run("human");
+    let said = String::from_utf8_lossy(&shown.stdout);
+    assert!(said.contains("no evidence: 7 × command: it says that it failed, the model <m> is not loaded"), "{said}");
+    assert!(said.contains("prompts like these: no evidence") && shown.status.code() == Some(1), "{said}");
+    let junit = run("junit");
+    let said = String::from_utf8_lossy(&junit.stdout);
+    assert!(said.contains("tests=\"4\" failures=\"0\" errors=\"4\" skipped=\"0\""), "{said}");
+    assert!(said.contains("the model &lt;m&gt; is not loaded"), "{said}");
+    assert_eq!(json(&run("json"))["failures"][0]["said"], "the model <m> is not loaded");
+
+    // What works is shown in a file: the plan, or without one the evidence.
+    std::fs::write(folder.path().join("plan.toml"), format!("{plan}command = ['cat']\n")).unwrap();
+    let place = |output: &Output| json(output)["runs"][0]["results"][0]["locations"][0]["physicalLocation"].clone();
+    let found = bartizan(folder.path(), &["redteam", "run", "plan.toml", "--out", "a b", "--format", "sarif"]);
+    assert_eq!(place(&found)["artifactLocation"]["uri"], "plan.toml");
+    let replayed = bartizan(folder.path(), &["redteam", "replay", "a b", "--format", "sarif"]);
+    assert_eq!(place(&replayed)["artifactLocation"]["uri"], "a%20b/journal.jsonl");
+    assert_eq!(place(&replayed)["region"]["startLine"], 1);
+}
+
 #[test]
 fn what_got_through_is_staged_tried_and_kept() {
     let folder = tempfile::tempdir().unwrap();
@@ -227,9 +256,23 @@ fn a_signed_journal_tells_what_was_cut_off() {
     let cut = text.trim_end().rfind('\n').unwrap() + 1;
     std::fs::write(&path, &text[..cut]).unwrap();
     assert_eq!(replay(&public), Some(2));
-    assert_eq!(
-        bartizan(here, &["redteam", "replay", "redteam-run"]).status.code(),
-        Some(3),
-        "the chain alone cannot tell"
-    );
+    // Without the key the note beside it still says how much there was, to all that read or go on with it.
+    for command in [
+        &["redteam", "replay", "redteam-run"][..],
+        &["redteam", "compare", "redteam-run", "redteam-run"],
+        &["redteam", "harden", "redteam-run"],
+        &args,
+    ] {
+        let output = bartizan(here, command);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains("its end was cut off"), "{command:?}: {said}");
+    }
+    std::fs::rename(here.join("redteam-run/journal.note"), here.join("note")).unwrap();
+    let replayed = bartizan(here, &["redteam", "replay", "redteam-run"]);
+    assert_eq!(replayed.status.code(), Some(3), "the chain alone cannot tell");
+    // What goes on behind a note is said.
+    std::fs::write(&path, &text).unwrap();
+    std::fs::rename(here.join("note"), here.join("redteam-run/journal.note")).unwrap();
+    let replayed = bartizan(here, &["redteam", "replay", "redteam-run"]);
+    assert!(replayed.status.success() && !String::from_utf8_lossy(&replayed.stderr).contains("added later"));
 }
