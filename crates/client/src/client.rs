@@ -106,9 +106,9 @@ impl Client {
                     });
                 }
                 Err(failure) => {
-                    let (said, redirect) = (self.secrets.tidy(&failure.said), failure.redirect);
-                    let redirect = redirect.map(|place| self.secrets.tidy(&place));
-                    Failure { attempts, said, redirect, ..failure }
+                    let tidy = |text: &str| self.secrets.tidy(text);
+                    let (detail, said) = (tidy(&failure.detail), tidy(&failure.said));
+                    Failure { attempts, detail, said, redirect: failure.redirect.as_deref().map(tidy), ..failure }
                 }
             };
             if attempts > self.endpoint.retries || !failure.kind.may_be_repeated() {

@@ -162,6 +162,7 @@ async fn what_was_said_is_kept_without_the_keys() {
     let json = r#"{"error":{"message":"no model `m` for my-long-key"}}"#;
     for (answer, status, said, redirect) in [
         (http("400 Bad", "", json), 400, "no model `m` for ***", None),
+        (http("401 Who", "", r#"{"error":{"code":"my-long-key"}}"#), 401, r#"{"code":"***"}"#, None),
         (http("502 Bad", "", "<html><b>Bad</b> gateway</html>"), 502, "Bad gateway", None),
         (
             http("307 There", "location: https://me@sso.example/in?t=my-long-key\r\n", ""),
@@ -181,6 +182,7 @@ async fn what_was_said_is_kept_without_the_keys() {
             (failure.status, failure.said.as_str(), failure.redirect.as_deref()),
             (Some(status), said, redirect)
         );
+        assert!(!format!("{failure:?}").contains("my-long-key"), "{failure:?}");
     }
     let nobody = client(Endpoint { retries: 0, ..at("http://127.0.0.1:1") }, Budget::default());
     let failure = nobody.ask(&ask()).await.unwrap_err();

@@ -326,7 +326,7 @@ async fn failures_of_one_kind_are_counted_together() {
     assert!(told.len() == 2 && told[0].1 == first && told[1].1 == third, "{told:?}");
     assert!(told[0].0.starts_with("rejected: status 400, no such model, request req-00"), "{told:?}");
     assert_eq!(told[1].0, "rejected: status 302, a redirect to https://sso.example/in");
-    assert!(report::markdown(&summary).contains("no such model"));
+    assert!(report::markdown(&summary).contains("no such model") && report::html(&summary).contains("no such model"));
     // The journal has it too, without what the rules find.
     let kept = std::fs::read_to_string(&path).unwrap();
     assert!(kept.contains("no such model") && kept.contains("\"status\":400") && !kept.contains("ann@corp.example"));

@@ -387,7 +387,7 @@ fn a_real_model_is_attacked_alone_and_behind_the_gateway() {
         median(later),
         median(added)
     );
-    for direction in ["request", "response"] {
+    for direction in ["request", "reply"] {
         let metric =
             |what: &str| gateway.metric(&format!("bartizan_guard_seconds_{what}{{direction=\"{direction}\"}}"));
         let (sum, count) = (metric("sum"), metric("count"));

@@ -215,10 +215,15 @@ pub fn html(summary: &Summary) -> String {
             )
         })
         .collect();
+    let faults: String = summary
+        .failures
+        .iter()
+        .map(|f| format!("<tr><td>without evidence</td><td>{}</td><td>{}</td></tr>\n", f.count, escaped(&f.told())))
+        .collect();
     page(
         &format!("Red team: {}", escaped(&summary.target)),
         &format!(
-            "<p>{} of {} trials; {}</p>\n<table>{totals}</table>\n<table>{gates}</table>\n{}\n<table><tr><th>family</th><th>what is tried</th><th>OWASP</th>{heads}<th>success (95 %)</th></tr>\n{rows}</table>\n<table><tr><th>way of writing</th><th>success (95 %)</th><th>in the classifier's training</th></tr>\n{ways}</table>",
+            "<p>{} of {} trials; {}</p>\n<table>{totals}</table>\n<table>{gates}</table>\n<table>{faults}</table>\n{}\n<table><tr><th>family</th><th>what is tried</th><th>OWASP</th>{heads}<th>success (95 %)</th></tr>\n{rows}</table>\n<table><tr><th>way of writing</th><th>success (95 %)</th><th>in the classifier's training</th></tr>\n{ways}</table>",
             summary.done,
             summary.trials,
             escaped(&state(summary)),
