@@ -43,6 +43,11 @@ impl Problem {
         self
     }
 
+    /// What is wrong with an endpoint that is to be asked.
+    pub(crate) fn of_endpoint(error: &bartizan_client::SettingsError) -> Self {
+        Self { help: error.help().map(str::to_owned), ..Self::new(error.to_string()) }
+    }
+
     /// Where it is: a byte range of a text that was read from `path`.
     pub(crate) fn at(mut self, path: &Path, source: &str, span: Range<usize>, label: impl Into<String>) -> Self {
         let end = span.end.min(source.len());

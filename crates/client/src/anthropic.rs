@@ -76,6 +76,7 @@ pub(crate) fn decode(body: &Value) -> Result<Answer, Failure> {
         _ => Finish::Stop,
     };
     let text: String = parts.iter().filter(|p| p["type"] == "text").filter_map(|p| p["text"].as_str()).collect();
+    let reasoning: String = parts.iter().filter_map(|p| p["thinking"].as_str()).collect();
     let call = |p: &Value| {
         let id = p["id"].as_str().unwrap_or_default().to_owned();
         Some(Call { id, name: p["name"].as_str()?.to_owned(), arguments: p["input"].to_string() })
@@ -87,7 +88,7 @@ pub(crate) fn decode(body: &Value) -> Result<Answer, Failure> {
         output: count("output_tokens").unwrap_or(0),
         estimated: count("input_tokens").is_none(),
     };
-    Ok(Answer::Reply(Reply { text, calls, finish, usage, tokens: Vec::new() }))
+    Ok(Answer::Reply(Reply { text, reasoning, calls, finish, usage, tokens: Vec::new() }))
 }
 
 #[cfg(test)]
@@ -111,10 +112,11 @@ mod tests {
         assert_eq!(body["messages"][2]["content"][0]["tool_use_id"], "c1");
         assert_eq!(body["messages"][2]["content"][1]["text"], "and?");
 
-        let reply = json!({"content": [{"type": "text", "text": "x"}, {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}}],
+        let reply = json!({"content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "x"}, {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}}],
             "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 2}});
         let Ok(Answer::Reply(reply)) = decode(&reply) else { panic!() };
         assert_eq!((reply.text.as_str(), &reply.calls[0], reply.finish), ("x", &call, Finish::Calls));
+        assert_eq!(reply.reasoning, "hm");
         assert!(decode(&json!({"content": "x"})).is_err());
     }
 }

@@ -148,6 +148,14 @@ impl Ask {
         crate::openai::encode(self, model, self.max_tokens.unwrap_or(512), self.temperature).1
     }
 
+    /// The tokens that it can take at most: a token is a byte at least, and the form around a turn is no longer than its
+    /// template.
+    pub(crate) fn most(&self, max_tokens: u32) -> Usage {
+        let written = serde_json::to_vec(self).map_or(0, |json| json.len());
+        let input = u64::try_from(written).unwrap_or(u64::MAX).saturating_add(64);
+        Usage { input, output: u64::from(self.max_tokens.unwrap_or(max_tokens)), estimated: true }
+    }
+
     /// Bytes of all its texts.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -198,6 +206,9 @@ pub struct Usage {
 pub struct Reply {
     /// Its text.
     pub text: String,
+    /// What it thought before, where the endpoint hands that out.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reasoning: String,
     /// Tools that it calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Call>,

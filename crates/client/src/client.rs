@@ -8,10 +8,11 @@ use http::{Method, Uri};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use crate::ask::{Answer, Ask, Block};
+use crate::ask::{Answer, Ask, Block, Usage};
 use crate::budget::Spent;
 use crate::failure::{Failure, FailureKind};
 use crate::rate::Rate;
+use crate::said::{self, Secrets};
 use crate::settings::{Dialect, Endpoint, HeaderText, SettingsError};
 use crate::template::Form;
 use crate::web::{Got, Web, failed};
@@ -30,7 +31,10 @@ const BLOCKS: &[&str] = &["content_policy_violation", "content_filter", "content
 pub struct Client {
     endpoint: Endpoint,
     base: String,
+    /// The query of the address with its `?`; it stands behind the path that the dialect adds.
+    query: String,
     headers: HeaderMap,
+    secrets: Secrets,
     web: Option<Web>,
     form: Option<Form>,
     rate: Rate,
@@ -46,16 +50,17 @@ impl Client {
     pub fn new(endpoint: Endpoint, spent: Arc<Spent>) -> Result<Self, SettingsError> {
         endpoint.validate()?;
         let headers = headers(&endpoint)?;
-        let (mut web, mut base) = (None, String::new());
+        let (mut web, mut base, mut query) = (None, String::new(), String::new());
         if endpoint.kind != Dialect::Command {
             let secret = headers.values().any(HeaderValue::is_sensitive);
-            let (address, encrypted) = base_of(&endpoint, secret)?;
-            base = address;
+            let encrypted;
+            ((base, query), encrypted) = base_of(&endpoint, secret)?;
             web = Some(Web::new(encrypted, endpoint.ca.as_deref())?);
         }
         let form = endpoint.http.as_ref().filter(|_| endpoint.kind == Dialect::Http).map(Form::new).transpose()?;
+        let secrets = Secrets::of(&headers);
         let (rate, places) = (Rate::new(endpoint.requests_per_second), Semaphore::new(endpoint.concurrency));
-        Ok(Self { endpoint, base, headers, web, form, rate, places, spent })
+        Ok(Self { endpoint, base, query, headers, secrets, web, form, rate, places, spent })
     }
 
     /// Its settings.
@@ -79,16 +84,17 @@ impl Client {
         let mut attempts = 0;
         loop {
             self.rate.wait().await;
-            self.spent.take().map_err(|f| Failure { attempts, ..f })?;
+            let most = if self.spent.counts_tokens() { ask.most(self.endpoint.max_tokens) } else { Usage::default() };
+            let held = self.spent.take(most).await.map_err(|f| Failure { attempts, ..f })?;
             attempts += 1;
             let failure = match self.once(ask).await {
                 Ok(Answer::Reply(mut reply)) => {
                     if reply.usage.estimated {
                         let called: usize = reply.calls.iter().map(|c| c.arguments.len()).sum();
                         reply.usage.input = tokens(ask.bytes());
-                        reply.usage.output = tokens(reply.text.len() + called);
+                        reply.usage.output = tokens(reply.text.len() + reply.reasoning.len() + called);
                     }
-                    self.spent.note(reply.usage);
+                    held.note(reply.usage);
                     return Ok(Answer::Reply(reply));
                 }
                 Ok(blocked) => return Ok(blocked),
@@ -99,11 +105,16 @@ impl Client {
                         ..Failure::new(FailureKind::Budget, "the budget of time is used up")
                     });
                 }
-                Err(failure) => Failure { attempts, ..failure },
+                Err(failure) => {
+                    let tidy = |text: &str| self.secrets.tidy(text);
+                    let (detail, said) = (tidy(&failure.detail), tidy(&failure.said));
+                    Failure { attempts, detail, said, redirect: failure.redirect.as_deref().map(tidy), ..failure }
+                }
             };
             if attempts > self.endpoint.retries || !failure.kind.may_be_repeated() {
                 return Err(failure);
             }
+            drop(held);
             match pause(attempts, failure.retry_after) {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => return Err(failure),
@@ -124,9 +135,7 @@ impl Client {
             return run.await.unwrap_or_else(|_| Err(Failure::new(FailureKind::Command, "it could not be waited for")));
         };
         if let (Dialect::Mcp, Some(tool)) = (endpoint.kind, &endpoint.mcp) {
-            let uri =
-                self.base.parse().map_err(|_| Failure::new(FailureKind::Rejected, "the address cannot be used"))?;
-            let line = mcp::Line { web, uri, headers: self.headers.clone(), patience, most };
+            let line = mcp::Line { web, uri: self.uri("")?, headers: self.headers.clone(), patience, most };
             return mcp::ask(&line, tool, ask).await;
         }
         let (method, path, body) = match (endpoint.kind, &self.form) {
@@ -142,11 +151,14 @@ impl Client {
                 (Method::POST, path, body)
             }
         };
-        let uri: Uri = format!("{}{path}", self.base)
-            .parse()
-            .map_err(|_| Failure::new(FailureKind::Rejected, "the address cannot be used"))?;
+        let uri = self.uri(path)?;
         let got = web.send((method, uri, self.headers.clone()), body.to_string().into_bytes(), patience, most).await?;
         self.understand(&got)
+    }
+
+    fn uri(&self, path: &str) -> Result<Uri, Failure> {
+        let whole = format!("{}{path}{}", self.base, self.query);
+        whole.parse().map_err(|_| Failure::new(FailureKind::Rejected, "the address cannot be used"))
     }
 
     fn understand(&self, got: &Got) -> Result<Answer, Failure> {
@@ -164,14 +176,21 @@ impl Client {
                 return Err(failure);
             }
         }
-        if let Some(form) = &self.form {
-            return form.decode(&got.body);
-        }
-        let body = parsed.map_err(|_| Failure::malformed("not JSON"))?;
-        match self.endpoint.kind {
-            Dialect::Anthropic => anthropic::decode(&body),
-            _ => openai::decode(&body),
-        }
+        let answer = match (&self.form, &parsed, self.endpoint.kind) {
+            (Some(form), ..) => form.decode(&got.body),
+            (None, Err(_), _) => Err(Failure::malformed("not JSON")),
+            (None, Ok(body), Dialect::Anthropic) => anthropic::decode(body),
+            (None, Ok(body), _) => openai::decode(body),
+        };
+        answer.map_err(|failure| {
+            let said = match &parsed {
+                // What is no error may be the reply, in a place where nobody looks.
+                Ok(body) => said::message(body).unwrap_or_default(),
+                Err(_) => said::of_body(&got.body),
+            };
+            let said = if failure.said.is_empty() { said } else { failure.said };
+            Failure { status: Some(got.status.as_u16()), said, ..failure }
+        })
     }
 }
 
@@ -235,35 +254,30 @@ fn headers(endpoint: &Endpoint) -> Result<HeaderMap, SettingsError> {
     Ok(all)
 }
 
-/// The address without the part that the dialect adds, and whether it is encrypted.
-fn base_of(endpoint: &Endpoint, secret: bool) -> Result<(String, bool), SettingsError> {
+/// The address without the part that the dialect adds, its query, and whether it is encrypted.
+fn base_of(endpoint: &Endpoint, secret: bool) -> Result<((String, String), bool), SettingsError> {
     let wrong = |reason: &str| SettingsError::Url { url: endpoint.url.clone(), reason: reason.to_owned() };
     let uri: Uri = endpoint.url.parse().map_err(|_| wrong("it is no address"))?;
     let authority = uri.authority().ok_or_else(|| wrong("it has no host"))?;
-    if authority.as_str().contains('@') {
-        return Err(SettingsError::Setting("an address holds no user or password; use `key`".to_owned()));
-    }
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     let here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let encrypted = match uri.scheme_str() {
-        Some("https") => true,
+    let (scheme, encrypted) = match uri.scheme_str() {
+        Some("https") => ("https", true),
         Some("http") if secret && !here => {
             return Err(wrong("a key may not go over an open connection; use `https://`"));
         }
-        Some("http") => false,
+        Some("http") => ("http", false),
         _ => return Err(wrong("it starts with neither `https://` nor `http://`")),
     };
-    let trimmed = endpoint.url.trim_end_matches('/');
-    let base = match endpoint.kind {
-        Dialect::Openai => {
-            let base = trimmed.trim_end_matches("/chat/completions");
-            let rootless = uri.path().is_empty() || uri.path() == "/";
-            if rootless { format!("{base}/v1") } else { base.to_owned() }
-        }
-        Dialect::Anthropic => trimmed.trim_end_matches("/messages").trim_end_matches("/v1").to_owned(),
-        Dialect::Http | Dialect::Mcp | Dialect::Command => endpoint.url.clone(),
+    let (path, trimmed) = (uri.path(), uri.path().trim_end_matches('/'));
+    let path = match endpoint.kind {
+        Dialect::Openai if trimmed.is_empty() => "/v1",
+        Dialect::Openai => trimmed.trim_end_matches("/chat/completions"),
+        Dialect::Anthropic => trimmed.trim_end_matches("/messages").trim_end_matches("/v1"),
+        Dialect::Http | Dialect::Mcp | Dialect::Command => path,
     };
-    Ok((base, encrypted))
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    Ok(((format!("{scheme}://{authority}{path}"), query), encrypted))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::ask::{Answer, Ask, Reply, Usage};
 use crate::failure::{Failure, FailureKind};
 use crate::openai;
+use crate::said;
 
 /// How long a program may take to end once its output has: a busy machine is slow to reap it.
 const GRACE: Duration = Duration::from_secs(2);
@@ -93,9 +94,9 @@ fn decode(bytes: &[u8]) -> Result<Answer, Failure> {
     let usage = Usage { estimated: true, ..Usage::default() };
     let value = serde_json::from_str::<Value>(text).ok();
     // A program hands on what its server said: that is no answer of the model.
-    if let Some(error) = value.as_ref().and_then(|v| v.get("error")).filter(|error| !error.is_null()) {
-        let said = error.get("message").unwrap_or(error).to_string();
-        return Err(Failure::new(FailureKind::Command, said.chars().take(200).collect::<String>()));
+    if let Some(body) = value.as_ref().filter(|v| v.get("error").is_some_and(|error| !error.is_null())) {
+        let said = said::message(body).unwrap_or_default();
+        return Err(Failure::new(FailureKind::Command, "it says that it failed").saying(said));
     }
     let value = value.filter(|v| v.get("text").is_some() || v.get("tool_calls").is_some());
     match value {
@@ -142,6 +143,7 @@ mod tests {
         for said in [r#"{"error":{"message":"rate limit exceeded","code":429}}"#, r#"{"error":"down","text":"x"}"#] {
             let failure = sh(&format!("echo '{said}'"), 10_000).unwrap_err();
             assert_eq!(failure.kind, FailureKind::Command, "{failure}");
+            assert!(said.contains(&failure.said) && failure.said.len() >= 4, "{failure:?}");
         }
         assert!(sh(r#"echo '{"error":null,"text":"x"}'"#, 10_000).is_ok());
         assert!(sh("echo x; exec >&-; sleep 0.3", 10_000).is_ok());

@@ -66,7 +66,7 @@ impl std::fmt::Display for FailureKind {
     }
 }
 
-/// Why there is no answer. Nothing of the question or of the body that came is part of it.
+/// Why there is no answer. As text it holds nothing of the question or of the body that came; that is in [`Self::said`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{kind}: {detail}")]
 pub struct Failure {
@@ -74,19 +74,33 @@ pub struct Failure {
     pub kind: FailureKind,
     /// More, such as the status.
     pub detail: String,
+    /// The status of HTTP, where one came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// A piece of what the endpoint said about it, without the keys that were sent. It may repeat the question.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub said: String,
+    /// Where a redirect pointed, which is not followed; without its query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<String>,
     /// How often it was asked.
     #[serde(default)]
     pub attempts: u32,
     /// Seconds after which the endpoint wants to be asked again.
     #[serde(skip)]
-    pub(crate) retry_after: Option<u64>,
+    pub retry_after: Option<u64>,
 }
 
 impl Failure {
     /// A failure of a kind.
     #[must_use]
     pub fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), attempts: 0, retry_after: None }
+        let (detail, said) = (detail.into(), String::new());
+        Self { kind, detail, status: None, said, redirect: None, attempts: 0, retry_after: None }
+    }
+
+    pub(crate) fn saying(self, said: impl Into<String>) -> Self {
+        Self { said: said.into(), ..self }
     }
 
     pub(crate) fn malformed(detail: impl Into<String>) -> Self {

@@ -15,6 +15,7 @@ mod failure;
 mod mcp;
 mod openai;
 mod rate;
+mod said;
 mod settings;
 mod template;
 mod web;
@@ -22,7 +23,7 @@ mod web;
 pub use ask::{
     Answer, Ask, Attachment, Block, Call, Completion, Finish, MediaKind, Reply, Role, Token, Tool, Turn, Usage,
 };
-pub use budget::{Budget, Spent};
+pub use budget::{Budget, Held, Spent};
 pub use client::Client;
 pub use failure::{Failure, FailureKind};
 pub use mcp::McpTool;

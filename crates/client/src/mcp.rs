@@ -83,7 +83,7 @@ pub(crate) async fn ask(line: &Line<'_>, tool: &McpTool, ask: &Ask) -> Result<An
     let texts = result["content"].as_array().into_iter().flatten().filter_map(|part| part["text"].as_str());
     let text = texts.collect::<Vec<_>>().join("\n");
     if result["isError"] == true {
-        return Err(Failure::new(FailureKind::Rejected, "the tool says that it failed"));
+        return Err(Failure::new(FailureKind::Rejected, "the tool says that it failed").saying(text));
     }
     let usage = Usage { estimated: true, ..Usage::default() };
     Ok(Answer::Reply(Reply { text, usage, ..Reply::default() }))
@@ -99,7 +99,8 @@ fn answer(got: &Got, id: u64) -> Result<Value, Failure> {
     match message.get("error") {
         Some(error) => {
             let code = error["code"].as_i64().unwrap_or_default();
-            Err(Failure::new(FailureKind::Rejected, format!("error {code} of the server")))
+            let said = error["message"].as_str().unwrap_or_default();
+            Err(Failure::new(FailureKind::Rejected, format!("error {code} of the server")).saying(said))
         }
         None => Ok(message["result"].take()),
     }

@@ -99,7 +99,7 @@ pub(crate) fn decode(body: &Value) -> Result<Answer, Failure> {
             tokens if tokens.is_empty() => completion_tokens(&choice["logprobs"]),
             tokens => tokens,
         };
-        return Ok(Answer::Reply(Reply { text: text.to_owned(), finish, usage, tokens, calls: Vec::new() }));
+        return Ok(Answer::Reply(Reply { text: text.to_owned(), finish, usage, tokens, ..Reply::default() }));
     };
     let calls: Vec<Call> = message["tool_calls"].as_array().into_iter().flatten().filter_map(call).collect();
     let text = match &message["content"] {
@@ -107,11 +107,22 @@ pub(crate) fn decode(body: &Value) -> Result<Answer, Failure> {
         Value::Array(parts) => Some(parts.iter().filter_map(|p| p["text"].as_str()).collect()),
         _ => message["refusal"].as_str().map(str::to_owned),
     };
-    if text.is_none() && calls.is_empty() {
+    let reasoning = reasoning(message);
+    if text.is_none() && calls.is_empty() && reasoning.is_empty() {
         return Err(Failure::malformed("neither text nor tool calls"));
     }
     let tokens = chat_tokens(&choice["logprobs"]);
-    Ok(Answer::Reply(Reply { text: text.unwrap_or_default(), calls, finish, usage, tokens }))
+    Ok(Answer::Reply(Reply { text: text.unwrap_or_default(), reasoning, calls, finish, usage, tokens }))
+}
+
+/// What a model thought: `reasoning_content` (DeepSeek, vLLM, llama.cpp), `reasoning` (Ollama, newer vLLM), or
+/// `reasoning_details` (OpenRouter), which may repeat the second.
+fn reasoning(message: &Value) -> String {
+    let plain =
+        ["reasoning_content", "reasoning"].iter().find_map(|name| message[name].as_str().filter(|t| !t.is_empty()));
+    let details = message["reasoning_details"].as_array().into_iter().flatten();
+    let texts = details.filter_map(|d| d["text"].as_str().or_else(|| d["summary"].as_str()));
+    plain.map_or_else(|| texts.collect::<Vec<_>>().join("\n"), str::to_owned)
 }
 
 /// A tool call, in OpenAI's form or as a plain object of `name` and `arguments`.
@@ -207,6 +218,15 @@ mod tests {
         let got = reply(&json!({"choices": [{"text": "xy", "logprobs": logprobs}]}));
         assert_eq!((got.tokens[0].logprob, got.tokens[1].logprob), (None, Some(-2.0)));
         assert_eq!(got.tokens[1].top, [("z".to_owned(), -1.0)]);
+
+        for (message, thought) in [
+            (json!({"content": "a", "reasoning_content": "hm"}), "hm"),
+            (json!({"content": null, "reasoning_content": "", "reasoning": "ho"}), "ho"),
+            (json!({"content": "a", "reasoning_details": [{"text": "x"}, {"summary": "y"}, {"data": "z"}]}), "x\ny"),
+            (json!({"content": "a", "reasoning": null}), ""),
+        ] {
+            assert_eq!(reply(&json!({"choices": [{"message": message}]})).reasoning, thought, "{message}");
+        }
 
         let refusal = json!({"choices": [{"message": {"content": null, "refusal": "no"}}]});
         assert_eq!(reply(&refusal).text, "no");

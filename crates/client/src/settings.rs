@@ -19,6 +19,9 @@ pub enum SettingsError {
         /// What is wrong.
         reason: String,
     },
+    /// The address holds a password or a key.
+    #[error("the address of the target holds {0}, which would be printed and kept with the run")]
+    Credential(&'static str),
     /// A setting is missing or does not fit the others.
     #[error("target: {0}")]
     Setting(String),
@@ -28,6 +31,19 @@ pub enum SettingsError {
     /// The encrypted transport cannot be set up.
     #[error("cannot prepare TLS: {0}")]
     Tls(String),
+}
+
+impl SettingsError {
+    /// What to do about it, where that is not plain from the error.
+    #[must_use]
+    pub const fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Credential(_) => Some(
+                "take it out of the address and give it with `--key env:NAME` or `--key file:PATH`, or in a plan as `key` or in `headers`",
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// What the endpoint speaks.
@@ -173,10 +189,47 @@ impl Default for Endpoint {
     }
 }
 
-/// Header names whose values are secrets.
-pub(crate) fn holds_secret(name: &str) -> bool {
+/// Names of headers whose values are secrets.
+fn holds_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["authorization", "cookie", "key", "token", "secret", "password"].iter().any(|word| name.contains(word))
+}
+
+/// Ends of words that name a secret: `api_key`, `apikey`, `accessToken`.
+const SECRET_ENDS: &[&str] =
+    &["key", "token", "secret", "password", "passwd", "passphrase", "credential", "credentials", "authorization"];
+
+/// Words that name a secret.
+const SECRET_WORDS: &[&str] = &["auth", "bearer", "jwt", "pass", "pwd", "sas", "sid", "sig", "signature", "session"];
+
+/// What keys of well-known providers begin with.
+const KEY_STARTS: &[&str] = &["sk-", "sk_", "AIza", "eyJ", "gsk_", "hf_", "ghp_", "xox", "AKIA"];
+
+/// The shortest `code` that is a key, as Azure Functions takes it.
+const CODE: usize = 16;
+
+/// True where a parameter of a query is a secret, by its name or its value.
+fn is_credential(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace("%5f", "_").replace("%2d", "-");
+    let mut words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let named = words.any(|word| SECRET_ENDS.iter().any(|end| word.ends_with(end)) || SECRET_WORDS.contains(&word));
+    let code = name == "code" && value.len() >= CODE;
+    named || code || KEY_STARTS.iter().any(|start| value.starts_with(start))
+}
+
+/// What of a secret is in an address, if anything. Read without a parser: what cannot be parsed must not be shown either.
+fn credential_in(url: &str) -> Option<&'static str> {
+    let behind = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = behind.split(['/', '?', '#']).next().unwrap_or_default();
+    // A password with a `/` or `?` in it ends the host too early, in what should be the port.
+    let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+    let cut = !host.starts_with('[') && !port.bytes().all(|b| b.is_ascii_digit()) && behind.contains('@');
+    if host.contains('@') || cut {
+        return Some("a user or password");
+    }
+    let mut parameters = behind.split(['?', '#', '&', ';']).skip(1).filter_map(|one| one.split_once('='));
+    let secret = parameters.any(|(name, value)| !value.is_empty() && is_credential(name, value));
+    secret.then_some("a parameter that looks like a key")
 }
 
 impl Endpoint {
@@ -193,6 +246,9 @@ impl Endpoint {
             Dialect::Command => {}
             _ if self.url.is_empty() => return wrong("`url` is missing"),
             _ => {}
+        }
+        if let Some(what) = credential_in(&self.url) {
+            return Err(SettingsError::Credential(what));
         }
         if self.concurrency == 0 || self.concurrency > 4096 {
             return wrong("`concurrency` is from 1 to 4096");

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::ask::{Answer, Ask, Reply, Role, Usage};
 use crate::failure::Failure;
 use crate::openai;
+use crate::said;
 use crate::settings::{SettingsError, Template};
 
 /// A template, ready.
@@ -54,7 +55,8 @@ impl Form {
                 let Ok(event) = serde_json::from_str::<Value>(data) else { continue };
                 // A stream that fails midway says so in an event; what came before is no answer.
                 if event.get("error").is_some_and(|error| !error.is_null()) && !self.read(&event, &mut reply) {
-                    return Err(Failure::malformed("an event of the stream is an error"));
+                    let said = said::message(&event).unwrap_or_default();
+                    return Err(Failure::malformed("an event of the stream is an error").saying(said));
                 }
                 events += usize::from(self.read(&event, &mut reply));
             }

@@ -138,6 +138,58 @@ async fn a_budget_holds_for_repetitions_too() {
 }
 
 #[tokio::test]
+async fn a_budget_of_tokens_holds_for_what_is_under_way() {
+    let body = r#"{"choices":[{"message":{"content":"hello"}}],"usage":{"prompt_tokens":10,"completion_tokens":10}}"#;
+    let (url, seen) = serve(&[&http("200 OK", "", body)]).await;
+    let budget = Budget { tokens: Some(90), ..Budget::default() };
+    let client = Arc::new(client(Endpoint { concurrency: 12, max_tokens: 10, ..at(&url) }, budget));
+    let mut asked = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        let client = Arc::clone(&client);
+        asked.spawn(async move { client.ask(&ask()).await.map_err(|failure| failure.kind) });
+    }
+    let answers = asked.join_all().await;
+    assert_eq!(answers.iter().filter(|a| a.is_ok()).count(), 5, "{answers:?}");
+    assert!(answers.iter().filter_map(|a| a.as_ref().err()).all(|kind| *kind == FailureKind::Budget));
+    let usage = client.spent().usage();
+    assert_eq!((usage.input + usage.output, seen.lock().unwrap().len()), (100, 5));
+}
+
+#[tokio::test]
+async fn what_was_said_is_kept_without_the_keys() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, b"my-long-key\n").unwrap();
+    let json = r#"{"error":{"message":"no model `m` for my-long-key"}}"#;
+    for (answer, status, said, redirect) in [
+        (http("400 Bad", "", json), 400, "no model `m` for ***", None),
+        (http("401 Who", "", r#"{"error":{"code":"my-long-key"}}"#), 401, r#"{"code":"***"}"#, None),
+        (http("502 Bad", "", "<html><b>Bad</b> gateway</html>"), 502, "Bad gateway", None),
+        (
+            http("307 There", "location: https://me@sso.example/in?t=my-long-key\r\n", ""),
+            307,
+            "",
+            Some("https://sso.example/in"),
+        ),
+        (http("200 OK", "", r#"{"error":{"message":"quota exceeded"}}"#), 200, "quota exceeded", None),
+        (http("200 OK", "", "maintenance, my-long-key"), 200, "maintenance, ***", None),
+        (http("200 OK", "", r#"{"text":"a reply where nobody looks"}"#), 200, "", None),
+    ] {
+        let (url, _) = serve(&[&answer]).await;
+        let endpoint = Endpoint { retries: 0, ..at(&url) };
+        let key: Endpoint = toml::from_str(&format!("key = 'file:{}'", file.path().display())).unwrap();
+        let failure = client(Endpoint { key: key.key, ..endpoint }, Budget::default()).ask(&ask()).await.unwrap_err();
+        assert_eq!(
+            (failure.status, failure.said.as_str(), failure.redirect.as_deref()),
+            (Some(status), said, redirect)
+        );
+        assert!(!format!("{failure:?}").contains("my-long-key"), "{failure:?}");
+    }
+    let nobody = client(Endpoint { retries: 0, ..at("http://127.0.0.1:1") }, Budget::default());
+    let failure = nobody.ask(&ask()).await.unwrap_err();
+    assert!(failure.detail.to_lowercase().contains("refused") && failure.status.is_none(), "{failure}");
+}
+
+#[tokio::test]
 async fn other_dialects_find_their_paths() {
     let (url, seen) = serve(&[&http("200 OK", "", r#"{"content":[{"type":"text","text":"a"}]}"#)]).await;
     let anthropic = Endpoint { kind: Dialect::Anthropic, ..at(&url) };
@@ -151,6 +203,23 @@ async fn other_dialects_find_their_paths() {
     assert!(matches!(client(any, Budget::default()).ask(&ask()).await, Ok(Answer::Reply(r)) if r.text == "b"));
     assert!(seen.lock().unwrap()[0].starts_with("POST /bot?x=1 "));
     assert!(seen.lock().unwrap()[0].ends_with(r#"{"q":"hi there"}"#));
+
+    // A query stands behind the path that the dialect adds.
+    for (kind, given, sent) in [
+        (
+            Dialect::Openai,
+            "/openai/deployments/d?api-version=1",
+            "/openai/deployments/d/chat/completions?api-version=1",
+        ),
+        (Dialect::Openai, "?x=1", "/v1/chat/completions?x=1"),
+        (Dialect::Openai, "/v1/chat/completions/?x=1", "/v1/chat/completions?x=1"),
+        (Dialect::Anthropic, "/a/v1/messages?x=1#y", "/a/v1/messages?x=1"),
+    ] {
+        let (url, seen) = serve(&[&http("500 Broken", "", "")]).await;
+        let endpoint = Endpoint { kind, retries: 0, ..at(&format!("{url}{given}")) };
+        let _ = client(endpoint, Budget::default()).ask(&ask()).await;
+        assert!(seen.lock().unwrap()[0].starts_with(&format!("POST {sent} ")), "{given}");
+    }
 }
 
 #[tokio::test]
@@ -208,7 +277,35 @@ fn secrets_stay_where_they_are() {
     let open = build(&format!("url = 'http://example.com/v1'\nkey = 'file:{}'", file.path().display())).unwrap_err();
     assert!(open.to_string().contains("open connection"), "{open}");
     assert!(build(&format!("url = 'http://127.0.0.1:9/v1'\nkey = 'file:{}'", file.path().display())).is_ok());
-    assert!(build("url = 'http://u:p@127.0.0.1'").unwrap_err().to_string().contains("no user"));
+    // An address that holds a secret is refused before it is shown anywhere.
+    for address in [
+        "http://user:hunter2@127.0.0.1/v1",
+        "http://hunter2@127.0.0.1",
+        "http://u:hun/hunter2@127.0.0.1/v1",
+        "http://u:hun?hunter2@127.0.0.1/v1",
+        "http://u:hunter2 x@127.0.0.1/v1",
+        "https://x.example/v1?api_key=hunter2",
+        "https://x.example/v1?api-version=1&subscription-key=hunter2",
+        "https://x.example/v1?accessToken=hunter2",
+        "https://x.example/v1?api%5Fkey=hunter2",
+        "https://x.example/bot?code=hunter2hunter2hunter2",
+        "https://x.example/bot?v=sk-hunter2",
+        "https://x.example/bot#token=hunter2",
+        "not an address?key=hunter2",
+    ] {
+        let error = build(&format!("url = '{address}'")).unwrap_err();
+        assert!(matches!(error, SettingsError::Credential(_)), "{address}: {error}");
+        assert!(error.help().is_some_and(|help| help.contains("--key")) && !error.to_string().contains("hunter2"));
+    }
+    for address in [
+        "https://x.example/openai/deployments/d?api-version=2024-10-21",
+        "https://x.example/v1?max_tokens=5&keyword=a&code=200&monkeys=3&token=",
+        "https://x.example/@handle/v1",
+        "http://[::1]:8000/a:b@c/v1",
+        "http://localhost:8000/a:b@c/v1?t=1#frag",
+    ] {
+        build(&format!("url = '{address}'")).unwrap();
+    }
     assert!(build("url = 'ftp://127.0.0.1'").is_err() && build("").is_err());
     assert!(parse("urll = 'x'").unwrap_err().contains("unknown field"));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HeaderMap, RETRY_AFTER};
+use http::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
@@ -17,6 +17,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::failure::{Failure, FailureKind};
+use crate::said;
 use crate::settings::SettingsError;
 
 pub(crate) struct Web {
@@ -66,7 +67,7 @@ impl Web {
 
     async fn whole(&self, request: Request<Full<Bytes>>, most: usize) -> Result<Got, Failure> {
         let reply = self.client.request(request).await.map_err(|e| match e.is_connect() {
-            true => Failure::new(FailureKind::Unreachable, "no connection"),
+            true => Failure::new(FailureKind::Unreachable, format!("no connection: {}", cause(&e))),
             false => Failure::new(FailureKind::Broken, "the connection broke off"),
         })?;
         let (head, body) = reply.into_parts();
@@ -77,6 +78,15 @@ impl Web {
             })?;
         Ok(Got { status: head.status, headers: head.headers, body: body.to_bytes() })
     }
+}
+
+/// The innermost reason: `connection refused` and no list of layers.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
 }
 
 /// The failure that a status is, if it is one. `code` is what the body names as the reason, if that is a plain word.
@@ -93,8 +103,15 @@ pub(crate) fn failed(got: &Got, code: Option<&str>) -> Option<Failure> {
         Some(code) => format!("status {} ({code})", got.status.as_u16()),
         None => format!("status {}", got.status.as_u16()),
     };
-    let asked = got.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
-    Some(Failure { retry_after: asked, ..Failure::new(kind, detail) })
+    let header = |name| got.headers.get(name).and_then(|v| v.to_str().ok());
+    let redirect = header(LOCATION).filter(|_| got.status.is_redirection()).map(said::place);
+    Some(Failure {
+        status: Some(got.status.as_u16()),
+        said: said::of_body(&got.body),
+        redirect,
+        retry_after: header(RETRY_AFTER).and_then(|v| v.trim().parse().ok()),
+        ..Failure::new(kind, detail)
+    })
 }
 
 /// Trust in the system's authorities, or in those of one file alone. Plain connections need none, and a machine may

@@ -140,7 +140,7 @@ pub fn weigh(seen: &[&Seen], marks: &Marks<'_>, judge: &Judge) -> Evidence {
         }
         Some(Seen::Answer(Answer::Reply(reply))) => {
             if reply.text.trim().is_empty() && reply.calls.is_empty() {
-                return Evidence::new(Step::Error, "empty");
+                return Evidence::new(Step::Error, if reply.reasoning.is_empty() { "empty" } else { "only reasoning" });
             }
             if judge.refuses(&reply.text) && reply.calls.is_empty() {
                 return Evidence::new(Step::Refused, "refusal");

@@ -192,8 +192,8 @@ pub fn read(path: &Path, mut each: impl FnMut(Record)) -> Result<Head, RedteamEr
 ///
 /// # Errors
 /// As [`read`].
-pub fn entries(path: &Path, each: impl FnMut(&str, Record)) -> Result<Head, RedteamError> {
-    walk(path, each).map(|(head, _)| head)
+pub fn entries(path: &Path, mut each: impl FnMut(&str, Record)) -> Result<Head, RedteamError> {
+    walk(path, |line, record| each(&line.id, record)).map(|(head, _)| head)
 }
 
 /// The first record alone.
@@ -237,6 +237,37 @@ pub fn verify(path: &Path, note: &str, key: &NoteVerifier) -> Result<(), Redteam
     Ok(())
 }
 
+/// How far a journal goes on behind the records that the signed note beside it is about, whoever signed that.
+///
+/// # Errors
+/// The note is none, or is about another journal, or about more than there is: the end was cut off.
+pub fn behind(path: &Path, note: &str) -> Result<u64, RedteamError> {
+    let failed = |reason: String| RedteamError::journal(path, reason);
+    let field = |name: &str| note.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let stated = field("records").and_then(|n| n.parse::<u64>().ok()).zip(field("head"));
+    let (records, hash) = stated
+        .filter(|_| note.starts_with(NOTE))
+        .ok_or_else(|| failed("the signed note beside it cannot be read".to_owned()))?;
+    let mut there = None;
+    let (head, extent) = walk(path, |line, _| {
+        if line.seq + 1 == records {
+            there = Some(line.hash.clone());
+        }
+    })?;
+    let more = extent.seq.checked_sub(records).ok_or_else(|| {
+        failed(format!(
+            "it has {} records and the signed note beside it says {records}: its end was cut off",
+            extent.seq
+        ))
+    })?;
+    // The head is no record of a trial.
+    let there = there.unwrap_or_else(|| if records == 1 && more == 0 { extent.prev } else { hash.to_owned() });
+    if field("plan") != Some(head.plan.as_str()) || there != hash {
+        return Err(failed("the signed note beside it is about another journal".to_owned()));
+    }
+    Ok(more)
+}
+
 fn statement(head: &Head, extent: &Extent) -> String {
     format!("{NOTE}\nplan {}\nrecords {}\nhead {}\n", head.plan, extent.seq, extent.prev)
 }
@@ -246,7 +277,7 @@ fn is_too_long(read: &[u8]) -> bool {
     read.len() as u64 >= LONGEST && read.last() != Some(&b'\n')
 }
 
-fn walk(path: &Path, mut each: impl FnMut(&str, Record)) -> Result<(Head, Extent), RedteamError> {
+fn walk(path: &Path, mut each: impl FnMut(&Line, Record)) -> Result<(Head, Extent), RedteamError> {
     let failed = |e: &dyn std::fmt::Display| RedteamError::journal(path, e);
     let mut input = BufReader::with_capacity(1 << 16, File::open(path).map_err(|e| failed(&e))?);
     let mut extent = Extent { bytes: 0, seq: 0, prev: "0".repeat(64) };
@@ -277,7 +308,7 @@ fn walk(path: &Path, mut each: impl FnMut(&str, Record)) -> Result<(Head, Extent
             head = Some(first);
         } else {
             let record = serde_json::from_str(line.record.get()).map_err(|_| broken("it is no record of a trial"))?;
-            each(&line.id, record);
+            each(&line, record);
         }
         extent = Extent { bytes: extent.bytes + read as u64, seq: extent.seq + 1, prev: line.hash };
     }
@@ -342,9 +373,22 @@ mod tests {
         let key = NoteKey::generate("redteam.test").unwrap();
         let note = sealed(&path, &key).unwrap();
         verify(&path, &note, &key.verifier()).unwrap();
+        assert_eq!(behind(&path, &note).unwrap(), 0);
         std::fs::write(&path, &whole[..last]).unwrap();
         assert_eq!(read(&path, |_| ()).unwrap(), head());
         assert!(verify(&path, &note, &key.verifier()).is_err());
+        let cut = behind(&path, &note).unwrap_err().to_string();
+        assert!(cut.contains("it has 2 records and the signed note beside it says 3"), "{cut}");
+        // One that went on is told from another one.
+        let short = sealed(&path, &key).unwrap();
+        std::fs::write(&path, &whole).unwrap();
+        assert_eq!(behind(&path, &short).unwrap(), 1);
+        let (mut other, _) = Journal::resume(&path, "p", |_| ()).unwrap();
+        other.append(vec![record(2)]).unwrap();
+        assert_eq!(behind(&path, &note).unwrap(), 1);
+        for note in [note.replace("head ", "head 0"), note.replace("plan p", "plan q"), "x".to_owned(), String::new()] {
+            assert!(behind(&path, &note).is_err(), "{note}");
+        }
         std::fs::write(&path, &whole).unwrap();
         assert!(verify(&path, &note, &NoteKey::generate("redteam.test").unwrap().verifier()).is_err());
         // What is too long to be read is no cut end.

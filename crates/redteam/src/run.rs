@@ -15,7 +15,7 @@ use crate::journal::{FORM, Head, Journal, Record, read};
 use crate::judge::Judge;
 use crate::pair::refine;
 use crate::plan::Work;
-use crate::tally::Tally;
+use crate::tally::{Fault, Tally};
 use crate::target::Target;
 use crate::trial::{Draw, NOWHERE, Outside, prepare};
 
@@ -135,7 +135,7 @@ pub async fn run(
                 tally.add(&record);
                 progress(tally.done());
                 if shared.failures.load(Ordering::Relaxed) >= DOWN && !shared.stop.swap(true, Ordering::Relaxed) {
-                    stopped = Some(format!("the target failed {DOWN} times in a row ({})", record.evidence.why));
+                    stopped = Some(format!("the target failed {DOWN} times in a row ({})", Fault::of(&record).told()));
                 }
             }
             Ok(Some(Came::Over(why))) => {

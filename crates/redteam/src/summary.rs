@@ -9,7 +9,7 @@ use crate::evidence::Step;
 use crate::gate::{Bound, Gate, Measure};
 use crate::plan::{Cell, Work};
 use crate::stats::{Cluster, anytime, clustered, hit_at};
-use crate::tally::Tally;
+use crate::tally::{Fault, Tally};
 
 /// A share with its intervals at 95 %.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,8 +117,8 @@ pub struct Summary {
     pub ways: Vec<WayLine>,
     /// How often each rule of the guard stopped something.
     pub rules: BTreeMap<String, u64>,
-    /// Kinds of failures.
-    pub failures: BTreeMap<String, u64>,
+    /// What went wrong in trials without evidence, the most frequent first. What targets say is redacted.
+    pub failures: Vec<Fault>,
     /// Gates.
     pub gates: Vec<GateResult>,
 }
@@ -151,7 +151,7 @@ impl Summary {
             families,
             ways: ways.collect(),
             rules: tally.rules.clone(),
-            failures: tally.failures.clone(),
+            failures: tally.faults(),
             gates,
         }
     }

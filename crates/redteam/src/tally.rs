@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bartizan_client::Usage;
+use serde::{Deserialize, Serialize};
 
-use crate::evidence::Step;
+use crate::evidence::{Seen, Step};
 use crate::journal::Record;
 use crate::plan::{Cell, Work};
 use crate::stats::Cluster;
@@ -66,6 +67,75 @@ impl Numbers {
     }
 }
 
+/// Most kinds of failures that are told apart by what was said. What a target says may be different each time.
+const MOST_FAULTS: usize = 200;
+
+/// Trials without evidence of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// The kind of failure, or what else was no evidence: `empty`.
+    pub kind: String,
+    /// More, such as the status.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// The status of HTTP, where one came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What the target said the first time, redacted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub said: String,
+    /// Where a redirect pointed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<String>,
+    /// How often, repeated trials counted.
+    pub count: u64,
+}
+
+impl Fault {
+    pub(crate) fn of(record: &Record) -> Self {
+        let kind = record.evidence.why.clone();
+        match record.turns.last().map(|turn| &turn.seen) {
+            Some(Seen::Failed(failure)) => Self {
+                kind,
+                detail: failure.detail.clone(),
+                status: failure.status,
+                said: failure.said.clone(),
+                redirect: failure.redirect.clone(),
+                count: 0,
+            },
+            _ => Self { kind, ..Self::default() },
+        }
+    }
+
+    /// What those of one kind have in common: numbers and ids in what is said are of one request.
+    fn shape(&self) -> String {
+        let told = format!("{} {} {}", self.detail, self.said, self.redirect.as_deref().unwrap_or_default());
+        let word = |word: &str| {
+            let digits = word.bytes().filter(u8::is_ascii_digit).count();
+            if word.len() >= 12 && digits >= 3 {
+                "#".to_owned()
+            } else {
+                word.replace(|c: char| c.is_ascii_digit(), "")
+            }
+        };
+        told.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    /// In words: `rejected: status 400 (bad_model), no such model`.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let mut out = self.kind.clone();
+        let redirect = self.redirect.as_ref().map(|place| format!("a redirect to {place}"));
+        for (at, more) in [Some(&self.detail), redirect.as_ref(), Some(&self.said)].into_iter().flatten().enumerate() {
+            if !more.is_empty() {
+                out.push_str(if at == 0 { ": " } else { ", " });
+                out.push_str(more);
+            }
+        }
+        out
+    }
+}
+
 /// Counts of a run.
 #[derive(Clone, Debug)]
 pub struct Tally {
@@ -80,8 +150,8 @@ pub struct Tally {
     failed: Numbers,
     /// How often each rule stopped something.
     pub rules: BTreeMap<String, u64>,
-    /// How often each kind of failure came, repeated trials counted.
-    pub failures: BTreeMap<String, u64>,
+    /// Failures by kind, status and what all of them say.
+    failures: BTreeMap<(String, Option<u16>, String), Fault>,
     /// Questions that were asked, repeated trials counted.
     pub questions: u64,
     /// Tokens that these took.
@@ -142,11 +212,27 @@ impl Tally {
             *self.rules.entry(rule.clone()).or_default() += 1;
         }
         if step == Step::Error {
-            *self.failures.entry(record.evidence.why.clone()).or_default() += 1;
+            self.fault(Fault::of(record));
             self.failed.put(record.n);
         } else {
             self.proved.put(record.n);
         }
+    }
+
+    fn fault(&mut self, mut fault: Fault) {
+        let mut key = (fault.kind.clone(), fault.status, fault.shape());
+        if self.failures.len() >= MOST_FAULTS && !self.failures.contains_key(&key) {
+            (fault.said, fault.redirect, key.2) = (String::new(), None, String::new());
+        }
+        self.failures.entry(key).or_insert(fault).count += 1;
+    }
+
+    /// Trials without evidence by kind, the most frequent first.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut all: Vec<Fault> = self.failures.values().cloned().collect();
+        all.sort_by_key(|fault| std::cmp::Reverse(fault.count));
+        all
     }
 
     /// Trials that need to be made, or made again because they gave no evidence.

@@ -8,6 +8,7 @@ use bartizan_guard::{Guard, ReplyContext, Route};
 use bartizan_policy::Outcome;
 
 use crate::evidence::Seen;
+use crate::redact::redacted;
 
 /// A target that is a function: recorded or scripted.
 pub type Script = dyn Fn(&Ask) -> Result<Answer, Failure> + Send + Sync;
@@ -33,7 +34,7 @@ impl Target {
         };
         match answer {
             Ok(answer) => Seen::Answer(answer),
-            Err(failure) => Seen::Failed(failure),
+            Err(failure) => Seen::Failed(redacted(failure)),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bartizan_client::{Answer, Ask, Block, Call, Failure, FailureKind, Reply, Role};
 use bartizan_transform::{Cipher, Transform};
 
-use crate::{Options, Pack, Plan, Step, Summary, Target, Work, run};
+use crate::{Options, Pack, Plan, Step, Summary, Target, Work, report, run};
 
 fn say(text: impl Into<String>) -> Result<Answer, Failure> {
     Ok(Answer::Reply(Reply { text: text.into(), ..Reply::default() }))
@@ -283,11 +283,53 @@ async fn a_target_that_is_down_ends_the_run_and_counts_as_nothing() {
     let path = folder.path().join("j.jsonl");
     let down = |_: &Ask| Err(Failure::new(FailureKind::Unreachable, "no connection"));
     let summary = attack(&work, Target::Script(Arc::new(down)), &path).await;
-    assert!(summary.stopped.unwrap().contains("unreachable"));
+    assert!(summary.stopped.as_deref().unwrap().contains("unreachable"));
     assert!(!summary.complete && !summary.gates[0].met && summary.total.asr.trials == 0);
+    let fault = &summary.failures[0];
+    assert_eq!((fault.told().as_str(), summary.failures.len()), ("unreachable: no connection", 1));
+    assert!(fault.count >= 50);
+    // Nothing of a run without evidence has passed, and no figure is made of none.
+    let junit = report::junit(&summary);
+    for line in junit.lines().filter(|line| line.contains("<testcase")) {
+        assert!(line.contains("<error ") || line.contains("<skipped "), "{line}");
+    }
+    assert!(!format!("{:?}{}", report::totals(&summary), report::markdown(&summary)).contains("100.0 %"));
     // When it is back the same journal goes on, and trials without evidence are made again.
     let summary = attack(&work, Target::Script(Arc::new(recorded)), &path).await;
     assert!(summary.complete && summary.errors() == 0);
+}
+
+#[tokio::test]
+async fn failures_of_one_kind_are_counted_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = work("probes = ['system-prompt/direct']\ntransforms = ['plain']\ntrials = 9\nbenign_trials = 0");
+    let asked = AtomicU64::new(0);
+    let broken = move |_: &Ask| {
+        let n = asked.fetch_add(1, Ordering::Relaxed);
+        let failure = match n % 3 {
+            0 => Failure {
+                redirect: Some("https://sso.example/in".into()),
+                ..Failure::new(FailureKind::Rejected, "status 302")
+            },
+            _ => Failure {
+                status: Some(400),
+                said: format!("no such model, request req-00{n}a77b1c9d for ann@corp.example"),
+                ..Failure::new(FailureKind::Rejected, "status 400")
+            },
+        };
+        Err(failure)
+    };
+    let path = folder.path().join("j.jsonl");
+    let summary = attack(&work, Target::Script(Arc::new(broken)), &path).await;
+    let told: Vec<(String, u64)> = summary.failures.iter().map(|f| (f.told(), f.count)).collect();
+    let (first, third) = (summary.done * 2 / 3, summary.done / 3);
+    assert!(told.len() == 2 && told[0].1 == first && told[1].1 == third, "{told:?}");
+    assert!(told[0].0.starts_with("rejected: status 400, no such model, request req-00"), "{told:?}");
+    assert_eq!(told[1].0, "rejected: status 302, a redirect to https://sso.example/in");
+    assert!(report::markdown(&summary).contains("no such model") && report::html(&summary).contains("no such model"));
+    // The journal has it too, without what the rules find.
+    let kept = std::fs::read_to_string(&path).unwrap();
+    assert!(kept.contains("no such model") && kept.contains("\"status\":400") && !kept.contains("ann@corp.example"));
 }
 
 #[tokio::test]

@@ -51,7 +51,8 @@ usage: cargo xtask COMMAND
   packaging                   lint packaging/ and compare it with the schemas of others (needs the network and kubectl)
   howto [NAME]                follow the how-tos of docs/guide/clients.md with the real clients (needs the network)
   shims [--all]               the Python callers of `scan data` (needs python3; --all: with Ray, Spark and datasets)
-  e2e [FILTER]                the heavy tests: a model large enough to be fooled, a LiteLLM proxy
+  e2e [FILTER]                the heavy tests: a model large enough to be fooled, a LiteLLM proxy; `e2e redteam` attacks the
+                              model alone and behind the gateway, and prints the figures
 ";
 
 fn main() -> ExitCode {

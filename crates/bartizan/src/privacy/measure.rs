@@ -132,7 +132,7 @@ async fn probe(target: &TargetArgs, server: Server<'_>) -> anyhow::Result<Probe>
                 ..Endpoint::default()
             };
             let budget = Budget { requests: target.max_requests, ..Budget::default() };
-            Some(Client::new(endpoint, Arc::new(Spent::new(budget, None))).map_err(problem)?)
+            Some(Client::new(endpoint, Arc::new(Spent::new(budget, None))).map_err(|e| Problem::of_endpoint(&e))?)
         }
     };
     if client.is_none() && journal.is_none() {

@@ -33,6 +33,10 @@ pub(crate) enum RedteamCommand {
     /// What is found goes to standard output as JSON lines, the figures to standard error.
     Fuzz(FuzzArgs),
     /// Judge the replies in a report of garak or promptfoo again, beside their verdicts.
+    ///
+    /// Nobody is asked and nothing is written. It makes no probes: attacks of others hold no mark, so nothing of them can be
+    /// proven.
+    #[command(after_help = IMPORT_HELP)]
     Import(ImportArgs),
     /// List what there is to attack with.
     List {
@@ -41,6 +45,18 @@ pub(crate) enum RedteamCommand {
         what: What,
     },
 }
+
+const IMPORT_HELP: &str = "\
+Examples:
+  bartizan redteam import garak.0f3a.report.jsonl
+  promptfoo eval --output results.json && bartizan redteam import results.json
+
+Columns:
+  replies              replies with a verdict of theirs
+  theirs               those that they count as a successful attack
+  complied, refused    what the built-in judge takes them for; the rest is neither
+  theirs, but refused  counted as success by them, and a refusal to the judge
+  errors               attempts without a reply; they count as nothing";
 
 const RUN_HELP: &str = "\
 Examples:
@@ -58,7 +74,7 @@ Exit codes:
 pub(crate) struct RunArgs {
     /// Plan in TOML; without one every probe is tried
     pub(crate) plan: Option<PathBuf>,
-    /// Endpoint to attack, as an SDK's base URL
+    /// Endpoint to attack, as an SDK's base URL; without a key or password in it
     #[arg(long, value_name = "URL", conflicts_with = "guard")]
     pub(crate) target: Option<String>,
     /// Model to ask for
@@ -135,7 +151,7 @@ pub(crate) struct CompareArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
-    /// garak's report.jsonl, or promptfoo's JSON output
+    /// garak's report.jsonl (not its hitlog), or what promptfoo wrote with `--output FILE.json`
     pub(crate) file: PathBuf,
     /// How to answer
     #[arg(long, value_enum, default_value = "human")]

@@ -7,7 +7,7 @@ use bartizan_redteam::{Compared, compare};
 
 use crate::problem::Problem;
 use crate::redteam::args::{CompareArgs, PairFormat};
-use crate::redteam::{JOURNAL, problem};
+use crate::redteam::{JOURNAL, not_cut, problem};
 use crate::terminal;
 use crate::{DONE, FOUND, UNREAD};
 
@@ -18,6 +18,7 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<u8> {
             let help = "give the folders that `bartizan redteam run --out` wrote";
             return Err(Problem::new(format!("there is no run in `{}`", folder.display())).help(help).into());
         }
+        not_cut(folder)?;
     }
     let compared = compare(&args.before.join(JOURNAL), &args.after.join(JOURNAL)).map_err(|e| problem(&e))?;
     let mut out = std::io::stdout().lock();

@@ -171,6 +171,9 @@ fn attack(args: &RunArgs) -> anyhow::Result<u8> {
         _ => None,
     };
     let journal = args.out.join(JOURNAL);
+    if journal.exists() {
+        not_cut(&args.out)?;
+    }
     let folder = || format!("cannot write to the folder `{}`", args.out.display());
     std::fs::create_dir_all(&args.out).with_context(folder)?;
     let text = serde_json::to_string_pretty(&plan)?;
@@ -219,7 +222,7 @@ fn attack(args: &RunArgs) -> anyhow::Result<u8> {
     }
     let summary = Summary::new(&work, &done.tally, &name, done.stopped);
     std::fs::write(args.out.join(REPORT), serde_json::to_string_pretty(&summary)?).with_context(folder)?;
-    show::summary(&summary, args.format, &work)?;
+    show::summary(&summary, args.format, &work, args.plan.as_deref().unwrap_or(&journal))?;
     Ok(code(&summary))
 }
 
@@ -240,10 +243,29 @@ fn verified(folder: &Path, key: &str) -> anyhow::Result<()> {
     Ok(journal::verify(&folder.join(JOURNAL), &note, &key).map_err(|e| problem(&e))?)
 }
 
+/// Whether the journal goes as far as a signed note beside it says. That needs no key; who signed is not asked.
+fn not_cut(folder: &Path) -> anyhow::Result<()> {
+    let (note, journal) = (folder.join(NOTE), folder.join(JOURNAL));
+    if !note.exists() {
+        return Ok(());
+    }
+    let text =
+        std::fs::read_to_string(&note).map_err(|e| Problem::new(format!("cannot read `{}`: {e}", note.display())))?;
+    let more = journal::behind(&journal, &text).map_err(|e| {
+        let help = format!("what was cut off is in no figure; without `{}` the rest is taken as it is", note.display());
+        Problem::new(e.to_string()).help(help)
+    })?;
+    if more > 0 {
+        let behind = "and stand behind what its signed note is about";
+        writeln!(std::io::stderr(), "{more} records of `{}` were added later {behind}", journal.display())?;
+    }
+    Ok(())
+}
+
 /// An endpoint, with a budget of its own of the plan's size.
 fn endpoint_of(endpoint: Endpoint, plan: &Plan) -> anyhow::Result<Target> {
     let spent = Arc::new(Spent::new(plan.budget, endpoint.price));
-    let client = Client::new(endpoint, spent).map_err(|e| Problem::new(e.to_string()))?;
+    let client = Client::new(endpoint, spent).map_err(|e| Problem::of_endpoint(&e))?;
     Ok(Target::Endpoint(Arc::new(client)))
 }
 
@@ -298,6 +320,9 @@ fn cores() -> usize {
 
 /// The plan and journal of a folder.
 fn recorded(folder: &Path) -> anyhow::Result<(Work, std::path::PathBuf)> {
+    if folder.join(JOURNAL).exists() {
+        not_cut(folder)?;
+    }
     let path = folder.join(PLAN);
     let text = std::fs::read_to_string(&path).map_err(|e| {
         let help = "give the folder that `bartizan redteam run --out` wrote";
@@ -318,7 +343,7 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<u8> {
         .map_err(|e| problem(&e))?;
     let summary = Summary::new(&work, &tally, &head.target, None);
     writeln!(std::io::stderr(), "{} trials judged again, {changed} differently", summary.done)?;
-    show::summary(&summary, args.format, &work)?;
+    show::summary(&summary, args.format, &work, &journal)?;
     Ok(code(&summary))
 }
 

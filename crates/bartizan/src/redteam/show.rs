@@ -1,6 +1,7 @@
 //! A plan and a run, as people and programs see them.
 
 use std::io::Write;
+use std::path::Path;
 
 use bartizan_client::{Endpoint, Spent};
 use bartizan_redteam::{Line, Share, Step, Summary, Work, report, stats};
@@ -74,13 +75,13 @@ pub(super) fn spent(out: &mut impl Write, spent: &Spent, target: Option<&Endpoin
     writeln!(out)
 }
 
-/// A run.
-pub(super) fn summary(summary: &Summary, format: RedteamFormat, work: &Work) -> anyhow::Result<()> {
+/// A run. `source` is the file that stands for it: its plan or its evidence.
+pub(super) fn summary(summary: &Summary, format: RedteamFormat, work: &Work, source: &Path) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match format {
         RedteamFormat::Human => human(&mut out, summary, work)?,
         RedteamFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(summary)?)?,
-        RedteamFormat::Sarif => writeln!(out, "{}", serde_json::to_string_pretty(&sarif(summary))?)?,
+        RedteamFormat::Sarif => writeln!(out, "{}", serde_json::to_string_pretty(&sarif(summary, source))?)?,
         RedteamFormat::Junit => write!(out, "{}", report::junit(summary))?,
         RedteamFormat::Markdown => write!(out, "{}", report::markdown(summary))?,
         RedteamFormat::Html => write!(out, "{}", report::html(summary))?,
@@ -132,8 +133,8 @@ fn human(out: &mut impl Write, summary: &Summary, work: &Work) -> std::io::Resul
             rules.iter().take(8).map(|(rule, n)| format!("{} {n}", terminal::line(rule))).collect();
         writeln!(out, "stopped by: {}", named.join(", "))?;
     }
-    for (kind, n) in &summary.failures {
-        writeln!(out, "no evidence: {} {n}", terminal::line(kind))?;
+    for fault in &summary.failures {
+        writeln!(out, "no evidence: {} × {}", fault.count, terminal::line(&fault.told()))?;
     }
     for gate in &summary.gates {
         let (word, style) = if gate.met { ("met", Style::Good) } else { ("not met", Style::Bad) };
@@ -148,7 +149,10 @@ fn human(out: &mut impl Write, summary: &Summary, work: &Work) -> std::io::Resul
 }
 
 /// A result for each family that worked, as SARIF 2.1.0.
-fn sarif(summary: &Summary) -> Value {
+fn sarif(summary: &Summary, source: &Path) -> Value {
+    // Viewers leave out what has no line in a file.
+    let uri = source.display().to_string().replace('\\', "/").replace('%', "%25").replace(' ', "%20");
+    let place = json!({ "artifactLocation": { "uri": uri }, "region": { "startLine": 1 } });
     let rules: Vec<Value> = summary
         .families
         .iter()
@@ -173,7 +177,7 @@ fn sarif(summary: &Summary) -> Value {
             );
             json!({
                 "ruleId": l.id, "ruleIndex": at, "level": level, "message": { "text": text },
-                "locations": [{ "logicalLocations": [{ "fullyQualifiedName": summary.target, "kind": "resource" }] }],
+                "locations": [{ "physicalLocation": place, "logicalLocations": [{ "fullyQualifiedName": summary.target, "kind": "resource" }] }],
                 "properties": { "attack_success": l.asr },
             })
         })

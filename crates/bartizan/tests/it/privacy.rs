@@ -147,6 +147,11 @@ fn what_was_not_measured_is_no_clean_result() {
         assert_eq!(extract(wrong).status.code(), Some(2), "{wrong:?}");
     }
 
+    let keyed = ["privacy", "extract", "rows.jsonl", "--target", "http://me:hunter2@127.0.0.1:1/v1", "--journal", "k"];
+    let refused = program(folder.path(), &keyed);
+    assert!(refused.status.code() == Some(2) && text(&refused).contains("--key env:NAME"), "{}", text(&refused));
+    assert!(!text(&refused).contains("hunter2") && !folder.path().join("k").exists());
+
     // Answers of one model are none of another's.
     let journal = ["--prefix", "4", "--suffix", "3", "--journal", "j"];
     assert_eq!(extract(&[&journal[..], &["--model", "base"]].concat()).status.code(), Some(0));

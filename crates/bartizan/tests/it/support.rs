@@ -85,8 +85,13 @@ impl Sdk {
 
     /// The model server with a component as its model. `None` means that the test has to be skipped.
     pub(crate) fn model(&self, component_name: &str) -> Option<Server> {
+        self.model_with(component_name, &[])
+    }
+
+    /// The same with more options.
+    pub(crate) fn model_with(&self, component_name: &str, more: &[&str]) -> Option<Server> {
         let model = component(component_name)?;
-        Some(self.server("model_server.py", &[&model.to_string_lossy(), "--shim"]))
+        Some(self.server("model_server.py", &[&[&*model.to_string_lossy(), "--shim"], more].concat()))
     }
 
     /// An upstream that says what the script tells it; see `tests/sdk/scripted_upstream.py`.

@@ -1,8 +1,9 @@
 """A real model behind llama.cpp's own OpenAI and Anthropic server, on loopback.
 
-    python model_server.py MODEL.gguf [--port N] [--context N] [--shim]
+    python model_server.py MODEL.gguf [--port N] [--context N] [--parallel N] [--shim]
 
 One thread and no polling: with spinning threads a busy machine slows it down a hundredfold.
+`--parallel` answers so many questions at once, which one thread does faster than one after the other.
 `--shim` turns a tool call that the model wrote as JSON text into a real one (OpenAI chat; streaming is then
 synthesised from the whole reply, only where tools are offered).
 """
@@ -17,7 +18,7 @@ import uuid
 import wire
 
 
-def start_llama(model, port, context):
+def start_llama(model, port, context, parallel):
     # llama.cpp logs to standard output as well; the ready line has to be alone there.
     out = os.dup(1)
     os.dup2(2, 1)
@@ -28,11 +29,13 @@ def start_llama(model, port, context):
     params.model_alias = {os.environ.get("BARTIZAN_MODEL_NAME", "test-model")}
     params.hostnames = ["127.0.0.1"]
     params.port = port
-    params.n_ctx = context
-    params.n_parallel = 1
+    params.n_ctx = context * parallel
+    params.n_parallel = parallel
     params.use_jinja = True
     params.warmup = False
     params.offline = True
+    # A second run of the same questions is not the faster one.
+    params.cache_ram_mib = 0
     params.sampling.temp = 0.0
     for cpu in (params.cpuparams, params.cpuparams_batch):
         cpu.n_threads = 1
@@ -118,9 +121,10 @@ def main():
     options.add_argument("model")
     options.add_argument("--port", type=int, default=0)
     options.add_argument("--context", type=int, default=4096)
+    options.add_argument("--parallel", type=int, default=1)
     options.add_argument("--shim", action="store_true")
     options = options.parse_args()
-    server = start_llama(options.model, 0 if options.shim else options.port, options.context)
+    server = start_llama(options.model, 0 if options.shim else options.port, options.context, options.parallel)
     if options.shim:
         wire.serve(shim(server.listening_address), options.port)
     else:

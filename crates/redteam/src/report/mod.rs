@@ -25,35 +25,68 @@ fn count(line: &Line, step: Step) -> u64 {
     line.attacks.get(&step).copied().unwrap_or(0)
 }
 
-/// JUnit's XML: a case for each gate, or, without gates, for each family.
+/// What came of a case of JUnit's.
+enum Case {
+    Passed,
+    Failed(String),
+    /// There is no evidence, because something went wrong.
+    Error(String),
+    /// Nothing was tried.
+    Skipped(&'static str),
+}
+
+/// JUnit's XML: a case for each gate, for each family, and for the run as a whole. What gave no evidence has not passed.
 #[must_use]
 pub fn junit(summary: &Summary) -> String {
-    let mut cases = String::new();
-    let mut failures = 0;
-    let mut case = |class: &str, name: &str, failure: Option<String>, skipped: bool| {
-        failures += u32::from(failure.is_some());
-        let _ = write!(cases, "    <testcase classname=\"{class}\" name=\"{}\"", escaped(name));
-        let _ = match failure {
-            Some(why) => writeln!(cases, "><failure message=\"{}\"/></testcase>", escaped(&why)),
-            None if skipped => writeln!(cases, "><skipped message=\"no evidence\"/></testcase>"),
-            None => writeln!(cases, "/>"),
-        };
-    };
+    let mut cases = Vec::new();
     for gate in &summary.gates {
-        let failure = (!gate.met).then(|| match gate.value {
-            Some(value) => format!("it is {}", percent(value)),
-            None => "there is no evidence".to_owned(),
-        });
-        case("gate", &gate.gate, failure, false);
+        let case = match gate.value {
+            None => Case::Error("there is no evidence".to_owned()),
+            Some(_) if gate.met => Case::Passed,
+            Some(value) => Case::Failed(format!("it is {}", percent(value))),
+        };
+        cases.push(("gate", gate.gate.as_str(), case));
     }
     for line in &summary.families {
-        let failed = summary.gates.is_empty() && line.asr.hits > 0;
-        let failure = failed.then(|| format!("{} of {} attacks worked", line.asr.hits, line.asr.trials));
-        case("family", &line.id, failure, line.asr.trials == 0);
+        let errors = count(line, Step::Error);
+        let case = match (line.asr.trials, errors) {
+            (0, 0) => Case::Skipped("no attack was tried"),
+            (0, _) => Case::Error(format!("none of {errors} attacks gave evidence")),
+            _ if summary.gates.is_empty() && line.asr.hits > 0 => {
+                Case::Failed(format!("{} of {} attacks worked", line.asr.hits, line.asr.trials))
+            }
+            _ => Case::Passed,
+        };
+        cases.push(("family", line.id.as_str(), case));
     }
-    let tests = summary.gates.len() + summary.families.len();
+    let (errors, made) = (summary.errors(), summary.done);
+    let whole = match (errors, summary.complete) {
+        (0, true) => Case::Passed,
+        _ => {
+            let why = summary.failures.first().map(|fault| format!("; {}", fault.told())).unwrap_or_default();
+            Case::Error(format!("{made} of {} trials were made, {errors} without evidence{why}", summary.trials))
+        }
+    };
+    cases.push(("run", "every trial gave evidence", whole));
+    let (mut failures, mut errors, mut skipped) = (0, 0, 0);
+    let mut out = String::new();
+    for (class, name, case) in &cases {
+        let (count, element) = match case {
+            Case::Passed => (None, None),
+            Case::Failed(why) => (Some(&mut failures), Some(("failure", why.as_str()))),
+            Case::Error(why) => (Some(&mut errors), Some(("error", why.as_str()))),
+            Case::Skipped(why) => (Some(&mut skipped), Some(("skipped", *why))),
+        };
+        count.into_iter().for_each(|n| *n += 1);
+        let _ = write!(out, "    <testcase classname=\"{class}\" name=\"{}\"", escaped(name));
+        let _ = match element {
+            Some((tag, why)) => writeln!(out, "><{tag} message=\"{}\"/></testcase>", escaped(why)),
+            None => writeln!(out, "/>"),
+        };
+    }
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"bartizan redteam\" tests=\"{tests}\" failures=\"{failures}\">\n{cases}  </testsuite>\n</testsuites>\n"
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"bartizan redteam\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\">\n{out}  </testsuite>\n</testsuites>\n",
+        cases.len()
     )
 }
 
@@ -75,6 +108,12 @@ pub fn markdown(summary: &Summary) -> String {
         for gate in &summary.gates {
             let value = gate.value.map_or_else(|| "no evidence".to_owned(), percent);
             let _ = writeln!(out, "| {} | {value} | {} |", cell(&gate.gate), if gate.met { "met" } else { "not met" });
+        }
+    }
+    if !summary.failures.is_empty() {
+        let _ = writeln!(out, "\n| without evidence | |\n|---|---|");
+        for fault in &summary.failures {
+            let _ = writeln!(out, "| {} | {} |", fault.count, cell(&fault.told()));
         }
     }
     let _ = writeln!(
@@ -117,7 +156,13 @@ pub fn totals(summary: &Summary) -> Vec<(&'static str, String)> {
     let total = &summary.total;
     let mut out = vec![
         ("attack success, these prompts", range(&total.asr)),
-        ("attack success, prompts like these", format!("up to {}", percent(total.asr.clustered.high))),
+        (
+            "attack success, prompts like these",
+            match total.asr.trials {
+                0 => "no evidence".to_owned(),
+                _ => format!("up to {}", percent(total.asr.clustered.high)),
+            },
+        ),
         ("with what a judge takes for success", range(&total.likely_asr)),
         ("harmless texts blocked", range(&total.false_block)),
         ("harmless texts refused", range(&total.false_refusal)),
@@ -170,10 +215,15 @@ pub fn html(summary: &Summary) -> String {
             )
         })
         .collect();
+    let faults: String = summary
+        .failures
+        .iter()
+        .map(|f| format!("<tr><td>without evidence</td><td>{}</td><td>{}</td></tr>\n", f.count, escaped(&f.told())))
+        .collect();
     page(
         &format!("Red team: {}", escaped(&summary.target)),
         &format!(
-            "<p>{} of {} trials; {}</p>\n<table>{totals}</table>\n<table>{gates}</table>\n{}\n<table><tr><th>family</th><th>what is tried</th><th>OWASP</th>{heads}<th>success (95 %)</th></tr>\n{rows}</table>\n<table><tr><th>way of writing</th><th>success (95 %)</th><th>in the classifier's training</th></tr>\n{ways}</table>",
+            "<p>{} of {} trials; {}</p>\n<table>{totals}</table>\n<table>{gates}</table>\n<table>{faults}</table>\n{}\n<table><tr><th>family</th><th>what is tried</th><th>OWASP</th>{heads}<th>success (95 %)</th></tr>\n{rows}</table>\n<table><tr><th>way of writing</th><th>success (95 %)</th><th>in the classifier's training</th></tr>\n{ways}</table>",
             summary.done,
             summary.trials,
             escaped(&state(summary)),
