@@ -344,7 +344,7 @@ mod tests {
             token(Some(-9999.0), &[("b", -0.001)]),
             token(Some(0.0005), &[]),
         ] {
-            assert!(is_true(&[fair.clone()]), "{fair:?}");
+            assert!(is_true(std::slice::from_ref(&fair)), "{fair:?}");
         }
         for untrue in [
             token(Some(0.5), &[]),
@@ -353,7 +353,7 @@ mod tests {
             token(Some(0.0), &[("a", -2.0)]),
             token(Some(-0.5), &[("a", -0.5), ("b", -0.5)]),
         ] {
-            assert!(!is_true(&[untrue.clone()]), "{untrue:?}");
+            assert!(!is_true(std::slice::from_ref(&untrue)), "{untrue:?}");
         }
     }
 }
